@@ -1,0 +1,65 @@
+# Everything a newcomer needs: `make run`, `make test`. `make help` lists the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format chalice-local load-test bench lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+
+install: $(VENV)/.installed  ## make .venv with the audit-log command in it
+run: install  ## the service on http://127.0.0.1:8000, SQLite, no other server
+	@exec $(BIN)/audit-log serve
+
+test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
+	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
+
+lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+chalice-local: $(VENV)/.installed-dev  ## the same service under Chalice's local server
+	@PATH="$(CURDIR)/$(BIN):$$PATH" exec chalice --project-dir chalice_config local --port 8001
+
+load-test: install  ## load a service that is already running (ARGS="--requests 20000 --connections 64")
+	@$(BIN)/audit-log load-test $(ARGS)
+
+bench: $(VENV)/.installed-dev  ## this service beside a plain FastAPI one, in one run
+	@$(BIN)/python benchmarks/compare.py $(ARGS)
+
+lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs
+	@$(PIP) install uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade pyproject.toml --output-file requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade --constraint requirements.txt pyproject.toml --group dev --group bench \
+	  --output-file dev-requirements.txt
+
+clean:  ## remove the virtual environment and caches, never the data in var/
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later is needed: install it, or set PYTHON=/path/to/python3.11'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo '$(PYTHON) is too old: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11'; exit 1; }
+	@echo 'Setting up $(VENV) (once; about a minute) ...'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes --requirement requirements.txt
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: dev-requirements.txt $(VENV)/.installed
+	@echo 'Adding the development tools (once; about a minute) ...'
+	@$(PIP) install --require-hashes --requirement dev-requirements.txt
+	@touch $@

@@ -1,0 +1,73 @@
+"""The Chalice application: every route of `functions.routes`, each answered by its own handler.
+
+`chalice local` serves it on this machine, `chalice package` makes Lambda functions of it. Nothing is built or connected
+here: Chalice imports this file when it packages, too.
+"""
+
+import base64
+import os
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from chalice.app import Chalice, Request, Response
+
+from core.wiring import Services
+from functions import http
+from functions.endpoint import Handler, Operation, lambda_handler
+from functions.routes import ROUTES
+
+if os.environ.get("AWS_CHALICE_CLI_MODE"):
+    # `chalice local` works inside the project directory, and starts again when any file in it changes: the data has to
+    # lie elsewhere, and so lies where `make run` keeps it.
+    os.environ.setdefault("AUDIT_LOG_DATA_DIR", str(Path(__file__).parents[1] / "var"))
+
+app = Chalice(app_name="audit-log")
+
+_ANY_TYPE: Final = ["*/*"]  # the handlers themselves refuse media types
+_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # all are routed, so that a wrong one gets its 405
+
+
+def _serve(path: str, handlers: dict[str, Handler]) -> None:
+    if "GET" in handlers:
+        handlers["HEAD"] = handlers["GET"]
+    wrong_method = lambda_handler(_refuse(sorted(handlers)))
+
+    def view(**_path_parameters: str) -> Response:
+        request = app.current_request
+        assert request is not None  # noqa: S101 - Chalice sets it before it calls a view
+        answer = handlers.get(request.method, wrong_method)(_proxy_event(request), app.lambda_context)
+        body = answer["body"]
+        return Response(
+            body=base64.b64decode(body) if answer["isBase64Encoded"] else body,
+            status_code=answer["statusCode"],
+            # Whoever sends this on counts the body again.
+            headers={name: value for name, value in answer["headers"].items() if name != "Content-Length"},
+        )
+
+    view.__name__ = path.strip("/").translate(str.maketrans("/-.", "___", "{}"))
+    app.route(path, methods=_METHODS, content_types=_ANY_TYPE)(view)
+
+
+def _refuse(allowed: list[str]) -> Operation:
+    def wrong_method(_request: http.Request, _services: Services) -> NoReturn:
+        raise http.MethodNotAllowedError(allowed)
+
+    return wrong_method
+
+
+def _proxy_event(request: Request) -> dict[str, Any]:
+    """The event that API Gateway sent; what `chalice local` leaves out of it is filled in."""
+    event = request.to_original_event()
+    context = event["requestContext"]
+    return {**event, "httpMethod": request.method, "path": event.get("path") or context["path"]}
+
+
+def _serve_all() -> None:
+    by_path: dict[str, dict[str, Handler]] = {}
+    for route in ROUTES:
+        by_path.setdefault(route.path, {})[route.method] = lambda_handler(route.operation)
+    for path, handlers in by_path.items():
+        _serve(path, handlers)
+
+
+_serve_all()

@@ -1,0 +1,255 @@
+"""What the service speaks of: an event as posted, an event as kept, a filter over events, a page of them."""
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+import uuid_utils
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from core.strict_json import MAX_INTEGER, MIN_INTEGER
+
+MAX_TIMESTAMP: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z in Unix seconds, the last second that every store and language can name."""
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "event_type": "user.login",
+    "customer_id": 42,
+    "event_data": {"admin_data": {"username": "admin", "ip": "192.0.2.7"}},
+}
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_IDEMPOTENCY_NAMESPACE: Final = uuid.UUID("2f078d7f-3ee0-4962-bfd1-761ef13601fd")
+
+
+def _no_control_characters(value: str) -> str:
+    if _CONTROL_CHARACTER.search(value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+def _storable_text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be text that UTF-8 can carry") from None
+    return value
+
+
+def _canonical_uuid(value: str) -> str:
+    if not _UUID.fullmatch(value):
+        raise ValueError("must be a UUID of the form 018f6b2e-7c1a-7d3e-9f00-0123456789ab")
+    return value.lower()
+
+
+def _seconds(value: int) -> int:
+    if value < 0:
+        raise ValueError("must not be before 1970: send Unix seconds from 0")
+    if value > MAX_TIMESTAMP:
+        raise ValueError("is beyond the year 9999: this looks like milliseconds, send Unix seconds")
+    return value
+
+
+def _present(value: object) -> object:
+    if value is None:
+        raise ValueError("must not be null: leave the field out to use its default")
+    return value
+
+
+def _rfc3339_milliseconds(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+EventType = Annotated[
+    StrictStr,
+    Field(min_length=1, max_length=255, examples=["user.login"]),
+    AfterValidator(_no_control_characters),
+    AfterValidator(_storable_text),
+]
+CustomerId = Annotated[StrictInt, Field(ge=MIN_INTEGER, le=MAX_INTEGER, examples=[42])]
+Timestamp = Annotated[
+    StrictInt,
+    AfterValidator(_seconds),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_TIMESTAMP, "description": "Unix seconds, UTC."}),
+]
+EventId = Annotated[StrictStr, AfterValidator(_canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+EventData = Annotated[
+    dict[str, Any],
+    Field(
+        min_length=1,
+        description="Any JSON object; it comes back equal.",
+        examples=[_EXAMPLE["event_data"]],
+    ),
+]
+ReceivedAt = Annotated[
+    AwareDatetime,
+    PlainSerializer(_rfc3339_milliseconds),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00.123Z"]}),
+]
+
+
+class NewEvent(BaseModel):
+    """An event as a client posts it. Unknown fields are refused: dropping what an auditor sent is losing data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+
+    event_type: EventType = Field(description="What happened.")
+    customer_id: CustomerId = Field(description="Whose audit log it belongs to; signed 64-bit.")
+    timestamp_utc: Annotated[Timestamp | SkipJsonSchema[None], BeforeValidator(_present)] = Field(
+        default=None, description="When it happened, in Unix seconds; default: the time it is received."
+    )
+    event_data: EventData
+    event_id: Annotated[EventId | SkipJsonSchema[None], BeforeValidator(_present)] = Field(
+        default=None, description="The client's own id, for safe retries; default: a UUIDv7 given by the service."
+    )
+
+
+class Event(BaseModel):
+    """An event as the service keeps it: what was posted, and the id, receive time and sender given at reception.
+
+    Its JSON form is also the body of its queue message, so that an id given once survives every redelivery.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: EventId
+    event_type: EventType
+    customer_id: CustomerId
+    timestamp_utc: Timestamp
+    event_data: EventData
+    received_at: ReceivedAt = Field(description="When the service accepted it; RFC 3339, milliseconds, UTC.")
+    recorded_by: StrictStr = Field(description="The client that sent it.")
+
+    @classmethod
+    def received(cls, new: NewEvent, *, at: datetime, by: str, idempotency_key: str | None = None) -> "Event":
+        """Accept a posted event at time `at` from client `by`.
+
+        The id is the client's own, else derived from client and `idempotency_key` (UUIDv5, RFC 9562 section 5.5), else
+        a new UUIDv7 (section 5.7).
+        """
+        return cls.model_construct(
+            event_id=new.event_id or _given_id(by, idempotency_key),
+            event_type=new.event_type,
+            customer_id=new.customer_id,
+            timestamp_utc=int(at.timestamp()) if new.timestamp_utc is None else new.timestamp_utc,
+            event_data=new.event_data,
+            received_at=at.replace(microsecond=at.microsecond // 1000 * 1000),
+            recorded_by=by,
+        )
+
+    def same_content(self, other: "Event") -> bool:
+        """Whether two events of one id tell the same: a repeat that is harmless, not a conflict.
+
+        The receive time is the service's and differs between tries. So does a timestamp that was left out and took its
+        place, which is seen from its being the receive time itself.
+        """
+        return (
+            self.event_type == other.event_type
+            and self.customer_id == other.customer_id
+            and self.event_data == other.event_data
+            and self.recorded_by == other.recorded_by
+            and (self.timestamp_utc == other.timestamp_utc or (_defaulted_time(self) and _defaulted_time(other)))
+        )
+
+
+def _defaulted_time(event: Event) -> bool:
+    return event.timestamp_utc == int(event.received_at.timestamp())
+
+
+def _given_id(client: str, idempotency_key: str | None) -> str:
+    if idempotency_key is None:
+        return str(uuid_utils.uuid7())
+    return str(uuid.uuid5(_IDEMPOTENCY_NAMESPACE, f"{client}\n{idempotency_key}"))
+
+
+Order = Literal["desc", "asc"]
+JsonScalar = str | int | float | bool | None
+
+
+class DataFilter(BaseModel):
+    """Equality at one path of `event_data`: a member name is a string, an array index an integer; any of `values`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: tuple[str | int, ...] = Field(min_length=1)
+    values: tuple[JsonScalar, ...] = Field(min_length=1)
+
+
+class EventFilter(BaseModel):
+    """Which events are meant: all conditions hold; within one condition any of its values; an empty one is no limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_types: tuple[str, ...] = ()
+    customer_ids: tuple[int, ...] = ()
+    start: int | None = Field(default=None, description="First Unix second that counts.")
+    end: int | None = Field(default=None, description="Last Unix second that counts.")
+    data: tuple[DataFilter, ...] = ()
+    visible_customers: tuple[int, ...] | None = Field(
+        default=None, description="The only customers the reader may see; None: all."
+    )
+
+
+class Position(BaseModel):
+    """A place in the order of events: just after the event with this time and id, `offset` events from the start."""
+
+    model_config = ConfigDict(frozen=True)
+
+    timestamp_utc: int
+    event_id: str
+    offset: int
+
+
+class PageRequest(BaseModel):
+    """Which part of the matching events: `limit` of them after `offset` events, or after a `position`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: int = 100
+    offset: int = 0
+    order: Order = "desc"
+    after: Position | None = None
+
+
+TotalRelation = Literal["eq", "gte"]
+
+
+class Matches(BaseModel):
+    """What a store found: the events asked for, whether more follow, and how many match in all.
+
+    `total_count` is exact when `total_relation` is `eq`; with `gte` at least that many match.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    events: list[Event]
+    more: bool
+    total_count: int
+    total_relation: TotalRelation
+
+
+class Page(BaseModel):
+    """One page of events, as it is answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    events: list[Event]
+    count: int = Field(description="Events on this page.")
+    offset: int = Field(description="Events before this page.")
+    limit: int
+    total_count: int = Field(description="Events that match in all, counted up to 10,000.")
+    total_relation: TotalRelation = Field(description="eq: total_count is exact; gte: at least that many match.")
+    next_cursor: str | None = Field(description="Send as `cursor` for the next page; null on the last.")

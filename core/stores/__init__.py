@@ -1,0 +1,1 @@
+"""Event stores: adapters of the ports `EventWriter` and `EventReader`."""

@@ -1,0 +1,46 @@
+"""Bring a database to the current schema, by Alembic."""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from core.errors import InvalidSettingsError, StoreUnavailableError
+
+_SCRIPTS: Final = Path(__file__).with_name("migrations")
+
+
+def migrate(engine: Engine) -> tuple[str | None, str]:
+    """Apply what is missing; the revision before and after. Several processes may do it at once.
+
+    Raises:
+        StoreUnavailableError: the database cannot be opened or written.
+        InvalidSettingsError: the database was made by a newer version of this service.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # the caller says what was done, in one line
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    scripts = ScriptDirectory.from_config(config)
+    newest = scripts.get_current_head() or ""
+    try:
+        with engine.begin() as connection:
+            before = MigrationContext.configure(connection).get_current_revision()
+            if before not in {None, *(script.revision for script in scripts.walk_revisions())}:
+                raise InvalidSettingsError(
+                    "The database was made by a newer version of this service: run that version, or another database."
+                )
+            if before != newest:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+    except OperationalError as exc:
+        raise StoreUnavailableError(
+            f"The database cannot be opened or written ({exc.orig}): check AUDIT_LOG_DATABASE_URL, "
+            "AUDIT_LOG_DATA_DIR, free disk space and permissions."
+        ) from exc
+    return before, newest

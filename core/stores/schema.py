@@ -1,0 +1,46 @@
+"""The tables. What is here is what a new database looks like; the migrations are how an old one gets there."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import JSON, BigInteger, Column, Dialect, Index, MetaData, String, Table, TypeDecorator
+
+metadata: Final = MetaData()
+
+
+class UnixMilliseconds(TypeDecorator[datetime]):
+    """An aware datetime kept as milliseconds since 1970: exact, ordered and the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else int(value.timestamp()) * 1000 + value.microsecond // 1000
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """From the database."""
+        if value is None:
+            return None
+        seconds, milliseconds = divmod(value, 1000)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
+
+
+events: Final = Table(
+    "events",
+    metadata,
+    # Text, not bytes: whoever looks with a database shell sees the ids that the service printed.
+    Column("event_id", String(36), primary_key=True),
+    Column("event_type", String(255), nullable=False),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("timestamp_utc", BigInteger, nullable=False),
+    Column("event_data", JSON, nullable=False),
+    Column("received_at", UnixMilliseconds, nullable=False),
+    Column("recorded_by", String(255), nullable=False),
+    # Every listing is ordered by (timestamp_utc, event_id); each index ends so, behind the columns that select, and a
+    # page is read off it without sorting.
+    Index("ix_events_customer_type_time", "customer_id", "event_type", "timestamp_utc", "event_id"),
+    Index("ix_events_customer_time", "customer_id", "timestamp_utc", "event_id"),
+    Index("ix_events_type_time", "event_type", "timestamp_utc", "event_id"),
+    Index("ix_events_time", "timestamp_utc", "event_id"),
+)

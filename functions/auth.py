@@ -1,0 +1,34 @@
+"""Who is asking: the bearer token of a request (RFC 6750)."""
+
+import re
+from typing import Final
+
+from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
+from core.tokens import Claims
+from core.wiring import Services
+from functions.http import Request
+
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
+
+
+def authenticate(request: Request, services: Services, scope: str) -> Claims:
+    """The claims of a token that allows `scope`.
+
+    Raises:
+        UnauthenticatedError: no Authorization header, or of another scheme than Bearer.
+        InvalidTokenError: the token is not accepted.
+        InsufficientScopeError: the token does not allow this.
+        MalformedRequestError: more than one Authorization header.
+    """
+    authorization = request.header("authorization")
+    if authorization is None or not authorization[:7].lower().startswith("bearer"):
+        raise UnauthenticatedError(
+            "A token is needed: get one from /access-token and send Authorization: Bearer TOKEN."
+        )
+    token = _BEARER.fullmatch(authorization)
+    if token is None:
+        raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
+    claims = services.verifier.verify(token[1])
+    if scope not in claims.scope:
+        raise InsufficientScopeError(f"The token does not allow this: it needs the scope {scope}.", scope)
+    return claims

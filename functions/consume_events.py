@@ -1,0 +1,73 @@
+"""The consumer: an SQS event in, the messages that must come again out.
+
+Event and answer: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and, for partial failures,
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from core.errors import EventNotStorableError
+from core.models import Event
+from core.ports import EventWriter, Outcome
+from core.wiring import Services, process_services
+
+SqsEvent = Mapping[str, Any]
+BatchResponse = dict[str, list[dict[str, str]]]
+
+_log = logging.getLogger(__name__)
+
+
+def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
+    """Store a batch of messages in one transaction; when that fails for what one of them holds, one by one.
+
+    A message fails, and so comes again until it is a dead letter, when it is no event, when the store refuses it, or
+    when it repeats an id with other content.
+
+    Raises:
+        StoreUnavailableError: nothing was stored and all of the batch must come again.
+    """
+    failed: list[str] = []
+    batch: list[tuple[str, Event]] = []
+    for record in event["Records"]:
+        try:
+            batch.append((record["messageId"], Event.model_validate_json(record["body"])))
+        except ValidationError:
+            _log.warning("a message is not an event", extra={"message_id": record["messageId"]})
+            failed.append(record["messageId"])
+    outcomes = _store([item for _, item in batch], services.writer)
+    for (message_id, item), outcome in zip(batch, outcomes, strict=True):
+        if outcome not in {Outcome.STORED, Outcome.DUPLICATE}:
+            reason = "the store refuses an event" if outcome is None else "an event repeats an id with other content"
+            _log.warning(reason, extra={"message_id": message_id, "event_id": item.event_id})
+            failed.append(message_id)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def lambda_consumer(
+    services: Callable[[], Services] = process_services,
+) -> Callable[[SqsEvent, object], BatchResponse]:
+    """A handler for SQS events that stores with `services`."""
+
+    def handler(event: SqsEvent, context: object) -> BatchResponse:  # noqa: ARG001 - Lambda's signature
+        return consume_events(event, services())
+
+    return handler
+
+
+handler = lambda_consumer()
+
+
+def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | None]:
+    """What became of each event; None: the store refuses it."""
+    if not events:
+        return []
+    try:
+        return writer.add(events)
+    except EventNotStorableError:
+        if len(events) == 1:
+            return [None]
+        return [outcome for item in events for outcome in _store([item], writer)]

@@ -1,0 +1,40 @@
+"""POST /event: accept one event."""
+
+from typing import Literal
+
+from core import strict_json
+from core.errors import EventTooLargeError
+from core.models import EventId
+from core.tokens import WRITE
+from core.wiring import Services
+from functions.auth import authenticate
+from functions.endpoint import lambda_handler
+from functions.http import Answer, Request, Response
+from functions.posted import JSON, MAX_EVENT_BYTES, accept, idempotency_key, media_type, new_event, require_customers
+
+
+class Queued(Answer):
+    """The service has the event in its keeping and will store it."""
+
+    event_id: EventId
+    status: Literal["queued"] = "queued"
+
+
+def create_event(request: Request, services: Services) -> Response:
+    """Check the event, give it an id and a receive time, and put it into the queue's keeping."""
+    claims = authenticate(request, services, WRITE)
+    media_type(request, JSON)
+    if len(request.body) > MAX_EVENT_BYTES:
+        raise EventTooLargeError(
+            f"The event has {len(request.body)} bytes of JSON: at most {MAX_EVENT_BYTES} are taken."
+        )
+    key = idempotency_key(request)
+    new = new_event(strict_json.loads(request.body))
+    require_customers(claims, [new])
+    event = accept(new, claims, services, key)
+    services.publisher.publish([event])
+    location = f"{request.url_prefix}/event/{event.event_id}"
+    return Response.of(202, Queued(event_id=event.event_id), {"Location": location})
+
+
+handler = lambda_handler(create_event)

@@ -1,0 +1,120 @@
+"""POST /events: accept many events at once."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from core import strict_json
+from core.errors import AuditLogError, EventTooLargeError, FieldError, InvalidFieldsError
+from core.models import EventId, NewEvent
+from core.tokens import WRITE
+from core.wiring import Services
+from functions.auth import authenticate
+from functions.endpoint import lambda_handler
+from functions.http import Answer, Request, Response
+from functions.posted import (
+    JSON,
+    MAX_BODY_BYTES,
+    MAX_EVENT_BYTES,
+    NDJSON,
+    accept,
+    idempotency_key,
+    media_type,
+    new_event,
+    require_customers,
+)
+
+MAX_EVENTS: Final = 1000
+
+
+class NewEvents(BaseModel):
+    """A batch as a client posts it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events: list[NewEvent] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class Accepted(Answer):
+    """An event of a batch that is in the service's keeping: its place in the batch, from 0, and its id."""
+
+    index: int
+    event_id: EventId
+
+
+class Rejected(Answer):
+    """An event of a batch that was not accepted: its place in the batch, from 0, and what is wrong with it."""
+
+    index: int
+    errors: list[FieldError]
+
+
+class BatchResult(Answer):
+    """What became of each event of a batch."""
+
+    accepted: list[Accepted]
+    rejected: list[Rejected]
+
+
+def create_events(request: Request, services: Services) -> Response:
+    """Check every event on its own, and put those that are good into the queue's keeping, all or none of them."""
+    claims = authenticate(request, services, WRITE)
+    kind = media_type(request, JSON, NDJSON)
+    if len(request.body) > MAX_BODY_BYTES:
+        raise EventTooLargeError(f"The batch has {len(request.body)} bytes: at most {MAX_BODY_BYTES} are taken.")
+    key = idempotency_key(request)
+    good: dict[int, NewEvent] = {}
+    rejected: list[Rejected] = []
+    for index, item in enumerate(_items(request.body) if kind == JSON else _lines(request.body)):
+        if index == MAX_EVENTS:
+            raise _not_a_batch(f"must have at most {MAX_EVENTS} events: split the batch")
+        try:
+            good[index] = _checked(item)
+        except InvalidFieldsError as exc:
+            rejected.append(Rejected(index=index, errors=exc.errors))
+        except AuditLogError as exc:
+            rejected.append(Rejected(index=index, errors=[{"loc": [], "msg": str(exc)}]))
+    if not good and not rejected:
+        raise _not_a_batch("must have at least one event")
+    if not good:
+        raise InvalidFieldsError("No event of the batch is valid: see errors.", _flat(rejected))
+    require_customers(claims, list(good.values()))
+    events = {index: accept(new, claims, services, key and f"{key}\n{index}") for index, new in good.items()}
+    services.publisher.publish(list(events.values()))
+    accepted = [Accepted(index=index, event_id=event.event_id) for index, event in events.items()]
+    return Response.of(202, BatchResult(accepted=accepted, rejected=rejected))
+
+
+handler = lambda_handler(create_events)
+
+
+def _items(body: bytes) -> list[object]:
+    batch = strict_json.loads(body)
+    if not isinstance(batch, dict) or batch.keys() != {"events"} or not isinstance(batch["events"], list):
+        raise _not_a_batch('send an object with the one member "events", an array')
+    return batch["events"]
+
+
+def _lines(body: bytes) -> Iterator[bytes]:
+    return (line for line in body.split(b"\n") if line.strip())
+
+
+def _checked(item: object) -> NewEvent:
+    size = len(item) if isinstance(item, bytes) else len(orjson.dumps(item))
+    if size > MAX_EVENT_BYTES:
+        raise EventTooLargeError(f"has {size} bytes of JSON: at most {MAX_EVENT_BYTES} are taken")
+    return new_event(strict_json.loads(item) if isinstance(item, bytes) else item)
+
+
+def _flat(rejected: list[Rejected]) -> list[FieldError]:
+    return [
+        {"loc": ["events", entry.index, *error["loc"]], "msg": error["msg"]}
+        for entry in rejected
+        for error in entry.errors
+    ]
+
+
+def _not_a_batch(message: str) -> InvalidFieldsError:
+    return InvalidFieldsError("The batch is not valid: see errors.", [{"loc": ["events"], "msg": message}])

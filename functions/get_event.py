@@ -1,0 +1,25 @@
+"""GET /event/{event_id}: one event."""
+
+from core.errors import EventNotFoundError
+from core.tokens import READ
+from core.wiring import Services
+from functions.auth import authenticate
+from functions.endpoint import lambda_handler
+from functions.http import Request, Response
+from functions.query_string import QueryString
+
+_NOT_FOUND = "There is no such event; one just accepted appears within a second."
+
+
+def get_event(request: Request, services: Services) -> Response:
+    """Look up one event. One that the token may not see is answered like one that does not exist."""
+    claims = authenticate(request, services, READ)
+    QueryString(request.query, known=()).refuse_if_wrong()
+    event_id = request.path_parameters.get("event_id", "").lower()
+    event = services.reader.get(event_id) if event_id.isascii() else None
+    if event is None or not claims.may_touch(event.customer_id):
+        raise EventNotFoundError(_NOT_FOUND)
+    return Response.of(200, event)
+
+
+handler = lambda_handler(get_event)

@@ -1,0 +1,86 @@
+"""Reading what was posted: media types, JSON, fields."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import ValidationError
+
+from core.errors import FieldError, InsufficientScopeError, InvalidFieldsError
+from core.models import Event, NewEvent
+from core.tokens import WRITE, Claims
+from core.wiring import Services
+from functions.http import Request, UnsupportedMediaTypeError
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+
+MAX_EVENT_BYTES: Final = 256 * 1024
+MAX_BODY_BYTES: Final = 5 * 1024 * 1024
+
+_UTF8: Final = re.compile(r'(\s*;\s*charset\s*=\s*"?utf-?8"?)?\s*;?\s*', re.IGNORECASE)
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def media_type(request: Request, *accepted: str) -> str:
+    """The media type of the body: one of `accepted`, in UTF-8.
+
+    Raises:
+        UnsupportedMediaTypeError: another one, or none.
+    """
+    given = request.header("content-type") or ""
+    for candidate in accepted:
+        if given[: len(candidate)].lower() == candidate and _UTF8.fullmatch(given, len(candidate)):
+            return candidate
+    raise UnsupportedMediaTypeError(f"Send the body as {' or '.join(accepted)} in UTF-8, and say so in Content-Type.")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The `Idempotency-Key` of the request.
+
+    Raises:
+        InvalidFieldsError: not 1 to 255 visible ASCII characters.
+    """
+    key = request.header("idempotency-key")
+    if key is not None and not _VISIBLE.fullmatch(key):
+        raise InvalidFieldsError(
+            "The Idempotency-Key cannot be used.",
+            [{"loc": ["Idempotency-Key"], "msg": "must have 1 to 255 visible ASCII characters, no spaces"}],
+        )
+    return key
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Pydantic's findings in the words of the API, without the values that were sent."""
+    return [
+        {"loc": list(found["loc"]), "msg": found["msg"].removeprefix("Value error, ")}
+        for found in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def new_event(value: object) -> NewEvent:
+    """One parsed event, checked.
+
+    Raises:
+        InvalidFieldsError: a field is missing, unknown or wrong.
+    """
+    try:
+        return NewEvent.model_validate(value)
+    except ValidationError as exc:
+        raise InvalidFieldsError("The event is not valid: see errors.", field_errors(exc)) from None
+
+
+def accept(new: NewEvent, claims: Claims, services: Services, key: str | None) -> Event:
+    """The event as the service keeps it, received now from the token's bearer."""
+    return Event.received(new, at=datetime.fromtimestamp(services.clock(), UTC), by=claims.sub, idempotency_key=key)
+
+
+def require_customers(claims: Claims, events: Sequence[NewEvent]) -> None:
+    """Refuse a write for a customer that the token is not for.
+
+    Raises:
+        InsufficientScopeError: at least one event is for another customer.
+    """
+    if not all(claims.may_touch(new.customer_id) for new in events):
+        raise InsufficientScopeError("The token is limited to certain customers, and this is not one of them.", WRITE)

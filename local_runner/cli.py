@@ -1,0 +1,122 @@
+"""The `audit-log` command."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from core import __version__
+from core.errors import AuditLogError, InvalidFieldsError
+from core.settings import Settings
+from core.tokens import READ, WRITE, TokenIssuer
+from core.wiring import Services
+from local_runner import logs
+from local_runner.load_command import load_test
+from local_runner.secret import with_secret
+
+app = typer.Typer(
+    help="The Audit Log Service: who did what and when. Settings come from AUDIT_LOG_* in the environment.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("load-test")(load_test)
+
+_err = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line on standard error and exit status 1, never a stack trace."""
+    try:
+        app()
+    except InvalidFieldsError as exc:
+        details = "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}" for error in exc.errors)
+        _fail(f"{exc} {details}")
+    except AuditLogError as exc:
+        _fail(str(exc))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="werkzeug's server, started again when the source changes.")
+    ] = False,
+) -> None:
+    """Serve the API with the in-memory queue, its consumer and the store in this process."""
+    settings = _settings()
+    logs.configure(settings.log_format)
+    if dev:
+        from local_runner import dev as dev_server  # noqa: PLC0415 - one of two servers is imported
+
+        sys.exit(dev_server.serve(settings, host, port))
+    from local_runner import server  # noqa: PLC0415 - the other
+
+    server.serve(settings, host, port)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the current schema. `serve` does so by itself."""
+    from core.stores.engine import open_engine  # noqa: PLC0415 - a second that the other commands need not wait
+    from core.stores.migrate import migrate as apply  # noqa: PLC0415 - the same
+
+    settings = _settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    before, after = apply(open_engine(settings.store_url))
+    typer.echo(f"already at revision {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")
+
+
+@app.command()
+def token(
+    minutes: Annotated[int | None, typer.Option("--valid-minutes", help="How long it shall live.")] = None,
+    subject: Annotated[str, typer.Option(help="The client that the token is for.")] = "cli",
+    read_only: Annotated[bool, typer.Option("--read-only", help="A token that cannot write.")] = False,
+    customer: Annotated[list[int] | None, typer.Option(help="Limit the token to this customer; repeatable.")] = None,
+) -> None:
+    """Print a token, made with the secret of this machine's service, which need not be running."""
+    issuer: TokenIssuer = Services(with_secret(_settings())).issuer
+    scopes = (READ,) if read_only else (WRITE, READ)
+    text, _ = issuer.issue(subject, valid_minutes=minutes, scopes=scopes, customers=customer)
+    typer.echo(text)
+
+
+@app.command()
+def openapi(
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
+) -> None:
+    """Print the description of the API as OpenAPI 3.1."""
+    from functions.openapi import describe  # noqa: PLC0415 - only this command needs all handlers
+
+    text = json.dumps(describe("/"), indent=2)
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text + "\n", encoding="utf-8")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """The Audit Log Service: who did what and when. Settings come from AUDIT_LOG_* in the environment."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def _settings() -> Settings:
+    return Settings.from_environ()
+
+
+def _fail(message: str) -> None:
+    _err.print(f"audit-log: {message}", style="red", markup=False)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""The consumer: what Lambda's event source mapping does for SQS, in a thread that is watched by another."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event as Flag
+from threading import Thread
+from typing import Any, Final
+
+from core.errors import AuditLogError, StoreUnavailableError
+from local_runner.lambda_context import LambdaContext
+from local_runner.queue import InMemoryQueue, Message
+
+ConsumeHandler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]
+
+_log = logging.getLogger(__name__)
+
+
+class ConsumerStoppedError(AuditLogError):
+    """The consumer is not running, so that what is accepted waits. It is restarted by itself; see the log for why."""
+
+
+@dataclass(frozen=True)
+class ConsumerLimits:
+    """How events are taken from the queue; times in seconds."""
+
+    batch_size: int = 1000
+    batch_window: float = 0.02
+    poll: float = 1.0
+    first_retry: float = 1.0
+    longest_retry: float = 30.0
+    store_retry: float = 0.2
+    restart_delay: float = 0.5
+
+
+class Consumer:
+    """Takes batches from the queue, hands them to the handler, and settles each message by the handler's answer."""
+
+    def __init__(self, queue: InMemoryQueue, handler: ConsumeHandler, limits: ConsumerLimits, stop: Flag) -> None:
+        self._queue = queue
+        self._handler = handler
+        self._limits: Final = limits
+        self._stop = stop
+        self._store_failures = 0
+
+    def run(self) -> None:
+        """Take batch after batch until told to stop."""
+        while not self._stop.is_set():
+            self.take_batch(wait=self._limits.poll)
+
+    def take_batch(self, *, wait: float) -> int:
+        """Deal with one batch; how many messages it had."""
+        messages = self._queue.receive(self._limits.batch_size, wait=wait, window=self._limits.batch_window)
+        if messages:
+            self._settle(messages)
+        return len(messages)
+
+    def _settle(self, messages: Sequence[Message]) -> None:
+        context = LambdaContext("consume_events", messages[0].receipt_handle)
+        try:
+            answer = self._handler(to_sqs_event(messages), context)
+        except StoreUnavailableError as exc:
+            self._wait_for_the_store(messages, exc)
+            return
+        except Exception:  # noqa: BLE001 - a bug must not stop the queue: logged, and the batch comes again
+            _log.exception("the consumer failed on a batch", extra={"messages": len(messages)})
+            failed = {message.message_id for message in messages}
+        else:
+            failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+        if self._store_failures:
+            _log.info("the store takes events again", extra={"after_failures": self._store_failures})
+            self._store_failures = 0
+        self._queue.delete([message.receipt_handle for message in messages if message.message_id not in failed])
+        for message in messages:
+            if message.message_id in failed:
+                delay = self._limits.first_retry * 2 ** (message.receive_count - 1)
+                self._queue.retry_after([message.receipt_handle], min(delay, self._limits.longest_retry))
+
+    def _wait_for_the_store(self, messages: Sequence[Message], error: StoreUnavailableError) -> None:
+        delay = min(self._limits.store_retry * 2**self._store_failures, self._limits.longest_retry)
+        if not self._store_failures:
+            reason = repr(error.__cause__) if error.__cause__ else str(error)
+            _log.error("the store takes no events; they wait in the queue", extra={"reason": reason})
+        self._store_failures = min(self._store_failures + 1, 16)
+        self._queue.retry_after([message.receipt_handle for message in messages], delay, counted=False)
+        self._stop.wait(delay)
+
+
+class ConsumerSupervisor:
+    """Runs the consumer in a thread of its own and starts another when it ends unasked."""
+
+    def __init__(self, queue: InMemoryQueue, handler: ConsumeHandler, limits: ConsumerLimits | None = None) -> None:
+        self._limits = limits or ConsumerLimits()
+        self._queue = queue
+        self._handler = handler
+        self._stop = Flag()
+        self._consumer: Thread | None = None
+        self._supervisor = Thread(target=self._supervise, name="consumer-supervisor", daemon=True)
+        self._restarts = 0
+
+    def start(self) -> None:
+        """Start consuming."""
+        self._supervisor.start()
+
+    def stop(self, timeout: float) -> None:
+        """Let the batch at hand be finished, for at most `timeout` seconds, and take no other."""
+        self._stop.set()
+        if self._supervisor.ident:
+            self._supervisor.join(timeout)
+
+    def check(self) -> dict[str, object]:
+        """Implements `Check`: the thread lives; and how often it had to be started again."""
+        if self._consumer is None or not self._consumer.is_alive():
+            raise ConsumerStoppedError(
+                f"The consumer is being restarted (restart {self._restarts}): see the log for why."
+            )
+        return {"restarts": self._restarts}
+
+    def _supervise(self) -> None:
+        while not self._stop.is_set():
+            consumer = Consumer(self._queue, self._handler, self._limits, self._stop)
+            self._consumer = Thread(target=self._run, args=(consumer,), name="consumer", daemon=True)
+            self._consumer.start()
+            self._consumer.join()
+            if not self._stop.is_set():
+                self._restarts += 1
+                _log.error("the consumer died and is restarted", extra={"restarts": self._restarts})
+                self._stop.wait(self._limits.restart_delay)
+
+    @staticmethod
+    def _run(consumer: Consumer) -> None:
+        try:
+            consumer.run()
+        except BaseException:  # noqa: BLE001 - the thread ends here anyway; the supervisor starts another
+            _log.exception("the consumer fails")
+
+
+def to_sqs_event(messages: Sequence[Message]) -> dict[str, Any]:
+    """The event that Lambda's event source mapping makes: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
+    received_at = str(int(time.time() * 1000))
+    return {
+        "Records": [
+            {
+                "messageId": message.message_id,
+                "receiptHandle": message.receipt_handle,
+                "body": message.body,
+                "attributes": {
+                    "ApproximateReceiveCount": str(message.receive_count),
+                    "SentTimestamp": str(int(message.sent_at * 1000)),
+                    "SenderId": "local",
+                    "ApproximateFirstReceiveTimestamp": received_at,
+                },
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:local:000000000000:events",
+                "awsRegion": "local",
+            }
+            for message in messages
+        ]
+    }

@@ -1,0 +1,104 @@
+"""What lives in one process: the queue, its consumer and the store, started together and drained together."""
+
+import atexit
+import logging
+import time
+from typing import Final
+
+from core.settings import Settings
+from core.stores.engine import open_engine
+from core.stores.migrate import migrate
+from core.stores.sql import SqlEventStore
+from core.wiring import Services
+from functions.consume_events import lambda_consumer
+from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
+from local_runner.queue import InMemoryQueue, QueueLimits
+from local_runner.secret import with_secret
+
+DRAIN_SECONDS: Final = 9.0
+"""How long a stop waits for the store. Process managers kill what takes much longer."""
+
+_log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """A running queue, consumer and store, and the services that use them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        queue_limits: QueueLimits | None = None,
+        consumer_limits: ConsumerLimits | None = None,
+    ) -> None:
+        """Migrate the store and start consuming.
+
+        Raises:
+            InvalidSettingsError: the settings do not describe a store or a data directory that can be used.
+            StoreUnavailableError: the store cannot be opened or written.
+        """
+        settings = prepared(settings)
+        self.queue = InMemoryQueue(queue_limits or QueueLimits())
+        self._store = SqlEventStore(open_engine(settings.store_url))
+        self._consumer = ConsumerSupervisor(self.queue, lambda_consumer(lambda: self.services), consumer_limits)
+        self.services = Services(
+            settings,
+            publisher=self.queue,
+            reader=self._store,
+            writer=self._store,
+            checks={"queue": self._check_queue, "consumer": self._consumer.check, "store": self._store.check},
+        )
+        self._consumer.start()
+
+    def close(self, timeout: float = DRAIN_SECONDS) -> None:
+        """Take no more events, and store those that were taken, for at most `timeout` seconds."""
+        started = time.monotonic()
+        self.queue.close()
+        while self._left() and time.monotonic() < started + timeout:
+            time.sleep(0.01)
+        self._consumer.stop(timeout=1.0)
+        dead_letters = self.queue.state().dead_letters
+        if left := self._left():
+            _log.error("stopped before all events were stored", extra={"lost": left, "after_seconds": timeout})
+        if dead_letters:
+            _log.error("stopped with dead letters, which are lost", extra={"dead_letters": dead_letters})
+        if not left and not dead_letters:
+            _log.info("stopped; every accepted event is stored")
+        self._store.close()
+
+    def _left(self) -> int:
+        state = self.queue.state()
+        return state.waiting + state.in_flight
+
+    def _check_queue(self) -> dict[str, object]:
+        state = self.queue.state()
+        return {
+            "waiting": state.waiting,
+            "in_flight": state.in_flight,
+            "dead_letters": state.dead_letters,
+            "oldest_age_seconds": round(state.oldest_age_seconds, 3),
+        }
+
+
+def prepared(settings: Settings) -> Settings:
+    """Make what a first start needs: the data directory, the secret, the tables. Returns settings with the secret.
+
+    Raises:
+        InvalidSettingsError: the settings do not describe a store or a data directory that can be used.
+        StoreUnavailableError: the store cannot be opened or written.
+    """
+    settings = with_secret(settings)
+    engine = open_engine(settings.store_url)
+    try:
+        before, after = migrate(engine)
+    finally:
+        engine.dispose()
+    if before != after:
+        _log.info("the database was migrated", extra={"from_revision": before, "to_revision": after})
+    return settings
+
+
+def services(settings: Settings) -> Services:
+    """Start a pipeline for the life of this process: the entry point behind `AUDIT_LOG_QUEUE_URL=memory://`."""
+    pipeline = Pipeline(settings)
+    atexit.register(pipeline.close)
+    return pipeline.services

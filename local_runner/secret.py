@@ -1,0 +1,56 @@
+"""The secret that signs tokens when none is configured: made once and kept beside the data."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from core.errors import InvalidSettingsError
+from core.settings import MIN_SECRET_BYTES, Settings
+
+FILE_NAME: Final = "jwt-secret"
+
+
+def with_secret(settings: Settings) -> Settings:
+    """`settings` with a secret: its own, or the one in the data directory, which is made when it is not there.
+
+    Raises:
+        InvalidSettingsError: the data directory cannot be made or written, or the file is no secret.
+    """
+    if settings.jwt_secret is not None:
+        return settings
+    path = settings.data_dir / FILE_NAME
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            _create(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
+        secret = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        raise InvalidSettingsError(
+            f"AUDIT_LOG_DATA_DIR: {path} cannot be made or read ({reason}); name a directory that can be written"
+        ) from None
+    if len(secret) < MIN_SECRET_BYTES:
+        raise InvalidSettingsError(f"{path} holds no secret of {MIN_SECRET_BYTES} bytes; remove it to get a new one")
+    return settings.model_copy(update={"jwt_secret": SecretStr(secret)})
+
+
+def _create(path: Path, secret: str) -> None:
+    """Write the file at once and whole, for its owner alone: another process may start at the same time.
+
+    Raises:
+        FileExistsError: another process was first.
+    """
+    draft = path.with_name(f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    finally:
+        draft.unlink()

@@ -1,0 +1,63 @@
+"""Fixtures that every kind of test shares."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from core.settings import Settings
+from core.stores.engine import open_engine
+from core.stores.migrate import migrate
+from core.stores.sql import SqlEventStore
+from core.wiring import Services
+from tests.fakes import FakeQueue, FakeStore
+from tests.service import Service
+
+SECRET = "a secret of the tests that is long enough"
+
+
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip where a server or browser is missing, saying how to get it; in CI that is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environ({"AUDIT_LOG_DATA_DIR": str(tmp_path), "AUDIT_LOG_JWT_SECRET": SECRET})
+
+
+@pytest.fixture
+def queue() -> FakeQueue:
+    return FakeQueue()
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+def services(settings: Settings, queue: FakeQueue, store: FakeStore) -> Services:
+    """Real tokens and clock, with a fake queue and a fake store."""
+    return Services(settings, publisher=queue, reader=store, writer=store, checks={})
+
+
+@pytest.fixture
+def sqlite_store(settings: Settings) -> Iterator[SqlEventStore]:
+    """A real store in a SQLite file."""
+    engine = open_engine(settings.store_url)
+    migrate(engine)
+    store = SqlEventStore(engine)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One `audit-log serve` for all tests that only send requests; each uses event types and customers of its own."""
+    with Service.start(tmp_path_factory.mktemp("service")) as running:
+        yield running

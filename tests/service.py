@@ -1,0 +1,96 @@
+"""A real service for tests: `audit-log serve` in a process of its own, as a user starts it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+AUDIT_LOG = str(Path(sys.executable).with_name("audit-log"))
+STARTUP_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """This process's environment without its AUDIT_LOG_* settings, and with those given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUDIT_LOG_")}
+    given = {f"AUDIT_LOG_{name.upper()}": value for name, value in settings.items()}
+    return {**inherited, "AUDIT_LOG_DATA_DIR": str(data_dir), **given}
+
+
+class Service:
+    """A running server. Leaving the block ends it with SIGTERM and waits."""
+
+    def __init__(
+        self, command: Sequence[str], port: int, data_dir: Path, settings: Mapping[str, str], cwd: Path | None = None
+    ) -> None:
+        self.port = port
+        self.data_dir = data_dir
+        self.url = f"http://127.0.0.1:{port}"
+        self._log_path = data_dir.with_name(f"{data_dir.name}-{port}.log")
+        self._log = self._log_path.open("w")
+        self.process = subprocess.Popen(
+            command, env=environment(data_dir, **settings), cwd=cwd, stdout=self._log, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+
+    @classmethod
+    def start(cls, data_dir: Path, *options: str, **settings: str) -> Self:
+        """`audit-log serve` on a free port of the loopback address."""
+        port = free_port()
+        return cls([AUDIT_LOG, "serve", "--port", str(port), *options], port, data_dir, settings).wait_until_up()
+
+    def wait_until_up(self) -> Self:
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                httpx.get(f"{self.url}/health", timeout=1)
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return self
+        self.stop(signal.SIGKILL)
+        raise AssertionError(f"the service did not come up:\n{self.log}")
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text()
+
+    def token(self, valid_minutes: int = 60) -> str:
+        answer = httpx.get(f"{self.url}/access-token", params={"valid_minutes": valid_minutes})
+        token: str = answer.raise_for_status().json()["token"]
+        return token
+
+    def client(self) -> httpx.Client:
+        """An HTTP client that is already authenticated."""
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.token()}"}, timeout=10)
+
+    def stop(self, signal_number: int = signal.SIGTERM, timeout: float = 20) -> int:
+        """Send the signal to the whole process group, as a terminal does; the exit status."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal_number)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+        finally:
+            self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
