@@ -18,7 +18,6 @@ from pydantic import (
     StrictStr,
     WithJsonSchema,
 )
-from pydantic.json_schema import SkipJsonSchema
 
 from core.strict_json import MAX_INTEGER, MIN_INTEGER
 
@@ -30,6 +29,13 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "customer_id": 42,
     "event_data": {"admin_data": {"username": "admin", "ip": "192.0.2.7"}},
 }
+_SECONDS_SCHEMA: Final[dict[str, Any]] = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": MAX_TIMESTAMP,
+    "description": "Unix seconds, UTC.",
+}
+_UUID_SCHEMA: Final[dict[str, Any]] = {"type": "string", "format": "uuid"}
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IDEMPOTENCY_NAMESPACE: Final = uuid.UUID("2f078d7f-3ee0-4962-bfd1-761ef13601fd")
@@ -69,6 +75,11 @@ def _present(value: object) -> object:
     return value
 
 
+def no_default(schema: dict[str, Any]) -> None:
+    """Leave null out of a JSON Schema where it stands for a field that is left out, and is not of its type."""
+    del schema["default"]
+
+
 def _rfc3339_milliseconds(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -80,12 +91,8 @@ EventType = Annotated[
     AfterValidator(_storable_text),
 ]
 CustomerId = Annotated[StrictInt, Field(ge=MIN_INTEGER, le=MAX_INTEGER, examples=[42])]
-Timestamp = Annotated[
-    StrictInt,
-    AfterValidator(_seconds),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_TIMESTAMP, "description": "Unix seconds, UTC."}),
-]
-EventId = Annotated[StrictStr, AfterValidator(_canonical_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+Timestamp = Annotated[StrictInt, AfterValidator(_seconds), WithJsonSchema(_SECONDS_SCHEMA)]
+EventId = Annotated[StrictStr, AfterValidator(_canonical_uuid), WithJsonSchema(_UUID_SCHEMA)]
 EventData = Annotated[
     dict[str, Any],
     Field(
@@ -108,12 +115,16 @@ class NewEvent(BaseModel):
 
     event_type: EventType = Field(description="What happened.")
     customer_id: CustomerId = Field(description="Whose audit log it belongs to; signed 64-bit.")
-    timestamp_utc: Annotated[Timestamp | SkipJsonSchema[None], BeforeValidator(_present)] = Field(
-        default=None, description="When it happened, in Unix seconds; default: the time it is received."
+    timestamp_utc: Annotated[Timestamp | None, BeforeValidator(_present), WithJsonSchema(_SECONDS_SCHEMA)] = Field(
+        default=None,
+        description="When it happened, in Unix seconds; default: the time it is received.",
+        json_schema_extra=no_default,
     )
     event_data: EventData
-    event_id: Annotated[EventId | SkipJsonSchema[None], BeforeValidator(_present)] = Field(
-        default=None, description="The client's own id, for safe retries; default: a UUIDv7 given by the service."
+    event_id: Annotated[EventId | None, BeforeValidator(_present), WithJsonSchema(_UUID_SCHEMA)] = Field(
+        default=None,
+        description="The client's own id, for safe retries; default: a UUIDv7 given by the service.",
+        json_schema_extra=no_default,
     )
 
 
@@ -159,10 +170,19 @@ class Event(BaseModel):
         return (
             self.event_type == other.event_type
             and self.customer_id == other.customer_id
-            and self.event_data == other.event_data
+            and _same_json(self.event_data, other.event_data)
             and self.recorded_by == other.recorded_by
             and (self.timestamp_utc == other.timestamp_utc or (_defaulted_time(self) and _defaulted_time(other)))
         )
+
+
+def _same_json(one: Any, other: Any) -> bool:
+    """Equality as JSON has it: 5 and 5.0 are one number, true and 1 are not the same."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same_json(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same_json, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _defaulted_time(event: Event) -> bool:
@@ -208,9 +228,9 @@ class Position(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    timestamp_utc: int
-    event_id: str
-    offset: int
+    timestamp_utc: Timestamp
+    event_id: EventId
+    offset: Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]
 
 
 class PageRequest(BaseModel):

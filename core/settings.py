@@ -19,7 +19,11 @@ DEFAULT_TOKEN_MINUTES: Final = 1800
 
 
 def _url_with_scheme(value: str) -> str:
-    if not urlsplit(value).scheme:
+    try:
+        scheme = urlsplit(value).scheme
+    except ValueError:  # its message quotes a part of the URL, which may be the password
+        scheme = ""
+    if not scheme:
         raise ValueError("must be a URL, such as memory:// or sqlite:///var/audit-log.db")
     return value
 
@@ -41,9 +45,13 @@ class Settings(BaseModel):
 
     data_dir: Path = Field(default=Path("var"), description="Directory for the database and the generated secret.")
     database_url: Url | None = Field(
-        default=None, description="SQLAlchemy URL of the event store; default: SQLite in the data directory."
+        default=None,
+        repr=False,  # may hold a password, like the next
+        description="SQLAlchemy URL of the event store; default: SQLite in the data directory.",
     )
-    queue_url: Url = Field(default="memory://", description="Where accepted events wait; memory:// is this process.")
+    queue_url: Url = Field(
+        default="memory://", repr=False, description="Where accepted events wait; memory:// is this process."
+    )
     auth: Literal["open"] = Field(default="open", description="open: anyone on this machine gets a token.")
     jwt_secret: Secret | None = Field(
         default=None, description="Signs tokens (HS256), at least 32 bytes; default: made once in the data directory."

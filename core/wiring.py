@@ -44,10 +44,7 @@ class Services:
     @cached_property
     def publisher(self) -> EventPublisher:
         """Where accepted events go."""
-        scheme = urlsplit(self.settings.queue_url).scheme
-        raise InvalidSettingsError(
-            f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; memory:// needs the local runner installed"
-        )
+        raise _no_queue(self.settings)
 
     @cached_property
     def reader(self) -> EventReader:
@@ -116,6 +113,11 @@ def _process_services() -> Services:
     for entry_point in entry_points(group=_PIPELINES, name=urlsplit(settings.queue_url).scheme):
         pipeline: _Pipeline = entry_point.load()
         return pipeline(settings)
-    raise InvalidSettingsError(
-        "AUDIT_LOG_QUEUE_URL=memory:// and AUDIT_LOG_AUTH=open need the local runner, which is not installed here"
+    raise _no_queue(settings)
+
+
+def _no_queue(settings: Settings) -> InvalidSettingsError:
+    scheme = urlsplit(settings.queue_url).scheme
+    return InvalidSettingsError(
+        f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; memory:// needs the local runner installed"
     )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 
 from core.errors import AuditLogError, InvalidSettingsError
 from core.wiring import Services, process_services
@@ -23,11 +24,10 @@ def lambda_handler(operation: Operation, services: Callable[[], Services] = proc
         except InvalidSettingsError as exc:
             _log.error("the settings do not describe a service", extra={"reason": str(exc), "request_id": request_id})
             response = problem(None, request_id)
-        except AuditLogError as exc:
-            response = problem(exc, request_id)
-        except Exception:  # noqa: BLE001 - the last resort: logged, and answered without a word of it
-            _log.exception("a handler failed", extra={"request_id": request_id, "operation": operation.__name__})
-            response = problem(None, request_id)
+        except Exception as exc:  # noqa: BLE001 - the last resort: logged, and answered without a word of it
+            response = problem(exc if isinstance(exc, AuditLogError) else None, request_id)
+            if response.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                _log.exception("a handler failed", extra={"request_id": request_id, "operation": operation.__name__})
         return response.to_proxy(request_id, with_body=event.get("httpMethod") != "HEAD")
 
     return handler

@@ -17,6 +17,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from core import errors
 from core.errors import FieldError
+from core.models import no_default
 
 ProxyEvent = Mapping[str, Any]
 ProxyResponse = dict[str, Any]
@@ -68,7 +69,7 @@ class Request:
         return cls(
             method=event.get("httpMethod") or "GET",
             path=path,
-            headers={name.lower(): values for name, values in _multi(event, "Headers", "headers").items()},
+            headers=_headers(event),
             query=[
                 (name, value)
                 for name, values in _multi(event, "QueryStringParameters", "queryStringParameters").items()
@@ -140,7 +141,7 @@ class Problem(Answer):
     detail: str = Field(description="What to do.")
     instance: str = Field(description="The id of the request, as in X-Request-Id.")
     errors: list[FieldError] | SkipJsonSchema[None] = Field(
-        default=None, description="With 422: each thing that is wrong, and where."
+        default=None, description="With 422: each thing that is wrong, and where.", json_schema_extra=no_default
     )
 
 
@@ -201,6 +202,14 @@ def _headers_for(error: errors.AuditLogError | None, status: HTTPStatus) -> dict
 def _multi(event: ProxyEvent, suffix: str, single: str) -> Mapping[str, Sequence[str]]:
     """The form with all values where the event has it, else the one with a single value each."""
     return event.get(f"multiValue{suffix}") or {name: [value] for name, value in (event.get(single) or {}).items()}
+
+
+def _headers(event: ProxyEvent) -> Mapping[str, Sequence[str]]:
+    """By name in lower case: a header that came in two spellings came twice."""
+    headers: dict[str, list[str]] = {}
+    for name, values in _multi(event, "Headers", "headers").items():
+        headers.setdefault(name.lower(), []).extend(values)
+    return headers
 
 
 def _body(event: ProxyEvent) -> bytes:

@@ -23,8 +23,10 @@ References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
 
 _TOKEN: Final = "bearerToken"  # noqa: S105 - the name of a scheme
 _STRING: Final = {"type": "string"}
+_CHALLENGE: Final = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": _STRING}}
 _HEADERS: Final[dict[int, JsonObject]] = {
-    401: {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": _STRING}},
+    401: _CHALLENGE,
+    403: _CHALLENGE,
     503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
 }
 _IDEMPOTENCY_KEY: Final[JsonObject] = {
@@ -43,6 +45,7 @@ def describe(server_url: str) -> JsonObject:
         used += [(model, "validation") for model in route.bodies.values()]
         used += [(answer, "serialization") for answer in route.answers.values() if isinstance(answer, type)]
     references, schemas = models_json_schema(used, ref_template="#/components/schemas/{model}")
+    schemas["$defs"]["Problem"]["required"].remove("errors")  # the one default that is left out, not sent
     paths: dict[str, JsonObject] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
@@ -124,4 +127,5 @@ def _response(route: Route, status: int, references: References) -> JsonObject:
         content: JsonObject = {answer: {}}
     else:
         content = {PROBLEM if answer is Problem else JSON: {"schema": references[answer, "serialization"]}}
-    return {"description": HTTPStatus(status).phrase, "headers": headers, "content": content}
+    required = {name: {"required": True, **header} for name, header in headers.items()}
+    return {"description": HTTPStatus(status).phrase, "headers": required, "content": content}

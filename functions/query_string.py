@@ -20,6 +20,7 @@ _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _STEP: Final = re.compile(r"(?P<name>[^.\[\]]+)(?P<indexes>(\[[0-9]{1,9}\])*)")
 _UNNAMEABLE: Final = re.compile(r'["\\\x00-\x1f\x7f]')
 _MAX_STEPS: Final = 32
+_MAX_DATA_FILTERS: Final = 100
 _EVENT_TYPE: Final = TypeAdapter[str](EventType)
 _TIMESTAMP: Final = TypeAdapter[int](Timestamp)
 
@@ -46,7 +47,7 @@ class QueryString:
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
         self._errors: list[FieldError] = []
-        names = [parameter.name for parameter in known]
+        names = [f"{DATA_PREFIX}PATH" if parameter is EVENT_DATA else parameter.name for parameter in known]
         for name in self._values:
             if name not in names and not (EVENT_DATA in known and name.startswith(DATA_PREFIX)):
                 near = difflib.get_close_matches(name, names, n=1)
@@ -67,19 +68,24 @@ class QueryString:
 
     def data_filters(self) -> tuple[DataFilter, ...]:
         """All `event_data.<path>=<value>` parameters; a path that comes again matches any of its values."""
+        given = [(name, texts) for name, texts in self._values.items() if name.startswith(DATA_PREFIX)]
+        count = sum(len(texts) for _, texts in given)
+        if count > _MAX_DATA_FILTERS:  # databases limit how large a condition may be
+            self.refuse(EVENT_DATA.name, f"came {count} times: at most {_MAX_DATA_FILTERS} are taken")
+            return ()
         filters: list[DataFilter] = []
-        for name, texts in self._values.items():
-            if name.startswith(DATA_PREFIX):
-                path = self._read(name, name.removeprefix(DATA_PREFIX), data_path)
-                # null is a value here, so each is read inside a tuple, and None is left to mean that it was refused.
-                values = [self._read(name, text, lambda text: (data_value(text),)) for text in texts]
-                if path:
-                    filters.append(DataFilter(path=path, values=tuple(value[0] for value in values if value)))
+        for name, texts in given:
+            path = self._read(name, name.removeprefix(DATA_PREFIX), data_path)
+            # null is a value here, so each is read inside a tuple, and None is left to mean that it was refused.
+            values = [self._read(name, text, lambda text: (data_value(text),)) for text in texts]
+            if path and all(values):
+                filters.append(DataFilter(path=path, values=tuple(value[0] for value in values if value)))
         return tuple(filters)
 
     def refuse(self, name: str, message: str) -> None:
         """Note that a parameter is wrong."""
-        self._errors.append({"loc": [name], "msg": message})
+        # A name that is no UTF-8 cannot be told back as it is: no JSON could carry it.
+        self._errors.append({"loc": [name.encode(errors="replace").decode()], "msg": message})
 
     def refuse_if_wrong(self) -> None:
         """Raise InvalidFieldsError with everything that was noted, if anything was."""

@@ -16,6 +16,8 @@ from local_runner import gateway
 from local_runner.gateway import Environ
 from local_runner.lambda_context import LambdaContext
 
+_NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
+
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
@@ -60,12 +62,17 @@ class Application:
 
     def _route(self, environ: Environ) -> tuple[Handler, str, dict[str, Any]]:
         path, method = environ.get("PATH_INFO") or "/", environ["REQUEST_METHOD"]
+        # werkzeug is lenient: it takes //event for /event, and get for GET.
+        if path.startswith("//"):
+            raise RouteNotFoundError(_NO_SUCH_PATH)
         try:
             endpoint, path_parameters = self._urls.match(path, method)
         except NotFound:
-            raise RouteNotFoundError("There is no such path: see /docs for those there are.") from None
+            raise RouteNotFoundError(_NO_SUCH_PATH) from None
         except MethodNotAllowed as exc:
             raise MethodNotAllowedError(sorted(exc.valid_methods or ())) from None
+        if method not in {endpoint[0], "HEAD"}:
+            raise MethodNotAllowedError(sorted(self._urls.allowed_methods(path)))
         return self._handlers[endpoint], endpoint[1], dict(path_parameters)
 
     def _handler(self, operation: Operation) -> Handler:

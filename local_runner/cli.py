@@ -2,11 +2,9 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from core import __version__
 from core.errors import AuditLogError, InvalidFieldsError
@@ -24,8 +22,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("load-test")(load_test)
-
-_err = Console(stderr=True, highlight=False)
 
 
 def main() -> None:
@@ -62,12 +58,9 @@ def serve(
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema. `serve` does so by itself."""
-    from core.stores.engine import open_engine  # noqa: PLC0415 - a second that the other commands need not wait
-    from core.stores.migrate import migrate as apply  # noqa: PLC0415 - the same
+    from local_runner.pipeline import migrated  # noqa: PLC0415 - a second that the other commands need not wait
 
-    settings = _settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    before, after = apply(open_engine(settings.store_url))
+    before, after = migrated(_settings())
     typer.echo(f"already at revision {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")
 
 
@@ -87,16 +80,14 @@ def token(
 
 @app.command()
 def openapi(
-    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
+    output: Annotated[
+        typer.FileTextWrite | None, typer.Option(help="Write to this file instead of standard output.")
+    ] = None,
 ) -> None:
     """Print the description of the API as OpenAPI 3.1."""
     from functions.openapi import describe  # noqa: PLC0415 - only this command needs all handlers
 
-    text = json.dumps(describe("/"), indent=2)
-    if output is None:
-        typer.echo(text)
-    else:
-        output.write_text(text + "\n", encoding="utf-8")
+    typer.echo(json.dumps(describe("/"), indent=2), file=output)  # ASCII, whatever the terminal's encoding
 
 
 @app.callback(invoke_without_command=True)
@@ -114,7 +105,7 @@ def _settings() -> Settings:
 
 
 def _fail(message: str) -> None:
-    _err.print(f"audit-log: {message}", style="red", markup=False)
+    typer.secho(f"audit-log: {message}", fg="red", err=True)
     sys.exit(1)
 
 

@@ -27,10 +27,11 @@ class ConsumerLimits:
 
     batch_size: int = 1000
     batch_window: float = 0.02
-    poll: float = 1.0
+    poll: float = 0.2
     first_retry: float = 1.0
     longest_retry: float = 30.0
     store_retry: float = 0.2
+    longest_store_retry: float = 5.0  # shorter than a stop waits, so that a store that is back is noticed in it
     restart_delay: float = 0.5
 
 
@@ -78,7 +79,7 @@ class Consumer:
                 self._queue.retry_after([message.receipt_handle], min(delay, self._limits.longest_retry))
 
     def _wait_for_the_store(self, messages: Sequence[Message], error: StoreUnavailableError) -> None:
-        delay = min(self._limits.store_retry * 2**self._store_failures, self._limits.longest_retry)
+        delay = min(self._limits.store_retry * 2**self._store_failures, self._limits.longest_store_retry)
         if not self._store_failures:
             reason = repr(error.__cause__) if error.__cause__ else str(error)
             _log.error("the store takes no events; they wait in the queue", extra={"reason": reason})

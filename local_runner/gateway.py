@@ -75,7 +75,7 @@ def read_body(environ: Environ) -> bytes:
 
     Raises:
         EventTooLargeError: there is more.
-        MalformedRequestError: Content-Length is not a length.
+        MalformedRequestError: Content-Length is not a length, or the body ends before it.
     """
     length = environ.get("CONTENT_LENGTH") or ""
     if not length:
@@ -87,6 +87,8 @@ def read_body(environ: Environ) -> bytes:
         if int(length) > MAX_BODY_BYTES:
             raise _too_large()
         body = environ["wsgi.input"].read(int(length))
+        if len(body) < int(length):  # the client went away: what came so far may look whole and is not
+            raise MalformedRequestError("The body ends before its Content-Length.")
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body

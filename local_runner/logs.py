@@ -16,8 +16,10 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if log_format == "json":
+        # Without local variables: they hold tokens and what the events say.
+        to_dicts = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         last: list[structlog.typing.Processor] = [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(to_dicts),
             structlog.processors.JSONRenderer(),
         ]
     else:
@@ -30,3 +32,4 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its plugins when it is imported

@@ -4,7 +4,9 @@ import atexit
 import logging
 import time
 from typing import Final
+from urllib.parse import urlsplit
 
+from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.migrate import migrate
@@ -13,7 +15,7 @@ from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue import InMemoryQueue, QueueLimits
-from local_runner.secret import with_secret
+from local_runner.secret import make_data_dir, with_secret
 
 DRAIN_SECONDS: Final = 9.0
 """How long a stop waits for the store. Process managers kill what takes much longer."""
@@ -86,15 +88,29 @@ def prepared(settings: Settings) -> Settings:
         InvalidSettingsError: the settings do not describe a store or a data directory that can be used.
         StoreUnavailableError: the store cannot be opened or written.
     """
+    if urlsplit(settings.queue_url).scheme != "memory":
+        raise InvalidSettingsError("AUDIT_LOG_QUEUE_URL: the local runner has no queue but memory://, so leave it out")
     settings = with_secret(settings)
-    engine = open_engine(settings.store_url)
-    try:
-        before, after = migrate(engine)
-    finally:
-        engine.dispose()
+    before, after = migrated(settings)
     if before != after:
         _log.info("the database was migrated", extra={"from_revision": before, "to_revision": after})
     return settings
+
+
+def migrated(settings: Settings) -> tuple[str | None, str]:
+    """Bring the database, with the directory it lies in by default, to the current schema; the revisions around that.
+
+    Raises:
+        InvalidSettingsError: the settings do not describe a store or a data directory that can be used.
+        StoreUnavailableError: the store cannot be opened or written.
+    """
+    if settings.database_url is None:
+        make_data_dir(settings)
+    engine = open_engine(settings.store_url)
+    try:
+        return migrate(engine)
+    finally:
+        engine.dispose()
 
 
 def services(settings: Settings) -> Services:

@@ -22,9 +22,9 @@ def with_secret(settings: Settings) -> Settings:
     """
     if settings.jwt_secret is not None:
         return settings
+    make_data_dir(settings)
     path = settings.data_dir / FILE_NAME
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             _create(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
         secret = path.read_text(encoding="ascii").strip()
@@ -36,6 +36,21 @@ def with_secret(settings: Settings) -> Settings:
     if len(secret) < MIN_SECRET_BYTES:
         raise InvalidSettingsError(f"{path} holds no secret of {MIN_SECRET_BYTES} bytes; remove it to get a new one")
     return settings.model_copy(update={"jwt_secret": SecretStr(secret)})
+
+
+def make_data_dir(settings: Settings) -> None:
+    """Make the data directory, if it is not there.
+
+    Raises:
+        InvalidSettingsError: it cannot be made.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise InvalidSettingsError(
+            f"AUDIT_LOG_DATA_DIR: {settings.data_dir} cannot be made ({exc.strerror}); "
+            "name a directory that can be written"
+        ) from None
 
 
 def _create(path: Path, secret: str) -> None:

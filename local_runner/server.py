@@ -3,25 +3,35 @@
 import ipaddress
 import logging
 import os
+import signal
 import socket
 from functools import partial
+from multiprocessing import active_children
 from multiprocessing.util import Finalize
-from typing import Final
+from types import FrameType
+from typing import Any, Final
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from granian.server.common import AbstractServer
 
 from core.errors import AuditLogError, InvalidSettingsError
 from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
-from local_runner.pipeline import Pipeline, prepared
+from local_runner.pipeline import DRAIN_SECONDS, Pipeline, prepared
 
 _log = logging.getLogger(__name__)
 
 _THREADS: Final = 1
 """Threads that run handlers. They share one interpreter lock: more of them only take turns (docs/decisions)."""
+
+_STOP_SECONDS: Final = round(DRAIN_SECONDS) + 3
+"""After so long a stop ends by force: a client that never finishes its request must not hold it up for ever."""
+
+_INSIST_SECONDS: Final = 0.2
+_GRANIANS_LOG: Final = {"loggers": {"_granian": {"propagate": True}}}  # by our handler, in our format
 
 
 class AddressInUseError(AuditLogError):
@@ -35,18 +45,21 @@ def serve(settings: Settings, host: str, port: int) -> None:
         AuditLogError: the service cannot start; the message says what to change.
     """
     refuse_open_to_others(settings, host)
-    require_free(host, port)
+    address = require_free(host, port)
     settings = prepared(settings)
     server = Granian(
         "local_runner.server",  # a name for process lists: the loader below brings the application
-        address=host,
+        address=address,
         port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         workers=1,
         blocking_threads=_THREADS,
         log_level=LogLevels.warning,
+        log_dictconfig=_GRANIANS_LOG,
+        workers_kill_timeout=_STOP_SECONDS,
     )
+    server.on_startup(partial(_stop_for_sure, server))  # called when granian has set its own handlers
     server.serve(target_loader=partial(_application, settings, host, port), wrap_loader=False)
 
 
@@ -63,8 +76,8 @@ def refuse_open_to_others(settings: Settings, host: str) -> None:
         )
 
 
-def require_free(host: str, port: int) -> None:
-    """See that the address can be listened on, while the answer can still be a clear one.
+def require_free(host: str, port: int) -> str:
+    """The IP address of `host`, once it is sure to be one to listen on, while the answer can still be a clear one.
 
     Raises:
         AddressInUseError: it cannot.
@@ -74,6 +87,7 @@ def require_free(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+            return str(address[0])
     except OSError as exc:
         raise AddressInUseError(
             f"Cannot listen on {host} port {port} ({exc.strerror}): end what listens there, or choose another --port."
@@ -94,7 +108,7 @@ def greet(settings: Settings, host: str, port: int) -> None:
 def _application(settings: Settings, host: str, port: int) -> Application:
     """In granian's worker: start the pipeline here, in the process that will hold the queue."""
     # granian copies the environment into every request's environ, where HTTP_PROXY would pass for a header.
-    for name in [name for name in os.environ if name.startswith("HTTP_")]:
+    for name in [name for name in os.environ if name.startswith(("HTTP_", "CONTENT_"))]:
         del os.environ[name]
     logs.configure(settings.log_format)
     pipeline = Pipeline(settings)
@@ -102,6 +116,25 @@ def _application(settings: Settings, host: str, port: int) -> Application:
     Finalize(None, pipeline.close, exitpriority=0)
     greet(settings, host, port)
     return Application(pipeline.services)
+
+
+def _stop_for_sure(server: AbstractServer[Any]) -> None:
+    """Send the worker SIGTERM until it ends: while it starts, granian misses one, and would wait for ever."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.signal_handler_interrupt(number, frame)
+        signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS, _INSIST_SECONDS)
+
+    def insist(_number: int, _frame: FrameType | None) -> None:
+        workers = active_children()
+        for worker in workers:
+            worker.terminate()
+        if not workers:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    signal.signal(signal.SIGALRM, insist)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,10 +1,37 @@
 """Fakes with state, in place of what a test has no need to run."""
 
+import base64
+import json
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
 
 from core.errors import EventNotStorableError, QueueFullError, StoreUnavailableError
-from core.models import Event, EventFilter, Matches, PageRequest
-from core.ports import Outcome
+from core.models import DataFilter, Event, EventFilter, JsonScalar, Matches, PageRequest
+from core.ports import EventReader, EventWriter, Outcome
+from core.wiring import Services
+from functions.endpoint import Operation, lambda_handler
+from functions.http import ProxyEvent
+from tests.builders import proxy_event
+
+COUNT_LIMIT = 10_000
+
+
+class EventStore(EventWriter, EventReader, Protocol):
+    """What every store is."""
+
+
+class FakeClock:
+    """Stands still until it is told to move."""
+
+    def __init__(self, now: float = 1_700_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class FakeQueue:
@@ -19,41 +46,135 @@ class FakeQueue:
             raise QueueFullError("The queue is full.")
         self.events.extend(events)
 
+    @property
+    def bodies(self) -> list[str]:
+        """What the messages carry."""
+        return [event.model_dump_json() for event in self.events]
+
 
 class FakeStore:
-    """An event store in a dict. It can be told to be down, or to refuse certain event types."""
+    """An event store in a dict. It can be told to be down, at once or after some calls, or to refuse event types."""
 
     def __init__(self) -> None:
         self.events: dict[str, Event] = {}
         self.down = False
+        self.calls_left = math.inf
         self.refused_types: set[str] = set()
         self.batches: list[int] = []
 
     def add(self, events: Sequence[Event]) -> list[Outcome]:
         self._reach()
         self.batches.append(len(events))
-        if any(event.event_type in self.refused_types for event in events):
+        if any(event.event_type in self.refused_types or not _is_storable(event) for event in events):
             raise EventNotStorableError("The store refuses the event.")
-        outcomes = []
-        for event in events:
-            kept = self.events.setdefault(event.event_id, event)
-            same = Outcome.DUPLICATE if kept.same_content(event) else Outcome.CONFLICT
-            outcomes.append(Outcome.STORED if kept is event else same)
-        return outcomes
+        return [self._add(event) for event in events]
 
     def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         self._reach()
-        visible = event_filter.visible_customers
-        found = [event for event in self.events.values() if visible is None or event.customer_id in visible]
-        found.sort(key=lambda event: (event.timestamp_utc, event.event_id), reverse=page.order == "desc")
-        part = found[page.offset : page.offset + page.limit]
-        more = page.offset + page.limit < len(found)
-        return Matches(events=part, more=more, total_count=len(found), total_relation="eq")
+        found = [event for event in self.events.values() if _matches(event, event_filter)]
+        found.sort(key=_place, reverse=page.order == "desc")
+        first = page.offset
+        if page.after is not None:
+            after = (page.after.timestamp_utc, page.after.event_id)
+            passed = [
+                event for event in found if (_place(event) >= after if page.order == "desc" else _place(event) <= after)
+            ]
+            first = len(passed)
+        return Matches(
+            events=found[first : first + page.limit],
+            more=first + page.limit < len(found),
+            total_count=min(len(found), COUNT_LIMIT),
+            total_relation="eq" if len(found) <= COUNT_LIMIT else "gte",
+        )
 
     def get(self, event_id: str) -> Event | None:
         self._reach()
         return self.events.get(event_id)
 
+    def _add(self, event: Event) -> Outcome:
+        kept = self.events.get(event.event_id)
+        if kept is not None:
+            return Outcome.DUPLICATE if kept.same_content(event) else Outcome.CONFLICT
+        self.events[event.event_id] = event
+        return Outcome.STORED
+
     def _reach(self) -> None:
-        if self.down:
+        if self.down or not self.calls_left:
             raise StoreUnavailableError("The event store cannot be used at the moment.")
+        self.calls_left -= 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an HTTP client gets to see of a proxy response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What a problem says is wrong, by place."""
+        return {".".join(map(str, error["loc"])): error["msg"] for error in self.json["errors"]}
+
+
+class FakeGateway:
+    """Calls operations as API Gateway calls their Lambda functions, with a token unless told otherwise."""
+
+    def __init__(self, services: Services, **claims: Any) -> None:
+        self.services = services
+        self.token, _ = services.issuer.issue("tests", **claims)
+
+    def call(self, operation: Operation, method: str = "GET", path: str = "/event", **parts: Any) -> Answer:
+        """The answer to a request that is made of the parts that `proxy_event` takes."""
+        return self.handle(operation, proxy_event(method, path, **{"token": self.token, **parts}))
+
+    def handle(self, operation: Operation, event: ProxyEvent) -> Answer:
+        """The answer to a proxy event."""
+        response = lambda_handler(operation, lambda: self.services)(event, None)
+        body = response["body"]
+        content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
+        return Answer(response["statusCode"], response["headers"], content)
+
+
+def _place(event: Event) -> tuple[int, str]:
+    return event.timestamp_utc, event.event_id
+
+
+def _is_storable(event: Event) -> bool:
+    try:
+        orjson.dumps(event.event_data)
+    except orjson.JSONEncodeError:
+        return False
+    return True
+
+
+def _matches(event: Event, wanted: EventFilter) -> bool:
+    return (
+        (not wanted.event_types or event.event_type in wanted.event_types)
+        and (not wanted.customer_ids or event.customer_id in wanted.customer_ids)
+        and (wanted.visible_customers is None or event.customer_id in wanted.visible_customers)
+        and (wanted.start is None or event.timestamp_utc >= wanted.start)
+        and (wanted.end is None or event.timestamp_utc <= wanted.end)
+        and all(_has(event.event_data, data_filter) for data_filter in wanted.data)
+    )
+
+
+def _has(value: Any, data_filter: DataFilter) -> bool:
+    for step in data_filter.path:
+        container = list if isinstance(step, int) else dict
+        if not isinstance(value, container):
+            return False
+        try:
+            value = value[step]
+        except (KeyError, IndexError):
+            return False
+    return any(_equal(value, wanted) for wanted in data_filter.values)
+
+
+def _equal(value: Any, wanted: JsonScalar) -> bool:
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from core.errors import InvalidSettingsError, StoreUnavailableError
 
@@ -20,7 +20,7 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     """Apply what is missing; the revision before and after. Several processes may do it at once.
 
     Raises:
-        StoreUnavailableError: the database cannot be opened or written.
+        StoreUnavailableError: the database cannot be opened or written, or is none.
         InvalidSettingsError: the database was made by a newer version of this service.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)  # the caller says what was done, in one line
@@ -30,6 +30,8 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     newest = scripts.get_current_head() or ""
     try:
         with engine.begin() as connection:
+            # Who comes second waits here and finds it done. Without it, SQLite would commit each statement by itself.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             before = MigrationContext.configure(connection).get_current_revision()
             if before not in {None, *(script.revision for script in scripts.walk_revisions())}:
                 raise InvalidSettingsError(
@@ -38,7 +40,7 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
             if before != newest:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-    except OperationalError as exc:
+    except DBAPIError as exc:
         raise StoreUnavailableError(
             f"The database cannot be opened or written ({exc.orig}): check AUDIT_LOG_DATABASE_URL, "
             "AUDIT_LOG_DATA_DIR, free disk space and permissions."

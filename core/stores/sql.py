@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, literal, select, true, tuple_
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import EventNotStorableError, StoreUnavailableError
@@ -36,6 +36,8 @@ class SqlEventStore:
 
     def add(self, batch: Sequence[Event]) -> list[Outcome]:
         """See `EventWriter.add`."""
+        if not batch:
+            return []
         # Of several events with one id in a batch the first goes in, like the first of several batches.
         firsts = {item.event_id: item for item in reversed(batch)}
         rows = [dict(item) for item in firsts.values()]
@@ -79,9 +81,11 @@ class SqlEventStore:
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except (OperationalError, PoolTimeoutError) as exc:
+        except (DataError, IntegrityError, OverflowError, UnicodeEncodeError) as exc:
+            raise EventNotStorableError("The event store refuses the event for what it holds.") from exc
+        except (DBAPIError, PoolTimeoutError) as exc:
             raise StoreUnavailableError("The event store cannot be used at the moment: try again later.") from exc
-        except (DBAPIError, OverflowError, UnicodeEncodeError) as exc:
+        except StatementError as exc:  # a value that cannot be written as JSON; no database was asked
             raise EventNotStorableError("The event store refuses the event for what it holds.") from exc
 
 

@@ -1,0 +1,158 @@
+"""What a filter finds. Every test names the events by their numbers."""
+
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any
+
+import pytest
+
+from core.models import DataFilter, EventFilter, JsonScalar
+from tests.builders import event
+from tests.fakes import EventStore
+
+Find = Callable[..., list[int]]
+
+TYPES = ("login", "Login", "log_n")
+CUSTOMERS = (-1, 1, 2**63 - 1)
+TIMES = (100, 200, 300)
+
+
+EVERY = list(product(TYPES, CUSTOMERS, TIMES))
+CONDITIONS: dict[str, list[Any]] = {
+    "event_types": [(), ("login",), ("log_n", "Login"), ("login", "none such"), ("LOGIN",), ("log%",)],
+    "customer_ids": [(), (1,), (-1, 2**63 - 1), (1, 7)],
+    "start": [None, 101, 200, 301],
+    "end": [None, 99, 200, 299],
+    "visible_customers": [None, (), (1,), (-1, 7)],
+}
+
+
+def meant(conditions: Mapping[str, Any]) -> list[int]:
+    """The numbers of the events of `EVERY` that hold all conditions, the oldest first."""
+    wanted = EventFilter(**conditions)
+    found = [
+        (time, number)
+        for number, (kind, customer, time) in enumerate(EVERY)
+        if (not wanted.event_types or kind in wanted.event_types)
+        and (not wanted.customer_ids or customer in wanted.customer_ids)
+        and (wanted.start is None or time >= wanted.start)
+        and (wanted.end is None or time <= wanted.end)
+        and (wanted.visible_customers is None or customer in wanted.visible_customers)
+    ]
+    return [number for _, number in sorted(found)]
+
+
+@pytest.fixture
+def every_combination(event_store: EventStore) -> None:
+    """One event for every type, customer and time; its number is its place in `EVERY`."""
+    event_store.add(
+        [
+            event(number, event_type=kind, customer_id=customer, timestamp_utc=time)
+            for number, (kind, customer, time) in enumerate(EVERY)
+        ]
+    )
+
+
+@pytest.mark.usefixtures("every_combination")
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in CONDITIONS.items() for value in values])
+def test_a_condition_alone_finds_what_it_says(find: Find, name: str, value: object) -> None:
+    assert find(**{name: value}) == meant({name: value})
+
+
+@pytest.mark.usefixtures("every_combination")
+def test_of_several_conditions_all_hold(find: Find) -> None:
+    for values in product(*(some[:3] for some in CONDITIONS.values())):
+        conditions = dict(zip(CONDITIONS, values, strict=True))
+        assert find(**conditions) == meant(conditions), conditions
+
+
+VALUES: list[Any] = [True, 1, "1", "true", None, "null", 5, 5.0, "5", 0, False, "", 2**53, 2**53 + 1, 0.1, [], {}, [5]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "numbers"),
+    [
+        ((True,), [0]),
+        ((1,), [1]),
+        (("1",), [2]),
+        (("true",), [3]),
+        ((None,), [4]),
+        (("null",), [5]),
+        ((5,), [6, 7]),
+        ((5.0,), [6, 7]),
+        (("5",), [8]),
+        ((0,), [9]),
+        ((False,), [10]),
+        (("",), [11]),
+        ((2**53,), [12]),
+        ((2**53 + 1,), [13]),
+        ((0.1,), [14]),
+        (("[]",), []),
+        ((None, "1", 0.1), [2, 4, 14]),
+        ((5, True), [0, 6, 7]),
+    ],
+)
+def test_a_value_is_matched_with_its_type(
+    event_store: EventStore, find: Find, wanted: tuple[JsonScalar, ...], numbers: list[int]
+) -> None:
+    event_store.add([event(number, event_data={"a": value}) for number, value in enumerate(VALUES)])
+    event_store.add([event(len(VALUES), event_data={"b": "a is missing"})])
+    assert find(data=(DataFilter(path=("a",), values=wanted),)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("path", "numbers"),
+    [
+        (("a",), [0]),
+        (("a", "b"), [1]),
+        (("a", "b", "c"), [2]),
+        (("a", 0), [3]),
+        (("a", 1), [4]),
+        (("a", 1, "b"), [5]),
+        (("a", 0, 0), [6]),
+        (("a", "0"), [7]),
+        (("a b",), [8]),
+        (("é😀",), [9]),
+        (("$",), [10]),
+        (("a", "$", "*"), [11]),
+        (("%_'",), [12]),
+        (("a", 999_999_999), []),
+        (("A",), []),
+        (("none",), []),
+    ],
+)
+def test_a_path_leads_to_one_place(
+    event_store: EventStore, find: Find, path: tuple[str | int, ...], numbers: list[int]
+) -> None:
+    data: list[dict[str, Any]] = [
+        {"a": 7},
+        {"a": {"b": 7}},
+        {"a": {"b": {"c": 7}}},
+        {"a": [7]},
+        {"a": [0, 7]},
+        {"a": [0, {"b": 7}]},
+        {"a": [[7]]},
+        {"a": {"0": 7}},
+        {"a b": 7},
+        {"é😀": 7},
+        {"$": 7},
+        {"a": {"$": {"*": 7}}},
+        {"%_'": 7},
+        {"a.b": 7},
+    ]
+    event_store.add([event(number, event_data=value) for number, value in enumerate(data)])
+    assert find(data=(DataFilter(path=path, values=(7,)),)) == numbers
+
+
+def test_filters_on_several_paths_all_hold(event_store: EventStore, find: Find) -> None:
+    event_store.add([event(number, event_data={"a": number % 2, "b": number % 3}) for number in range(12)])
+    odd = DataFilter(path=("a",), values=(1,))
+    of_three = DataFilter(path=("b",), values=(0, 2))
+    assert find(data=(odd, of_three)) == [3, 5, 9, 11]
+    assert find(data=(odd, of_three), start=event(4).timestamp_utc, end=event(9).timestamp_utc) == [5, 9]
+
+
+def test_as_many_data_filters_as_a_query_may_have_are_taken(event_store: EventStore, find: Find) -> None:
+    event_store.add([event(1, event_data={f"a{number}": number for number in range(100)})])
+    assert find(data=tuple(DataFilter(path=(f"a{number}",), values=(number,)) for number in range(100))) == [1]
+    assert find(data=(DataFilter(path=("a99",), values=tuple(range(100))),)) == [1]

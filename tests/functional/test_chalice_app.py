@@ -1,0 +1,130 @@
+"""The Chalice application, called as Lambda calls it: with the events of API Gateway, below a stage."""
+
+import base64
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalice_config.app import app
+from functions.routes import ROUTES, Route
+from tests.builders import new_event, proxy_event
+from tests.conftest import SECRET
+
+STATIC = Path(__file__).parents[2] / "functions" / "static"
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+PATHS = sorted({route.path for route in ROUTES})
+PARAMETERS = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": "docs.js"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Chalice's handlers build the services of this process at the first request, from the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDIT_LOG_DATA_DIR", str(tmp_path_factory.mktemp("chalice-app")))
+        patch.setenv("AUDIT_LOG_JWT_SECRET", SECRET)
+        yield
+
+
+def gateway_event(method: str, resource: str, **options: Any) -> dict[str, Any]:
+    """What the REST API of API Gateway sends: the stage is in requestContext.path, and only there."""
+    names = [name for name in PARAMETERS if f"{{{name}}}" in resource]
+    path_parameters = {name: options.pop(name, PARAMETERS[name]) for name in names}
+    path = resource.format(**path_parameters)
+    headers = {"Accept": "*/*", "Host": "abc123.execute-api.eu-central-1.amazonaws.com", **options.pop("headers", {})}
+    event = proxy_event(
+        method, path, headers=headers, path_parameters=path_parameters, stage_path=f"/prod{path}", **options
+    )
+    event["resource"] = resource
+    event["requestContext"] |= {
+        "accountId": "000000000000",
+        "apiId": "abc123",
+        "httpMethod": method,
+        "identity": {"sourceIp": "192.0.2.7", "userAgent": "tests"},
+        "protocol": "HTTP/1.1",
+        "resourcePath": resource,
+        "stage": "prod",
+    }
+    return event
+
+
+def call(method: str, resource: str, **options: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = app(gateway_event(method, resource, **options), None)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def token() -> str:
+    token: str = json.loads(call("GET", "/access-token", query=[("valid_minutes", "5")])["body"])["token"]
+    return token
+
+
+def test_there_are_the_routes_of_the_service_and_no_others() -> None:
+    assert sorted(app.routes) == PATHS
+    for path, by_method in app.routes.items():
+        assert by_method.keys() == METHODS, path
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_reaches_its_operation(token: str, route: Route) -> None:
+    answer = call(route.method, route.path, token=token)
+    # An event that does not exist, and a body that was not sent, are told by the operation itself.
+    told = {"/event/{event_id}": {404}, "/event": {200, 415}, "/events": {415}}
+    assert answer["statusCode"] in told.get(route.path, route.answers), answer["body"]
+    assert answer["headers"]["X-Request-Id"] == "request-1"
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_method_that_a_path_does_not_take_is_refused(method: str, path: str) -> None:
+    taken = {route.method for route in ROUTES if route.path == path}
+    allowed = sorted(taken | ({"HEAD"} if "GET" in taken else set()))
+    answer = call(method, path)
+    if method in allowed:
+        assert answer["statusCode"] != HTTPStatus.METHOD_NOT_ALLOWED
+    else:
+        assert answer["statusCode"] == HTTPStatus.METHOD_NOT_ALLOWED
+        assert answer["headers"]["Content-Type"] == "application/problem+json"
+        assert answer["headers"]["Allow"] == ", ".join(allowed)
+        assert method == "HEAD" or json.loads(answer["body"])["status"] == HTTPStatus.METHOD_NOT_ALLOWED
+
+
+def test_the_location_of_an_event_is_below_the_stage(token: str) -> None:
+    answer = call("POST", "/event", body=new_event(event_type="chalice.app"), token=token)
+    event_id = json.loads(answer["body"])["event_id"]
+    assert answer["statusCode"] == HTTPStatus.ACCEPTED
+    assert answer["headers"]["Location"] == f"/prod/event/{event_id}"
+
+
+def test_a_body_in_base64_is_read(token: str) -> None:
+    body = json.dumps(new_event(event_type="chalice.app")).encode()
+    answer = call("POST", "/event", body=body, headers={"Content-Type": "application/json"}, token=token)
+    assert answer["statusCode"] == HTTPStatus.ACCEPTED
+
+
+def test_a_parameter_that_comes_again_is_seen_again(token: str) -> None:
+    query = [("event_type", "no.such"), ("limit", "1"), ("limit", "2")]
+    answer = call("GET", "/event", query=query, token=token)
+    assert json.loads(answer["body"])["errors"] == [{"loc": ["limit"], "msg": "came 2 times: send it once"}]
+
+
+def test_the_description_names_the_stage_as_its_server() -> None:
+    described = json.loads(call("GET", "/openapi.json")["body"])
+    assert described["servers"] == [{"url": "/prod"}]
+
+
+def test_an_image_goes_as_base64() -> None:
+    answer = call("GET", "/docs/{file}", file="favicon-32x32.png")
+    assert answer["statusCode"] == HTTPStatus.OK
+    assert answer["headers"]["Content-Type"] == "image/png"
+    assert answer["isBase64Encoded"] is True
+    assert base64.b64decode(answer["body"]) == (STATIC / "favicon-32x32.png").read_bytes()
+
+
+def test_head_has_no_body() -> None:
+    answer = call("HEAD", "/docs/{file}", file="favicon-32x32.png")
+    assert answer["statusCode"] == HTTPStatus.OK
+    assert answer["body"] == ""

@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from core.errors import StoreUnavailableError
+from core.models import EventFilter, PageRequest
+from core.settings import Settings
+from core.stores.sql import SqlEventStore
+from core.wiring import Services
+from functions.consume_events import BatchResponse, SqsEvent, lambda_consumer
+from tests.builders import event, sqs_event
+from tests.fakes import FakeStore
+
+SAMPLE = Path(__file__).parents[1] / "events" / "sqs_batch.json"
+
+
+@pytest.fixture
+def services(settings: Settings, store: FakeStore) -> Services:
+    return Services(settings, writer=store)
+
+
+def consume(services: Services, sqs: SqsEvent) -> BatchResponse:
+    return lambda_consumer(lambda: services)(sqs, None)
+
+
+def failures(response: BatchResponse) -> list[str]:
+    """The ids of the messages that come again."""
+    assert list(response) == ["batchItemFailures"]
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def bodies(*numbers: int) -> list[str]:
+    return [event(number).model_dump_json() for number in numbers]
+
+
+def test_a_batch_is_stored_in_one_transaction(services: Services, store: FakeStore) -> None:
+    assert failures(consume(services, sqs_event(*bodies(*range(10))))) == []
+    assert list(store.events.values()) == [event(number) for number in range(10)]
+    assert store.batches == [10]
+
+
+def test_an_event_as_lambda_brings_it_is_stored(services: Services, store: FakeStore) -> None:
+    sqs = json.loads(SAMPLE.read_text())
+    assert failures(consume(services, sqs)) == [sqs["Records"][1]["messageId"]]
+    [kept] = store.events.values()
+    assert kept.event_data == {"admin_data": {"username": "admin", "name": "Zoë 😀"}}
+
+
+def test_an_empty_batch_is_no_failure(services: Services, store: FakeStore) -> None:
+    assert failures(consume(services, {"Records": []})) == []
+    assert store.batches == []
+
+
+def test_of_ten_messages_one_that_the_store_refuses_comes_again_and_nine_are_stored(
+    services: Services, store: FakeStore
+) -> None:
+    store.refused_types = {"poison"}
+    poison = event(7, event_type="poison").model_dump_json()
+    assert failures(consume(services, sqs_event(*bodies(*range(1, 7)), poison, *bodies(8, 9, 10)))) == ["m7"]
+    assert len(store.events) == 9
+    assert event(7).event_id not in store.events
+
+
+def test_a_real_store_keeps_what_it_can_of_a_batch(settings: Settings, sqlite_store: SqlEventStore) -> None:
+    poison = event(2, event_data={"a": 1}).model_dump_json().replace('{"a":1}', '{"a":1180591620717411303424}')
+    services = Services(settings, writer=sqlite_store)
+    assert failures(consume(services, sqs_event(*bodies(1), poison, *bodies(3)))) == ["m2"]
+    assert sqlite_store.find(EventFilter(), PageRequest(order="asc")).events == [event(1), event(3)]
+
+
+@pytest.mark.parametrize("body", ["", "{", "null", "[]", "{}", "\ud800", '{"event_id": "x"}', "[" * 100_000])
+def test_a_message_that_is_no_event_comes_again_alone(services: Services, store: FakeStore, body: str) -> None:
+    assert failures(consume(services, sqs_event(*bodies(1), body, *bodies(2)))) == ["m2"]
+    assert len(store.events) == 2
+
+
+def test_messages_of_which_none_is_an_event_leave_the_store_alone(services: Services, store: FakeStore) -> None:
+    assert failures(consume(services, sqs_event("{}", "[]"))) == ["m1", "m2"]
+    assert store.batches == []
+
+
+def test_a_message_that_comes_again_is_done_and_stored_once(services: Services, store: FakeStore) -> None:
+    for _ in range(2):
+        assert failures(consume(services, sqs_event(*bodies(1, 2, 1)))) == []
+    assert len(store.events) == 2
+
+
+def test_an_id_that_comes_again_with_other_content_fails_and_the_first_stays(
+    services: Services, store: FakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = event(1, event_type="other").model_dump_json()
+    assert failures(consume(services, sqs_event(*bodies(1), other))) == ["m2"]
+    assert store.events[event(1).event_id] == event(1)
+    assert caplog.messages == ["an event repeats an id with other content"]
+    assert vars(caplog.records[0])["event_id"] == event(1).event_id
+
+
+def test_a_store_that_is_down_fails_the_whole_batch(services: Services, store: FakeStore) -> None:
+    store.down = True
+    with pytest.raises(StoreUnavailableError):
+        consume(services, sqs_event(*bodies(1, 2), "no event"))
+    store.down = False
+    assert failures(consume(services, sqs_event(*bodies(1, 2), "no event"))) == ["m3"]
+
+
+def test_a_store_that_goes_down_between_single_events_fails_the_batch_and_a_retry_heals_it(
+    services: Services, store: FakeStore
+) -> None:
+    store.refused_types = {"poison"}
+    batch = sqs_event(*bodies(1), event(2, event_type="poison").model_dump_json(), *bodies(3))
+    store.calls_left = 2
+    with pytest.raises(StoreUnavailableError):
+        consume(services, batch)
+    assert list(store.events) == [event(1).event_id]
+    store.calls_left = 10
+    assert failures(consume(services, batch)) == ["m2"]
+    assert list(store.events) == [event(1).event_id, event(3).event_id]
+
+
+def test_what_an_event_holds_is_not_logged(
+    services: Services, store: FakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.refused_types = {"poison"}
+    poison = event(1, event_type="poison", event_data={"password": "hunter2"}).model_dump_json()
+    consume(services, sqs_event(poison, '{"password": "hunter2"}'))
+    assert len(caplog.records) == 2
+    assert not any("hunter2" in str(vars(record)) for record in caplog.records)

@@ -1,0 +1,86 @@
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import BaseModel
+
+from core.wiring import Services
+from functions.docs import openapi
+from functions.http import PROBLEM
+from functions.openapi import describe
+from functions.posted import NDJSON
+from functions.routes import ROUTES, Route
+from tests.fakes import FakeGateway
+
+
+def operation(route: Route) -> dict[str, Any]:
+    found: dict[str, Any] = describe("/")["paths"][route.path][route.method.lower()]
+    return found
+
+
+def names_of_schemas(value: object) -> set[str]:
+    """Every component that `value` refers to."""
+    if isinstance(value, dict):
+        own = {value["$ref"].removeprefix("#/components/schemas/")} if "$ref" in value else set()
+        return own.union(*map(names_of_schemas, value.values()))
+    return set().union(*map(names_of_schemas, value)) if isinstance(value, list) else set()
+
+
+def test_the_description_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(describe("/")).validate()
+
+
+def test_the_description_has_every_route_and_no_other() -> None:
+    described = {(method, path) for path, methods in describe("/")["paths"].items() for method in methods}
+    assert described == {(route.method.lower(), route.path) for route in ROUTES}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_route_is_described_with_all_that_it_takes_and_answers(route: Route) -> None:
+    described = operation(route)
+    answers = described["responses"]
+    for status, answer in route.answers.items():
+        content = answers[str(status)]["content"]
+        if isinstance(answer, type) and issubclass(answer, BaseModel):
+            assert content == {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}}
+        else:
+            assert list(content) == [answer]
+    for status in set(answers) - {str(status) for status in route.answers}:
+        assert answers[status]["content"] == {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert {int(status) for status in answers} >= {*route.problems, 500} | ({400, 401, 403} if route.scope else set())
+    assert described["security"] == ([{"bearerToken": []}] if route.scope else [])
+    names = [parameter["name"] for parameter in described["parameters"]]
+    assert {*route.path_parameters, *(parameter.name for parameter in route.parameters)} <= set(names)
+    assert list(described.get("requestBody", {}).get("content", {})) == list(route.bodies)
+
+
+def test_every_schema_that_is_referred_to_is_there_and_no_other() -> None:
+    description = describe("/")
+    assert names_of_schemas(description) == set(description["components"]["schemas"])
+
+
+def test_an_event_is_described_with_the_rules_it_is_held_to() -> None:
+    new_event = describe("/")["components"]["schemas"]["NewEvent"]
+    assert new_event["required"] == ["event_type", "customer_id", "event_data"]
+    assert new_event["additionalProperties"] is False
+    time = new_event["properties"]["timestamp_utc"]
+    assert (time["type"], time["minimum"], time["maximum"]) == ("integer", 0, 253402300799)
+
+
+def test_lines_of_json_are_described_in_words() -> None:
+    [batch] = [route for route in ROUTES if NDJSON in route.bodies]
+    assert operation(batch)["requestBody"]["content"][NDJSON]["schema"]["type"] == "string"
+
+
+def test_repeatable_parameters_are_arrays_and_others_are_not() -> None:
+    [query] = [route for route in ROUTES if route.path == "/event" and route.method == "GET"]
+    types = {parameter["name"]: parameter["schema"]["type"] for parameter in operation(query)["parameters"]}
+    assert (types["event_type"], types["customer_id"], types["limit"]) == ("array", "array", "integer")
+
+
+@pytest.mark.parametrize(("stage_path", "url"), [("/prod/openapi.json", "/prod"), ("/openapi.json", "/")])
+def test_the_server_is_where_the_stage_is(services: Services, stage_path: str, url: str) -> None:
+    answer = FakeGateway(services).call(openapi, path="/openapi.json", stage_path=stage_path)
+    assert answer.json["servers"] == [{"url": url}]
+    assert json.loads(answer.body) == describe(url)

@@ -1,0 +1,72 @@
+import pytest
+
+from core.errors import MalformedJSONError
+from core.strict_json import MAX_DEPTH, loads
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{}", {}),
+        (' [1, "a", true, null] ', [1, "a", True, None]),
+        ("9223372036854775807", 2**63 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("1.5e300", 1.5e300),
+        (r'"\u00e9\ud83d\ude00"', "é😀"),
+        ('"é😀"', "é😀"),
+        (r'{"\u0061": 1, "b": {"a": 2}}', {"a": 1, "b": {"a": 2}}),
+    ],
+)
+def test_json_is_read_as_it_stands(text: str, value: object) -> None:
+    assert loads(text.encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "Not JSON"),
+        ("{", "line 1 column 2"),
+        ("{'a': 1}", "Not JSON"),
+        ("[1,]", "Not JSON"),
+        ("{} {}", "Extra data"),
+        ("\ufeff{}", "Not JSON"),
+        ('"\x00"', "Not JSON"),
+        ("NaN", "NaN is not JSON"),
+        ("[Infinity]", "Infinity is not JSON"),
+        ("-Infinity", "-Infinity is not JSON"),
+        ("1e400", "too large for a double"),
+        ("-1e400", "too large for a double"),
+        ("9223372036854775808", "64-bit"),
+        ("-9223372036854775809", "64-bit"),
+        ("1" * 5000, "64-bit"),
+        ('{"a": 1, "a": 2}', "same member name twice"),
+        (r'{"a": {"b": 1, "\u0062": 2}}', "same member name twice"),
+        (r'"\u0000"', "NUL"),
+        (r'{"a": [{"b\u0000": 1}]}', "NUL"),
+        (r'"\ud800"', "surrogate"),
+        (r'["\udfff\ud800"]', "surrogate"),
+        (r'{"\udc00": 1}', "surrogate"),
+    ],
+)
+def test_what_a_store_could_not_give_back_is_refused(text: str, told: str) -> None:
+    with pytest.raises(MalformedJSONError, match=told):
+        loads(text.encode())
+
+
+@pytest.mark.parametrize("data", [b'"\xff"', b'"\xed\xa0\x80"', '"é"'.encode("latin-1"), "{}".encode("utf-16")])
+def test_bytes_that_are_not_utf8_are_refused_with_their_place(data: bytes) -> None:
+    with pytest.raises(MalformedJSONError, match="Not UTF-8: the byte at offset"):
+        loads(data)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_nesting_is_taken_up_to_the_limit_and_not_beyond(opening: str, closing: str) -> None:
+    deepest = opening * (MAX_DEPTH - 1) + "[]" + closing * (MAX_DEPTH - 1)
+    assert loads(deepest.encode())
+    for too_deep in [f"[{deepest}]", opening * 100_000 + "[]" + closing * 100_000]:
+        with pytest.raises(MalformedJSONError, match="nested deeper than 128 levels"):
+            loads(too_deep.encode())
+
+
+def test_many_brackets_beside_each_other_are_not_deep() -> None:
+    assert loads(b"[" + b"[{}]," * 1000 + b"[]]") == [[{}]] * 1000 + [[]]

@@ -1,0 +1,96 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import InvalidSettingsError
+from core.settings import Settings
+from core.stores.engine import open_engine
+from core.stores.migrate import migrate
+from core.stores.sql import SqlEventStore
+from core.wiring import Services, _process_services, process_services
+from tests.fakes import FakeQueue, FakeStore
+
+ENTRY_POINT = "[audit_log.pipelines]\ntested = a_pipeline_of_the_tests:start\n"
+PIPELINE = """
+from core.wiring import Services
+
+def start(settings):
+    return Services(settings, checks={})
+"""
+
+
+@pytest.fixture
+def no_process_services() -> Iterator[None]:
+    """This process has no services of its own yet, and none of the test's afterwards."""
+    _process_services.cache_clear()
+    yield
+    _process_services.cache_clear()
+
+
+def test_a_part_is_built_once(settings: Settings) -> None:
+    services = Services(settings)
+    assert services.reader is services.writer is services.reader
+    assert isinstance(services.reader, SqlEventStore)
+    assert services.issuer is services.issuer
+    assert services.verifier is services.verifier
+
+
+def test_a_part_that_is_given_goes_before_one_that_would_be_built(settings: Settings) -> None:
+    queue, store = FakeQueue(), FakeStore()
+    services = Services(settings, publisher=queue, reader=store, checks={})
+    assert (services.publisher, services.reader, services.checks) == (queue, store, {})
+    assert isinstance(services.writer, SqlEventStore)
+
+
+def test_nothing_is_built_before_it_is_needed(settings: Settings, tmp_path: Path) -> None:
+    services = Services(settings)
+    services.verifier.verify(services.issuer.issue("me")[0])
+    assert services.reader
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tokens_need_a_secret_and_the_error_says_how_to_get_one() -> None:
+    with pytest.raises(InvalidSettingsError, match=r"AUDIT_LOG_JWT_SECRET is not set: .*openssl rand"):
+        _ = Services(Settings()).issuer
+
+
+def test_the_store_is_ready_when_its_tables_are_there(settings: Settings) -> None:
+    migrate(open_engine(settings.store_url))
+    assert {name: check() for name, check in Services(settings).checks.items()} == {"store": {"database": "sqlite"}}
+
+
+def test_a_queue_that_is_not_there_is_named_by_its_scheme(settings: Settings) -> None:
+    with pytest.raises(InvalidSettingsError, match="there is no queue for memory:// here"):
+        _ = Services(settings).publisher
+
+
+@pytest.mark.parametrize(
+    ("url", "told"), [("not a url", "is not a database URL"), ("oracle://host/db", "oracle is not supported yet")]
+)
+def test_a_database_that_is_not_known_is_refused(url: str, told: str) -> None:
+    with pytest.raises(InvalidSettingsError, match=told):
+        open_engine(url)
+
+
+@pytest.mark.usefixtures("no_process_services")
+def test_the_process_gets_its_services_from_the_entry_point_of_its_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "a_pipeline_of_the_tests-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: a-pipeline-of-the-tests\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINT)
+    (tmp_path / "a_pipeline_of_the_tests.py").write_text(PIPELINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("AUDIT_LOG_QUEUE_URL", "tested://")
+    assert process_services().settings.queue_url == "tested://"
+    assert process_services() is process_services()
+
+
+@pytest.mark.usefixtures("no_process_services")
+def test_a_process_without_a_pipeline_for_its_queue_gets_no_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIT_LOG_QUEUE_URL", "unknown://")
+    for _ in range(2):
+        with pytest.raises(InvalidSettingsError, match="there is no queue for unknown:// here"):
+            process_services()
