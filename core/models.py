@@ -47,14 +47,6 @@ def _no_control_characters(value: str) -> str:
     return value
 
 
-def _storable_text(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be text that UTF-8 can carry") from None
-    return value
-
-
 def _canonical_uuid(value: str) -> str:
     if not _UUID.fullmatch(value):
         raise ValueError("must be a UUID of the form 018f6b2e-7c1a-7d3e-9f00-0123456789ab")
@@ -88,7 +80,6 @@ EventType = Annotated[
     StrictStr,
     Field(min_length=1, max_length=255, examples=["user.login"]),
     AfterValidator(_no_control_characters),
-    AfterValidator(_storable_text),
 ]
 CustomerId = Annotated[StrictInt, Field(ge=MIN_INTEGER, le=MAX_INTEGER, examples=[42])]
 Timestamp = Annotated[StrictInt, AfterValidator(_seconds), WithJsonSchema(_SECONDS_SCHEMA)]

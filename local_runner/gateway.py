@@ -20,6 +20,7 @@ MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Bodies are not read beyond this: the most that any route takes. (API Gateway itself takes 10 MB.)"""
 
 MAX_QUERY_FIELDS: Final = 200
+_MOST_DIGITS: Final = 20
 STAGE: Final = "local"
 
 _REASONS: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -75,18 +76,18 @@ def read_body(environ: Environ) -> bytes:
 
     Raises:
         EventTooLargeError: there is more.
-        MalformedRequestError: Content-Length is not a length, or the body ends before it.
+        MalformedRequestError: Content-Length is not a length, the body ends before it, or its chunks are none.
     """
     length = environ.get("CONTENT_LENGTH") or ""
     if not length:
         # Chunked, or no body: only a server that marks its end can be read without knowing the length.
-        body: bytes = environ["wsgi.input"].read(MAX_BODY_BYTES + 1) if environ.get("wsgi.input_terminated") else b""
+        body = _read(environ, MAX_BODY_BYTES + 1) if environ.get("wsgi.input_terminated") else b""
     else:
         if not length.isdecimal():
             raise MalformedRequestError("Content-Length must be a number of bytes.")
-        if int(length) > MAX_BODY_BYTES:
+        if len(length) > _MOST_DIGITS or int(length) > MAX_BODY_BYTES:  # int refuses what has thousands of digits
             raise _too_large()
-        body = environ["wsgi.input"].read(int(length))
+        body = _read(environ, int(length))
         if len(body) < int(length):  # the client went away: what came so far may look whole and is not
             raise MalformedRequestError("The body ends before its Content-Length.")
     if len(body) > MAX_BODY_BYTES:
@@ -99,6 +100,14 @@ def to_wsgi(response: ProxyResponse) -> tuple[str, list[tuple[str, str]], bytes]
     body: str = response["body"]
     content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
     return _REASONS[response["statusCode"]], list(response["headers"].items()), content
+
+
+def _read(environ: Environ, size: int) -> bytes:
+    try:
+        body: bytes = environ["wsgi.input"].read(size)
+    except OSError:
+        raise MalformedRequestError("The body breaks off, or its chunks are not those of HTTP.") from None
+    return body
 
 
 def _too_large() -> EventTooLargeError:

@@ -17,8 +17,8 @@ from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.secret import make_data_dir, with_secret
 
-DRAIN_SECONDS: Final = 9.0
-"""How long a stop waits for the store. Process managers kill what takes much longer."""
+DRAIN_SECONDS: Final = 8.0
+"""How long a stop waits for the store. Process managers kill what takes longer than 10 seconds in all."""
 
 _log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from sys import getsizeof
 from threading import Condition
 from threading import Event as Flag
 from typing import Final
@@ -24,7 +25,7 @@ class QueueLimits:
     """Bounds and times of a queue; times in seconds."""
 
     max_messages: int = 1_000_000
-    max_bytes: int = 512 * 1024 * 1024
+    max_bytes: int = 512 * 1024 * 1024  # of memory for the bodies: beyond ASCII a character takes up to 4 of them
     visibility_timeout: float = 30.0
     max_receives: int = 5
 
@@ -54,6 +55,7 @@ class QueueState:
 class _Entry:
     number: int
     body: str
+    size: int
     sent_at: float
     receive_count: int = 0
     receipt_handle: str = ""
@@ -86,19 +88,20 @@ class InMemoryQueue:
 
     def publish(self, events: Sequence[Event]) -> None:
         """See `EventPublisher.publish`."""
-        bodies = [event.model_dump_json() for event in events]
-        size = sum(map(len, bodies))
         now = self._wall_clock()
+        bodies = (event.model_dump_json() for event in events)
+        entries = [_Entry(next(self._numbers), body, getsizeof(body), now) for body in bodies]
+        size = sum(entry.size for entry in entries)
         with self._changed:
             if self._closed.is_set():
                 raise QueueUnavailableError("The service is shutting down: nothing was accepted, send it again.")
             held = len(self._waiting) + len(self._in_flight)
-            if held + len(bodies) > self._limits.max_messages or self._bytes + size > self._limits.max_bytes:
+            if held + len(entries) > self._limits.max_messages or self._bytes + size > self._limits.max_bytes:
                 raise QueueFullError(
                     "The queue is full: nothing was accepted, send it again after Retry-After seconds."
                 )
             self._bytes += size
-            self._waiting.extend(_Entry(next(self._numbers), body, now) for body in bodies)
+            self._waiting.extend(entries)
             if self._receivers:
                 self._changed.notify()
 
@@ -127,7 +130,7 @@ class InMemoryQueue:
         with self._changed:
             for receipt_handle in receipt_handles:
                 if entry := self._in_flight.pop(receipt_handle, None):
-                    self._bytes -= len(entry.body)
+                    self._bytes -= entry.size
             self._changed.notify_all()
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
@@ -156,8 +159,8 @@ class InMemoryQueue:
             redriven, self._dead = self._dead, []
             for entry in redriven:
                 entry.receive_count = 0
-            self._waiting.extend(redriven)
-            self._bytes += sum(len(entry.body) for entry in redriven)
+            self._waiting.extendleft(reversed(redriven))
+            self._bytes += sum(entry.size for entry in redriven)
             self._changed.notify_all()
             return len(redriven)
 
@@ -196,7 +199,8 @@ class InMemoryQueue:
             heapq.heappush(self._timers, (due, next(self._numbers), tuple(receipt_handles)))
 
     def _bring_back(self, now: float) -> None:
-        """Return what has been in flight for too long, or give it up."""
+        """Return what has been in flight for too long to the front, since it is the oldest, or give it up."""
+        returned: list[_Entry] = []
         while self._timers and self._timers[0][0] <= now:
             for receipt_handle in heapq.heappop(self._timers)[2]:
                 entry = self._in_flight.get(receipt_handle)
@@ -205,6 +209,7 @@ class InMemoryQueue:
                 del self._in_flight[receipt_handle]
                 if entry.receive_count >= self._limits.max_receives:
                     self._dead.append(entry)
-                    self._bytes -= len(entry.body)
+                    self._bytes -= entry.size
                 else:
-                    self._waiting.append(entry)
+                    returned.append(entry)
+        self._waiting.extendleft(reversed(returned))

@@ -27,15 +27,16 @@ def with_secret(settings: Settings) -> Settings:
     try:
         with contextlib.suppress(FileExistsError):
             _create(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
-        secret = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        secret = path.read_bytes().strip()
+    except OSError as exc:
         raise InvalidSettingsError(
-            f"AUDIT_LOG_DATA_DIR: {path} cannot be made or read ({reason}); name a directory that can be written"
+            f"AUDIT_LOG_DATA_DIR: {path} cannot be made or read ({exc.strerror}); name a directory that can be written"
         ) from None
-    if len(secret) < MIN_SECRET_BYTES:
-        raise InvalidSettingsError(f"{path} holds no secret of {MIN_SECRET_BYTES} bytes; remove it to get a new one")
-    return settings.model_copy(update={"jwt_secret": SecretStr(secret)})
+    if len(secret) < MIN_SECRET_BYTES or not secret.isascii():
+        raise InvalidSettingsError(
+            f"{path} holds no secret of {MIN_SECRET_BYTES} ASCII characters; remove it to get a new one"
+        )
+    return settings.model_copy(update={"jwt_secret": SecretStr(secret.decode())})
 
 
 def make_data_dir(settings: Settings) -> None:

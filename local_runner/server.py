@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _THREADS: Final = 1
 """Threads that run handlers. They share one interpreter lock: more of them only take turns (docs/decisions)."""
 
-_STOP_SECONDS: Final = round(DRAIN_SECONDS) + 3
+_STOP_SECONDS: Final = round(DRAIN_SECONDS) + 2
 """After so long a stop ends by force: a client that never finishes its request must not hold it up for ever."""
 
 _INSIST_SECONDS: Final = 0.2
@@ -60,7 +60,10 @@ def serve(settings: Settings, host: str, port: int) -> None:
         workers_kill_timeout=_STOP_SECONDS,
     )
     server.on_startup(partial(_stop_for_sure, server))  # called when granian has set its own handlers
-    server.serve(target_loader=partial(_application, settings, host, port), wrap_loader=False)
+    try:
+        server.serve(target_loader=partial(_application, settings, host, port), wrap_loader=False)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -122,7 +125,7 @@ def _stop_for_sure(server: AbstractServer[Any]) -> None:
     """Send the worker SIGTERM until it ends: while it starts, granian misses one, and would wait for ever."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        server.signal_handler_interrupt(number, frame)
+        server.signal_handler_interrupt(number, frame)  # type: ignore[no-untyped-call]  # granian leaves it so
         signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS, _INSIST_SECONDS)
 
     def insist(_number: int, _frame: FrameType | None) -> None:

@@ -76,10 +76,7 @@ class FakeStore:
         first = page.offset
         if page.after is not None:
             after = (page.after.timestamp_utc, page.after.event_id)
-            passed = [
-                event for event in found if (_place(event) >= after if page.order == "desc" else _place(event) <= after)
-            ]
-            first = len(passed)
+            first = sum(_place(event) >= after if page.order == "desc" else _place(event) <= after for event in found)
         return Matches(
             events=found[first : first + page.limit],
             more=first + page.limit < len(found),
@@ -166,13 +163,10 @@ def _matches(event: Event, wanted: EventFilter) -> bool:
 
 def _has(value: Any, data_filter: DataFilter) -> bool:
     for step in data_filter.path:
-        container = list if isinstance(step, int) else dict
-        if not isinstance(value, container):
+        children = dict(enumerate(value)) if isinstance(value, list) else value
+        if not isinstance(children, dict) or step not in children:
             return False
-        try:
-            value = value[step]
-        except (KeyError, IndexError):
-            return False
+        value = children[step]
     return any(_equal(value, wanted) for wanted in data_filter.values)
 
 

@@ -53,7 +53,7 @@ def test_events_come_by_time_and_then_by_id(event_store: EventStore, order: Orde
     ],
 )
 def test_a_page_begins_at_its_offset_and_says_whether_more_follow(
-    event_store: EventStore, offset: int, limit: int, expected: list[int], more: bool
+    event_store: EventStore, offset: int, limit: int, expected: list[int], *, more: bool
 ) -> None:
     event_store.add(tied(range(10)))
     matches = event_store.find(ALL, PageRequest(offset=offset, limit=limit, order="asc"))

@@ -102,15 +102,13 @@ def test_several_processes_may_migrate_at_once(path: Path) -> None:
     assert sorted(output.strip() for output in outputs) == ["('0001', '0001')", "('0001', '0001')", "(None, '0001')"]
 
 
-def test_a_reader_of_a_new_database_is_waited_for(path: Path, engine: Engine) -> None:
-    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    reader.execute("CREATE TABLE other (a)")
-    reader.execute("BEGIN")
-    reader.execute("SELECT * FROM other").fetchall()
+def test_another_writer_of_a_new_database_is_waited_for(path: Path, engine: Engine) -> None:
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
     with ThreadPoolExecutor() as pool:
         migrated = pool.submit(migrate, engine)
         with pytest.raises(TimeoutError):
             migrated.result(timeout=0.2)
-        reader.execute("COMMIT")
+        writer.execute("COMMIT")
         assert migrated.result(timeout=5)[0] is None
-    reader.close()
+    writer.close()

@@ -1,5 +1,6 @@
 """A database that cannot be used is the store's fault and temporary; an event that it cannot hold is the event's."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -76,6 +77,14 @@ def test_a_database_that_may_only_be_read_is_read_and_unavailable_for_writing(
     with pytest.raises(StoreUnavailableError):
         read_only.add([event(2)])
     assert sqlite_store.get(event(2).event_id) is None
+
+
+def test_a_new_database_that_may_only_be_read_makes_the_store_unavailable(open_store: Open, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "new.db") as connection:
+        connection.execute("CREATE TABLE other (a)")
+    connection.close()
+    with pytest.raises(StoreUnavailableError):
+        open_store(f"sqlite:///file:{tmp_path}/new.db?mode=ro&uri=true").check()
 
 
 def test_a_store_that_was_damaged_while_open_is_unavailable(sqlite_store: SqlEventStore, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from functions.posted import MAX_EVENT_BYTES
 from tests.builders import new_event
 from tests.fakes import Answer, FakeClock, FakeGateway, FakeQueue
 
-
 SAMPLES = Path(__file__).parents[1] / "events"
 
 

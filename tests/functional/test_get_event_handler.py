@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from core.tokens import WRITE
@@ -13,7 +15,7 @@ def gateway(services: Services, store: FakeStore) -> FakeGateway:
     return FakeGateway(services)
 
 
-def ask(gateway: FakeGateway, event_id: str, **parts: object) -> Answer:
+def ask(gateway: FakeGateway, event_id: str, **parts: Any) -> Answer:
     return gateway.call(get_event, path="/event/{event_id}", path_parameters={"event_id": event_id}, **parts)
 
 

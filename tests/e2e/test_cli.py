@@ -1,0 +1,128 @@
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from core import __version__
+from core.errors import InvalidSettingsError
+from local_runner import cli
+from tests.builders import new_event
+from tests.service import AUDIT_LOG, Service, environment
+
+COMMANDS = ["serve", "migrate", "token", "openapi", "load-test"]
+
+
+def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [AUDIT_LOG, *arguments],
+        env=environment(data_dir, **settings),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def output(data_dir: Path, *arguments: str) -> str:
+    """What the command prints; called as a function, which is much quicker than a process."""
+    ended = CliRunner().invoke(cli.app, arguments, env=environment(data_dir), catch_exceptions=False)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+def test_the_command_tells_its_version(tmp_path: Path) -> None:
+    ended = run(tmp_path, "--version")
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_the_help_names_every_command(tmp_path: Path, option: str) -> None:
+    text = output(tmp_path, option)
+
+    assert "AUDIT_LOG_*" in text
+    assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_does_nothing_else_then(tmp_path: Path, command: str) -> None:
+    assert command in output(tmp_path, command, "--help")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_is_of_use_at_a_service_with_the_same_data(service: Service) -> None:
+    ended = run(service.data_dir, "token", "--valid-minutes", "5", "--subject", "backup-job")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+    headers = {"Authorization": f"Bearer {ended.stdout.strip()}"}
+    assert httpx.post(f"{service.url}/event", json=new_event(), headers=headers).status_code == 202
+
+
+def test_a_token_can_be_limited_to_reading_and_to_customers(service: Service) -> None:
+    reads = {"Authorization": f"Bearer {output(service.data_dir, 'token', '--read-only').strip()}"}
+    narrow = {
+        "Authorization": f"Bearer {output(service.data_dir, 'token', '--customer', '1', '--customer', '2').strip()}"
+    }
+
+    def post(customer_id: int, headers: dict[str, str]) -> int:
+        return httpx.post(f"{service.url}/event", json=new_event(customer_id=customer_id), headers=headers).status_code
+
+    assert httpx.get(f"{service.url}/event", headers=reads).status_code == 200
+    assert [post(1, reads), post(1, narrow), post(2, narrow), post(3, narrow)] == [403, 202, 202, 403]
+
+
+def test_a_token_that_would_live_too_long_is_refused_in_one_line(tmp_path: Path) -> None:
+    ended = run(tmp_path, "token", "--valid-minutes", "61", token_max_minutes="60")
+
+    reason = "The token cannot live that long. valid_minutes must be between 1 and 60 minutes"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"audit-log: {reason}\n")
+
+
+def test_a_database_is_migrated_once(tmp_path: Path) -> None:
+    assert output(tmp_path / "new", "migrate").startswith("migrated from nothing to ")
+    assert output(tmp_path / "new", "migrate").startswith("already at revision ")
+
+
+def test_a_database_from_the_future_is_left_alone(tmp_path: Path) -> None:
+    output(tmp_path, "migrate")
+    with closing(sqlite3.connect(tmp_path / "audit-log.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'from-2099'")
+
+    with pytest.raises(InvalidSettingsError, match="was made by a newer version of this service: run that version"):
+        output(tmp_path, "migrate")
+
+
+def test_a_database_that_cannot_be_made_is_an_error_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(InvalidSettingsError, match=r"AUDIT_LOG_DATA_DIR: .*name a directory that can be written"):
+        output(tmp_path / "file" / "data", "migrate")
+
+
+def test_the_description_of_the_api_is_that_of_the_service(tmp_path: Path, service: Service) -> None:
+    served = httpx.get(f"{service.url}/openapi.json").json()
+
+    printed = output(tmp_path, "openapi")
+    output(tmp_path, "openapi", "--output", str(tmp_path / "openapi.json"))
+
+    assert json.loads(printed)["paths"] == served["paths"]
+    assert (tmp_path / "openapi.json").read_text() == printed
+
+
+def test_a_load_test_finds_every_accepted_event(tmp_path: Path, service: Service) -> None:
+    text = output(tmp_path, "load-test", "--url", service.url, "--requests", "200", "--connections", "4")
+
+    assert "every accepted event was stored" in text
+
+
+def test_the_report_of_a_load_test_is_one_json_object(tmp_path: Path, service: Service) -> None:
+    report = json.loads(output(tmp_path, "load-test", "--url", service.url, "--requests", "200", "--json"))
+
+    assert (report["accepted"], report["stored"], report["missing"]) == (200, 200, 0)
+    assert report["statuses"] == {"202": 200}

@@ -1,0 +1,150 @@
+"""`audit-log serve` as a process: what it keeps when it is stopped, restarted or robbed of its worker."""
+
+import http.client
+import json
+import os
+import signal
+import sqlite3
+import stat
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from ipaddress import ip_address
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local_runner.server import require_free
+from tests.builders import new_event
+from tests.service import AUDIT_LOG, Service, free_port
+
+Send = Callable[[int, int], None]
+
+
+def stored_ids(service: Service) -> set[str]:
+    with closing(sqlite3.connect(service.data_dir / "audit-log.db")) as connection:
+        return {event_id for (event_id,) in connection.execute("SELECT event_id FROM events")}
+
+
+def post_until_refused(service: Service, token: str) -> list[str]:
+    """The ids of the events that were accepted, one after the other, until the service goes away."""
+    accepted: list[str] = []
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)) as connection:
+        while True:
+            try:
+                connection.request("POST", "/event", json.dumps(new_event()), headers)
+                with connection.getresponse() as answer:
+                    if answer.status != 202:
+                        return accepted
+                    accepted.append(json.load(answer)["event_id"])
+            except (http.client.HTTPException, OSError):
+                return accepted
+
+
+def end(service: Service, send: Send, signal_number: int) -> int:
+    """Send the signal to the service; its exit status."""
+    send(service.process.pid, signal_number)
+    return service.process.wait(timeout=10)
+
+
+def worker_of(service: Service) -> int:
+    pid = service.process.pid
+    (worker,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(worker)
+
+
+@pytest.mark.parametrize(
+    ("send", "signal_number"),
+    [
+        pytest.param(os.killpg, signal.SIGTERM, id="SIGTERM to the group"),
+        pytest.param(os.killpg, signal.SIGINT, id="Ctrl-C"),
+        pytest.param(os.kill, signal.SIGTERM, id="SIGTERM to the main process"),
+    ],
+)
+def test_a_stop_while_clients_post_loses_no_accepted_event(tmp_path: Path, send: Send, signal_number: int) -> None:
+    with Service.start(tmp_path / "data") as service, ThreadPoolExecutor(6) as clients:
+        token = service.token()
+        posting = [clients.submit(post_until_refused, service, token) for _ in range(6)]
+        time.sleep(0.4)
+
+        assert end(service, send, signal_number) == 0
+
+        accepted = {event_id for client in posting for event_id in client.result()}
+        assert len(accepted) > 20
+        assert accepted <= stored_ids(service)
+        assert "stopped; every accepted event is stored" in service.log
+        assert "Traceback" not in service.log
+
+
+def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data") as service, service.client() as client:
+        with closing(sqlite3.connect(service.data_dir / "audit-log.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            accepted = {client.post("/event", json=new_event()).json()["event_id"] for _ in range(20)}
+            os.kill(service.process.pid, signal.SIGTERM)
+            time.sleep(1)
+            assert service.process.poll() is None
+
+        assert service.process.wait(timeout=10) == 0
+        assert stored_ids(service) == accepted
+
+
+def test_a_stop_during_the_start_is_not_lost(tmp_path: Path) -> None:
+    port = free_port()
+    with Service([AUDIT_LOG, "serve", "--port", str(port)], port, tmp_path / "data", {}) as service:
+        while "the database was migrated" not in service.log:  # the last words of the main process
+            assert service.process.poll() is None
+            time.sleep(0.002)
+        time.sleep(0.03)  # by now there is a worker, which does not listen to signals yet
+
+        # Before the main process is prepared for a signal, it ends by it.
+        assert end(service, os.killpg, signal.SIGTERM) in {0, -signal.SIGTERM}
+
+
+def test_a_restart_keeps_tokens_and_events_and_their_secret_to_itself(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data") as service, service.client() as client:
+        token = client.headers["Authorization"]
+        event_id = client.post("/event", json=new_event()).json()["event_id"]
+    assert stat.S_IMODE((tmp_path / "data" / "jwt-secret").stat().st_mode) == 0o600
+
+    with Service.start(tmp_path / "data") as service:
+        found = httpx.get(f"{service.url}/event/{event_id}", headers={"Authorization": token})
+
+        assert (found.status_code, found.json()["event_id"]) == (200, event_id)
+        secret = (tmp_path / "data" / "jwt-secret").read_text().strip()
+        assert secret not in service.log
+
+
+def test_a_killed_worker_ends_the_service_with_a_word_in_the_log(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data", log_format="json") as service:
+        os.kill(worker_of(service), signal.SIGKILL)
+
+        assert service.process.wait(timeout=10) == 1
+        lines = [json.loads(line) for line in service.log.splitlines()]
+        assert (lines[-1]["level"], lines[-1]["event"]) == ("error", "Unexpected exit from worker-1")
+
+
+def test_a_connection_serves_more_than_one_request(service: Service) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)) as connection:
+        connection.connect()
+        connected = connection.sock
+        for path, status in (("/health", 200), ("/nowhere", 404), ("/health", 200)):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            assert (answer.status, connection.sock) == (status, connected)
+
+
+def test_localhost_is_served_at_its_address() -> None:
+    assert ip_address(require_free("localhost", free_port())).is_loopback  # granian takes no names
+
+
+def test_the_environment_does_not_pass_for_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_AUTHORIZATION", "Bearer of-the-environment")
+    monkeypatch.setenv("CONTENT_LENGTH", "5")
+
+    with Service.start(tmp_path / "data") as service:
+        assert httpx.get(f"{service.url}/event").headers["WWW-Authenticate"] == "Bearer"  # none was sent

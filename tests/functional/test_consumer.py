@@ -1,0 +1,173 @@
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any, NoReturn
+
+import pytest
+
+from core.settings import Settings
+from core.wiring import Services
+from functions.consume_events import lambda_consumer
+from local_runner.consumer import (
+    ConsumeHandler,
+    Consumer,
+    ConsumerLimits,
+    to_sqs_event,
+)
+from local_runner.queue import InMemoryQueue, QueueLimits
+from tests.builders import event
+from tests.fakes import FakeClock, FakeStore
+
+SAMPLE = Path(__file__).parents[1] / "events" / "sqs_batch.json"
+POISON = event(99, event_type="poison")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def queue(clock: FakeClock) -> InMemoryQueue:
+    return InMemoryQueue(QueueLimits(max_receives=3), clock=clock, wall_clock=clock)
+
+
+@pytest.fixture
+def handler(settings: Settings, store: FakeStore) -> ConsumeHandler:
+    services = Services(settings, writer=store)
+    return lambda_consumer(lambda: services)
+
+
+def consumer(queue: InMemoryQueue, handler: ConsumeHandler, **limits: Any) -> Consumer:
+    """A consumer to be told when to take a batch; it is already stopping, so it never sleeps."""
+    stop = Flag()
+    stop.set()
+    return Consumer(queue, handler, ConsumerLimits(batch_window=0, **limits), stop)
+
+
+def seconds_until_next_batch(consumer: Consumer, clock: FakeClock) -> float:
+    started = clock.now
+    while not consumer.take_batch(wait=0):
+        clock.now += 0.5
+        assert clock.now < started + 1000
+    return clock.now - started
+
+
+def raise_bug(_event: Mapping[str, Any], _context: object) -> NoReturn:
+    raise ZeroDivisionError("a bug")
+
+
+def test_a_waiting_batch_is_stored_at_once_and_gone_from_the_queue(
+    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore
+) -> None:
+    queue.publish([event(1), event(2), event(3)])
+    taking = consumer(queue, handler, batch_size=2)
+
+    assert [taking.take_batch(wait=0) for _ in range(3)] == [2, 1, 0]
+    assert store.batches == [2, 1]
+    assert list(store.events.values()) == [event(1), event(2), event(3)]
+    assert (queue.state().waiting, queue.state().in_flight) == (0, 0)
+
+
+def test_the_event_has_the_keys_of_one_from_sqs(queue: InMemoryQueue) -> None:
+    real = json.loads(SAMPLE.read_text())["Records"][0]
+    queue.publish([event(1)])
+
+    (ours,) = to_sqs_event(queue.receive(1, wait=0))["Records"]
+
+    assert ours.keys() <= real.keys()
+    assert ours["attributes"].keys() <= real["attributes"].keys()
+    assert ours["attributes"]["ApproximateReceiveCount"] == "1"
+    assert ours["attributes"]["SentTimestamp"] == "1700000000000"
+
+
+def test_a_poison_message_is_retried_with_growing_delays_and_given_up_while_others_are_stored(
+    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
+) -> None:
+    store.refused_types = {"poison"}
+    queue.publish([event(1), POISON, event(2)])
+    taking = consumer(queue, handler, first_retry=2)
+
+    taking.take_batch(wait=0)
+    assert list(store.events.values()) == [event(1), event(2)]
+
+    assert [seconds_until_next_batch(taking, clock) for _ in range(2)] == [2, 4]
+    clock.now += 8
+    assert taking.take_batch(wait=0) == 0
+    assert queue.dead_letters() == [POISON.model_dump_json()]
+
+
+def test_the_delay_of_a_retry_has_a_limit(handler: ConsumeHandler, store: FakeStore, clock: FakeClock) -> None:
+    store.refused_types = {"poison"}
+    queue = InMemoryQueue(QueueLimits(max_receives=100), clock=clock)
+    queue.publish([POISON])
+    taking = consumer(queue, handler, first_retry=4, longest_retry=10)
+
+    assert [seconds_until_next_batch(taking, clock) for _ in range(5)] == [0, 4, 8, 10, 10]
+
+
+def test_a_redriven_message_is_stored_once_the_store_takes_it(
+    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
+) -> None:
+    store.refused_types = {"poison"}
+    queue.publish([POISON])
+    taking = consumer(queue, handler)
+    for _ in range(4):
+        taking.take_batch(wait=0)
+        clock.now += 10
+    assert len(queue.dead_letters()) == 1
+    store.refused_types = set()
+
+    queue.redrive()
+
+    assert taking.take_batch(wait=0) == 1
+    assert list(store.events.values()) == [POISON]
+
+
+def test_messages_wait_uncounted_for_a_store_that_is_down(
+    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
+) -> None:
+    store.down = True
+    queue.publish([event(1), event(2)])
+    taking = consumer(queue, handler, store_retry=1, longest_store_retry=5)
+
+    assert [seconds_until_next_batch(taking, clock) for _ in range(7)] == [0, 1, 2, 4, 5, 5, 5]
+
+    store.down = False
+    seconds_until_next_batch(taking, clock)
+    assert list(store.events.values()) == [event(1), event(2)]
+    assert queue.dead_letters() == []
+
+
+def test_the_log_says_once_that_the_store_is_down_and_once_that_it_is_back(
+    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    store.down = True
+    queue.publish([event(1)])
+    taking = consumer(queue, handler)
+    for _ in range(3):
+        seconds_until_next_batch(taking, clock)
+    store.down = False
+    seconds_until_next_batch(taking, clock)
+
+    assert [record.message for record in caplog.records] == [
+        "the store takes no events; they wait in the queue",
+        "the store takes events again",
+    ]
+
+
+def test_the_batch_of_a_handler_with_a_bug_comes_again_until_it_is_given_up(
+    queue: InMemoryQueue, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue.publish([event(1), event(2)])
+    taking = consumer(queue, raise_bug)
+
+    assert [seconds_until_next_batch(taking, clock) for _ in range(3)] == [0, 1, 2]
+    clock.now += 4
+    assert taking.take_batch(wait=0) == 0
+
+    assert len(queue.dead_letters()) == 2
+    assert [record.exc_info is not None for record in caplog.records] == [True, True, True]

@@ -1,0 +1,160 @@
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from core.errors import InvalidSettingsError, QueueUnavailableError
+from core.models import EventFilter, PageRequest
+from core.settings import Settings
+from local_runner.consumer import ConsumerLimits
+from local_runner.pipeline import DRAIN_SECONDS, Pipeline
+from tests.builders import event
+
+QUICK = ConsumerLimits(first_retry=0.01, store_retry=0.01)
+
+
+@pytest.fixture
+def pipeline(settings: Settings) -> Iterator[Pipeline]:
+    pipeline = Pipeline(settings, consumer_limits=QUICK)
+    yield pipeline
+    pipeline.close(timeout=0)
+
+
+def in_database(settings: Settings, statement: str) -> list[tuple[int]]:
+    with closing(sqlite3.connect(settings.data_dir / "audit-log.db")) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+def stored(settings: Settings) -> int:
+    return in_database(settings, "SELECT count(*) FROM events")[0][0]
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def logged(caplog: pytest.LogCaptureFixture, message: str) -> logging.LogRecord:
+    (record,) = [record for record in caplog.records if record.message.startswith(message)]
+    return record
+
+
+def test_what_is_published_can_soon_be_read(pipeline: Pipeline) -> None:
+    pipeline.services.publisher.publish([event(1), event(2)])
+
+    until(lambda: pipeline.services.reader.get(event(2).event_id))
+
+    assert pipeline.services.reader.get(event(1).event_id) == event(1)
+    assert pipeline.services.reader.find(EventFilter(), PageRequest()).total_count == 2
+
+
+def test_every_part_has_its_check(pipeline: Pipeline) -> None:
+    pipeline.services.publisher.publish([event(1)])
+    until(lambda: pipeline.services.reader.get(event(1).event_id) and not pipeline.queue.state().in_flight)
+
+    assert {name: check() for name, check in pipeline.services.checks.items()} == {
+        "queue": {"waiting": 0, "in_flight": 0, "dead_letters": 0, "oldest_age_seconds": 0},
+        "consumer": {"restarts": 0},
+        "store": {"database": "sqlite"},
+    }
+
+
+def test_a_close_stores_everything_that_was_accepted(
+    pipeline: Pipeline, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for first in range(0, 5000, 100):
+        pipeline.services.publisher.publish([event(number) for number in range(first, first + 100)])
+
+    pipeline.close(timeout=30)
+
+    assert stored(settings) == 5000
+    assert logged(caplog, "stopped; every accepted event is stored")
+
+
+def test_nothing_is_accepted_after_a_close(pipeline: Pipeline, settings: Settings) -> None:
+    pipeline.close()
+
+    with pytest.raises(QueueUnavailableError):
+        pipeline.services.publisher.publish([event(1)])
+    assert stored(settings) == 0
+
+
+def test_a_close_waits_for_a_store_that_comes_back(pipeline: Pipeline, settings: Settings) -> None:
+    in_database(settings, "ALTER TABLE events RENAME TO away")
+    pipeline.services.publisher.publish([event(1), event(2)])
+    repair = Timer(0.3, in_database, [settings, "ALTER TABLE away RENAME TO events"])
+    repair.start()
+
+    pipeline.close(timeout=20)
+
+    repair.join()
+    assert stored(settings) == 2
+
+
+def test_a_store_that_is_back_is_noticed_within_a_stop() -> None:
+    assert ConsumerLimits().longest_store_retry < DRAIN_SECONDS
+
+
+def test_a_close_gives_up_on_a_broken_store_and_logs_how_much_is_lost(
+    pipeline: Pipeline, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_database(settings, "DROP TABLE events")
+    pipeline.services.publisher.publish([event(1), event(2), event(3)])
+    started = time.monotonic()
+
+    pipeline.close(timeout=0.2)
+
+    assert 0.2 <= time.monotonic() - started < 10
+    record = logged(caplog, "stopped before all events were stored")
+    assert (record.levelno, record.__dict__["lost"]) == (logging.ERROR, 3)
+
+
+def test_a_close_logs_how_many_dead_letters_are_lost(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
+    pipeline.services.publisher.publish([event(1), event(1, event_type="another.type")])
+    until(lambda: pipeline.queue.state().dead_letters)
+
+    pipeline.close()
+
+    assert logged(caplog, "stopped with dead letters").__dict__["dead_letters"] == 1
+
+
+def test_the_next_pipeline_finds_what_the_last_one_stored(pipeline: Pipeline, settings: Settings) -> None:
+    pipeline.services.publisher.publish([event(1)])
+    pipeline.close()
+
+    again = Pipeline(settings)
+    assert again.services.reader.get(event(1).event_id) == event(1)
+    again.close()
+
+
+def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret(settings: Settings) -> None:
+    new = settings.data_dir / "not" / "there"
+
+    Pipeline(settings.model_copy(update={"data_dir": new})).close()
+    Pipeline(Settings(data_dir=new / "either")).close()
+
+    assert sorted(path.name for path in new.rglob("*")) == ["audit-log.db", "audit-log.db", "either", "jwt-secret"]
+
+
+def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp_path: Path) -> None:
+    elsewhere = {"data_dir": tmp_path / "unused", "database_url": f"sqlite:///{tmp_path / 'other.db'}"}
+
+    Pipeline(settings.model_copy(update=elsewhere)).close()
+
+    assert not (tmp_path / "unused").exists()
+
+
+@pytest.mark.parametrize("update", [{"data_dir": Path("/dev/null/data")}, {"queue_url": "sqs://user:secret@queue"}])
+def test_a_setting_that_cannot_work_is_named_without_its_secrets(settings: Settings, update: dict[str, object]) -> None:
+    with pytest.raises(InvalidSettingsError, match=f"AUDIT_LOG_{next(iter(update)).upper()}: ") as refused:
+        Pipeline(settings.model_copy(update=update))
+
+    assert "secret@" not in str(refused.value)

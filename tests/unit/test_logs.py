@@ -1,0 +1,119 @@
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local_runner import logs
+
+log = logging.getLogger("tests.logs")
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def json_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return [json.loads(line) for line in captured.err.splitlines()]
+
+
+def fail_with(token: str) -> None:
+    raise ValueError(f"a bad token of {len(token)} characters")
+
+
+def test_each_record_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    log.info("stored", extra={"events": 3, "reason": "two\nlines"})
+    log.warning("%s is late\nby far", "the batch")
+
+    first, second = json_lines(capsys)
+
+    assert first.pop("timestamp").endswith("Z")
+    assert first == {"event": "stored", "level": "info", "logger": "tests.logs", "events": 3, "reason": "two\nlines"}
+    assert (second["event"], second["level"]) == ("the batch is late\nby far", "warning")
+
+
+def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    try:
+        fail_with("x" * 5)
+    except ValueError:
+        log.exception("a handler failed", extra={"request_id": "r-1"})
+
+    (line,) = json_lines(capsys)
+
+    assert (line["event"], line["request_id"]) == ("a handler failed", "r-1")
+    (raised,) = line["exception"]
+    assert (raised["exc_type"], raised["exc_value"]) == ("ValueError", "a bad token of 5 characters")
+    assert raised["frames"][-1]["name"] == "fail_with"
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_exception_does_not_tell_what_its_variables_held(
+    log_format: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "very-secret"
+    logs.configure(log_format)
+    try:
+        fail_with(secret)
+    except ValueError:
+        log.exception("a handler failed")
+
+    assert secret not in capsys.readouterr().err
+
+
+def test_what_json_cannot_hold_is_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    log.info("odd \udcff", extra={"bytes": b"\xff", "kind": ValueError("x")})
+
+    (line,) = json_lines(capsys)
+
+    assert line["event"] == "odd \udcff"
+    assert (line["bytes"], line["kind"]) == (r"b'\xff'", "ValueError('x')")
+
+
+def test_the_console_gets_plain_text_without_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("console")
+    log.info("stored", extra={"events": 3})
+    try:
+        fail_with("x")
+    except ValueError:
+        log.exception("a handler failed")
+
+    text = capsys.readouterr().err
+
+    assert "\x1b" not in text
+    assert "[info     ] stored" in text
+    assert "events=3" in text
+    assert "Traceback (most recent call last):" in text
+    assert "ValueError: a bad token of 1 characters" in text
+
+
+def test_less_than_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    log.debug("details")
+
+    assert json_lines(capsys) == []
+
+
+def test_alembic_does_not_tell_of_its_plugins(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    logging.getLogger("alembic.runtime.plugins").info("setup plugin")
+
+    assert json_lines(capsys) == []
+
+
+def test_configuring_again_replaces_the_format(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("console")
+    logs.configure("json")
+    log.info("once")
+
+    assert [line["event"] for line in json_lines(capsys)] == ["once"]
