@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format chalice-local load-test bench lock clean
+.PHONY: help install run test lint audit format chalice-local load-test bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -24,6 +24,11 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: $(VENV)/.installed-dev  ## known vulnerabilities of the dependencies, and bandit over the code
+	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.txt
+	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement dev-requirements.txt
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml core functions local_runner chalice_config/app.py
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	@$(BIN)/ruff format .

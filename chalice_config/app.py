@@ -7,12 +7,13 @@ here: Chalice imports this file when it packages, too.
 import base64
 import os
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from chalice.app import Chalice, Request, Response
 
 from core.wiring import Services
 from functions import http
+from functions.cors import preflight
 from functions.endpoint import Handler, Operation, lambda_handler
 from functions.routes import ROUTES
 
@@ -24,17 +25,19 @@ if os.environ.get("AWS_CHALICE_CLI_MODE"):
 app = Chalice(app_name="audit-log")
 
 _ANY_TYPE: Final = ["*/*"]  # the handlers themselves refuse media types
-_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # all are routed, so that a wrong one gets its 405
+# All are routed, so that a wrong one gets its 405.
+_METHODS: Final = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def _serve(path: str, handlers: dict[str, Handler]) -> None:
     if "GET" in handlers:
         handlers["HEAD"] = handlers["GET"]
-    wrong_method = lambda_handler(_refuse(sorted(handlers)))
+    methods = sorted(handlers)
+    wrong_method = lambda_handler(_refuse(methods))
+    handlers["OPTIONS"] = lambda_handler(preflight(methods))
 
     def view(**_path_parameters: str) -> Response:
-        request = app.current_request
-        assert request is not None  # noqa: S101 - Chalice sets it before it calls a view
+        request = cast("Request", app.current_request)  # Chalice sets it before it calls a view
         answer = handlers.get(request.method, wrong_method)(_proxy_event(request), app.lambda_context)
         body = answer["body"]
         return Response(

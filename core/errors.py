@@ -44,6 +44,18 @@ class InvalidTokenError(AuditLogError):
     """A token was sent and is not accepted. Get a new one."""
 
 
+class InvalidClientError(AuditLogError):
+    """Client id and secret do not belong together, or the client is disabled. The answer never says which."""
+
+
+class RateLimitedError(AuditLogError):
+    """Too many requests, or too many failed ones. Try again after `retry_after` seconds, and less often."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class InsufficientScopeError(AuditLogError):
     """The token is good but does not allow this. Ask for a token with the scope or customer that the message names."""
 

@@ -24,6 +24,12 @@ from core.strict_json import MAX_INTEGER, MIN_INTEGER
 MAX_TIMESTAMP: Final = 253_402_300_799
 """9999-12-31T23:59:59Z in Unix seconds, the last second that every store and language can name."""
 
+RESERVED_PREFIX: Final = "audit-log."
+"""Event types of the service's own acts. No client can post them."""
+
+SYSTEM_CUSTOMER: Final = -1
+"""The customer of the service's own acts."""
+
 _EXAMPLE: Final[dict[str, Any]] = {
     "event_type": "user.login",
     "customer_id": 42,
@@ -76,6 +82,12 @@ def _rfc3339_milliseconds(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _not_reserved(value: str) -> str:
+    if value.startswith(RESERVED_PREFIX):
+        raise ValueError(f"must not begin with {RESERVED_PREFIX}: such events are the service's own")
+    return value
+
+
 EventType = Annotated[
     StrictStr,
     Field(min_length=1, max_length=255, examples=["user.login"]),
@@ -104,7 +116,7 @@ class NewEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
-    event_type: EventType = Field(description="What happened.")
+    event_type: Annotated[EventType, AfterValidator(_not_reserved)] = Field(description="What happened.")
     customer_id: CustomerId = Field(description="Whose audit log it belongs to; signed 64-bit.")
     timestamp_utc: Annotated[Timestamp | None, BeforeValidator(_present), WithJsonSchema(_SECONDS_SCHEMA)] = Field(
         default=None,
@@ -184,6 +196,22 @@ def _given_id(client: str, idempotency_key: str | None) -> str:
     if idempotency_key is None:
         return str(uuid_utils.uuid7())
     return str(uuid.uuid5(_IDEMPOTENCY_NAMESPACE, f"{client}\n{idempotency_key}"))
+
+
+class Client(BaseModel):
+    """A program that may get tokens. Its secrets are kept as SHA-256 digests; two count while they are rotated."""
+
+    model_config = ConfigDict(frozen=True)
+
+    client_id: str
+    name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_no_control_characters)]
+    scopes: tuple[str, ...] = Field(min_length=1)
+    customers: tuple[CustomerId, ...] | None = Field(default=None, description="The only customers; None: all.")
+    secret_digest: str = Field(repr=False)
+    previous_secret_digest: str | None = Field(default=None, repr=False)
+    created_at: datetime
+    last_used_at: datetime | None = None
+    disabled_at: datetime | None = None
 
 
 Order = Literal["desc", "asc"]

@@ -1,10 +1,11 @@
 """What the handlers need from the outside, each port as small as its caller."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from core.models import Event, EventFilter, Matches, PageRequest
+from core.models import Client, Event, EventFilter, Matches, PageRequest
 
 
 class EventPublisher(Protocol):
@@ -58,6 +59,42 @@ class EventReader(Protocol):
 
         Raises:
             StoreUnavailableError: trying again later helps.
+        """
+
+
+class ClientReader(Protocol):
+    """Where the token handlers look clients up."""
+
+    def client(self, client_id: str) -> Client | None:
+        """The client with this id, disabled or not.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def touch(self, client_id: str, at: datetime) -> None:
+        """Remember that the client got a token at this time.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+
+class ClientAdmin(Protocol):
+    """Where the command line keeps clients. Each change is stored together with the event that tells of it."""
+
+    def clients(self) -> list[Client]:
+        """All clients, oldest first.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def put_client(self, client: Client, act: Event) -> None:
+        """Add the client, or replace the one with its id, and record `act`, both or neither.
+
+        Raises:
+            StoreUnavailableError: nothing was changed; trying again later helps.
         """
 
 

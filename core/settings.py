@@ -2,12 +2,23 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from core.errors import InvalidSettingsError
 
@@ -16,6 +27,13 @@ MIN_SECRET_BYTES: Final = 32
 """RFC 7518 section 3.2: a key for HS256 is at least as long as its hash."""
 
 DEFAULT_TOKEN_MINUTES: Final = 1800
+_MAKE_ONE: Final = "make one with `openssl rand -base64 48`"
+_MIN_DIFFERENT: Final = 10  # characters; 32 random bytes in hex have fewer once in ten million times
+_EXAMPLE: Final = re.compile(
+    r"change.?me|example|your.?secret|my.?secret|placeholder|password|0123456789|abcdefgh", re.IGNORECASE
+)
+_ORIGIN: Final = re.compile(r"https?://[^/\s*@?#]+")
+_RATE: Final = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)")
 
 
 def _url_with_scheme(value: str) -> str:
@@ -28,14 +46,33 @@ def _url_with_scheme(value: str) -> str:
     return value
 
 
-def _long_enough(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
-        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; make one with `openssl rand -base64 48`")
+def _usable_secrets(value: SecretStr) -> SecretStr:
+    secrets = value.get_secret_value().split()
+    if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets) or not secrets:
+        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; {_MAKE_ONE}")
+    if any(len(set(secret)) < _MIN_DIFFERENT or _EXAMPLE.search(secret) for secret in secrets):
+        raise ValueError(f"looks like an example; {_MAKE_ONE}")
+    return value
+
+
+def _https(value: str) -> str:
+    if urlsplit(value).scheme != "https" or not urlsplit(value).hostname:
+        raise ValueError("must be an https:// URL: keys that came over a plain connection could be anyone's")
     return value
 
 
 Url = Annotated[str, AfterValidator(_url_with_scheme)]
-Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+Secret = Annotated[SecretStr, AfterValidator(_usable_secrets)]
+HttpsUrl = Annotated[str, AfterValidator(_https)]
+
+
+def _rate(value: str) -> str:
+    if not _RATE.fullmatch(value):
+        raise ValueError("must be a rate, such as 10/minute")
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(BaseModel):
@@ -46,24 +83,70 @@ class Settings(BaseModel):
     data_dir: Path = Field(default=Path("var"), description="Directory for the database and the generated secret.")
     database_url: Url | None = Field(
         default=None,
-        repr=False,  # may hold a password, like the next
+        repr=False,  # it may hold a password, as may those of the queue and of the rate limits
         description="SQLAlchemy URL of the event store; default: SQLite in the data directory.",
     )
     queue_url: Url = Field(
         default="memory://", repr=False, description="Where accepted events wait; memory:// is this process."
     )
-    auth: Literal["open"] = Field(default="open", description="open: anyone on this machine gets a token.")
+    auth: Literal["open", "clients"] = Field(
+        default="open", description="open: anyone on this machine gets a token; clients: registered clients do."
+    )
     jwt_secret: Secret | None = Field(
-        default=None, description="Signs tokens (HS256), at least 32 bytes; default: made once in the data directory."
+        default=None,
+        description="Signs tokens (HS256), at least 32 bytes; default: made once in the data directory. Of several, "
+        "separated by spaces, the first signs and all verify.",
+    )
+    jwt_key_file: Path | None = Field(
+        default=None,
+        description="PEM file with an Ed25519 or RSA private key that signs tokens instead; further keys only verify.",
     )
     jwt_issuer: str = Field(default="audit-log", min_length=1, description="The `iss` of every token.")
     jwt_audience: str = Field(default="audit-log", min_length=1, description="The `aud` of every token.")
     token_max_minutes: int = Field(
         default=10080, ge=1, le=5_256_000, description="The longest life a token may have, in minutes."
     )
+    trusted_issuer: str | None = Field(
+        default=None, description="`iss` of an identity provider whose tokens count too."
+    )
+    trusted_audience: str | None = Field(default=None, description="The `aud` that those tokens must have.")
+    trusted_jwks_url: HttpsUrl | None = Field(default=None, description="Where its public keys are; https only.")
+    rate_limit_failed_logins: Rate = Field(
+        default="10/minute", description="Failed token requests of a client, and of an address."
+    )
+    rate_limit_requests: Rate | None = Field(default=None, description="Requests of a client; default: no limit.")
+    rate_limit_storage: Url = Field(
+        default="memory://",
+        repr=False,
+        description="Where the counts are: memory:// is this process; redis://HOST shares them.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="console for people, json for machines."
     )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not _ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError("must be origins, such as https://console.example.org, without a path and without *")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_trust(self) -> Self:
+        trust = (self.trusted_issuer, self.trusted_audience, self.trusted_jwks_url)
+        if any(trust) and not all(trust):
+            raise ValueError("AUDIT_LOG_TRUSTED_ISSUER, _AUDIENCE and _JWKS_URL only work together: set all three")
+        if self.trusted_issuer == self.jwt_issuer:
+            raise ValueError("AUDIT_LOG_TRUSTED_ISSUER must differ from AUDIT_LOG_JWT_ISSUER")
+        return self
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -85,11 +168,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as exc:
-            problems = (
-                f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
-                for error in exc.errors(include_input=False, include_url=False)
-            )
-            raise InvalidSettingsError("; ".join(problems)) from None
+            raise InvalidSettingsError("; ".join(map(_problem, exc.errors(include_input=False)))) from None
 
     @property
     def store_url(self) -> str:
@@ -100,3 +179,8 @@ class Settings(BaseModel):
     def default_token_minutes(self) -> int:
         """The life of a token for which nothing was asked."""
         return min(DEFAULT_TOKEN_MINUTES, self.token_max_minutes)
+
+
+def _problem(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message

@@ -8,12 +8,17 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from core.clients import Authenticator, ClientStatus
 from core.errors import InvalidSettingsError
-from core.ports import Check, EventPublisher, EventReader, EventWriter
+from core.keys import KeyRing, key_ring
+from core.ports import Check, ClientReader, EventPublisher, EventReader, EventWriter
+from core.rate_limits import RateLimiter
 from core.settings import Settings
-from core.tokens import Clock, TokenIssuer, TokenVerifier
+from core.tokens import Clock, TokenIssuer, TokenVerifier, TrustedIssuer
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from core.stores.sql import SqlEventStore
 
 _PIPELINES = "audit_log.pipelines"
@@ -32,12 +37,13 @@ class Services:
         publisher: EventPublisher | None = None,
         reader: EventReader | None = None,
         writer: EventWriter | None = None,
+        clients: ClientReader | None = None,
         checks: Mapping[str, Check] | None = None,
         clock: Clock = time.time,
     ) -> None:
         self.settings = settings
         self.clock = clock
-        given = {"publisher": publisher, "reader": reader, "writer": writer, "checks": checks}
+        given = {"publisher": publisher, "reader": reader, "writer": writer, "clients": clients, "checks": checks}
         # A cached_property keeps its value here: what is given takes the place of what would be built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
 
@@ -62,29 +68,57 @@ class Services:
         return {"store": self._store.check}
 
     @cached_property
+    def clients(self) -> ClientReader:
+        """Where clients are looked up."""
+        from core.stores.clients import SqlClientStore  # noqa: PLC0415 - as for the events
+
+        return SqlClientStore(self._engine)
+
+    @cached_property
+    def authenticator(self) -> Authenticator:
+        """Checks the secrets of clients."""
+        return Authenticator(self.clients)
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """The keys of this service's tokens."""
+        return key_ring(self.settings)
+
+    @cached_property
     def issuer(self) -> TokenIssuer:
         """Makes access tokens."""
-        return TokenIssuer(self.settings, self._jwt_key, self.clock)
+        return TokenIssuer(self.settings, self.keys.signing, self.clock)
 
     @cached_property
     def verifier(self) -> TokenVerifier:
-        """Checks access tokens."""
-        return TokenVerifier(self.settings, self._jwt_key, self.clock)
+        """Checks access tokens, ours and those of the trusted issuer."""
+        settings = self.settings
+        issuers = [TrustedIssuer(settings.jwt_issuer, settings.jwt_audience, self.keys)]
+        if settings.trusted_issuer and settings.trusted_audience and settings.trusted_jwks_url:
+            from core.trusted_keys import TrustedKeys  # noqa: PLC0415 - an HTTP client that few need
+
+            keys = TrustedKeys(settings.trusted_jwks_url, self.clock)
+            issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, keys, foreign=True))
+        if settings.auth == "open":
+            return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
+        return TokenVerifier(issuers, settings.token_max_minutes, self.clock, ClientStatus(self.clients).is_disabled)
 
     @cached_property
-    def _jwt_key(self) -> str:
-        if self.settings.jwt_secret is None:
-            raise InvalidSettingsError(
-                "AUDIT_LOG_JWT_SECRET is not set: give it at least 32 random bytes, such as `openssl rand -base64 48`"
-            )
-        return self.settings.jwt_secret.get_secret_value()
+    def limiter(self) -> RateLimiter:
+        """Counts requests and failures."""
+        return RateLimiter(self.settings)
 
     @cached_property
     def _store(self) -> "SqlEventStore":
-        from core.stores.engine import open_engine  # noqa: PLC0415 - a handler that stores nothing must not pay for it
-        from core.stores.sql import SqlEventStore  # noqa: PLC0415 - the same
+        from core.stores.sql import SqlEventStore  # noqa: PLC0415 - a handler that stores nothing must not pay for it
 
-        return SqlEventStore(open_engine(self.settings.store_url))
+        return SqlEventStore(self._engine)
+
+    @cached_property
+    def _engine(self) -> "Engine":
+        from core.stores.engine import open_engine  # noqa: PLC0415 - the same
+
+        return open_engine(self.settings.store_url)
 
 
 class _Pipeline(Protocol):

@@ -19,6 +19,7 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
         InvalidTokenError: the token is not accepted.
         InsufficientScopeError: the token does not allow this.
         MalformedRequestError: more than one Authorization header.
+        RateLimitedError: the client has sent too many requests.
     """
     authorization = request.header("authorization")
     if authorization is None or not authorization[:7].lower().startswith("bearer"):
@@ -29,6 +30,8 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     if token is None:
         raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
     claims = services.verifier.verify(token[1])
+    if services.settings.rate_limit_requests:
+        services.limiter.count_request(claims.client)
     if scope not in claims.scope:
         raise InsufficientScopeError(f"The token does not allow this: it needs the scope {scope}.", scope)
     return claims

@@ -6,9 +6,11 @@ from http import HTTPStatus
 
 from core.errors import AuditLogError, InvalidSettingsError
 from core.wiring import Services, process_services
+from functions.cors import cors_headers
 from functions.http import ProxyEvent, ProxyResponse, Request, Response, problem, request_id_of
 
 Operation = Callable[[Request, Services], Response]
+
 Handler = Callable[[ProxyEvent, object], ProxyResponse]
 
 _log = logging.getLogger(__name__)
@@ -19,8 +21,12 @@ def lambda_handler(operation: Operation, services: Callable[[], Services] = proc
 
     def handler(event: ProxyEvent, context: object) -> ProxyResponse:
         request_id = request_id_of(event, context)
+        extra: dict[str, str] = {}
         try:
-            response = operation(Request.from_event(event), services())
+            built = services()
+            request = Request.from_event(event)
+            extra = cors_headers(request.header("origin"), built.settings)
+            response = operation(request, built)
         except InvalidSettingsError as exc:
             _log.error("the settings do not describe a service", extra={"reason": str(exc), "request_id": request_id})
             response = problem(None, request_id)
@@ -28,6 +34,6 @@ def lambda_handler(operation: Operation, services: Callable[[], Services] = proc
             response = problem(exc if isinstance(exc, AuditLogError) else None, request_id)
             if response.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("a handler failed", extra={"request_id": request_id, "operation": operation.__name__})
-        return response.to_proxy(request_id, with_body=event.get("httpMethod") != "HEAD")
+        return response.to_proxy(request_id, with_body=event.get("httpMethod") != "HEAD", extra_headers=extra)
 
     return handler

@@ -34,6 +34,10 @@ class MalformedRequestError(errors.AuditLogError):
     """The request breaks HTTP's own rules. Correct it as the message says."""
 
 
+class RequestTimeoutError(errors.AuditLogError):
+    """The request did not arrive in time. Send it again, over a connection that is fast enough."""
+
+
 class RouteNotFoundError(errors.AuditLogError):
     """There is no such path. See /docs."""
 
@@ -57,6 +61,7 @@ class Request:
     path_parameters: Mapping[str, str]
     body: bytes
     url_prefix: str
+    source_ip: str
 
     @classmethod
     def from_event(cls, event: ProxyEvent) -> "Request":
@@ -66,6 +71,7 @@ class Request:
             MalformedRequestError: the body is marked as base64 and is not.
         """
         path = event.get("path") or "/"
+        context = event.get("requestContext") or {}
         return cls(
             method=event.get("httpMethod") or "GET",
             path=path,
@@ -78,7 +84,8 @@ class Request:
             path_parameters=event.get("pathParameters") or {},
             body=_body(event),
             # A stage puts its name before every path that the client sees: /prod/event.
-            url_prefix=((event.get("requestContext") or {}).get("path") or path).removesuffix(path),
+            url_prefix=(context.get("path") or path).removesuffix(path),
+            source_ip=(context.get("identity") or {}).get("sourceIp") or "",
         )
 
     def header(self, name: str) -> str | None:
@@ -114,7 +121,9 @@ class Response:
         """An answer in JSON."""
         return cls(status, answer.model_dump_json().encode(), headers=headers or {})
 
-    def to_proxy(self, request_id: str, *, with_body: bool = True) -> ProxyResponse:
+    def to_proxy(
+        self, request_id: str, *, with_body: bool = True, extra_headers: Mapping[str, str] | None = None
+    ) -> ProxyResponse:
         """The proxy response. HEAD is answered like GET, length included, without the body (RFC 9110 section 9.3.2)."""
         body = self.body if with_body else b""
         return {
@@ -126,6 +135,7 @@ class Response:
                 "X-Content-Type-Options": "nosniff",
                 "X-Request-Id": request_id,
                 **self.headers,
+                **(extra_headers or {}),
             },
             "body": body.decode() if self.is_text else base64.b64encode(body).decode(),
             "isBase64Encoded": not self.is_text,
@@ -150,10 +160,13 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     MalformedRequestError: HTTPStatus.BAD_REQUEST,
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.InvalidTokenError: HTTPStatus.UNAUTHORIZED,
+    errors.InvalidClientError: HTTPStatus.UNAUTHORIZED,
+    errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InsufficientScopeError: HTTPStatus.FORBIDDEN,
     errors.EventNotFoundError: HTTPStatus.NOT_FOUND,
     RouteNotFoundError: HTTPStatus.NOT_FOUND,
     MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
+    RequestTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
     errors.EventTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidFieldsError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -177,7 +190,7 @@ def problem(error: errors.AuditLogError | None, request_id: str) -> Response:
         errors=error.errors if isinstance(error, errors.InvalidFieldsError) else None,
     )
     body = details.model_dump_json(exclude_none=True).encode()
-    return Response(status.value, body, PROBLEM, _headers_for(error, status))
+    return Response(status.value, body, PROBLEM, headers_for(error))
 
 
 def request_id_of(event: ProxyEvent, context: object) -> str:
@@ -186,17 +199,25 @@ def request_id_of(event: ProxyEvent, context: object) -> str:
     return str(gateways or getattr(context, "aws_request_id", None) or uuid.uuid4())
 
 
-def _headers_for(error: errors.AuditLogError | None, status: HTTPStatus) -> dict[str, str]:
+def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
+    """The headers that an answer to this error carries beside its problem details."""
+    headers: dict[str, str] = {}
     match error:
         case errors.InvalidTokenError():
-            return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+            headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
         case errors.UnauthenticatedError():
-            return {"WWW-Authenticate": "Bearer"}
+            headers["WWW-Authenticate"] = "Bearer"
         case errors.InsufficientScopeError():
-            return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'}
+            headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
+        case errors.InvalidClientError():
+            headers["WWW-Authenticate"] = 'Basic realm="audit-log", charset="UTF-8"'
+        case errors.RateLimitedError():
+            headers["Retry-After"] = str(error.retry_after)
+        case errors.QueueFullError() | errors.QueueUnavailableError() | errors.StoreUnavailableError():
+            headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case MethodNotAllowedError():
-            return {"Allow": ", ".join(error.allowed)}
-    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+            headers["Allow"] = ", ".join(error.allowed)
+    return headers
 
 
 def _multi(event: ProxyEvent, suffix: str, single: str) -> Mapping[str, Sequence[str]]:

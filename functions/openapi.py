@@ -22,11 +22,13 @@ JsonObject = dict[str, Any]
 References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
 
 _TOKEN: Final = "bearerToken"  # noqa: S105 - the name of a scheme
+_CLIENT: Final = "clientCredentials"
 _STRING: Final = {"type": "string"}
 _CHALLENGE: Final = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": _STRING}}
 _HEADERS: Final[dict[int, JsonObject]] = {
     401: _CHALLENGE,
     403: _CHALLENGE,
+    429: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
     503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
 }
 _IDEMPOTENCY_KEY: Final[JsonObject] = {
@@ -61,7 +63,10 @@ def describe(server_url: str) -> JsonObject:
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
-            "securitySchemes": {_TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                _TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                _CLIENT: {"type": "http", "scheme": "basic", "description": "Client id and secret."},
+            },
         },
     }
 
@@ -71,7 +76,7 @@ def _operation(route: Route, references: References) -> JsonObject:
         "operationId": route.operation.__name__,
         "summary": route.summary,
         "description": route.operation.__doc__,
-        "security": [{_TOKEN: []}] if route.scope else [],
+        "security": _security(route),
         "parameters": _parameters(route),
         "responses": {str(status): _response(route, status, references) for status in _statuses(route)},
     }
@@ -82,6 +87,13 @@ def _operation(route: Route, references: References) -> JsonObject:
         }
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _security(route: Route) -> list[JsonObject]:
+    if route.scope:
+        return [{_TOKEN: []}]
+    # The empty one: with AUDIT_LOG_AUTH=open nothing is asked for.
+    return [{_CLIENT: []}, {}] if route.credentials else []
 
 
 def _parameters(route: Route) -> list[JsonObject]:
@@ -101,7 +113,7 @@ def _parameters(route: Route) -> list[JsonObject]:
             # An exploded object in form style is one parameter for each member: event_data.a=1&event_data.b=2.
             described |= {"style": "form", "explode": True}
         parameters.append(described)
-    return [*parameters, _IDEMPOTENCY_KEY] if route.bodies else parameters
+    return [*parameters, _IDEMPOTENCY_KEY] if route.scope and route.bodies else parameters
 
 
 def _body_schema(media_type: str, model: type[BaseModel], references: References) -> JsonObject:
@@ -111,7 +123,7 @@ def _body_schema(media_type: str, model: type[BaseModel], references: References
 
 
 def _statuses(route: Route) -> list[int]:
-    gate = (400, 401, 403) if route.scope else ()
+    gate = (400, 401, 403, 429) if route.scope else ()
     return sorted({*route.answers, *route.problems, *gate, 500})
 
 

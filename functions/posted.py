@@ -73,7 +73,7 @@ def new_event(value: object) -> NewEvent:
 
 def accept(new: NewEvent, claims: Claims, services: Services, key: str | None) -> Event:
     """The event as the service keeps it, received now from the token's bearer."""
-    return Event.received(new, at=datetime.fromtimestamp(services.clock(), UTC), by=claims.sub, idempotency_key=key)
+    return Event.received(new, at=datetime.fromtimestamp(services.clock(), UTC), by=claims.client, idempotency_key=key)
 
 
 def require_customers(claims: Claims, events: Sequence[NewEvent]) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from core.models import Event, NewEvent, Page
 from core.tokens import READ, WRITE
-from functions import create_event, create_events, docs, get_event, health, query_events, token
+from functions import create_event, create_events, docs, get_event, health, jwks, oauth_token, query_events, token
 from functions.endpoint import Operation
 from functions.posted import JSON, NDJSON
 from functions.query_string import Parameter
@@ -28,6 +28,9 @@ class Route:
     """By status: the model of the JSON, or the media type of anything else."""
     problems: tuple[int, ...] = ()
     scope: str | None = None
+    """What a bearer token must allow."""
+    credentials: Literal["client"] | None = None
+    """Whether a client shows its own secret here."""
     parameters: tuple[Parameter[Any], ...] = ()
     path_parameters: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     bodies: Mapping[str, type[BaseModel]] = field(default_factory=dict)
@@ -37,8 +40,14 @@ class Route:
 ROUTES: Final = (
     Route(
         "GET", "/access-token", token.issue_token, "Get a token",
-        {200: token.Token}, (422,), parameters=(token.VALID_MINUTES,),
+        {200: token.Token}, (400, 401, 422, 429, 503), parameters=(token.VALID_MINUTES,), credentials="client",
     ),
+    Route(
+        "POST", "/oauth2/token", oauth_token.oauth_token, "Get a token by OAuth 2.0 client credentials",
+        {200: token.Token, 400: oauth_token.OAuthError, 401: oauth_token.OAuthError}, (415, 429, 503),
+        credentials="client", bodies={oauth_token.FORM: oauth_token.TokenRequest},
+    ),
+    Route("GET", "/.well-known/jwks.json", jwks.jwks, "Public keys of the tokens", {200: jwks.JwkSet}),
     Route(
         "POST", "/event", create_event.create_event, "Accept one event",
         {202: create_event.Queued}, BODY_PROBLEMS, scope=WRITE, bodies={JSON: NewEvent},

@@ -1,10 +1,14 @@
 """GET /access-token: a bearer token."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from pydantic import Field
 
+from core.models import Client
+from core.tokens import SCOPES
 from core.wiring import Services
+from functions.client_auth import authenticate_client, basic_credentials
 from functions.endpoint import lambda_handler
 from functions.http import Answer, Request, Response
 from functions.query_string import Parameter, QueryString, integer
@@ -28,15 +32,36 @@ class Token(Answer):
     access_token: str = Field(description="The same token, by the name that OAuth clients look for.")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Seconds.")
+    scope: str = Field(description="What it allows, separated by spaces.")
 
 
 def issue_token(request: Request, services: Services) -> Response:
-    """Issue a token that may write and read, to anyone who can reach this service."""
+    """Issue a token with all that the client may do; in open mode to anyone."""
     query = QueryString(request.query, (VALID_MINUTES,))
     minutes = query.one(VALID_MINUTES)
     query.refuse_if_wrong()
-    token, lifetime = services.issuer.issue(ANONYMOUS, valid_minutes=minutes)
-    return Response.of(200, Token(token=token, access_token=token, expires_in=lifetime))
+    client = None
+    if services.settings.auth == "clients":
+        client = authenticate_client(basic_credentials(request), request, services)
+    return Response.of(200, token_for(client, services, minutes=minutes))
+
+
+def token_for(
+    client: Client | None, services: Services, *, minutes: int | None = None, scopes: Sequence[str] | None = None
+) -> Token:
+    """A token for `client` (None: anyone, in open mode) with `scopes`, or with all that it may have.
+
+    Raises:
+        InvalidFieldsError: `minutes` is out of bounds.
+    """
+    granted = scopes or (SCOPES if client is None else client.scopes)
+    token, lifetime = services.issuer.issue(
+        ANONYMOUS if client is None else client.client_id,
+        valid_minutes=minutes,
+        scopes=granted,
+        customers=None if client is None else client.customers,
+    )
+    return Token(token=token, access_token=token, expires_in=lifetime, scope=" ".join(granted))
 
 
 handler = lambda_handler(issue_token)

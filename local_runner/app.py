@@ -9,6 +9,7 @@ from werkzeug.routing import Map, Rule
 
 from core.errors import AuditLogError
 from core.wiring import Services
+from functions.cors import cors_headers, preflight
 from functions.endpoint import Handler, Operation, lambda_handler
 from functions.http import MethodNotAllowedError, ProxyResponse, RouteNotFoundError, problem
 from functions.routes import ROUTES
@@ -26,15 +27,15 @@ class Application:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._handlers = {(route.method, route.path): self._handler(route.operation) for route in ROUTES}
-        rules = [
-            Rule(
-                route.path.replace("{", "<").replace("}", ">"),
-                methods=[route.method],
-                endpoint=(route.method, route.path),
-            )
-            for route in ROUTES
-        ]
+        self._handlers: dict[tuple[str, str], Handler] = {
+            (route.method, route.path): self._handler(route.operation) for route in ROUTES
+        }
+        rules = [Rule(_pattern(path), methods=[method], endpoint=(method, path)) for method, path in self._handlers]
+        if services.settings.cors_origins:
+            for path in {route.path for route in ROUTES}:
+                methods = [route.method for route in ROUTES if route.path == path]
+                self._handlers["OPTIONS", path] = self._handler(preflight(methods))
+                rules.append(Rule(_pattern(path), methods=["OPTIONS"], endpoint=("OPTIONS", path)))
         # Bound once: binding costs four times what matching does.
         self._urls: Final = Map(rules, merge_slashes=False).bind("localhost")
 
@@ -44,7 +45,11 @@ class Application:
         try:
             response = self._answer(environ, request_id)
         except AuditLogError as exc:
-            response = problem(exc, request_id).to_proxy(request_id, with_body=environ["REQUEST_METHOD"] != "HEAD")
+            response = problem(exc, request_id).to_proxy(
+                request_id,
+                with_body=environ["REQUEST_METHOD"] != "HEAD",
+                extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
+            )
         status, headers, body = gateway.to_wsgi(response)
         start_response(status, headers)
         return [body]
@@ -77,3 +82,8 @@ class Application:
 
     def _handler(self, operation: Operation) -> Handler:
         return lambda_handler(operation, lambda: self._services)
+
+
+def _pattern(path: str) -> str:
+    """A route's path in werkzeug's notation."""
+    return path.replace("{", "<").replace("}", ">")

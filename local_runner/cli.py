@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from core.settings import Settings
 from core.tokens import READ, WRITE, TokenIssuer
 from core.wiring import Services
 from local_runner import logs
+from local_runner.client_commands import app as client_app
 from local_runner.load_command import load_test
 from local_runner.secret import with_secret
 
@@ -22,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("load-test")(load_test)
+app.add_typer(client_app, name="client")
 
 
 def main() -> None:
@@ -39,11 +42,17 @@ def main() -> None:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    certfile: Annotated[Path | None, typer.Option(help="Certificate chain in PEM form: serve by TLS.")] = None,
+    keyfile: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM, not encrypted.")] = None,
     dev: Annotated[
         bool, typer.Option("--dev", help="werkzeug's server, started again when the source changes.")
     ] = False,
 ) -> None:
     """Serve the API with the in-memory queue, its consumer and the store in this process."""
+    if (certfile is None) != (keyfile is None):
+        raise typer.BadParameter("--certfile and --keyfile go together")
+    if dev and certfile:
+        raise typer.BadParameter("--dev serves plain HTTP only")
     settings = _settings()
     logs.configure(settings.log_format)
     if dev:
@@ -52,7 +61,8 @@ def serve(
         sys.exit(dev_server.serve(settings, host, port))
     from local_runner import server  # noqa: PLC0415 - the other
 
-    server.serve(settings, host, port)
+    tls = server.Tls(certfile, keyfile) if certfile and keyfile else None
+    server.serve(settings, host, port, tls)
 
 
 @app.command()

@@ -102,6 +102,7 @@ class ConsumerSupervisor:
 
     def start(self) -> None:
         """Start consuming."""
+        self._consumer = self._start_consumer()
         self._supervisor.start()
 
     def stop(self, timeout: float) -> None:
@@ -119,15 +120,20 @@ class ConsumerSupervisor:
         return {"restarts": self._restarts}
 
     def _supervise(self) -> None:
-        while not self._stop.is_set():
-            consumer = Consumer(self._queue, self._handler, self._limits, self._stop)
-            self._consumer = Thread(target=self._run, args=(consumer,), name="consumer", daemon=True)
-            self._consumer.start()
+        while self._consumer is not None:
             self._consumer.join()
-            if not self._stop.is_set():
-                self._restarts += 1
-                _log.error("the consumer died and is restarted", extra={"restarts": self._restarts})
-                self._stop.wait(self._limits.restart_delay)
+            if self._stop.is_set():
+                return
+            self._restarts += 1
+            _log.error("the consumer died and is restarted", extra={"restarts": self._restarts})
+            self._stop.wait(self._limits.restart_delay)
+            self._consumer = self._start_consumer()
+
+    def _start_consumer(self) -> Thread:
+        consumer = Consumer(self._queue, self._handler, self._limits, self._stop)
+        thread = Thread(target=self._run, args=(consumer,), name="consumer", daemon=True)
+        thread.start()
+        return thread
 
     @staticmethod
     def _run(consumer: Consumer) -> None:

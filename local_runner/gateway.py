@@ -86,12 +86,12 @@ def read_body(environ: Environ) -> bytes:
         if not length.isdecimal():
             raise MalformedRequestError("Content-Length must be a number of bytes.")
         if len(length) > _MOST_DIGITS or int(length) > MAX_BODY_BYTES:  # int refuses what has thousands of digits
-            raise _too_large()
+            raise too_large()
         body = _read(environ, int(length))
         if len(body) < int(length):  # the client went away: what came so far may look whole and is not
             raise MalformedRequestError("The body ends before its Content-Length.")
     if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
+        raise too_large()
     return body
 
 
@@ -110,7 +110,8 @@ def _read(environ: Environ, size: int) -> bytes:
     return body
 
 
-def _too_large() -> EventTooLargeError:
+def too_large() -> EventTooLargeError:
+    """The refusal of a body beyond `MAX_BODY_BYTES`."""
     return EventTooLargeError(f"The body has more than {MAX_BODY_BYTES} bytes: send less, or split the batch.")
 
 

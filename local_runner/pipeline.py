@@ -7,7 +7,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from core.errors import InvalidSettingsError
+from core.keys import key_ring
+from core.rate_limits import RateLimiter
 from core.settings import Settings
+from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
 from core.stores.migrate import migrate
 from core.stores.sql import SqlEventStore
@@ -40,13 +43,15 @@ class Pipeline:
         """
         settings = prepared(settings)
         self.queue = InMemoryQueue(queue_limits or QueueLimits())
-        self._store = SqlEventStore(open_engine(settings.store_url))
+        engine = open_engine(settings.store_url)
+        self._store = SqlEventStore(engine)
         self._consumer = ConsumerSupervisor(self.queue, lambda_consumer(lambda: self.services), consumer_limits)
         self.services = Services(
             settings,
             publisher=self.queue,
             reader=self._store,
             writer=self._store,
+            clients=SqlClientStore(engine),
             checks={"queue": self._check_queue, "consumer": self._consumer.check, "store": self._store.check},
         )
         self._consumer.start()
@@ -85,12 +90,15 @@ def prepared(settings: Settings) -> Settings:
     """Make what a first start needs: the data directory, the secret, the tables. Returns settings with the secret.
 
     Raises:
-        InvalidSettingsError: the settings do not describe a store or a data directory that can be used.
+        InvalidSettingsError: the settings do not describe keys, a store or a data directory that can be used.
         StoreUnavailableError: the store cannot be opened or written.
     """
     if urlsplit(settings.queue_url).scheme != "memory":
         raise InvalidSettingsError("AUDIT_LOG_QUEUE_URL: the local runner has no queue but memory://, so leave it out")
     settings = with_secret(settings)
+    key_ring(settings)  # a key file or storage that cannot be used is known now, not at the first request
+    if settings.rate_limit_storage != "memory://":
+        RateLimiter(settings)
     before, after = migrated(settings)
     if before != after:
         _log.info("the database was migrated", extra={"from_revision": before, "to_revision": after})

@@ -60,6 +60,7 @@ class _Entry:
     receive_count: int = 0
     receipt_handle: str = ""
     due: float = 0.0
+    paused: bool = False  # failed, and waiting for its next receive
 
 
 class InMemoryQueue:
@@ -118,6 +119,7 @@ class InMemoryQueue:
                 entry.receive_count += 1
                 entry.receipt_handle = f"{entry.number}.{next(self._numbers)}"
                 entry.due = due
+                entry.paused = False
                 self._in_flight[entry.receipt_handle] = entry
             self._set_timer(due, [entry.receipt_handle for entry in entries])
         return [
@@ -140,13 +142,10 @@ class InMemoryQueue:
         a store that is down. (SQS knows no such thing; its answer is a long enough retention of dead letters.)
         """
         with self._changed:
-            due = self._clock() + delay
-            for receipt_handle in receipt_handles:
-                if entry := self._in_flight.get(receipt_handle):
-                    entry.due = due
-                    entry.receive_count -= 0 if counted else 1
-            self._set_timer(due, receipt_handles)
-            self._changed.notify_all()
+            entries = [entry for handle in receipt_handles if (entry := self._in_flight.get(handle))]
+            for entry in entries:
+                entry.receive_count -= 0 if counted else 1
+            self._pause(entries, 0.0 if self._closed.is_set() else delay)
 
     def dead_letters(self) -> list[str]:
         """The bodies of the messages that were given up."""
@@ -174,10 +173,10 @@ class InMemoryQueue:
             return QueueState(len(self._waiting), len(self._in_flight), len(self._dead), age)
 
     def close(self) -> None:
-        """Take no more messages; what is in the queue can still be received."""
+        """Take no more messages; what is in the queue can still be received, and what waits for a retry at once."""
         with self._changed:
             self._closed.set()
-            self._changed.notify_all()
+            self._pause([entry for entry in self._in_flight.values() if entry.paused], 0.0)
 
     def _wait_for_one(self, wait: float) -> bool:
         deadline = self._clock() + wait
@@ -193,6 +192,14 @@ class InMemoryQueue:
                 self._receivers += 1
                 self._changed.wait(max(0.0, min(deadline, next_timer) - now))
                 self._receivers -= 1
+
+    def _pause(self, entries: Sequence[_Entry], delay: float) -> None:
+        due = self._clock() + delay
+        for entry in entries:
+            entry.due = due
+            entry.paused = True
+        self._set_timer(due, [entry.receipt_handle for entry in entries])
+        self._changed.notify_all()
 
     def _set_timer(self, due: float, receipt_handles: Sequence[str]) -> None:
         if receipt_handles:

@@ -20,7 +20,7 @@ def with_secret(settings: Settings) -> Settings:
     Raises:
         InvalidSettingsError: the data directory cannot be made or written, or the file is no secret.
     """
-    if settings.jwt_secret is not None:
+    if settings.jwt_secret is not None or settings.jwt_key_file is not None:
         return settings
     make_data_dir(settings)
     path = settings.data_dir / FILE_NAME
@@ -40,13 +40,13 @@ def with_secret(settings: Settings) -> Settings:
 
 
 def make_data_dir(settings: Settings) -> None:
-    """Make the data directory, if it is not there.
+    """Make the data directory, for its owner alone, if it is not there.
 
     Raises:
         InvalidSettingsError: it cannot be made.
     """
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
         raise InvalidSettingsError(
             f"AUDIT_LOG_DATA_DIR: {settings.data_dir} cannot be made ({exc.strerror}); "

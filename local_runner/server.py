@@ -2,17 +2,19 @@
 
 import ipaddress
 import logging
-import os
 import signal
 import socket
+import ssl
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import active_children
-from multiprocessing.util import Finalize
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.common import AbstractServer
 
@@ -20,12 +22,13 @@ from core.errors import AuditLogError, InvalidSettingsError
 from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
+from local_runner.front import Front
 from local_runner.pipeline import DRAIN_SECONDS, Pipeline, prepared
 
 _log = logging.getLogger(__name__)
 
-_THREADS: Final = 1
-"""Threads that run handlers. They share one interpreter lock: more of them only take turns (docs/decisions)."""
+_HEADER_SECONDS: Final = 10
+_HEADER_BYTES: Final = 64 * 1024
 
 _STOP_SECONDS: Final = round(DRAIN_SECONDS) + 2
 """After so long a stop ends by force: a client that never finishes its request must not hold it up for ever."""
@@ -38,30 +41,45 @@ class AddressInUseError(AuditLogError):
     """Another process listens on this address. End it, or serve on another port."""
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
+@dataclass(frozen=True)
+class Tls:
+    """The files of a certificate chain and of its key, both PEM."""
+
+    certfile: Path
+    keyfile: Path
+
+
+def serve(settings: Settings, host: str, port: int, tls: Tls | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests at hand and drain the queue.
 
     Raises:
         AuditLogError: the service cannot start; the message says what to change.
     """
     refuse_open_to_others(settings, host)
+    if tls:
+        _require_usable(tls)
     address = require_free(host, port)
     settings = prepared(settings)
     server = Granian(
         "local_runner.server",  # a name for process lists: the loader below brings the application
         address=address,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_HEADER_BYTES),
+        websockets=False,
         workers=1,
-        blocking_threads=_THREADS,
+        ssl_cert=tls.certfile if tls else None,
+        ssl_key=tls.keyfile if tls else None,
+        ssl_protocol_min=SSLProtocols.tls12,
         log_level=LogLevels.warning,
         log_dictconfig=_GRANIANS_LOG,
         workers_kill_timeout=_STOP_SECONDS,
     )
     server.on_startup(partial(_stop_for_sure, server))  # called when granian has set its own handlers
+    front = partial(_front, settings, host, port, "https" if tls else "http")
     try:
-        server.serve(target_loader=partial(_application, settings, host, port), wrap_loader=False)
+        server.serve(target_loader=front, wrap_loader=False)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -75,8 +93,18 @@ def refuse_open_to_others(settings: Settings, host: str) -> None:
     if settings.auth == "open" and not _is_loopback(host):
         raise InvalidSettingsError(
             f"AUDIT_LOG_AUTH=open gives a token to anyone, so it only works on a loopback address and not on {host}: "
-            "serve on 127.0.0.1"
+            "set AUDIT_LOG_AUTH=clients and register clients by `audit-log client create`, or serve on 127.0.0.1"
         )
+
+
+def _require_usable(tls: Tls) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certfile, tls.keyfile, password=lambda: b"")
+    except (OSError, ValueError) as exc:
+        reason = "they are no pair of certificate and unencrypted key in PEM form"
+        if isinstance(exc, OSError) and not isinstance(exc, ssl.SSLError):
+            reason = exc.strerror or reason
+        raise InvalidSettingsError(f"--certfile and --keyfile cannot be used: {reason}") from None
 
 
 def require_free(host: str, port: int) -> str:
@@ -97,28 +125,25 @@ def require_free(host: str, port: int) -> str:
         ) from None
 
 
-def greet(settings: Settings, host: str, port: int) -> None:
+def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> None:
     """Tell whoever started the service where it is."""
     shown = f"[{host}]" if ":" in host else host
+    url = f"{scheme}://{shown}:{port}"
     _log.info(
         "serving; Ctrl-C stores what was accepted and stops",
-        extra={"url": f"http://{shown}:{port}", "docs": f"http://{shown}:{port}/docs", "data": str(settings.data_dir)},
+        extra={"url": url, "docs": f"{url}/docs", "data": str(settings.data_dir)},
     )
     if settings.auth == "open":
         _log.warning("AUDIT_LOG_AUTH=open: anyone on this machine gets a token for the asking")
 
 
-def _application(settings: Settings, host: str, port: int) -> Application:
-    """In granian's worker: start the pipeline here, in the process that will hold the queue."""
-    # granian copies the environment into every request's environ, where HTTP_PROXY would pass for a header.
-    for name in [name for name in os.environ if name.startswith(("HTTP_", "CONTENT_"))]:
-        del os.environ[name]
+def _front(settings: Settings, host: str, port: int, scheme: str) -> Any:
+    """In granian's worker: start the pipeline here, in the process that will hold the queue. Returns the `Front`."""
     logs.configure(settings.log_format)
     pipeline = Pipeline(settings)
-    # granian ends its worker without atexit; the finalizers of multiprocessing do run, after the last request.
-    Finalize(None, pipeline.close, exitpriority=0)
-    greet(settings, host, port)
-    return Application(pipeline.services)
+    greet(settings, host, port, scheme)
+    waits = bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
+    return Front(Application(pipeline.services), on_stop=pipeline.close, waits=waits)
 
 
 def _stop_for_sure(server: AbstractServer[Any]) -> None:

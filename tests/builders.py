@@ -6,7 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
 from core.models import Event
+
+PrivateKey = Ed25519PrivateKey | RSAPrivateKey | EllipticCurvePrivateKey
+PublicKey = Ed25519PublicKey | RSAPublicKey | EllipticCurvePublicKey
 
 RECEIVED_AT = datetime(2026, 1, 31, 12, 0, 0, 123000, UTC)
 
@@ -94,3 +108,20 @@ def _body(body: object) -> tuple[str | None, bool]:
     if isinstance(body, bytes):
         return base64.b64encode(body).decode(), True
     return json.dumps(body), False
+
+
+def pem(*keys: PrivateKey | PublicKey, password: bytes | None = None) -> str:
+    """Keys as a key file holds them, one PEM block after the other; `password` encrypts the private ones."""
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    blocks = [
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        if isinstance(key, PrivateKey)
+        else key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        for key in keys
+    ]
+    return b"".join(blocks).decode()
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    """The header of HTTP Basic authentication (RFC 7617)."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}

@@ -15,7 +15,7 @@ from core.wiring import Services
 from tests.fakes import FakeQueue, FakeStore
 from tests.service import Service
 
-SECRET = "a secret of the tests that is long enough"
+SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
 
 def skip_or_fail(reason: str) -> NoReturn:

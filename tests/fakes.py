@@ -5,12 +5,13 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
 
 from core.errors import EventNotStorableError, QueueFullError, StoreUnavailableError
-from core.models import DataFilter, Event, EventFilter, JsonScalar, Matches, PageRequest
+from core.models import Client, DataFilter, Event, EventFilter, JsonScalar, Matches, PageRequest
 from core.ports import EventReader, EventWriter, Outcome
 from core.wiring import Services
 from functions.endpoint import Operation, lambda_handler
@@ -99,6 +100,28 @@ class FakeStore:
         if self.down or not self.calls_left:
             raise StoreUnavailableError("The event store cannot be used at the moment.")
         self.calls_left -= 1
+
+
+class FakeClients:
+    """A `ClientReader` in a dict that notes what it is asked, in order. It can be told to be down."""
+
+    def __init__(self, *clients: Client) -> None:
+        self.by_id = {client.client_id: client for client in clients}
+        self.down = False
+        self.calls: list[str] = []
+
+    def client(self, client_id: str) -> Client | None:
+        self._note("client")
+        return self.by_id.get(client_id)
+
+    def touch(self, client_id: str, at: datetime) -> None:
+        self._note("touch")
+        self.by_id[client_id] = self.by_id[client_id].model_copy(update={"last_used_at": at})
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        if self.down:
+            raise StoreUnavailableError("The event store cannot be used at the moment.")
 
 
 @dataclass(frozen=True)

@@ -44,3 +44,18 @@ events: Final = Table(
     Index("ix_events_type_time", "event_type", "timestamp_utc", "event_id"),
     Index("ix_events_time", "timestamp_utc", "event_id"),
 )
+
+clients: Final = Table(
+    "clients",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("customers", JSON(none_as_null=True)),
+    # Digests of random 256-bit secrets: there is nothing to guess, so nothing for a slow hash to slow down.
+    Column("secret_digest", String(64), nullable=False),
+    Column("previous_secret_digest", String(64)),
+    Column("created_at", UnixMilliseconds, nullable=False),
+    Column("last_used_at", UnixMilliseconds),
+    Column("disabled_at", UnixMilliseconds),
+)

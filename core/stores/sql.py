@@ -1,17 +1,14 @@
 """The event store on a SQL database, by SQLAlchemy Core."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, literal, select, true, tuple_
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from core.errors import EventNotStorableError, StoreUnavailableError
 from core.models import Event, EventFilter, Matches, PageRequest
 from core.ports import Outcome
+from core.stores.connection import connected
 from core.stores.json_equality import json_equals
 from core.stores.schema import events
 
@@ -30,7 +27,7 @@ class SqlEventStore:
 
     def check(self) -> dict[str, object]:
         """Implements `Check`: the database answers and has the events table."""
-        with self._connected() as connection:
+        with connected(self._engine) as connection:
             connection.execute(select(events.c.event_id).limit(1)).all()
         return {"database": self._engine.dialect.name}
 
@@ -41,7 +38,7 @@ class SqlEventStore:
         # Of several events with one id in a batch the first goes in, like the first of several batches.
         firsts = {item.event_id: item for item in reversed(batch)}
         rows = [dict(item) for item in firsts.values()]
-        with self._connected() as connection:
+        with connected(self._engine) as connection:
             inserted = connection.execute(_INSERT, rows, execution_options={"preserve_rowcount": True})
             if inserted.rowcount == len(batch):
                 connection.commit()
@@ -57,7 +54,7 @@ class SqlEventStore:
         """See `EventReader.find`."""
         condition = _condition(event_filter)
         counted = select(literal(1)).select_from(events).where(condition).limit(COUNT_LIMIT + 1).subquery()
-        with self._connected() as connection:
+        with connected(self._engine) as connection:
             rows = connection.execute(_page_query(condition, page)).mappings().all()
             total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
         return Matches(
@@ -69,24 +66,12 @@ class SqlEventStore:
 
     def get(self, event_id: str) -> Event | None:
         """See `EventReader.get`."""
-        with self._connected() as connection:
+        with connected(self._engine) as connection:
             return _by_id(connection, [event_id]).get(event_id)
 
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()
-
-    @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except (DataError, IntegrityError, OverflowError, UnicodeEncodeError) as exc:
-            raise EventNotStorableError("The event store refuses the event for what it holds.") from exc
-        except (DBAPIError, PoolTimeoutError) as exc:
-            raise StoreUnavailableError("The event store cannot be used at the moment: try again later.") from exc
-        except StatementError as exc:  # a value that cannot be written as JSON; no database was asked
-            raise EventNotStorableError("The event store refuses the event for what it holds.") from exc
 
 
 def _outcome(item: Event, kept: Event, *, is_new: bool) -> Outcome:

@@ -170,6 +170,16 @@ def test_a_closed_queue_takes_nothing_and_gives_out_what_it_holds(queue: InMemor
     assert numbers(take(queue)) == [1, 2]
 
 
+def test_a_closed_queue_makes_no_message_wait_for_its_retry(queue: InMemoryQueue) -> None:
+    queue.publish([event(1), event(2), event(3)])
+    early, late, _being_dealt_with = take(queue)
+    queue.retry_after([early.receipt_handle], 20)
+    queue.close()
+    queue.retry_after([late.receipt_handle], 20)
+
+    assert sorted(numbers(take(queue))) == [1, 2]
+
+
 def test_the_state_has_the_age_of_the_oldest_message_that_is_not_dealt_with(
     queue: InMemoryQueue, clock: FakeClock
 ) -> None:

@@ -97,7 +97,8 @@ class DocsPage:
 
 def log_of(browser: webdriver.Chrome, kind: str) -> list[str]:
     entries = browser.get_log(kind)  # type: ignore[no-untyped-call] # selenium gives it no types
-    return [entry["message"] for entry in entries]
+    # Below INFO is Chromium's advice to whoever writes forms, such as Swagger UI's.
+    return [entry["message"] for entry in entries if entry["level"] not in {"DEBUG", "VERBOSE"}]
 
 
 def hosts_asked_by(browser: webdriver.Chrome) -> set[str]:

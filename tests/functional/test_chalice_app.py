@@ -15,7 +15,7 @@ from tests.builders import new_event, proxy_event
 from tests.conftest import SECRET
 
 STATIC = Path(__file__).parents[2] / "functions" / "static"
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PATHS = sorted({route.path for route in ROUTES})
 PARAMETERS = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": "docs.js"}
 
@@ -72,7 +72,7 @@ def test_there_are_the_routes_of_the_service_and_no_others() -> None:
 def test_every_route_reaches_its_operation(token: str, route: Route) -> None:
     answer = call(route.method, route.path, token=token)
     # An event that does not exist, and a body that was not sent, are told by the operation itself.
-    told = {"/event/{event_id}": {404}, "/event": {200, 415}, "/events": {415}}
+    told = {"/event/{event_id}": {404}, "/event": {200, 415}, "/events": {415}, "/oauth2/token": {415}}
     assert answer["statusCode"] in told.get(route.path, route.answers), answer["body"]
     assert answer["headers"]["X-Request-Id"] == "request-1"
 

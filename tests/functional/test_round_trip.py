@@ -24,7 +24,7 @@ from functions.query_events import query_events
 from tests.builders import new_event, sqs_event
 from tests.fakes import FakeGateway, FakeQueue
 
-SECRET = "a secret of the tests that is long enough"
+SECRET = "a-secret-of-the-tests-that-is-long-enough"
 UNNAMEABLE = re.compile(r'[.\[\]"\\\x00-\x1f\x7f]')
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)

@@ -18,6 +18,7 @@ def test_a_token_comes_with_its_type_and_life(services: Services) -> None:
         "access_token": answer.json["token"],
         "token_type": "Bearer",
         "expires_in": 300,
+        "scope": "events:write events:read",
     }
 
 
@@ -48,7 +49,7 @@ def test_a_parameter_that_is_not_known_is_refused(services: Services) -> None:
 
 def test_without_a_secret_there_is_no_token_and_no_hint_of_why(caplog: pytest.LogCaptureFixture) -> None:
     services = Services(Settings())
-    signing = Services(Settings.from_environ({"AUDIT_LOG_JWT_SECRET": "x" * 32}))
+    signing = Services(Settings.from_environ({"AUDIT_LOG_JWT_SECRET": "sJ4kVw8qZ2mXc7bN1pLr5tYh9dGf3aQe"}))
     gateway = FakeGateway(signing)
     gateway.services = services
     answer = gateway.call(issue_token, path="/access-token")

@@ -21,6 +21,8 @@ STATUSES = {
     errors.UnauthenticatedError("x"): 401,
     errors.InvalidTokenError("x"): 401,
     errors.InsufficientScopeError("x", "events:read"): 403,
+    errors.InvalidClientError("x"): 401,
+    errors.RateLimitedError("x", 7): 429,
     errors.EventNotFoundError("x"): 404,
     errors.EventTooLargeError("x"): 413,
     errors.QueueFullError("x"): 503,
@@ -29,6 +31,7 @@ STATUSES = {
     errors.EventNotStorableError("x"): 500,
     http.UnsupportedMediaTypeError("x"): 415,
     http.MalformedRequestError("x"): 400,
+    http.RequestTimeoutError("x"): 408,
     http.RouteNotFoundError("x"): 404,
     http.MethodNotAllowedError(["GET", "HEAD"]): 405,
 }
@@ -52,7 +55,7 @@ def answer(operation: Operation, services: Services, event: dict[str, Any] | Non
 
 def test_only_the_method_is_needed_of_an_event() -> None:
     assert Request.from_event({"httpMethod": "GET"}) == Request(
-        method="GET", path="/", headers={}, query=[], path_parameters={}, body=b"", url_prefix=""
+        method="GET", path="/", headers={}, query=[], path_parameters={}, body=b"", url_prefix="", source_ip=""
     )
 
 
@@ -118,7 +121,7 @@ def test_an_error_is_answered_as_problem_details(error: errors.AuditLogError, st
     assert response["headers"]["X-Request-Id"] == details["instance"] == "request-1"
     assert (details["type"], details["title"]) == ("about:blank", HTTPStatus(status).phrase)
     assert details.get("errors") == (FIELDS if status == 422 else None)
-    assert response["headers"].get("Retry-After") == ("2" if status == 503 else None)
+    assert response["headers"].get("Retry-After") == {503: "2", 429: "7"}.get(status)
 
 
 def test_a_subclass_is_answered_like_the_nearest_class_above_it() -> None:

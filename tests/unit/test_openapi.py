@@ -49,7 +49,8 @@ def test_a_route_is_described_with_all_that_it_takes_and_answers(route: Route) -
     for status in set(answers) - {str(status) for status in route.answers}:
         assert answers[status]["content"] == {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     assert {int(status) for status in answers} >= {*route.problems, 500} | ({400, 401, 403} if route.scope else set())
-    assert described["security"] == ([{"bearerToken": []}] if route.scope else [])
+    shown_by: list[dict[str, list[str]]] = [{"clientCredentials": []}, {}] if route.credentials else []
+    assert described["security"] == ([{"bearerToken": []}] if route.scope else shown_by)
     names = [parameter["name"] for parameter in described["parameters"]]
     assert {*route.path_parameters, *(parameter.name for parameter in route.parameters)} <= set(names)
     assert list(described.get("requestBody", {}).get("content", {})) == list(route.bodies)

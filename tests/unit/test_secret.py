@@ -59,6 +59,12 @@ def test_eight_that_start_at_once_get_one_secret(tmp_path: Path) -> None:
         assert len(found) == 1
 
 
+def test_a_data_directory_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
+    made = tmp_path / "data"
+    with_secret(Settings(data_dir=made))
+    assert made.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_configured_secret_is_used_and_nothing_written(tmp_path: Path, settings: Settings) -> None:
     assert with_secret(settings) is settings
     assert list(tmp_path.iterdir()) == []

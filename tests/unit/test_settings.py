@@ -5,7 +5,7 @@ import pytest
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET = "sJ4kVw8qZ2mXc7bN1pLr5tYh9dGf3aQe"
 
 
 def settings(**variables: str) -> Settings:
@@ -77,9 +77,9 @@ def test_all_wrong_values_are_told_at_once() -> None:
 
 
 def test_a_secret_is_counted_in_bytes() -> None:
-    secret = settings(JWT_SECRET="é" * 16).jwt_secret
+    secret = settings(JWT_SECRET="éàüöñçßøåæ" * 2).jwt_secret
     assert secret is not None
-    assert secret.get_secret_value() == "é" * 16
+    assert secret.get_secret_value() == "éàüöñçßøåæ" * 2
 
 
 @pytest.mark.parametrize(

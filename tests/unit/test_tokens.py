@@ -5,11 +5,13 @@ import jwt
 import pytest
 
 from core.errors import InvalidFieldsError, InvalidTokenError
+from core.keys import Key, KeyRing
 from core.settings import Settings
-from core.tokens import LEEWAY_SECONDS, READ, WRITE, TokenIssuer, TokenVerifier
+from core.tokens import LEEWAY_SECONDS, READ, WRITE, TokenIssuer, TokenVerifier, TrustedIssuer
 from tests.fakes import FakeClock
 
 KEY = "a key of the tests that is long enough for every hash of every algorithm"
+RING = KeyRing((Key("k1", "HS256", verifying=KEY, signing=KEY),))
 Verify = Callable[..., Any]
 
 
@@ -24,12 +26,12 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def issuer(clock: FakeClock) -> TokenIssuer:
-    return TokenIssuer(settings(), KEY, clock)
+    return TokenIssuer(settings(), RING.signing, clock)
 
 
 @pytest.fixture
 def verifier(clock: FakeClock) -> TokenVerifier:
-    return TokenVerifier(settings(), KEY, clock)
+    return TokenVerifier([TrustedIssuer("audit-log", "audit-log", RING)], settings().token_max_minutes, clock)
 
 
 def signed(*, key: Any = KEY, algorithm: Any = "HS256", **claims: Any) -> str:
@@ -85,7 +87,7 @@ def test_a_life_out_of_bounds_is_refused_with_the_bounds(issuer: TokenIssuer, as
 
 
 def test_a_lower_maximum_lowers_the_default(clock: FakeClock) -> None:
-    assert TokenIssuer(settings(token_max_minutes=10), KEY, clock).issue("me")[1] == 600
+    assert TokenIssuer(settings(token_max_minutes=10), RING.signing, clock).issue("me")[1] == 600
 
 
 def test_a_remembered_token_still_expires(issuer: TokenIssuer, verifier: TokenVerifier, clock: FakeClock) -> None:

@@ -1,0 +1,124 @@
+"""Keys that sign and verify tokens. Each has one algorithm, fixed here and never read from a token (RFC 8725, 3.1)."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
+
+from core.errors import InvalidSettingsError
+from core.settings import Settings
+
+_PEM: Final = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
+MIN_RSA_BITS: Final = 2048
+_MAKE_ONE: Final = "make one with `openssl genpkey -algorithm ed25519`"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: `kid` names it in token headers, `public_jwk` (RFC 7517) is None for a shared secret."""
+
+    kid: str
+    algorithm: str
+    verifying: Any = field(repr=False)
+    signing: Any = field(default=None, repr=False)
+    public_jwk: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The keys of this service: the first signs, all verify."""
+
+    keys: tuple[Key, ...]
+
+    @property
+    def signing(self) -> Key:
+        """The key that signs new tokens."""
+        return self.keys[0]
+
+    def find(self, kid: str | None) -> Key | None:
+        """The key that a token names; the signing key for one that names none."""
+        return next((key for key in self.keys if kid is None or key.kid == kid), None)
+
+    def jwks(self) -> dict[str, list[Mapping[str, str]]]:
+        """The public keys as a JWK set (RFC 7517 section 5). Shared secrets are not in it."""
+        return {"keys": [key.public_jwk for key in self.keys if key.public_jwk is not None]}
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """The keys that the settings name: a key file, or a secret.
+
+    Raises:
+        InvalidSettingsError: neither, or one that cannot be used; the message never holds key material.
+    """
+    if settings.jwt_key_file is not None:
+        return KeyRing(tuple(_keys_of_file(settings.jwt_key_file)))
+    if settings.jwt_secret is not None:
+        return KeyRing(tuple(_secret_key(secret) for secret in settings.jwt_secret.get_secret_value().split()))
+    raise InvalidSettingsError(
+        "AUDIT_LOG_JWT_SECRET is not set: give it at least 32 random bytes, such as `openssl rand -base64 48`"
+    )
+
+
+def _secret_key(secret: str) -> Key:
+    # A name that says nothing about the secret, and is the same on every host that has it.
+    kid = hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]
+    return Key(kid, "HS256", verifying=secret, signing=secret)
+
+
+def _keys_of_file(path: Path) -> list[Key]:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - not needed with a secret
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - the same
+        load_pem_private_key,
+        load_pem_public_key,
+    )
+
+    try:
+        blocks = _PEM.findall(path.read_text(encoding="ascii"))
+        loaded = [
+            load_pem_private_key(block.encode(), None) if "PRIVATE" in block else load_pem_public_key(block.encode())
+            for block in blocks
+        ]
+    except OSError as exc:
+        raise InvalidSettingsError(f"AUDIT_LOG_JWT_KEY_FILE: {path} cannot be read ({exc.strerror})") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise InvalidSettingsError(
+            f"AUDIT_LOG_JWT_KEY_FILE: {path} holds a PEM block that is no key, or is encrypted; {_MAKE_ONE}"
+        ) from None
+    keys = [_asymmetric_key(key, path) for key in loaded]
+    if not keys or keys[0].signing is None:
+        raise InvalidSettingsError(f"AUDIT_LOG_JWT_KEY_FILE: {path} must begin with a private key; {_MAKE_ONE}")
+    return keys
+
+
+def _asymmetric_key(key: Any, path: Path) -> Key:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - as above
+
+    private = key if hasattr(key, "public_key") else None
+    public = key.public_key() if private is not None else key
+    match public:
+        case Ed25519PublicKey():
+            algorithm, jwk = "EdDSA", OKPAlgorithm.to_jwk(public, as_dict=True)
+        case RSAPublicKey() if public.key_size >= MIN_RSA_BITS:
+            algorithm, jwk = "RS256", RSAAlgorithm.to_jwk(public, as_dict=True)
+        case _:
+            raise InvalidSettingsError(
+                f"AUDIT_LOG_JWT_KEY_FILE: {path} holds a key that is neither Ed25519 nor RSA of at least "
+                f"{MIN_RSA_BITS} bits; {_MAKE_ONE}"
+            )
+    required: dict[str, str] = {name: str(jwk[name]) for name in ("crv", "e", "kty", "n", "x") if name in jwk}
+    kid = _thumbprint(required)
+    return Key(kid, algorithm, public, private, {**required, "use": "sig", "alg": algorithm, "kid": kid})
+
+
+def _thumbprint(required: Mapping[str, str]) -> str:
+    """The name of a public key that anyone can derive from it (RFC 7638)."""
+    canonical = json.dumps(required, sort_keys=True, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).decode().rstrip("=")

@@ -1,0 +1,114 @@
+"""Limits on how often: failed logins, and requests of a client. The counting is done by the library `limits`."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from core.errors import InvalidSettingsError, RateLimitedError
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+
+_NAMESPACE: Final = "audit-log"
+_ADDRESS_FACTOR: Final = 10
+_SCHEMES: Final = ("memory", "redis", "rediss")
+_TIMEOUT_SECONDS: Final = 0.25
+_PAUSE_SECONDS: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class RateLimiter:
+    """Counts in fixed windows, in this process or in Redis.
+
+    While Redis cannot be reached nothing is limited, and the log says so: that the audit log goes on matters more.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare the counters; Redis is connected at first use.
+
+        Raises:
+            InvalidSettingsError: the URL is none of memory:// and redis://, or the client library is not installed.
+        """
+        from limits import parse  # noqa: PLC0415 - a third of a second for those who limit nothing
+        from limits.errors import ConfigurationError, StorageError  # noqa: PLC0415 - the same
+        from limits.storage import storage_from_string  # noqa: PLC0415 - the same
+        from limits.strategies import FixedWindowRateLimiter  # noqa: PLC0415 - the same
+
+        url = settings.rate_limit_storage
+        try:
+            if urlsplit(url).scheme not in _SCHEMES:
+                raise ConfigurationError  # noqa: TRY301 - one of three ways to be wrong, and one answer
+            timeouts = {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS}
+            storage = storage_from_string(url, wrap_exceptions=True, **timeouts)
+        except (ConfigurationError, ValueError):
+            raise InvalidSettingsError(
+                "AUDIT_LOG_RATE_LIMIT_STORAGE: use memory://, or redis://HOST:PORT with the extra `redis` installed"
+            ) from None
+        self._counters: Final = FixedWindowRateLimiter(storage)
+        self._unreachable: Final = StorageError
+        self._blind_until = 0.0
+        self._failures = parse(settings.rate_limit_failed_logins)
+        self._failures_of_address = type(self._failures)(
+            self._failures.amount * _ADDRESS_FACTOR, self._failures.multiples
+        )
+        self._requests = parse(settings.rate_limit_requests) if settings.rate_limit_requests else None
+
+    def refuse_login_after_failures(self, client_id: str, address: str) -> None:
+        """Before a secret is looked at.
+
+        Raises:
+            RateLimitedError: this client has failed too often from this address, or this address with any.
+        """
+        for rate, name in self._failing(client_id, address):
+            if not self._has_room(self._counters.test, rate, "login", name):
+                raise self._limited("Too many failed token requests", rate, "login", name)
+
+    def count_failed_login(self, client_id: str, address: str) -> bool:
+        """Count a failure; whether it was the last one that is allowed."""
+        last = False
+        for rate, name in self._failing(client_id, address):
+            self._has_room(self._counters.hit, rate, "login", name)
+            last = last or not self._has_room(self._counters.test, rate, "login", name)
+        return last
+
+    def _failing(self, client_id: str, address: str) -> "list[tuple[RateLimitItem, str]]":
+        # A client is counted by address, so that nobody can lock it out from elsewhere by knowing its id; the address
+        # by itself gets more, since many clients may share one.
+        return [(self._failures, f"{client_id} {address}"), (self._failures_of_address, address)]
+
+    def count_request(self, client: str) -> None:
+        """Count a request of a client, if requests are limited.
+
+        Raises:
+            RateLimitedError: it has sent too many.
+        """
+        if self._requests and not self._has_room(self._counters.hit, self._requests, "request", client):
+            raise self._limited("Too many requests", self._requests, "request", client)
+
+    def _has_room(self, ask: Callable[..., bool], rate: "RateLimitItem", kind: str, name: str) -> bool:
+        """What the counters say; without them there is room, and they are left alone for a while."""
+        if time.monotonic() < self._blind_until:
+            return True
+        try:
+            return ask(rate, _NAMESPACE, kind, name)
+        except self._unreachable as exc:
+            self._blind_until = time.monotonic() + _PAUSE_SECONDS
+            reason = type(exc.storage_error).__name__
+            _log.error(
+                "nothing is limited: the storage of the rate limits cannot be reached",
+                extra={"reason": reason, "again_in_seconds": _PAUSE_SECONDS},
+            )
+            return True
+
+    def _limited(self, what: str, rate: "RateLimitItem", kind: str, name: str) -> RateLimitedError:
+        try:
+            reset = self._counters.get_window_stats(rate, _NAMESPACE, kind, name).reset_time
+        except self._unreachable:
+            reset = time.time() + rate.get_expiry()
+        seconds = max(1, math.ceil(reset - time.time()))
+        return RateLimitedError(f"{what}: try again in {seconds} seconds.", seconds)

@@ -1,0 +1,42 @@
+"""The store of API clients, in the database of the events."""
+
+from datetime import datetime
+
+from sqlalchemy import Engine, delete, insert, select, update
+
+from core.models import Client, Event
+from core.stores.connection import connected
+from core.stores.schema import clients, events
+
+
+class SqlClientStore:
+    """Implements `ClientReader` and `ClientAdmin`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def client(self, client_id: str) -> Client | None:
+        """See `ClientReader.client`."""
+        with connected(self._engine) as connection:
+            row = connection.execute(select(clients).where(clients.c.client_id == client_id)).mappings().first()
+        return None if row is None else Client.model_validate(dict(row))
+
+    def touch(self, client_id: str, at: datetime) -> None:
+        """See `ClientReader.touch`."""
+        with connected(self._engine) as connection:
+            connection.execute(update(clients).where(clients.c.client_id == client_id).values(last_used_at=at))
+            connection.commit()
+
+    def clients(self) -> list[Client]:
+        """See `ClientAdmin.clients`."""
+        with connected(self._engine) as connection:
+            rows = connection.execute(select(clients).order_by(clients.c.created_at, clients.c.client_id)).mappings()
+            return [Client.model_validate(dict(row)) for row in rows]
+
+    def put_client(self, client: Client, act: Event) -> None:
+        """See `ClientAdmin.put_client`."""
+        with connected(self._engine) as connection:
+            connection.execute(delete(clients).where(clients.c.client_id == client.client_id))
+            connection.execute(insert(clients).values(**dict(client)))
+            connection.execute(insert(events).values(**dict(act)))
+            connection.commit()

@@ -1,0 +1,30 @@
+"""The clients that may get tokens."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go to this revision."""
+    op.create_table(
+        "clients",
+        sa.Column("client_id", sa.String(64), primary_key=True),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("scopes", sa.JSON, nullable=False),
+        sa.Column("customers", sa.JSON),
+        sa.Column("secret_digest", sa.String(64), nullable=False),
+        sa.Column("previous_secret_digest", sa.String(64)),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("last_used_at", sa.BigInteger),
+        sa.Column("disabled_at", sa.BigInteger),
+    )
+
+
+def downgrade() -> None:
+    """Go back to the one before."""
+    op.drop_table("clients")

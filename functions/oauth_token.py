@@ -1,0 +1,107 @@
+"""POST /oauth2/token: a token by the client credentials grant, as OAuth client libraries ask for it.
+
+RFC 6749, sections 4.4 (the grant), 2.3.1 (how the client shows who it is) and 5.2 (the errors).
+"""
+
+from typing import Final, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import Field
+
+from core.errors import InvalidClientError
+from core.models import Client
+from core.tokens import READ, SCOPES, WRITE
+from core.wiring import Services
+from functions.client_auth import authenticate_client, basic_credentials
+from functions.endpoint import lambda_handler
+from functions.http import Answer, MalformedRequestError, Request, Response, headers_for
+from functions.posted import media_type
+from functions.token import token_for
+
+FORM: Final = "application/x-www-form-urlencoded"
+_MAX_FIELDS: Final = 20
+
+
+class TokenRequest(Answer):
+    """The form that is posted. A parameter without a value counts as left out (RFC 6749 section 3.1)."""
+
+    grant_type: Literal["client_credentials"]
+    scope: str = Field(
+        default="",
+        description="A part of what the client may do; default: all of it.",
+        json_schema_extra={"pattern": f"^(({WRITE}|{READ})( ({WRITE}|{READ}))*)?$"},
+    )
+    client_id: str = Field(default="", description="Instead of HTTP Basic authentication.")
+    client_secret: str = Field(default="", description="Instead of HTTP Basic authentication.")
+
+
+class OAuthError(Answer):
+    """RFC 6749 section 5.2."""
+
+    error: Literal["invalid_request", "invalid_client", "invalid_scope", "unsupported_grant_type"]
+    error_description: str
+
+
+class _RefusedError(Exception):
+    """The request is wrong in one of the ways that RFC 6749 names. It does not leave this file."""
+
+    def __init__(
+        self, code: Literal["invalid_request", "invalid_scope", "unsupported_grant_type"], message: str
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def oauth_token(request: Request, services: Services) -> Response:
+    """Issue a token to the client that the request authenticates; in open mode to anyone."""
+    media_type(request, FORM)
+    try:
+        form = _form(request)
+        client = None
+        if services.settings.auth == "clients":
+            client = authenticate_client(_credentials(request, form), request, services)
+        return Response.of(200, token_for(client, services, scopes=_scopes(form, client)), {"Pragma": "no-cache"})
+    except _RefusedError as exc:
+        return Response.of(400, OAuthError(error=exc.code, error_description=str(exc)))
+    except MalformedRequestError as exc:
+        return Response.of(400, OAuthError(error="invalid_request", error_description=str(exc)))
+    except InvalidClientError as exc:
+        return Response.of(401, OAuthError(error="invalid_client", error_description=str(exc)), headers_for(exc))
+
+
+handler = lambda_handler(oauth_token)
+
+
+def _form(request: Request) -> dict[str, str]:
+    if request.query:
+        raise _RefusedError("invalid_request", "Parameters belong in the body, not in the query string.")
+    try:
+        pairs = parse_qsl(request.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise _RefusedError("invalid_request", "The body is not a form in UTF-8.") from None
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise _RefusedError("invalid_request", "A parameter came twice.")
+    match form.get("grant_type"):
+        case "client_credentials":
+            # RFC 6749 section 3.1: a parameter without a value counts as left out.
+            return {name: value for name, value in form.items() if value}
+        case None | "":
+            raise _RefusedError("invalid_request", "grant_type is missing: send client_credentials.")
+    raise _RefusedError("unsupported_grant_type", "Only grant_type=client_credentials is supported.")
+
+
+def _credentials(request: Request, form: dict[str, str]) -> tuple[str, str] | None:
+    by_header = basic_credentials(request)
+    by_form = (form["client_id"], form["client_secret"]) if {"client_id", "client_secret"} <= form.keys() else None
+    if by_header and (by_form or form.get("client_id", by_header[0]) != by_header[0]):
+        raise _RefusedError("invalid_request", "The client authenticates in two ways, or as two clients: use one.")
+    return by_header or by_form
+
+
+def _scopes(form: dict[str, str], client: Client | None) -> tuple[str, ...] | None:
+    allowed = SCOPES if client is None else client.scopes
+    asked = tuple(dict.fromkeys(form["scope"].split(" "))) if "scope" in form else ()
+    if not set(asked) <= set(allowed):
+        raise _RefusedError("invalid_scope", f"The client may have: {' '.join(allowed)}.")
+    return asked or None

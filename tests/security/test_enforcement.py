@@ -1,0 +1,203 @@
+"""What a token does not allow, on every route that asks for one."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core.models import RESERVED_PREFIX, SYSTEM_CUSTOMER
+from core.settings import Settings
+from core.stores.sql import SqlEventStore
+from core.tokens import READ, WRITE
+from core.wiring import Services
+from functions.create_event import create_event
+from functions.create_events import create_events
+from functions.endpoint import lambda_handler
+from functions.get_event import get_event
+from functions.query_events import query_events
+from functions.routes import ROUTES, Route
+from tests.builders import event, new_event, proxy_event
+from tests.fakes import FakeQueue, FakeStore
+
+GUARDED = [route for route in ROUTES if route.scope]
+ID = "00000000-0000-7000-8000-000000000001"
+every_guarded_route = pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.path}")
+
+
+class House:
+    """Services of tests, and the answers that their handlers give to a token."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def token(self, scopes: tuple[str, ...] = (READ, WRITE), customers: list[int] | None = None) -> str:
+        return self.services.issuer.issue("tests", scopes=scopes, customers=customers)[0]
+
+    def ask(self, operation: Any, **request: Any) -> dict[str, Any]:
+        answer = lambda_handler(operation, lambda: self.services)(proxy_event(**request), None)
+        return {**json.loads(answer["body"]), **answer}
+
+    def route(self, route: Route, **request: Any) -> dict[str, Any]:
+        """A request that the route would take, if the token allowed it."""
+        body = {"/event": new_event(), "/events": {"events": [new_event()]}}.get(route.path)
+        usual = {
+            "method": route.method,
+            "path": route.path.replace("{event_id}", ID),
+            "path_parameters": {"event_id": ID} if route.path_parameters else None,
+            "body": body if route.method == "POST" else None,
+        }
+        return self.ask(route.operation, **{**usual, **request})
+
+
+@pytest.fixture
+def house(services: Services, store: FakeStore) -> House:
+    store.add([event(1)])
+    return House(services)
+
+
+@pytest.fixture
+def real(settings: Settings, queue: FakeQueue, sqlite_store: SqlEventStore) -> House:
+    """With a real store that holds events of customers 1, 2 and of the service itself."""
+    sqlite_store.add([event(number, customer_id=1 + number % 2) for number in range(20)])
+    sqlite_store.add([event(99, customer_id=SYSTEM_CUSTOMER, event_type=f"{RESERVED_PREFIX}client.created")])
+    return House(Services(settings, publisher=queue, reader=sqlite_store, writer=sqlite_store, checks={}))
+
+
+def test_the_routes_that_ask_for_no_token_are_these_and_no_others() -> None:
+    assert {route.path for route in ROUTES if route.scope is None} == {
+        "/access-token", "/oauth2/token", "/.well-known/jwks.json", "/health", "/ready", "/openapi.json", "/docs",
+        "/docs/{file}",
+    }  # fmt: skip
+    assert {(route.method, route.scope) for route in GUARDED} == {("GET", READ), ("POST", WRITE)}
+
+
+@every_guarded_route
+def test_no_token(house: House, route: Route) -> None:
+    answer = house.route(route)
+    assert (answer["statusCode"], answer["headers"]["WWW-Authenticate"]) == (401, "Bearer")
+
+
+@every_guarded_route
+def test_the_right_token_as_a_control_of_all_below(house: House, route: Route) -> None:
+    assert house.route(route, token=house.token((str(route.scope),)))["statusCode"] in {200, 202}
+
+
+@every_guarded_route
+def test_a_read_token_cannot_write_and_a_write_token_cannot_read(house: House, queue: FakeQueue, route: Route) -> None:
+    other = WRITE if route.scope == READ else READ
+    for scopes in ((other,), ("x",), (), (f"{route.scope}.all",), (str(route.scope).upper(),)):
+        answer = house.route(route, token=house.token(scopes))
+        assert answer["statusCode"] == 403
+        assert answer["headers"]["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{route.scope}"'
+    assert queue.events == []
+
+
+@every_guarded_route
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "bearertoken", "Negotiate", "Bearer\t", "Bearer,", "JWT", ""])
+def test_a_good_token_under_another_scheme(house: House, route: Route, scheme: str) -> None:
+    answer = house.route(route, headers={"Authorization": f"{scheme} {house.token()}"})
+    assert answer["statusCode"] == 401
+
+
+@every_guarded_route
+@pytest.mark.parametrize("name", ["access_token", "token", "Authorization", "jwt"])
+def test_a_token_in_the_query_string_where_logs_keep_it(house: House, route: Route, name: str) -> None:
+    for value in (house.token(), f"Bearer {house.token()}"):
+        assert house.route(route, query=[(name, value)])["statusCode"] == 401
+
+
+@every_guarded_route
+def test_a_token_in_a_form_body_or_cookie(house: House, route: Route) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert house.route(route, body=f"access_token={house.token()}", headers=form)["statusCode"] == 401
+    for header in ("Cookie", "X-Authorization", "Proxy-Authorization", "X-Access-Token"):
+        assert house.route(route, headers={header: f"Bearer {house.token()}"})["statusCode"] == 401
+
+
+@every_guarded_route
+def test_two_authorization_headers_of_which_two_readers_could_believe_another(house: House, route: Route) -> None:
+    request = proxy_event(route.method, route.path, body=new_event(), token=house.token())
+    request["multiValueHeaders"]["Authorization"] = [f"Bearer {house.token()}", f"Bearer {house.token(())}"]
+    answer = lambda_handler(route.operation, lambda: house.services)(request, None)
+    assert answer["statusCode"] == 400
+    joined = f"Bearer {house.token()}, Bearer {house.token()}"  # as servers hand over a header that came twice
+    assert house.route(route, headers={"Authorization": joined})["statusCode"] == 401
+
+
+@every_guarded_route
+@pytest.mark.parametrize("body", ["{", '{"event_type": 1}', "x" * 6_000_000, '{"event_id": "' + ID + '"}', ""])
+def test_a_body_tells_nothing_to_who_has_no_token(house: House, route: Route, body: str) -> None:
+    answers = {
+        house.route(route, body=body, headers=headers, query=[("nonsense", "1")])["body"]
+        for headers in ({}, {"Content-Type": "text/plain"}, {"Idempotency-Key": "\x00"})
+    }
+    assert len(answers) == 1
+    assert json.loads(answers.pop())["status"] == 401
+
+
+@pytest.mark.parametrize("customers", [[1], [1, 3], []])
+def test_a_limited_token_cannot_write_for_another_customer(
+    house: House, queue: FakeQueue, customers: list[int]
+) -> None:
+    token = house.token(customers=customers)
+    for foreign in (2, -1, 0, 2**63 - 1):
+        answer = house.ask(create_event, method="POST", token=token, body=new_event(customer_id=foreign))
+        assert answer["statusCode"] == 403
+        assert "insufficient_scope" in answer["headers"]["WWW-Authenticate"]
+    assert queue.events == []
+
+
+Batch = Callable[[list[dict[str, Any]]], dict[str, Any]]
+BATCHES: dict[str, Batch] = {
+    "array": lambda events: {"body": {"events": events}},
+    "lines": lambda events: {
+        "body": "\n".join(map(json.dumps, events)), "headers": {"Content-Type": "application/x-ndjson"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES.keys())
+def test_a_foreign_customer_hidden_in_a_batch_stops_all_of_it(house: House, queue: FakeQueue, batch: Batch) -> None:
+    token = house.token(customers=[1])
+    own, foreign, broken = new_event(customer_id=1), new_event(customer_id=2), new_event(customer_id="1")
+    for events in ([own] * 50 + [foreign], [foreign, own], [broken, own, foreign]):
+        assert house.ask(create_events, method="POST", token=token, **batch(events))["statusCode"] == 403
+        assert queue.events == []
+    assert house.ask(create_events, method="POST", token=token, **batch([own, broken]))["statusCode"] == 202
+
+
+def found(house: House, token: str, *query: tuple[str, str]) -> dict[str, Any]:
+    return house.ask(query_events, token=token, query=query)
+
+
+@pytest.mark.parametrize("customers", [[1], [2], [1, 5], [], [7]])
+def test_a_limited_token_sees_and_counts_its_own_only(real: House, customers: list[int]) -> None:
+    token = real.token(customers=customers)
+    for query in ([], [("customer_id", "2")], [("customer_id", "1"), ("customer_id", "2")], [("customer_id", "-1")]):
+        answer = found(real, token, *query)
+        assert {item["customer_id"] for item in answer["events"]} <= set(customers)
+        assert answer["total_count"] == answer["count"]
+    assert found(real, token)["count"] == 10 * len({1, 2} & set(customers))
+    assert found(real, real.token())["count"] == 21
+
+
+def test_a_foreign_event_by_its_id_looks_like_none(real: House) -> None:
+    token = real.token(customers=[1])
+    foreign, none = (
+        real.ask(get_event, token=token, path=f"/event/{event_id}", path_parameters={"event_id": event_id})
+        for event_id in (ID, "00000000-0000-7000-8000-000000009999")
+    )
+    assert foreign == none
+    assert foreign["statusCode"] == 404
+    path = {"event_id": ID.upper()}
+    assert real.ask(get_event, token=token, path_parameters=path)["statusCode"] == 404
+    assert real.ask(get_event, token=real.token(customers=[2]), path_parameters=path)["statusCode"] == 200
+
+
+def test_a_cursor_of_a_wider_view_is_no_way_into_it(real: House) -> None:
+    wide, narrow = real.token(), real.token(customers=[1])
+    cursor = found(real, wide, ("limit", "5"))["next_cursor"]
+    assert found(real, wide, ("cursor", cursor))["statusCode"] == 200
+    assert found(real, narrow, ("cursor", cursor))["statusCode"] == 422
+    assert found(real, real.token(customers=[2]), ("cursor", cursor))["statusCode"] == 422
