@@ -7,7 +7,7 @@ import hashlib
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import InvalidFieldsError
-from core.models import EventFilter, Order, Position
+from core.queries import EventFilter, Order, Position
 
 
 class _Cursor(BaseModel):

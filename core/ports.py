@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
-from core.models import Client, Event, EventFilter, Matches, PageRequest
+from core.models import Client, Event
+from core.queries import EventFilter, Matches, PageRequest
 
 
 class EventPublisher(Protocol):

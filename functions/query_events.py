@@ -4,7 +4,8 @@ from functools import partial
 from typing import Final
 
 from core import cursor
-from core.models import MAX_TIMESTAMP, EventFilter, Order, Page, PageRequest, Position
+from core.models import MAX_TIMESTAMP
+from core.queries import EventFilter, Order, Page, PageRequest, Position
 from core.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.tokens import READ, Claims
 from core.wiring import Services

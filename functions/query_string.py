@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from core import strict_json
 from core.errors import FieldError, InvalidFieldsError, MalformedJSONError
-from core.models import DataFilter, EventType, JsonScalar, Timestamp
+from core.models import EventType, Timestamp
+from core.queries import DataFilter, JsonScalar
 from core.strict_json import MAX_INTEGER, MIN_INTEGER
 
 DATA_PREFIX: Final = "event_data."

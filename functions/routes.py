@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from core.models import Event, NewEvent, Page
+from core.models import Event, NewEvent
+from core.queries import Page
 from core.tokens import READ, WRITE
 from functions import create_event, create_events, docs, get_event, health, jwks, oauth_token, query_events, token
 from functions.endpoint import Operation

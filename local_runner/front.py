@@ -34,14 +34,23 @@ _NOT_ASCII: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 class Front:
-    """An RSGI application around the WSGI one. `on_stop` is called once the last request is answered.
+    """An RSGI application around the WSGI one.
 
+    `on_start` is called when the loop runs, and so hears signals; `on_stop` once the last one is answered.
     `waits` says that accepting an event asks another host first, for which the event loop has no time.
     """
 
-    def __init__(self, application: Application, on_stop: Callable[[], None], *, waits: bool = False) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        on_start: Callable[[], None],
+        on_stop: Callable[[], None],
+        waits: bool = False,
+    ) -> None:
         self._application = application
         self._on_the_loop = None if waits else _ON_THE_LOOP
+        self._on_start = on_start
         self._on_stop = on_stop
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
 
@@ -54,6 +63,10 @@ class Front:
         else:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ)
         protocol.response_bytes(*answer)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start, in the worker: the first thing that its loop does."""
+        loop.call_soon(self._on_start)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """Stop, in the worker, when its last request is answered."""

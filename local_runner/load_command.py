@@ -22,7 +22,13 @@ def load_test(  # noqa: PLR0913  # one parameter per option
     url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:8000",
     requests: Annotated[int, typer.Option(min=1, help="How many events to post.")] = 5_000,
     connections: Annotated[int, typer.Option(min=1, help="How many keep-alive connections to post over.")] = 16,
-    token: Annotated[str | None, typer.Option(help="A token; by default the service is asked for one.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LOAD_TEST_TOKEN",
+            help="A token; by default the service is asked for one. The environment keeps it out of process lists.",
+        ),
+    ] = None,
     patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for one more event to be stored.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:

@@ -2,15 +2,16 @@
 
 import ipaddress
 import logging
+import multiprocessing
+import os
 import signal
 import socket
 import ssl
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import active_children
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -22,18 +23,20 @@ from core.errors import AuditLogError, InvalidSettingsError
 from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
-from local_runner.front import Front
+from local_runner.front import BODY_SECONDS, Front
 from local_runner.pipeline import DRAIN_SECONDS, Pipeline, prepared
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 _log = logging.getLogger(__name__)
 
 _HEADER_SECONDS: Final = 10
 _HEADER_BYTES: Final = 64 * 1024
 
-_STOP_SECONDS: Final = round(DRAIN_SECONDS) + 2
-"""After so long a stop ends by force: a client that never finishes its request must not hold it up for ever."""
+_STOP_SECONDS: Final = round(BODY_SECONDS + DRAIN_SECONDS) + 2
+"""After so long a stop ends by force. It rarely takes a second; clients that hang, and a store that does, add to it."""
 
-_INSIST_SECONDS: Final = 0.2
 _GRANIANS_LOG: Final = {"loggers": {"_granian": {"propagate": True}}}  # by our handler, in our format
 
 
@@ -76,12 +79,12 @@ def serve(settings: Settings, host: str, port: int, tls: Tls | None = None) -> N
         log_dictconfig=_GRANIANS_LOG,
         workers_kill_timeout=_STOP_SECONDS,
     )
-    server.on_startup(partial(_stop_for_sure, server))  # called when granian has set its own handlers
-    front = partial(_front, settings, host, port, "https" if tls else "http")
-    try:
-        server.serve(target_loader=front, wrap_loader=False)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    asked_to_stop = multiprocessing.Value("b", False, lock=False)
+    server.on_startup(partial(_note_stops, server, asked_to_stop))  # called when granian has set its own handlers
+    server.serve(
+        target_loader=partial(_front, settings, host, port, "https" if tls else "http", asked_to_stop),
+        wrap_loader=False,
+    )
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -137,30 +140,34 @@ def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> Non
         _log.warning("AUDIT_LOG_AUTH=open: anyone on this machine gets a token for the asking")
 
 
-def _front(settings: Settings, host: str, port: int, scheme: str) -> Any:
+def _front(settings: Settings, host: str, port: int, scheme: str, asked_to_stop: "Synchronized[bool]") -> Any:
     """In granian's worker: start the pipeline here, in the process that will hold the queue. Returns the `Front`."""
     logs.configure(settings.log_format)
     pipeline = Pipeline(settings)
     greet(settings, host, port, scheme)
-    waits = bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
-    return Front(Application(pipeline.services), on_stop=pipeline.close, waits=waits)
+    shared_limits = bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
+    waits = shared_limits or settings.trusted_jwks_url is not None
+    return Front(
+        Application(pipeline.services),
+        on_start=partial(_stop_if_asked, asked_to_stop),
+        on_stop=pipeline.close,
+        waits=waits,
+    )
 
 
-def _stop_for_sure(server: AbstractServer[Any]) -> None:
-    """Send the worker SIGTERM until it ends: while it starts, granian misses one, and would wait for ever."""
+def _stop_if_asked(asked_to_stop: "Synchronized[bool]") -> None:
+    """In the worker, once it hears signals: one that came before was lost, and so the worker sends it to itself."""
+    if asked_to_stop.value:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _note_stops(server: AbstractServer[Any], asked_to_stop: "Synchronized[bool]") -> None:
+    """Have a stop noted where the worker sees it, also by a worker that is still starting with these handlers."""
 
     def stop(number: int, frame: FrameType | None) -> None:
+        asked_to_stop.value = True
         server.signal_handler_interrupt(number, frame)  # type: ignore[no-untyped-call]  # granian leaves it so
-        signal.setitimer(signal.ITIMER_REAL, _INSIST_SECONDS, _INSIST_SECONDS)
 
-    def insist(_number: int, _frame: FrameType | None) -> None:
-        workers = active_children()
-        for worker in workers:
-            worker.terminate()
-        if not workers:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-    signal.signal(signal.SIGALRM, insist)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
 

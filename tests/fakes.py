@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import orjson
 
 from core.errors import EventNotStorableError, QueueFullError, StoreUnavailableError
-from core.models import Client, DataFilter, Event, EventFilter, JsonScalar, Matches, PageRequest
+from core.models import Client, Event
 from core.ports import EventReader, EventWriter, Outcome
+from core.queries import DataFilter, EventFilter, JsonScalar, Matches, PageRequest
 from core.wiring import Services
 from functions.endpoint import Operation, lambda_handler
 from functions.http import ProxyEvent

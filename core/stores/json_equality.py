@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_
 
-from core.models import DataFilter, JsonScalar
+from core.queries import DataFilter, JsonScalar
 
 
 def json_equals(column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:

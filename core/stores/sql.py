@@ -6,8 +6,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, literal, select, true, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
-from core.models import Event, EventFilter, Matches, PageRequest
+from core.models import Event
 from core.ports import Outcome
+from core.queries import EventFilter, Matches, PageRequest
 from core.stores.connection import connected
 from core.stores.json_equality import json_equals
 from core.stores.schema import events

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.models import EventFilter, PageRequest
+from core.queries import EventFilter, PageRequest
 from tests.fakes import EventStore, FakeStore
 
 Find = Callable[..., list[int]]

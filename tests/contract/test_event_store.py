@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from core.errors import EventNotStorableError
-from core.models import MAX_TIMESTAMP, EventFilter, PageRequest
+from core.models import MAX_TIMESTAMP
 from core.ports import Outcome
+from core.queries import EventFilter, PageRequest
 from tests.builders import event
 from tests.fakes import EventStore
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.models import DataFilter, EventFilter, JsonScalar
+from core.queries import DataFilter, EventFilter, JsonScalar
 from tests.builders import event
 from tests.fakes import EventStore
 

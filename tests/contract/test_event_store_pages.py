@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.models import Event, EventFilter, Matches, Order, PageRequest, Position
+from core.models import Event
+from core.queries import EventFilter, Matches, Order, PageRequest, Position
 from tests.builders import event
 from tests.fakes import EventStore
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from core.models import EventFilter, PageRequest, Position
+from core.queries import EventFilter, PageRequest, Position
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.migrate import migrate

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import EventNotStorableError, StoreUnavailableError
-from core.models import EventFilter, PageRequest
+from core.queries import EventFilter, PageRequest
 from core.stores.engine import open_engine
 from core.stores.migrate import migrate
 from core.stores.sql import SqlEventStore

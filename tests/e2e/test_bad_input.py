@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core import cursor
-from core.models import EventFilter, Position
+from core.queries import EventFilter, Position
 from tests.builders import new_event
 from tests.e2e.bad_requests import (
     BAD_TOKENS,

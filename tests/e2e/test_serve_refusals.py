@@ -54,7 +54,9 @@ def test_tokens_for_the_asking_on_an_address_that_others_reach(tmp_path: Path) -
 def test_no_address_but_those_of_this_machine_does_for_it(settings: Settings, host: str) -> None:
     for loopback in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
         refuse_open_to_others(settings, loopback)
-    with pytest.raises(InvalidSettingsError, match=f"not on {host}: serve on 127.0.0.1"):
+    with pytest.raises(
+        InvalidSettingsError, match=f"not on {host}: set AUDIT_LOG_AUTH=clients .*, or serve on 127.0.0.1"
+    ):
         refuse_open_to_others(settings, host)
 
 

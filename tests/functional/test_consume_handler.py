@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreUnavailableError
-from core.models import EventFilter, PageRequest
+from core.queries import EventFilter, PageRequest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services

@@ -9,7 +9,7 @@ from threading import Timer
 import pytest
 
 from core.errors import InvalidSettingsError, QueueUnavailableError
-from core.models import EventFilter, PageRequest
+from core.queries import EventFilter, PageRequest
 from core.settings import Settings
 from local_runner.consumer import ConsumerLimits
 from local_runner.pipeline import DRAIN_SECONDS, Pipeline

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from core import cursor
-from core.models import EventFilter, Position
+from core.queries import EventFilter, Position
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.tokens import WRITE

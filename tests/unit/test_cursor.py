@@ -6,7 +6,7 @@ import pytest
 
 from core import cursor
 from core.errors import InvalidFieldsError
-from core.models import DataFilter, EventFilter, Order, Position
+from core.queries import DataFilter, EventFilter, Order, Position
 from tests.builders import event
 
 PLACE = Position(timestamp_utc=1_700_000_000, event_id=event().event_id, offset=100)

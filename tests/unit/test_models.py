@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.models import MAX_TIMESTAMP, DataFilter, Event, NewEvent, Position
+from core.models import MAX_TIMESTAMP, Event, NewEvent
+from core.queries import DataFilter, Position
 from tests import builders
 
 AT = datetime(2026, 1, 31, 12, 0, 0, 123999, UTC)

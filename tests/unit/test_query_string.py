@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidFieldsError
-from core.models import DataFilter
+from core.queries import DataFilter
 from functions.query_events import CUSTOMER_ID, EVENT_TYPE, LIMIT, PARAMETERS
 from functions.query_string import QueryString, data_path, data_value, event_type, integer, timestamp
 
