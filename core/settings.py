@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -36,12 +36,15 @@ _ORIGIN: Final = re.compile(r"https?://[^/\s*@?#]+")
 _RATE: Final = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)")
 
 
-def _url_with_scheme(value: str) -> str:
+def _parts(value: str) -> SplitResult:
     try:
-        scheme = urlsplit(value).scheme
+        return urlsplit(value)
     except ValueError:  # its message quotes a part of the URL, which may be the password
-        scheme = ""
-    if not scheme:
+        return urlsplit("")
+
+
+def _url_with_scheme(value: str) -> str:
+    if not _parts(value).scheme:
         raise ValueError("must be a URL, such as memory:// or sqlite:///var/audit-log.db")
     return value
 
@@ -56,7 +59,7 @@ def _usable_secrets(value: SecretStr) -> SecretStr:
 
 
 def _https(value: str) -> str:
-    if urlsplit(value).scheme != "https" or not urlsplit(value).hostname:
+    if _parts(value).scheme != "https" or not _parts(value).hostname:
         raise ValueError("must be an https:// URL: keys that came over a plain connection could be anyone's")
     return value
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.models import MAX_TIMESTAMP, Event, NewEvent
+from core.models import MAX_TIMESTAMP, RESERVED_PREFIX, Event, NewEvent
 from core.queries import DataFilter, Position
 from tests import builders
 
@@ -44,6 +44,7 @@ def test_a_field_takes_every_value_within_its_rule(field: str, value: object) ->
         ("event_type", "a\x9fb", "control characters"),
         ("event_type", "\ud800", "unicode"),
         ("event_type", 1, "valid string"),
+        ("event_type", f"{RESERVED_PREFIX}anything", "the service's own"),
         ("customer_id", "42", "valid integer"),
         ("customer_id", 42.0, "valid integer"),
         ("customer_id", True, "valid integer"),

@@ -63,7 +63,16 @@ def test_a_name_like_no_other_is_refused_with_a_pointer() -> None:
         ("LOG_FORMAT", "xml", "'console' or 'json'"),
         ("TOKEN_MAX_MINUTES", "0", "greater than or equal to 1"),
         ("TOKEN_MAX_MINUTES", "a day", "valid integer"),
-        ("JWT_SECRET", "x" * 31, "at least 32 bytes"),
+        ("JWT_SECRET", SECRET[:31], "at least 32 bytes"),
+        ("JWT_SECRET", f"{SECRET} {SECRET[:31]}", "at least 32 bytes"),
+        ("JWT_SECRET", " ", "at least 32 bytes"),
+        ("JWT_SECRET", "x" * 32, "looks like an example"),
+        ("JWT_SECRET", f"change-me {SECRET}".replace(" ", "-"), "looks like an example"),
+        ("TRUSTED_JWKS_URL", "http://id.example.org/keys", "must be an https:// URL"),
+        ("TRUSTED_JWKS_URL", "https:///keys", "must be an https:// URL"),
+        ("RATE_LIMIT_REQUESTS", "0/minute", "must be a rate"),
+        ("RATE_LIMIT_FAILED_LOGINS", "ten", "must be a rate"),
+        ("CORS_ORIGINS", "https://a.example.org *", "must be origins"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_setting(name: str, value: str, told: str) -> None:
@@ -74,6 +83,24 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_setting(name: str, value: s
 
 def test_all_wrong_values_are_told_at_once() -> None:
     assert refusal(AUTH="closed", TOKEN_MAX_MINUTES="0").count("AUDIT_LOG_") == 2
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        {"ISSUER": "https://id.example.org"},
+        {"ISSUER": "https://id.example.org", "AUDIENCE": "audit-log"},
+        {"AUDIENCE": "audit-log", "JWKS_URL": "https://id.example.org/keys"},
+    ],
+)
+def test_half_of_what_it_takes_to_trust_an_issuer_is_refused(trust: dict[str, str]) -> None:
+    assert "set all three" in refusal(**{f"TRUSTED_{name}": value for name, value in trust.items()})
+
+
+def test_a_trusted_issuer_may_not_pass_for_this_service() -> None:
+    trust = {"TRUSTED_AUDIENCE": "audit-log", "TRUSTED_JWKS_URL": "https://id.example.org/keys"}
+    assert "must differ from AUDIT_LOG_JWT_ISSUER" in refusal(TRUSTED_ISSUER="audit-log", **trust)
+    assert settings(TRUSTED_ISSUER="another", **trust).trusted_issuer == "another"
 
 
 def test_a_secret_is_counted_in_bytes() -> None:
@@ -88,6 +115,7 @@ def test_a_secret_is_counted_in_bytes() -> None:
         ("JWT_SECRET", SECRET),
         ("DATABASE_URL", f"postgresql://user:{SECRET}@host/db"),
         ("QUEUE_URL", f"amqp://user:{SECRET}@host"),
+        ("RATE_LIMIT_STORAGE", f"redis://user:{SECRET}@host"),
     ],
 )
 def test_secrets_do_not_show_where_settings_are_printed(name: str, value: str) -> None:
@@ -103,6 +131,9 @@ def test_secrets_do_not_show_where_settings_are_printed(name: str, value: str) -
         ("TOKEN_MAX_MINUTES", "hunter2"),
         ("DATABASE_URL", "hunter2"),
         ("DATABASE_URL", "postgresql://user:[hunter2]@host/db"),
+        ("TRUSTED_JWKS_URL", "https://user:[hunter2]@host/keys"),
+        ("RATE_LIMIT_STORAGE", "redis://user:[hunter2]@host"),
+        ("CORS_ORIGINS", "hunter2"),
         ("HUNTER", "hunter2"),
     ],
 )

@@ -146,5 +146,10 @@ def test_a_token_that_lives_longer_than_allowed_is_refused(verifier: TokenVerifi
     assert "lives longer" in refusal(verifier, signed(exp=end + 1))
 
 
+def test_a_limit_of_null_does_not_stand_for_all_customers(verifier: TokenVerifier) -> None:
+    claims = jwt.decode(signed(), options={"verify_signature": False})
+    assert "not one of this service" in refusal(verifier, jwt.encode({**claims, "customers": None}, KEY))
+
+
 def test_a_token_without_scope_allows_nothing(verifier: TokenVerifier) -> None:
     assert verifier.verify(signed(scope=None)).scope == frozenset()
