@@ -46,9 +46,9 @@ bench: $(VENV)/.installed-dev  ## this service beside a plain FastAPI one, in on
 lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs
 	@$(PIP) install uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --upgrade pyproject.toml --output-file requirements.txt
+	  --no-header --upgrade --all-extras pyproject.toml --output-file requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --upgrade --constraint requirements.txt pyproject.toml --group dev --group bench \
+	  --no-header --upgrade --all-extras --constraint requirements.txt pyproject.toml --group dev --group bench \
 	  --output-file dev-requirements.txt
 
 clean:  ## remove the virtual environment and caches, never the data in var/
@@ -60,11 +60,11 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	  || { echo '$(PYTHON) is too old: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'Setting up $(VENV) (once; about a minute) ...'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes --requirement requirements.txt
+	@$(PIP) install --no-deps --require-hashes --requirement requirements.txt
 	@$(PIP) install --no-deps --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: dev-requirements.txt $(VENV)/.installed
 	@echo 'Adding the development tools (once; about a minute) ...'
-	@$(PIP) install --require-hashes --requirement dev-requirements.txt
+	@$(PIP) install --no-deps --require-hashes --requirement dev-requirements.txt
 	@touch $@

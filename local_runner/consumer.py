@@ -8,9 +8,9 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Any, Final
 
-from core.errors import AuditLogError, StoreUnavailableError
+from core.errors import AuditLogError, QueueUnavailableError, StoreUnavailableError
+from core.ports import EventSource, Message
 from local_runner.lambda_context import LambdaContext
-from local_runner.queue import InMemoryQueue, Message
 
 ConsumeHandler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]
 
@@ -32,27 +32,35 @@ class ConsumerLimits:
     longest_retry: float = 30.0
     store_retry: float = 0.2
     longest_store_retry: float = 5.0  # shorter than a stop waits, so that a store that is back is noticed in it
+    queue_retry: float = 1.0
     restart_delay: float = 0.5
 
 
 class Consumer:
     """Takes batches from the queue, hands them to the handler, and settles each message by the handler's answer."""
 
-    def __init__(self, queue: InMemoryQueue, handler: ConsumeHandler, limits: ConsumerLimits, stop: Flag) -> None:
+    def __init__(self, queue: EventSource, handler: ConsumeHandler, limits: ConsumerLimits, stop: Flag) -> None:
         self._queue = queue
         self._handler = handler
         self._limits: Final = limits
         self._stop = stop
         self._store_failures = 0
+        self._queue_failures = 0
 
     def run(self) -> None:
         """Take batch after batch until told to stop."""
         while not self._stop.is_set():
-            self.take_batch(wait=self._limits.poll)
+            try:
+                self.take_batch(wait=self._limits.poll)
+            except QueueUnavailableError as exc:
+                self._wait_for_the_queue(exc)
 
     def take_batch(self, *, wait: float) -> int:
         """Deal with one batch; how many messages it had."""
         messages = self._queue.receive(self._limits.batch_size, wait=wait, window=self._limits.batch_window)
+        if self._queue_failures:
+            _log.info("the queue gives events again", extra={"after_failures": self._queue_failures})
+            self._queue_failures = 0
         if messages:
             self._settle(messages)
         return len(messages)
@@ -87,11 +95,18 @@ class Consumer:
         self._queue.retry_after([message.receipt_handle for message in messages], delay, counted=False)
         self._stop.wait(delay)
 
+    def _wait_for_the_queue(self, error: QueueUnavailableError) -> None:
+        if not self._queue_failures:
+            reason = repr(error.__cause__) if error.__cause__ else str(error)
+            _log.error("the queue cannot be reached; its events wait there", extra={"reason": reason})
+        self._queue_failures += 1
+        self._stop.wait(self._limits.queue_retry)
+
 
 class ConsumerSupervisor:
     """Runs the consumer in a thread of its own and starts another when it ends unasked."""
 
-    def __init__(self, queue: InMemoryQueue, handler: ConsumeHandler, limits: ConsumerLimits | None = None) -> None:
+    def __init__(self, queue: EventSource, handler: ConsumeHandler, limits: ConsumerLimits | None = None) -> None:
         self._limits = limits or ConsumerLimits()
         self._queue = queue
         self._handler = handler

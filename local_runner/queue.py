@@ -18,6 +18,7 @@ from typing import Final
 
 from core.errors import QueueFullError, QueueUnavailableError
 from core.models import Event
+from core.ports import Message
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,6 @@ class QueueLimits:
     max_bytes: int = 512 * 1024 * 1024  # of memory for the bodies: beyond ASCII a character takes up to 4 of them
     visibility_timeout: float = 30.0
     max_receives: int = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message as received. `receipt_handle` is of this receive alone; `sent_at` is in Unix seconds."""
-
-    message_id: str
-    receipt_handle: str
-    body: str
-    receive_count: int
-    sent_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +54,7 @@ class _Entry:
 
 
 class InMemoryQueue:
-    """Implements `EventPublisher`, and gives batches to a consumer. Safe to use from several threads."""
+    """Implements `EventPublisher` and `EventSource`. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -107,7 +97,7 @@ class InMemoryQueue:
                 self._changed.notify()
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
-        """Up to `max_messages`, after at most `wait` seconds for the first and `window` more for a fuller batch."""
+        """See `EventSource.receive`."""
         if not self._wait_for_one(wait):
             return []
         if window and len(self._waiting) < max_messages:
@@ -128,7 +118,7 @@ class InMemoryQueue:
         ]
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
-        """Forget messages that are dealt with. A receipt that is no longer valid is ignored, as in SQS."""
+        """See `EventSource.delete`."""
         with self._changed:
             for receipt_handle in receipt_handles:
                 if entry := self._in_flight.pop(receipt_handle, None):
@@ -136,11 +126,8 @@ class InMemoryQueue:
             self._changed.notify_all()
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
-        """Let messages be received again in `delay` seconds.
-
-        With `counted=False` this receive does not count towards the limit: for when the fault lies elsewhere, such as
-        a store that is down. (SQS knows no such thing; its answer is a long enough retention of dead letters.)
-        """
+        """See `EventSource.retry_after`."""
+        # SQS counts every receive: there, the retention of dead letters has to outlast an outage.
         with self._changed:
             entries = [entry for handle in receipt_handles if (entry := self._in_flight.get(handle))]
             for entry in entries:

@@ -4,7 +4,8 @@ import pytest
 
 from core.errors import QueueUnavailableError
 from core.models import Event
-from local_runner.queue import InMemoryQueue, Message, QueueLimits, QueueState
+from core.ports import Message
+from local_runner.queue import InMemoryQueue, QueueLimits, QueueState
 from tests.builders import event
 from tests.fakes import FakeClock
 

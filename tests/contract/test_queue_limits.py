@@ -10,7 +10,8 @@ import pytest
 
 from core.errors import QueueFullError
 from core.models import Event
-from local_runner.queue import InMemoryQueue, Message, QueueLimits
+from core.ports import Message
+from local_runner.queue import InMemoryQueue, QueueLimits
 from tests.builders import event
 from tests.fakes import FakeClock
 

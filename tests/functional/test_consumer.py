@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from core.errors import QueueUnavailableError
+from core.ports import Message
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
@@ -156,6 +158,39 @@ def test_the_log_says_once_that_the_store_is_down_and_once_that_it_is_back(
     assert [record.message for record in caplog.records] == [
         "the store takes no events; they wait in the queue",
         "the store takes events again",
+    ]
+
+
+class QueueBehindABroker(InMemoryQueue):
+    """A queue that cannot be reached for its first receives."""
+
+    def __init__(self, failures: int, stop: Flag) -> None:
+        super().__init__()
+        self.failures = failures
+        self.stop = stop
+
+    def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
+        if self.failures:
+            self.failures -= 1
+            raise QueueUnavailableError("The broker is away.")
+        self.stop.set()
+        return super().receive(max_messages, wait=wait, window=window)
+
+
+def test_a_broker_that_is_away_is_waited_for_and_the_log_says_so_once(
+    handler: ConsumeHandler, store: FakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stop = Flag()
+    queue = QueueBehindABroker(3, stop)
+    queue.publish([event(1)])
+
+    Consumer(queue, handler, ConsumerLimits(queue_retry=0.01), stop).run()
+
+    assert list(store.events.values()) == [event(1)]
+    assert [record.message for record in caplog.records] == [
+        "the queue cannot be reached; its events wait there",
+        "the queue gives events again",
     ]
 
 
