@@ -10,11 +10,12 @@ import pytest
 from core.ports import DeadLetter, Message
 from tests.builders import event
 from tests.queues import MAX_RECEIVES, QueueUnderTest, memory_queue
+from tests.rabbitmq import rabbitmq_queue
 
 PATIENCE = 15.0
 """Seconds in which a message comes that comes at all."""
 
-QUEUES = {"memory": memory_queue}
+QUEUES = {"memory": memory_queue, "rabbitmq": rabbitmq_queue}
 
 
 @pytest.fixture(params=QUEUES)

@@ -1,0 +1,1 @@
+"""Queues outside this process. Each adapter imports its client library inside itself."""

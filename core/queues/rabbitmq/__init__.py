@@ -1,0 +1,7 @@
+"""RabbitMQ as the queue: a durable quorum queue, and another for the dead letters."""
+
+from core.queues.rabbitmq.dead_letters import RabbitMQDeadLetters
+from core.queues.rabbitmq.publisher import RabbitMQPublisher
+from core.queues.rabbitmq.source import RabbitMQSource
+
+__all__ = ["RabbitMQDeadLetters", "RabbitMQPublisher", "RabbitMQSource"]

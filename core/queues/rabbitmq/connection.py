@@ -1,0 +1,165 @@
+"""A connection on an event loop in a thread of its own, used by threads that wait."""
+
+import asyncio
+import time
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import Any, Final, TypeVar
+
+import aiormq
+from aiormq.abc import AbstractChannel, AbstractConnection
+from pamqp.exceptions import PAMQPException
+
+from core.errors import QueueUnavailableError
+from core.queues.rabbitmq.address import Address
+from core.queues.rabbitmq.topology import declare
+
+CONNECT_SECONDS: Final = 3.0
+BACK_OFF_SECONDS: Final = 0.5
+CLOSE_SECONDS: Final = 5.0
+
+T = TypeVar("T")
+
+_FAILURES: Final = (aiormq.AMQPError, PAMQPException, OSError, EOFError, TimeoutError, RuntimeError, StopAsyncIteration)
+
+
+class Connection:
+    """Connects when it is needed, declares the queues, and connects again when it was lost.
+
+    After a failed attempt the next ones fail at once for a moment, so that a broker that is down costs its callers no
+    time each.
+    """
+
+    def __init__(self, address: Address, name: str, timeout: float) -> None:
+        """`name` is what the broker lists it as; `timeout` bounds each piece of work, in seconds."""
+        self.address: Final = address
+        self._name = name
+        self._timeout = timeout
+        self._starting = Lock()
+        self._loop: AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._closed = False
+        self._connecting = asyncio.Lock()
+        self._connection: AbstractConnection | None = None
+        self._opening = asyncio.Lock()
+        self._channel: AbstractChannel | None = None
+        self._not_before = 0.0
+        self._tasks: set[Task[None]] = set()
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do `work` on the event loop and wait for its result.
+
+        Raises:
+            QueueUnavailableError: the broker cannot be reached, or did not answer in time.
+        """
+        future = asyncio.run_coroutine_threadsafe(self._bounded(work), self._running_loop())
+        return future.result()
+
+    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float = 0.0) -> None:
+        """Do `work` on the event loop in `delay` seconds. A connection that is lost by then is no error."""
+        loop = self._running_loop()
+        loop.call_soon_threadsafe(loop.call_later, delay, self._spawn, work)
+
+    async def channel(self) -> AbstractChannel:
+        """The channel that all work shares. A message that cannot be routed is an error of its publisher."""
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                self._channel = await self.new_channel()
+            return self._channel
+
+    async def new_channel(self) -> AbstractChannel:
+        """Another channel, for work that may fail or that receives."""
+        connection = await self._connected()
+        return await connection.channel(on_return_raises=True, frame_buffer_size=1000)
+
+    def drop(self) -> None:
+        """Give the connection up, so that the next piece of work makes another. On the event loop only."""
+        if self._connection is not None:
+            self._spawn(self._connection.close)
+            self._connection = None
+
+    def close(self) -> None:
+        """End the connection, which gives back at once what is not acknowledged, and the thread. For good."""
+        with self._starting:
+            self._closed = True
+            loop, thread = self._loop, self._thread
+            self._loop = None
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    def _running_loop(self) -> AbstractEventLoop:
+        with self._starting:
+            if self._closed:
+                raise QueueUnavailableError("The service is shutting down: nothing was accepted, send it again.")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+                self._thread.start()
+            return self._loop
+
+    async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await work()
+        except aiormq.ChannelPreconditionFailed as exc:
+            raise QueueUnavailableError(
+                f"RabbitMQ has a queue {self.address.queue} or {self.address.dead_letters} that was declared otherwise:"
+                " name another in AUDIT_LOG_QUEUE_URL (?queue=NAME), or empty and delete that one."
+            ) from exc
+        except _FAILURES as exc:
+            self.drop()
+            raise QueueUnavailableError("RabbitMQ cannot be used at the moment: try again later.") from exc
+        except asyncio.CancelledError as exc:  # also what the client ends work with whose connection closes
+            self.drop()
+            raise QueueUnavailableError("The connection to RabbitMQ was closed: try again later.") from exc
+
+    async def _connected(self) -> AbstractConnection:
+        async with self._connecting:
+            if self._connection is not None and not self._connection.is_closed:
+                return self._connection
+            if time.monotonic() < self._not_before:
+                raise ConnectionError("the last attempt failed a moment ago")
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    self._connection = await self._connect()
+            except BaseException:
+                self._not_before = time.monotonic() + BACK_OFF_SECONDS
+                raise
+            return self._connection
+
+    async def _connect(self) -> AbstractConnection:
+        connection = await aiormq.connect(self.address.url, client_properties={"connection_name": self._name})
+        try:
+            channel = await connection.channel()
+            await declare(channel, self.address)
+            await channel.close()
+        except BaseException:
+            self._spawn(connection.close)
+            raise
+        return connection
+
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async def quietly() -> None:
+            with suppress(*_FAILURES):
+                await work()
+
+        task = asyncio.get_running_loop().create_task(quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close(self) -> None:
+        self.drop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,98 @@
+"""Puts events into RabbitMQ, and returns when the broker has them."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import aiormq
+from aiormq.abc import AbstractChannel
+
+from core.errors import QueueFullError, QueueUnavailableError
+from core.models import Event
+from core.queues.rabbitmq.address import Address
+from core.queues.rabbitmq.connection import Connection
+
+PUBLISH_SECONDS: Final = 10.0
+
+_PERSISTENT: Final = 2
+
+
+class RabbitMQPublisher:
+    """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
+
+    def __init__(self, url: str, *, timeout: float = PUBLISH_SECONDS) -> None:
+        """`url` as in `Address`; `timeout` bounds each publish, in seconds.
+
+        Raises:
+            InvalidSettingsError: the URL is not one of a RabbitMQ queue.
+        """
+        self._connection = Connection(Address.parse(url), "audit-log publisher", timeout)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """See `EventPublisher.publish`."""
+        bodies = [(event.event_id, event.model_dump_json().encode()) for event in events]
+        self._connection.run(lambda: self._publish(bodies))
+
+    def check(self) -> dict[str, object]:
+        """Implements `Check`: RabbitMQ is reached; how many messages wait, and how many were given up."""
+        address = self._connection.address
+        waiting, dead_letters = self._connection.run(lambda: self._lengths(address.queue, address.dead_letters))
+        return {"waiting": waiting, "dead_letters": dead_letters}
+
+    def close(self) -> None:
+        """Disconnect, for good."""
+        self._connection.close()
+
+    async def _publish(self, bodies: Sequence[tuple[str, bytes]]) -> None:
+        channel = await self._connection.channel()
+        queue = self._connection.address.queue
+        try:
+            await publish_all(channel, queue, [(body, properties_of(event_id)) for event_id, body in bodies])
+        except QueueUnavailableError:
+            self._connection.drop()
+            raise
+
+    async def _lengths(self, *queues: str) -> list[int]:
+        channel = await self._connection.new_channel()
+        lengths = [(await channel.queue_declare(queue, passive=True)).message_count or 0 for queue in queues]
+        await channel.close()
+        return lengths
+
+
+def properties_of(event_id: str) -> aiormq.spec.Basic.Properties:
+    """What goes with the message of an event. Its id begins with the event's, which may have been sent twice."""
+    return aiormq.spec.Basic.Properties(
+        content_type="application/json",
+        delivery_mode=_PERSISTENT,
+        message_id=f"{event_id}.{secrets.token_hex(4)}",
+        timestamp=datetime.now(UTC),
+    )
+
+
+async def publish_all(
+    channel: AbstractChannel, queue: str, messages: Sequence[tuple[bytes, aiormq.spec.Basic.Properties]]
+) -> None:
+    """Publish all messages at once, and wait until the broker has confirmed each.
+
+    Raises:
+        QueueFullError: the broker refuses some, since the queue is at its bound.
+        QueueUnavailableError: the queue is not there, or the connection was lost.
+    """
+    results = await asyncio.gather(
+        *(
+            channel.basic_publish(  # type: ignore[call-arg]  # its abstract class has no `wait`
+                body, routing_key=queue, properties=properties, mandatory=True, wait=False
+            )
+            for body, properties in messages
+        ),
+        return_exceptions=True,
+    )
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if not failures:
+        return
+    for failure in failures:
+        if not isinstance(failure, aiormq.DeliveryError) or isinstance(failure, aiormq.PublishError):
+            raise QueueUnavailableError("RabbitMQ did not take all events: send them again.") from failure
+    raise QueueFullError("The queue is full: send the same request again after Retry-After seconds.") from failures[0]
