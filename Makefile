@@ -4,8 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
+COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
+
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint audit format chalice-local load-test bench lock clean
+.PHONY: help install run test lint audit format chalice-local load-test bench faults docker lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -15,7 +17,7 @@ run: install  ## the service on http://127.0.0.1:8000, SQLite, no other server
 	@exec $(BIN)/audit-log serve
 
 test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term:skip-covered $(ARGS)
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
 	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
 
@@ -42,6 +44,24 @@ load-test: install  ## load a service that is already running (ARGS="--requests 
 
 bench: $(VENV)/.installed-dev  ## this service beside a plain FastAPI one, in one run
 	@$(BIN)/python benchmarks/compare.py $(ARGS)
+
+faults: $(VENV)/.installed-dev  ## every fault in full, and what became of the events (ARGS="kill" for some, "--short")
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+docker: var/docker/.env var/docker/jwt-key.pem  ## the service on RabbitMQ and PostgreSQL, by docker compose
+	@$(COMPOSE) up --build --detach --wait
+	@echo 'Serving on http://127.0.0.1:8000 and :8001. Register a client, and stop it all, by:'
+	@echo '  $(COMPOSE) exec api audit-log client create --name NAME'
+	@echo '  $(COMPOSE) down'
+
+# The directory keeps others out; the files in it have to be readable for the user inside the containers.
+var/docker/.env:
+	@mkdir -p -m 700 var && mkdir -p -m 700 var/docker
+	@for name in POSTGRES RABBITMQ; do echo "$${name}_PASSWORD=$$(openssl rand -hex 24)"; done > $@
+
+var/docker/jwt-key.pem:
+	@mkdir -p -m 700 var && mkdir -p -m 700 var/docker
+	@openssl genpkey -algorithm ed25519 -out $@ && chmod 644 $@
 
 lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs
 	@$(PIP) install uv

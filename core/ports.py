@@ -183,3 +183,22 @@ class Check(Protocol):
         Raises:
             AuditLogError: not ready; the message says why, in words that may be shown to anyone.
         """
+
+
+class Count(Enum):
+    """What is counted, one for each event that it happens to."""
+
+    ACCEPTED = "accepted"
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    """Its id was there with other content: one for each try."""
+    REFUSED = "refused"
+    """It is no event, or the store does not take it: one for each try."""
+
+
+class Meter(Protocol):
+    """Where handlers count what they did. Counting never fails and never waits."""
+
+    def count(self, what: Count, amount: int) -> None:
+        """Add `amount`, which may be 0."""

@@ -179,6 +179,11 @@ class Settings(BaseModel):
         return self.database_url or f"sqlite:///{self.data_dir / 'audit-log.db'}"
 
     @property
+    def queue_scheme(self) -> str:
+        """What kind of queue `queue_url` names: `memory` is inside the process, all others are brokers."""
+        return urlsplit(self.queue_url).scheme
+
+    @property
     def default_token_minutes(self) -> int:
         """The life of a token for which nothing was asked."""
         return min(DEFAULT_TOKEN_MINUTES, self.token_max_minutes)

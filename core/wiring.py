@@ -1,17 +1,27 @@
-"""The composition root: from settings to real parts. The only file of core that names adapters."""
+"""The composition root: from settings to real parts. With `core.brokers` the only file of core that names adapters."""
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cache, cached_property
 from importlib.metadata import entry_points
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from core.brokers import BrokerPublisher, Closable, broker
 from core.clients import Authenticator, ClientStatus
-from core.errors import InvalidSettingsError
 from core.keys import KeyRing, key_ring
-from core.ports import Check, ClientReader, EventPublisher, EventReader, EventWriter
+from core.ports import (
+    Check,
+    ClientReader,
+    Count,
+    DeadLetterQueue,
+    EventPublisher,
+    EventReader,
+    EventSource,
+    EventWriter,
+    Meter,
+)
 from core.rate_limits import RateLimiter
 from core.settings import Settings
 from core.tokens import Clock, TokenIssuer, TokenVerifier, TrustedIssuer
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from core.stores.sql import SqlEventStore
 
 _PIPELINES = "audit_log.pipelines"
+_T = TypeVar("_T", bound=Closable)
 
 
 class Services:
@@ -39,10 +50,13 @@ class Services:
         writer: EventWriter | None = None,
         clients: ClientReader | None = None,
         checks: Mapping[str, Check] | None = None,
+        meter: Meter | None = None,
         clock: Clock = time.time,
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.meter: Meter = meter or _NoMeter()
+        self._opened = ExitStack()
         given = {"publisher": publisher, "reader": reader, "writer": writer, "clients": clients, "checks": checks}
         # A cached_property keeps its value here: what is given takes the place of what would be built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
@@ -50,7 +64,17 @@ class Services:
     @cached_property
     def publisher(self) -> EventPublisher:
         """Where accepted events go."""
-        raise _no_queue(self.settings)
+        return self._broker_publisher
+
+    @cached_property
+    def source(self) -> EventSource:
+        """Where a consumer takes events from."""
+        return self._until_closed(broker(self.settings).source(self.settings.queue_url))
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterQueue:
+        """Where events are that were given up."""
+        return self._until_closed(broker(self.settings).dead_letters(self.settings.queue_url))
 
     @cached_property
     def reader(self) -> EventReader:
@@ -65,7 +89,7 @@ class Services:
     @cached_property
     def checks(self) -> Mapping[str, Check]:
         """What must work for the service to be ready, by name."""
-        return {"store": self._store.check}
+        return {"queue": self._broker_publisher.check, "store": self._store.check}
 
     @cached_property
     def clients(self) -> ClientReader:
@@ -108,17 +132,34 @@ class Services:
         """Counts requests and failures."""
         return RateLimiter(self.settings)
 
+    def close(self) -> None:
+        """Give back the connections of the parts that were built here."""
+        self._opened.close()
+
+    def _until_closed(self, part: _T) -> _T:
+        self._opened.callback(part.close)
+        return part
+
+    @cached_property
+    def _broker_publisher(self) -> BrokerPublisher:
+        return self._until_closed(broker(self.settings).publisher(self.settings.queue_url))
+
     @cached_property
     def _store(self) -> "SqlEventStore":
         from core.stores.sql import SqlEventStore  # noqa: PLC0415 - a handler that stores nothing must not pay for it
 
-        return SqlEventStore(self._engine)
+        return self._until_closed(SqlEventStore(self._engine))
 
     @cached_property
     def _engine(self) -> "Engine":
         from core.stores.engine import open_engine  # noqa: PLC0415 - the same
 
         return open_engine(self.settings.store_url)
+
+
+class _NoMeter:
+    def count(self, what: Count, amount: int) -> None:
+        """Nobody looks."""
 
 
 class _Pipeline(Protocol):
@@ -144,14 +185,8 @@ def process_services() -> Services:
 @cache
 def _process_services() -> Services:
     settings = Settings.from_environ()
-    for entry_point in entry_points(group=_PIPELINES, name=urlsplit(settings.queue_url).scheme):
+    for entry_point in entry_points(group=_PIPELINES, name=settings.queue_scheme):
         pipeline: _Pipeline = entry_point.load()
         return pipeline(settings)
-    raise _no_queue(settings)
-
-
-def _no_queue(settings: Settings) -> InvalidSettingsError:
-    scheme = urlsplit(settings.queue_url).scheme
-    return InvalidSettingsError(
-        f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; memory:// needs the local runner installed"
-    )
+    broker(settings)
+    return Services(settings)

@@ -6,17 +6,23 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from core.errors import EventNotStorableError
 from core.models import Event
-from core.ports import EventWriter, Outcome
+from core.ports import Count, EventWriter, Outcome
 from core.wiring import Services, process_services
 
 SqsEvent = Mapping[str, Any]
 BatchResponse = dict[str, list[dict[str, str]]]
+
+_COUNTED: Final = {
+    Outcome.STORED: Count.STORED,
+    Outcome.DUPLICATE: Count.DUPLICATE,
+    Outcome.CONFLICT: Count.CONFLICT,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +45,9 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
             _log.warning("a message is not an event", extra={"message_id": record["messageId"]})
             failed.append(record["messageId"])
     outcomes = _store([item for _, item in batch], services.writer)
+    services.meter.count(Count.REFUSED, len(failed) + outcomes.count(None))
+    for counted, what in _COUNTED.items():
+        services.meter.count(what, outcomes.count(counted))
     for (message_id, item), outcome in zip(batch, outcomes, strict=True):
         if outcome not in {Outcome.STORED, Outcome.DUPLICATE}:
             reason = "the store refuses an event" if outcome is None else "an event repeats an id with other content"

@@ -1,7 +1,7 @@
 """The WSGI application: a request becomes a proxy event, its route's handler answers."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -12,7 +12,7 @@ from core.wiring import Services
 from functions.cors import cors_headers, preflight
 from functions.endpoint import Handler, Operation, lambda_handler
 from functions.http import MethodNotAllowedError, ProxyResponse, RouteNotFoundError, problem
-from functions.routes import ROUTES
+from functions.routes import ROUTES, Route
 from local_runner import gateway
 from local_runner.gateway import Environ
 from local_runner.lambda_context import LambdaContext
@@ -23,17 +23,17 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Application:
-    """Serves all routes with `services`. Safe to call from several threads."""
+    """Serves `routes` with `services`. Safe to call from several threads."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, routes: Sequence[Route] = ROUTES) -> None:
         self._services = services
         self._handlers: dict[tuple[str, str], Handler] = {
-            (route.method, route.path): self._handler(route.operation) for route in ROUTES
+            (route.method, route.path): self._handler(route.operation) for route in routes
         }
         rules = [Rule(_pattern(path), methods=[method], endpoint=(method, path)) for method, path in self._handlers]
         if services.settings.cors_origins:
-            for path in {route.path for route in ROUTES}:
-                methods = [route.method for route in ROUTES if route.path == path]
+            for path in {route.path for route in routes}:
+                methods = [route.method for route in routes if route.path == path]
                 self._handlers["OPTIONS", path] = self._handler(preflight(methods))
                 rules.append(Rule(_pattern(path), methods=["OPTIONS"], endpoint=("OPTIONS", path)))
         # Bound once: binding costs four times what matching does.

@@ -14,6 +14,7 @@ from core.tokens import READ, WRITE, TokenIssuer
 from core.wiring import Services
 from local_runner import logs
 from local_runner.client_commands import app as client_app
+from local_runner.dead_letter_commands import app as dead_letter_app
 from local_runner.load_command import load_test
 from local_runner.secret import with_secret
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command("load-test")(load_test)
 app.add_typer(client_app, name="client")
+app.add_typer(dead_letter_app, name="dead-letters")
 
 
 def main() -> None:
@@ -39,16 +41,18 @@ def main() -> None:
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913 - one parameter per option
+    *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     certfile: Annotated[Path | None, typer.Option(help="Certificate chain in PEM form: serve by TLS.")] = None,
     keyfile: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM, not encrypted.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes to serve from, on a broker only.")] = 1,
     dev: Annotated[
         bool, typer.Option("--dev", help="werkzeug's server, started again when the source changes.")
     ] = False,
 ) -> None:
-    """Serve the API with the in-memory queue, its consumer and the store in this process."""
+    """Serve the API, with queue, consumer and store in this process or in front of a broker (AUDIT_LOG_QUEUE_URL)."""
     if (certfile is None) != (keyfile is None):
         raise typer.BadParameter("--certfile and --keyfile go together")
     if dev and certfile:
@@ -62,7 +66,20 @@ def serve(
     from local_runner import server  # noqa: PLC0415 - the other
 
     tls = server.Tls(certfile, keyfile) if certfile and keyfile else None
-    server.serve(settings, host, port, tls)
+    server.serve(settings, host, port, tls, workers)
+
+
+@app.command()
+def worker(
+    host: Annotated[str, typer.Option(help="Address of /health, /ready and /metrics.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the same.")] = 8081,
+) -> None:
+    """Store what comes from the broker of AUDIT_LOG_QUEUE_URL; run as many of these as there is work for."""
+    settings = _settings()
+    logs.configure(settings.log_format)
+    from local_runner.worker import work  # noqa: PLC0415 - a second that the other commands need not wait
+
+    work(settings, host, port)
 
 
 @app.command()

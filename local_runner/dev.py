@@ -23,7 +23,7 @@ import functions
 import local_runner
 from core.settings import Settings
 from local_runner.app import Application
-from local_runner.pipeline import Pipeline
+from local_runner.pipeline import started
 from local_runner.server import greet, refuse_open_to_others, require_free
 
 _IN_CHILD: Final = "_AUDIT_LOG_DEV_CHILD"
@@ -48,9 +48,9 @@ def serve(settings: Settings, host: str, port: int) -> int:
 
 def _serve(settings: Settings, host: str, port: int) -> int:
     stopped_by = _catch_signals()
-    pipeline = Pipeline(settings)
+    services, close = started(settings)
     try:
-        server = make_server(host, port, Application(pipeline.services), threaded=True)
+        server = make_server(host, port, Application(services), threaded=True)
         Thread(target=server.serve_forever, name="server", daemon=True).start()
         greet(settings, host, port)
         served = _sources()
@@ -58,7 +58,7 @@ def _serve(settings: Settings, host: str, port: int) -> int:
             time.sleep(_LOOK_SECONDS)
         server.shutdown()
     finally:
-        pipeline.close()
+        close()
     return 0 if stopped_by else _CHANGED
 
 

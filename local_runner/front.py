@@ -25,7 +25,6 @@ from local_runner.gateway import MAX_BODY_BYTES, too_large
 BODY_SECONDS: Final = 10.0
 """How long a body may take to arrive."""
 
-_THREADS: Final = 4
 # Accepting one event never waits and takes less time than handing it to a thread and back. All else may wait for the
 # store, or has a body of megabytes to read.
 _ON_THE_LOOP: Final = ("POST", "/event")
@@ -37,7 +36,8 @@ class Front:
     """An RSGI application around the WSGI one.
 
     `on_start` is called when the loop runs, and so hears signals; `on_stop` once the last one is answered.
-    `waits` says that accepting an event asks another host first, for which the event loop has no time.
+    `waits` says that accepting an event asks another host first, for which the event loop has no time. `threads` is how
+    many requests may wait at once.
     """
 
     def __init__(
@@ -46,13 +46,14 @@ class Front:
         *,
         on_start: Callable[[], None],
         on_stop: Callable[[], None],
+        threads: int,
         waits: bool = False,
     ) -> None:
         self._application = application
         self._on_the_loop = None if waits else _ON_THE_LOOP
         self._on_start = on_start
         self._on_stop = on_stop
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="handler")
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""

@@ -3,9 +3,10 @@
 import atexit
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
+from core.brokers import broker
 from core.errors import InvalidSettingsError
 from core.keys import key_ring
 from core.rate_limits import RateLimiter
@@ -93,8 +94,9 @@ def prepared(settings: Settings) -> Settings:
         InvalidSettingsError: the settings do not describe keys, a store or a data directory that can be used.
         StoreUnavailableError: the store cannot be opened or written.
     """
-    if urlsplit(settings.queue_url).scheme != "memory":
-        raise InvalidSettingsError("AUDIT_LOG_QUEUE_URL: the local runner has no queue but memory://, so leave it out")
+    if settings.queue_scheme != "memory":
+        broker(settings)
+        _require_shared_keys(settings)
     settings = with_secret(settings)
     key_ring(settings)  # a key file or storage that cannot be used is known now, not at the first request
     if settings.rate_limit_storage != "memory://":
@@ -103,6 +105,14 @@ def prepared(settings: Settings) -> Settings:
     if before != after:
         _log.info("the database was migrated", extra={"from_revision": before, "to_revision": after})
     return settings
+
+
+def _require_shared_keys(settings: Settings) -> None:
+    if settings.jwt_secret is None and settings.jwt_key_file is None:
+        raise InvalidSettingsError(
+            "AUDIT_LOG_JWT_SECRET or AUDIT_LOG_JWT_KEY_FILE is not set: hosts that share a broker must share what "
+            "signs tokens; make a secret with `openssl rand -base64 48` and give it to all of them"
+        )
 
 
 def migrated(settings: Settings) -> tuple[str | None, str]:
@@ -119,6 +129,19 @@ def migrated(settings: Settings) -> tuple[str | None, str]:
         return migrate(engine)
     finally:
         engine.dispose()
+
+
+def started(settings: Settings) -> tuple[Services, Callable[[], None]]:
+    """What handlers work with, and what ends it: a pipeline in this process, or connections to a broker.
+
+    Raises:
+        AuditLogError: see `Pipeline`.
+    """
+    if settings.queue_scheme == "memory":
+        pipeline = Pipeline(settings)
+        return pipeline.services, pipeline.close
+    connected = Services(settings)
+    return connected, connected.close
 
 
 def services(settings: Settings) -> Services:

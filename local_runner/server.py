@@ -1,4 +1,4 @@
-"""`audit-log serve`: the application on granian, one worker process that holds the queue."""
+"""`audit-log serve`: the application on granian, in one process that holds the queue, or in several on a broker."""
 
 import ipaddress
 import logging
@@ -24,7 +24,7 @@ from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
 from local_runner.front import BODY_SECONDS, Front
-from local_runner.pipeline import DRAIN_SECONDS, Pipeline, prepared
+from local_runner.pipeline import DRAIN_SECONDS, prepared, started
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
@@ -36,6 +36,9 @@ _HEADER_BYTES: Final = 64 * 1024
 
 _STOP_SECONDS: Final = round(BODY_SECONDS + DRAIN_SECONDS) + 2
 """After so long a stop ends by force. It rarely takes a second; clients that hang, and a store that does, add to it."""
+
+_THREADS: Final = 4
+_THREADS_ON_BROKER: Final = 32  # each waits some milliseconds for a confirmation, and takes no processor meanwhile
 
 _GRANIANS_LOG: Final = {"loggers": {"_granian": {"propagate": True}}}  # by our handler, in our format
 
@@ -52,13 +55,20 @@ class Tls:
     keyfile: Path
 
 
-def serve(settings: Settings, host: str, port: int, tls: Tls | None = None) -> None:
+def serve(settings: Settings, host: str, port: int, tls: Tls | None = None, workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests at hand and drain the queue.
+
+    With a broker there may be several `workers`, processes that share the port; one that dies is started again.
 
     Raises:
         AuditLogError: the service cannot start; the message says what to change.
     """
     refuse_open_to_others(settings, host)
+    in_process = settings.queue_scheme == "memory"
+    if in_process and workers > 1:
+        raise InvalidSettingsError(
+            "AUDIT_LOG_QUEUE_URL=memory:// is a queue inside one process: leave --workers out, or name a broker"
+        )
     if tls:
         _require_usable(tls)
     address = require_free(host, port)
@@ -71,7 +81,8 @@ def serve(settings: Settings, host: str, port: int, tls: Tls | None = None) -> N
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_HEADER_BYTES),
         websockets=False,
-        workers=1,
+        workers=workers,
+        respawn_failed_workers=not in_process,
         ssl_cert=tls.certfile if tls else None,
         ssl_key=tls.keyfile if tls else None,
         ssl_protocol_min=SSLProtocols.tls12,
@@ -80,9 +91,10 @@ def serve(settings: Settings, host: str, port: int, tls: Tls | None = None) -> N
         workers_kill_timeout=_STOP_SECONDS,
     )
     asked_to_stop = multiprocessing.Value("b", False, lock=False)
+    greeted = multiprocessing.Value("b", False)
     server.on_startup(partial(_note_stops, server, asked_to_stop))  # called when granian has set its own handlers
     server.serve(
-        target_loader=partial(_front, settings, host, port, "https" if tls else "http", asked_to_stop),
+        target_loader=partial(_front, settings, host, port, "https" if tls else "http", asked_to_stop, greeted),
         wrap_loader=False,
     )
 
@@ -140,18 +152,32 @@ def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> Non
         _log.warning("AUDIT_LOG_AUTH=open: anyone on this machine gets a token for the asking")
 
 
-def _front(settings: Settings, host: str, port: int, scheme: str, asked_to_stop: "Synchronized[bool]") -> Any:
-    """In granian's worker: start the pipeline here, in the process that will hold the queue. Returns the `Front`."""
+def _front(  # noqa: PLR0913, PLR0917 - what the parent knows and its workers need
+    settings: Settings,
+    host: str,
+    port: int,
+    scheme: str,
+    asked_to_stop: "Synchronized[bool]",
+    greeted: "Synchronized[bool]",
+) -> Any:
+    """In granian's worker: start the pipeline here, in the process that will hold the queue. Returns the `Front`.
+
+    The first of several workers greets for all.
+    """
     logs.configure(settings.log_format)
-    pipeline = Pipeline(settings)
-    greet(settings, host, port, scheme)
+    services, close = started(settings)
+    with greeted.get_lock():
+        if not greeted.value:
+            greet(settings, host, port, scheme)
+            greeted.value = True
     shared_limits = bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
-    waits = shared_limits or settings.trusted_jwks_url is not None
+    on_broker = settings.queue_scheme != "memory"
     return Front(
-        Application(pipeline.services),
+        Application(services),
         on_start=partial(_stop_if_asked, asked_to_stop),
-        on_stop=pipeline.close,
-        waits=waits,
+        on_stop=close,
+        threads=_THREADS_ON_BROKER if on_broker else _THREADS,
+        waits=on_broker or shared_limits or settings.trusted_jwks_url is not None,
     )
 
 

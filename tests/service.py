@@ -33,8 +33,14 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 class Service:
     """A running server. Leaving the block ends it with SIGTERM and waits."""
 
-    def __init__(
-        self, command: Sequence[str], port: int, data_dir: Path, settings: Mapping[str, str], cwd: Path | None = None
+    def __init__(  # noqa: PLR0917
+        self,
+        command: Sequence[str],
+        port: int,
+        data_dir: Path,
+        settings: Mapping[str, str],
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port
         self.data_dir = data_dir
@@ -42,8 +48,8 @@ class Service:
         self._log_path = data_dir.with_name(f"{data_dir.name}-{port}.log")
         self._log = self._log_path.open("w")
         self.process = subprocess.Popen(
-            command, env=environment(data_dir, **settings), cwd=cwd, stdout=self._log, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, env={**environment(data_dir, **settings), **(environ or {})}, cwd=cwd,
+            stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
     @classmethod

@@ -1,0 +1,63 @@
+"""Which adapter speaks to the broker of a queue URL."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.errors import InvalidSettingsError
+from core.ports import DeadLetterQueue, EventPublisher, EventSource
+from core.settings import Settings
+
+
+class Closable(Protocol):
+    """A part that holds connections."""
+
+    def close(self) -> None:
+        """Give them back. What is received and not deleted comes again."""
+
+
+class BrokerPublisher(EventPublisher, Closable, Protocol):
+    """A publisher that can tell how its broker is."""
+
+    def check(self) -> dict[str, object]:
+        """Implements `Check`."""
+
+
+class BrokerSource(EventSource, Closable, Protocol):
+    """A source with a connection."""
+
+
+class BrokerDeadLetters(DeadLetterQueue, Closable, Protocol):
+    """Dead letters behind a connection."""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What speaks to one kind of broker; each part is made from the queue's URL."""
+
+    publisher: Callable[[str], BrokerPublisher]
+    source: Callable[[str], BrokerSource]
+    dead_letters: Callable[[str], BrokerDeadLetters]
+
+
+def broker(settings: Settings) -> Broker:
+    """The broker of `AUDIT_LOG_QUEUE_URL`; its client library is imported here and not before.
+
+    Raises:
+        InvalidSettingsError: there is none of this scheme, or its client library is not installed.
+    """
+    scheme = settings.queue_scheme
+    try:
+        match scheme:
+            case "amqp" | "amqps":
+                from core.queues import rabbitmq  # noqa: PLC0415 - see above
+
+                return Broker(rabbitmq.RabbitMQPublisher, rabbitmq.RabbitMQSource, rabbitmq.RabbitMQDeadLetters)
+    except ImportError as exc:
+        raise InvalidSettingsError(
+            f"AUDIT_LOG_QUEUE_URL: {exc.name} is not installed: pip install 'audit-log-service[rabbitmq]'"
+        ) from exc
+    raise InvalidSettingsError(
+        f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; use memory:// with the local runner, "
+        "amqp:// (RabbitMQ)"
+    )

@@ -1,0 +1,160 @@
+"""`audit-log serve` and `audit-log worker` on a real broker, as processes of their own."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from core.queues.rabbitmq import RabbitMQPublisher
+from tests.builders import event
+from tests.rabbitmq import queue_url
+from tests.service import AUDIT_LOG, Service, environment, free_port
+
+SECRET = "Hq7-the-hosts-of-these-tests-share-this-one"
+PATIENCE = 20.0
+
+Settings = dict[str, str]
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    with queue_url() as url:
+        yield {"queue_url": url, "jwt_secret": SECRET}
+
+
+def start(tmp_path: Path, settings: Settings, command: str, *options: str) -> Service:
+    port = free_port()
+    return Service(
+        [AUDIT_LOG, command, "--port", str(port), *options], port, tmp_path / "data", settings
+    ).wait_until_up()
+
+
+def run(tmp_path: Path, settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [AUDIT_LOG, *arguments],
+        env=environment(tmp_path / "data", **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def eventually(condition: Callable[[], object]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def test_an_event_goes_from_one_host_to_another_and_is_found(tmp_path: Path, settings: Settings) -> None:
+    with (
+        start(tmp_path, settings, "serve", "--workers", "2") as api,
+        start(tmp_path, settings, "worker"),
+        api.client() as client,
+    ):
+        answers = [client.post("/event", json=event_body(number)) for number in range(20)]
+        assert [answer.status_code for answer in answers] == [202] * 20
+        assert eventually(lambda: client.get("/event").json()["total_count"] == 20)
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_its_batch_and_leaves_the_rest(
+    tmp_path: Path, settings: Settings
+) -> None:
+    publisher = RabbitMQPublisher(settings["queue_url"])
+    with start(tmp_path, settings, "worker") as first:
+        publisher.publish([event(number) for number in range(3000)])
+        assert eventually(lambda: stored(first))
+        assert first.stop(signal.SIGTERM) == 0
+        assert "Traceback" not in first.log
+    publisher.check()
+    with start(tmp_path, settings, "serve") as api, api.client() as client:
+        before = client.get("/event?event_data.number=2999").json()
+        with start(tmp_path, settings, "worker"):
+            assert eventually(lambda: client.get("/event?event_data.number=2999").json()["count"] == 1), before
+            assert client.get("/event").json()["total_count"] == 3000
+    publisher.close()
+
+
+def test_a_worker_shows_how_it_is_and_serves_nothing_else(tmp_path: Path, settings: Settings) -> None:
+    with start(tmp_path, settings, "worker") as worker:
+        assert httpx.get(f"{worker.url}/health").json()["status"] == "ok"
+        ready = httpx.get(f"{worker.url}/ready").json()
+        assert (ready["status"], sorted(ready["checks"])) == ("ready", ["consumer", "queue", "store"])
+        assert 'audit_log_events_total{outcome="stored"} 0.0' in httpx.get(f"{worker.url}/metrics").text
+        assert httpx.get(f"{worker.url}/event").status_code == 404
+
+
+def test_what_cannot_be_stored_is_listed_shown_beside_what_is_stored_and_put_back(
+    tmp_path: Path, settings: Settings
+) -> None:
+    publisher = RabbitMQPublisher(settings["queue_url"])
+    publisher.publish([event(1)])
+    with start(tmp_path, settings, "worker") as worker:
+        assert eventually(lambda: stored(worker))
+        publisher.publish([event(1, event_type="another")])
+        letters = eventually(lambda: dead_letters(tmp_path, settings))
+        assert [letter["event"]["event_type"] for letter in letters] == ["another"]
+        shown = orjson.loads(run(tmp_path, settings, "dead-letters", "show", event(1).event_id).stdout)
+        assert shown["event"]["event_type"] == "another"
+        assert shown["stored"]["event_type"] == event(1).event_type
+        assert run(tmp_path, settings, "dead-letters", "redrive").stdout == "1 put back\n"
+        assert dead_letters(tmp_path, settings) == []
+    publisher.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "told"),
+    [
+        (["worker"], {}, "a worker needs a broker"),
+        (["serve", "--workers", "2"], {}, "leave --workers out"),
+        (["serve"], {"queue_url": "amqp://guest:hidden-word@127.0.0.1"}, "share what signs tokens"),
+        (["worker"], {"queue_url": "mqtt://guest:hidden-word@127.0.0.1"}, "there is no queue for mqtt://"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_in_one_line(
+    tmp_path: Path, command: list[str], settings: Settings, told: str
+) -> None:
+    refused = run(tmp_path, settings, *command, "--port", str(free_port()))
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert "hidden-word" not in refused.stderr
+
+
+def test_events_are_refused_with_retry_after_while_the_broker_is_away(tmp_path: Path) -> None:
+    settings = {"queue_url": f"amqp://guest:hidden-word@127.0.0.1:{free_port()}/", "jwt_secret": SECRET}
+    with start(tmp_path, settings, "serve") as api, api.client() as client:
+        answer = client.post("/event", json=event_body(1))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert client.get("/ready").status_code == 503
+        assert "hidden-word" not in answer.text + client.get("/ready").text + api.log
+
+
+def test_one_of_several_processes_that_dies_is_started_again(tmp_path: Path, settings: Settings) -> None:
+    with start(tmp_path, settings, "serve", "--workers", "2") as api:
+        children = f"/proc/{api.process.pid}/task/{api.process.pid}/children"
+        before = Path(children).read_text().split()
+        os.kill(int(before[-1]), signal.SIGKILL)
+        assert eventually(lambda: len(set(Path(children).read_text().split()) - set(before)) == 1)
+        assert httpx.get(f"{api.url}/health").status_code == 200
+
+
+def event_body(number: int) -> dict[str, Any]:
+    return {"event_type": "worker", "customer_id": 1, "event_data": {"number": number}}
+
+
+def stored(worker: Service) -> bool:
+    return 'audit_log_events_total{outcome="stored"} 0.0' not in httpx.get(f"{worker.url}/metrics").text
+
+
+def dead_letters(tmp_path: Path, settings: Settings) -> list[dict[str, Any]]:
+    listed = run(tmp_path, settings, "dead-letters", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    return [orjson.loads(line) for line in listed.stdout.splitlines()]
