@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.tokens import READ, WRITE, TokenIssuer
 from core.wiring import Services
 from local_runner import logs
+from local_runner.backup_command import backup
 from local_runner.client_commands import app as client_app
 from local_runner.dead_letter_commands import app as dead_letter_app
 from local_runner.load_command import load_test
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("load-test")(load_test)
+app.command()(backup)
 app.add_typer(client_app, name="client")
 app.add_typer(dead_letter_app, name="dead-letters")
 

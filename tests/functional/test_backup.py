@@ -1,0 +1,95 @@
+"""A backup is whole, of one moment, and never half there."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+
+from core.queries import EventFilter, PageRequest
+from core.settings import Settings
+from core.stores.engine import open_engine
+from core.stores.sql import SqlEventStore
+from local_runner.backup import BackupError, back_up
+from tests.builders import event
+
+
+@pytest.fixture
+def source(settings: Settings, sqlite_store: SqlEventStore) -> Path:
+    sqlite_store.add([event(number, event_data={"text": "x" * 500}) for number in range(20_000)])
+    return settings.data_dir / "audit-log.db"
+
+
+def quietly(_done: int, _total: int) -> None:
+    pass
+
+
+def test_a_backup_holds_what_was_there_when_it_began_whatever_is_added_meanwhile(
+    source: Path, sqlite_store: SqlEventStore, tmp_path: Path
+) -> None:
+    target = tmp_path / "backup.db"
+    steps: list[tuple[int, int]] = []
+    begun, added = Flag(), Flag()
+
+    def add() -> None:
+        begun.wait(10)
+        sqlite_store.add([event(number) for number in range(20_000, 20_100)])
+        added.set()
+
+    def note(done: int, total: int) -> None:
+        steps.append((done, total))
+        begun.set()
+        added.wait(10)
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(add)
+        size = back_up(source, target, note)
+
+    assert added.is_set()
+    assert size == target.stat().st_size
+    assert len(steps) > 2
+    assert steps[-1][0] == steps[-1][1]
+    assert target.stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(target) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM events").fetchone() == (20_000,)
+    connection.close()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("backup")) == ["backup.db"]
+
+
+def test_a_restored_backup_is_a_database_to_go_on_with(source: Path, tmp_path: Path) -> None:
+    back_up(source, tmp_path / "restored.db", quietly)
+    store = SqlEventStore(open_engine(f"sqlite:///{tmp_path / 'restored.db'}"))
+    assert store.get(event(7).event_id) == event(7, event_data={"text": "x" * 500})
+    store.add([event(30_000)])
+    assert store.find(EventFilter(), PageRequest(limit=1)).events == [event(30_000)]
+    store.close()
+
+
+def test_a_damaged_database_is_no_backup(source: Path, sqlite_store: SqlEventStore, tmp_path: Path) -> None:
+    sqlite_store.close()  # puts all into the one file
+    content = bytearray(source.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = bytes(4096)
+    source.write_bytes(content)
+    with pytest.raises(BackupError, match=r"damaged|cannot be copied"):
+        back_up(source, tmp_path / "backup.db", quietly)
+    assert not list(tmp_path.glob("backup*"))
+
+
+def test_what_is_there_is_not_written_over(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "backup.db").write_text("something dear")
+    with pytest.raises(BackupError, match="is there already"):
+        back_up(source, tmp_path / "backup.db", quietly)
+    assert (tmp_path / "backup.db").read_text() == "something dear"
+
+
+def test_a_place_that_cannot_be_written_is_named(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match=r"none/backup\.db"):
+        back_up(source, tmp_path / "none" / "backup.db", quietly)
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "audit-log.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(BackupError, match="not a database"):
+        back_up(tmp_path / "audit-log.db", tmp_path / "backup.db", quietly)
+    assert not list(tmp_path.glob("backup*"))
