@@ -6,7 +6,8 @@ from sqlalchemy import Engine, delete, insert, select, update
 
 from core.models import Client, Event
 from core.stores.connection import connected
-from core.stores.schema import clients, events
+from core.stores.dialects import dialect_of
+from core.stores.schema import clients
 
 
 class SqlClientStore:
@@ -38,5 +39,5 @@ class SqlClientStore:
         with connected(self._engine) as connection:
             connection.execute(delete(clients).where(clients.c.client_id == client.client_id))
             connection.execute(insert(clients).values(**dict(client)))
-            connection.execute(insert(events).values(**dict(act)))
+            dialect_of(self._engine).insert(connection, [act])
             connection.commit()

@@ -1,62 +1,60 @@
-"""Database engines, each set up so that a commit that returned is on disk."""
+"""Database engines, each set up so that a commit that returned is on disk and a dead server holds up no one."""
 
-import sqlite3
-import time
-from typing import Any, Final
+from typing import Final
 
 import orjson
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError
 
 from core.errors import InvalidSettingsError
+from core.stores.dialects import StoreDialect, dialect_named
+from core.stores.json_text import to_json
 
-_BUSY_SECONDS: Final = 5.0
-_SQLITE_PRAGMAS: Final = (
-    "PRAGMA synchronous=FULL",  # a commit is on disk when it returns
-    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}",
-)
+_EXAMPLES: Final = "sqlite:////var/lib/audit-log/audit-log.db or postgresql://user@host/audit_log"
+# As many connections as threads of one process ask at once; a connection is not older than a network's patience.
+_POOL: Final = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "pool_timeout": 10, "pool_recycle": 1800}
 
 
 def open_engine(url: str) -> Engine:
     """An engine for the database at `url` (SQLAlchemy's form); connects at first use.
 
+    `sqlite://`, `postgresql://` (also `postgres://`), `mysql://` and `mariadb://` are known; the query of the URL goes
+    to the driver, and so takes certificates: see the modules in `core.stores.dialects`.
+
     Raises:
-        InvalidSettingsError: not a database URL, or one of a database that this version does not know.
+        InvalidSettingsError: not a database URL, one of a database that is not known, or its driver is not installed.
     """
+    dialect, given = _read(url)
     try:
-        backend = make_url(url).get_backend_name()
-    except (ArgumentError, NoSuchModuleError):
+        # hide_parameters: an error goes to the log, and what an event holds must not go with it.
+        engine = create_engine(
+            given,
+            json_serializer=to_json,
+            json_deserializer=orjson.loads,
+            hide_parameters=True,
+            **(_POOL | dict(dialect.options(given)) if dialect.EXTRA else {}),
+        )
+    except ImportError:
         raise InvalidSettingsError(
-            "AUDIT_LOG_DATABASE_URL is not a database URL: use for example sqlite:////var/lib/audit-log/audit-log.db"
+            f"AUDIT_LOG_DATABASE_URL: the driver is not installed; pip install 'audit-log-service[{dialect.EXTRA}]'"
         ) from None
-    if backend != "sqlite":
-        raise InvalidSettingsError(f"AUDIT_LOG_DATABASE_URL: {backend} is not supported yet; use sqlite:///PATH")
-    # hide_parameters: an error goes to the log, and what an event holds must not go with it.
-    engine = create_engine(url, json_serializer=_to_json, json_deserializer=orjson.loads, hide_parameters=True)
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", lambda connection, _record: dialect.set_up(connection))
     return engine
 
 
-def _to_json(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _set_pragmas(connection: Any, _record: object) -> None:
-    for pragma in _SQLITE_PRAGMAS:
-        connection.execute(pragma)
-    _write_ahead(connection)
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers not wait for the writer. The file remembers it, and SQLite's own waiting leaves out the switch."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+def _read(url: str) -> tuple[StoreDialect, URL]:
+    try:
+        given = make_url(url)
+    except (ArgumentError, ValueError):  # the message may quote the password
+        raise InvalidSettingsError(
+            f"AUDIT_LOG_DATABASE_URL is not a database URL: use for example {_EXAMPLES}"
+        ) from None
+    scheme, _, driver = given.drivername.partition("+")
+    dialect = dialect_named(scheme)
+    if dialect is None:
+        raise InvalidSettingsError(f"AUDIT_LOG_DATABASE_URL: {scheme} is not supported; use for example {_EXAMPLES}")
+    ours = dialect.DRIVER.partition("+")[2]
+    if driver not in {"", ours}:
+        raise InvalidSettingsError(f"AUDIT_LOG_DATABASE_URL: leave +{driver} out of the URL, the driver is chosen here")
+    return dialect, given.set(drivername=dialect.DRIVER)

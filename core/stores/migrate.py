@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from core.errors import InvalidSettingsError, StoreUnavailableError
+from core.stores.dialects import dialect_of
 
 _SCRIPTS: Final = Path(__file__).with_name("migrations")
 
@@ -29,9 +30,8 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     scripts = ScriptDirectory.from_config(config)
     newest = scripts.get_current_head() or ""
     try:
-        with engine.begin() as connection:
-            # Who comes second waits here and finds it done. Without it, SQLite would commit each statement by itself.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Who comes second waits here and finds it done.
+        with engine.connect() as connection, dialect_of(engine).migrating(connection):
             before = MigrationContext.configure(connection).get_current_revision()
             if before not in {None, *(script.revision for script in scripts.walk_revisions())}:
                 raise InvalidSettingsError(

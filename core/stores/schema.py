@@ -3,9 +3,17 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import JSON, BigInteger, Column, Dialect, Index, MetaData, String, Table, TypeDecorator
+from sqlalchemy import CHAR, JSON, BigInteger, Column, Dialect, Index, MetaData, String, Table, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from core.stores.json_text import FoldedJSON
 
 metadata: Final = MetaData()
+
+
+def unix_milliseconds(value: datetime) -> int:
+    """Milliseconds since 1970, exactly; a fraction of one is cut off."""
+    return int(value.timestamp()) * 1000 + value.microsecond // 1000
 
 
 class UnixMilliseconds(TypeDecorator[datetime]):
@@ -16,7 +24,7 @@ class UnixMilliseconds(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
         """To the database."""
-        return None if value is None else int(value.timestamp()) * 1000 + value.microsecond // 1000
+        return None if value is None else unix_milliseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """From the database."""
@@ -30,11 +38,17 @@ events: Final = Table(
     "events",
     metadata,
     # Text, not bytes: whoever looks with a database shell sees the ids that the service printed.
-    Column("event_id", String(36), primary_key=True),
+    Column(
+        "event_id",
+        String(36).with_variant(UUID(as_uuid=False), "postgresql").with_variant(CHAR(36), "mysql"),
+        primary_key=True,
+    ),
     Column("event_type", String(255), nullable=False),
     Column("customer_id", BigInteger, nullable=False),
     Column("timestamp_utc", BigInteger, nullable=False),
-    Column("event_data", JSON, nullable=False),
+    Column(
+        "event_data", JSON().with_variant(JSONB(), "postgresql").with_variant(FoldedJSON(), "mysql"), nullable=False
+    ),
     Column("received_at", UnixMilliseconds, nullable=False),
     Column("recorded_by", String(255), nullable=False),
     # Every listing is ordered by (timestamp_utc, event_id); each index ends so, behind the columns that select, and a

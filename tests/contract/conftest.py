@@ -1,17 +1,55 @@
 """The stores that the contract holds for: a new adapter is one more parameter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from core.queries import EventFilter, PageRequest
+from core.stores.migrate import migrate
+from core.stores.sql import SqlEventStore
+from tests import databases
 from tests.fakes import EventStore, FakeStore
 
 Find = Callable[..., list[int]]
 
 
-@pytest.fixture(params=["sqlite", "fake"])
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Engine]:
+    """A migrated database on a real PostgreSQL, for the whole session."""
+    with databases.throwaway(databases.POSTGRESQL) as url, databases.opened(url) as engine:
+        migrate(engine)
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Engine]:
+    """The same on a real MariaDB."""
+    with databases.throwaway(databases.MARIADB) as url, databases.opened(url) as engine:
+        migrate(engine)
+        yield engine
+
+
+@pytest.fixture
+def postgresql_store(postgresql: Engine) -> SqlEventStore:
+    databases.empty(postgresql)
+    return SqlEventStore(postgresql)
+
+
+@pytest.fixture
+def mariadb_store(mariadb: Engine) -> SqlEventStore:
+    databases.empty(mariadb)
+    return SqlEventStore(mariadb)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def sql_store(request: pytest.FixtureRequest) -> SqlEventStore:
+    store: SqlEventStore = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb", "fake"])
 def event_store(request: pytest.FixtureRequest) -> EventStore:
     if request.param == "fake":
         return FakeStore()

@@ -107,4 +107,5 @@ def test_what_is_at_the_edge_comes_back_equal(event_store: EventStore, extreme: 
     event_store.add([kept])
     [found] = event_store.find(EventFilter(customer_ids=(kept.customer_id,)), PageRequest()).events
     assert found == event_store.get(kept.event_id) == kept
-    assert found.model_dump_json() == kept.model_dump_json()
+    # Equal with its types, so that 5.0 stays 5.0; PostgreSQL alone gives members another order.
+    assert json.dumps(found.event_data, sort_keys=True) == json.dumps(kept.event_data, sort_keys=True)

@@ -144,6 +144,39 @@ def test_a_path_leads_to_one_place(
     assert find(data=(DataFilter(path=path, values=(7,)),)) == numbers
 
 
+def test_text_is_matched_to_the_letter_and_the_space(event_store: EventStore, find: Find) -> None:
+    texts = ["a", "A", "a ", " a", "ä", "a\u0308", '"', "\\", "\\n", "%", "𝄞"]
+    event_store.add([event(number, event_type=text, event_data={"a": text}) for number, text in enumerate(texts)])
+    for number, text in enumerate(texts):
+        assert find(data=(DataFilter(path=("a",), values=(text,)),)) == [number]
+        assert find(event_types=(text,)) == [number]
+
+
+@pytest.mark.parametrize("value", [-5, -0.5, 0.0, 1e300, -(2**63), 5e-324, 1e16, 2**53 + 1, 10**16])
+def test_a_number_is_found_by_itself_and_its_equals_only(event_store: EventStore, find: Find, value: float) -> None:
+    event_store.add([event(number, event_data={"a": item}) for number, item in enumerate([value, -value or 1, "0"])])
+    assert find(data=(DataFilter(path=("a",), values=(value,)),)) == [0]
+    if abs(value) < 2**53 and value == int(value):
+        assert find(data=(DataFilter(path=("a",), values=(int(value),)),)) == [0]
+
+
+def test_deep_nesting_beside_it_does_not_hide_a_value(event_store: EventStore, find: Find) -> None:
+    deep: dict[str, Any] = {"a": 1}
+    for _ in range(120):
+        deep = {"a": deep}
+    event_store.add([event(1, event_data={"a": deep, "b": 7}), event(2, event_data={"b": 7, "c": [deep]})])
+    assert find(data=(DataFilter(path=("b",), values=(7,)),)) == [1, 2]
+    assert find(data=(DataFilter(path=("a",) * 122, values=(7,)),)) == []
+
+
+def test_a_path_as_deep_as_a_query_may_go_is_followed(event_store: EventStore, find: Find) -> None:
+    nested: Any = 7
+    for _ in range(31):
+        nested = {"a": nested}
+    event_store.add([event(1, event_data=nested), event(2, event_data={"a": nested})])
+    assert find(data=(DataFilter(path=("a",) * 31, values=(7,)),)) == [1]
+
+
 def test_filters_on_several_paths_all_hold(event_store: EventStore, find: Find) -> None:
     event_store.add([event(number, event_data={"a": number % 2, "b": number % 3}) for number in range(12)])
     odd = DataFilter(path=("a",), values=(1,))

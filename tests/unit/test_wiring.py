@@ -69,7 +69,7 @@ def test_a_queue_that_is_not_there_is_named_by_its_scheme(settings: Settings) ->
 
 
 @pytest.mark.parametrize(
-    ("url", "told"), [("not a url", "is not a database URL"), ("oracle://host/db", "oracle is not supported yet")]
+    ("url", "told"), [("not a url", "is not a database URL"), ("oracle://host/db", "oracle is not supported")]
 )
 def test_a_database_that_is_not_known_is_refused(url: str, told: str) -> None:
     with pytest.raises(InvalidSettingsError, match=told):

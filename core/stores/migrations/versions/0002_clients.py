@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Go to this revision."""
+    dialect = op.get_context().dialect
     op.create_table(
         "clients",
         sa.Column("client_id", sa.String(64), primary_key=True),
@@ -22,6 +23,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("last_used_at", sa.BigInteger),
         sa.Column("disabled_at", sa.BigInteger),
+        # On MySQL: exact to the letter, and committed before its revision is.
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin",
+        if_not_exists=dialect.name == "mysql",
     )
 
 

@@ -1,0 +1,75 @@
+"""What differs between the databases, one module each, behind `StoreDialect`; everything else is in `sql.py`."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from importlib import import_module
+from typing import Any, Final, Protocol
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Select
+
+from core.models import Event
+from core.queries import DataFilter, Position
+
+
+class IdTakenError(Exception):
+    """An id that was to be inserted is there already. The transaction has to be rolled back."""
+
+
+class StoreDialect(Protocol):
+    """How one kind of database is set up, asked and understood."""
+
+    DRIVER: str
+    """The name that SQLAlchemy has for the database and its driver."""
+    EXTRA: str | None
+    """The extra of this package that installs the driver; None: it comes with Python."""
+
+    def options(self, url: URL) -> Mapping[str, Any]:
+        """Arguments for `create_engine`; what the URL itself sets goes before."""
+
+    def set_up(self, connection: Any) -> None:
+        """Prepare a driver's connection that was just opened."""
+
+    def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
+        """Insert all of `rows`, whose ids differ, in this order, or raise IdTakenError."""
+
+    def by_ids(self, event_ids: Sequence[str]) -> Select[Any]:
+        """The events with these ids."""
+
+    def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
+        """That `column` has one of the filter's values at the filter's path, by value and type: `true` is not 1."""
+
+    def beyond(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
+        """That an event comes after `place` in this order, in a form that an index is entered by."""
+
+    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
+        """A transaction that one process at a time is in; it commits when nothing was raised."""
+
+    def refuses(self, error: BaseException) -> bool:
+        """Whether the driver's error is about what was to be stored, so that trying again is useless."""
+
+    def without_values(self, error: BaseException) -> BaseException:
+        """The driver's error, or one like it that quotes nothing of what was to be stored, for the log."""
+
+
+_MODULES: Final = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"} | dict.fromkeys(
+    ("mysql", "mariadb"), "mysql"
+)
+
+
+@cache
+def dialect_named(name: str) -> StoreDialect | None:
+    """The dialect for the scheme of a URL, if there is one. Its module is imported now, its driver is not."""
+    module = _MODULES.get(name)
+    if module is None:
+        return None
+    dialect: StoreDialect = import_module(f"{__name__}.{module}").DIALECT
+    return dialect
+
+
+def dialect_of(engine: Engine) -> StoreDialect:
+    """The dialect of the database behind an engine of `open_engine`."""
+    dialect = dialect_named(engine.dialect.name)
+    if dialect is None:
+        raise LookupError(engine.dialect.name)
+    return dialect

@@ -1,0 +1,137 @@
+"""MariaDB 10.6 or later and MySQL 8.0.17 or later, by PyMySQL: docs/decisions/0010. MySQL itself was not run.
+
+The URL may have `ssl_ca`, `ssl_cert`, `ssl_key` and `ssl_check_hostname`; with `ssl_ca` the server's certificate is
+verified. Durability is the server's: `innodb_flush_log_at_trx_commit` has to be 1, its default.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Double,
+    LargeBinary,
+    String,
+    and_,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+)
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import StoreUnavailableError
+from core.models import Event
+from core.queries import DataFilter, JsonScalar, Position
+from core.stores.dialects import IdTakenError, StoreDialect, common
+from core.stores.json_text import to_json
+from core.stores.schema import events
+from core.strict_json import MAX_INTEGER, MIN_INTEGER
+
+_CONNECT: Final = {"charset": "utf8mb4", "connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
+_SESSION: Final = (
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",  # a value that does not fit is an error
+    "SET SESSION innodb_lock_wait_timeout = 10",
+)
+_LOCK_SECONDS: Final = 25  # less than the read timeout
+_LOCK: Final = "CONCAT('audit-log migrate ', MD5(DATABASE()))"  # its name is the server's, not the database's
+
+_DUPLICATE_ENTRY: Final = 1062
+_PACKET_TOO_LARGE: Final = 1153
+_NUMBERS: Final = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
+
+
+class _MySQL:
+    DRIVER = "mysql+pymysql"
+    EXTRA: str | None = "mysql"
+    by_ids = staticmethod(common.by_ids)
+
+    def options(self, url: URL) -> Mapping[str, Any]:
+        arguments = {name: value for name, value in _CONNECT.items() if name not in url.query}
+        return {"connect_args": arguments, "isolation_level": "READ COMMITTED"}
+
+    def set_up(self, connection: Any) -> None:
+        with connection.cursor() as cursor:
+            for statement in _SESSION:
+                cursor.execute(statement)
+            # A query that takes too long ends at the server as well, before the read timeout here.
+            maria = "MariaDB" in connection.get_server_info()
+            cursor.execute(f"SET SESSION {'max_statement_time = 25' if maria else 'max_execution_time = 25000'}")
+
+    def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
+        try:
+            connection.execute(insert(events), [dict(row) for row in rows])  # PyMySQL makes few statements of it
+        except IntegrityError as exc:
+            if _number(exc.orig) == _DUPLICATE_ENTRY:
+                raise IdTakenError from None
+            raise
+
+    def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
+        path, arrays = "$", []
+        for step in data_filter.path:
+            if isinstance(step, int):  # [0] of what is no array would be the thing itself
+                arrays.append(func.json_type(func.json_extract(column, path)) == "ARRAY")
+            path += f"[{step}]" if isinstance(step, int) else f'."{step}"'
+        found = func.json_extract(column, path)
+        return and_(*arrays, or_(*(_is(found, value) for value in data_filter.values)))
+
+    def beyond(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
+        # The optimizer does not enter an index by a comparison of rows.
+        time, event_id = events.c.timestamp_utc, events.c.event_id
+        if descending:
+            further = or_(time < place.timestamp_utc, event_id < place.event_id)
+            return and_(time <= place.timestamp_utc, further)
+        return and_(time >= place.timestamp_utc, or_(time > place.timestamp_utc, event_id > place.event_id))
+
+    @contextmanager
+    def migrating(self, connection: Connection) -> Iterator[None]:
+        # Each statement that changes the schema commits by itself here, so the lock is the session's.
+        if connection.exec_driver_sql(f"SELECT GET_LOCK({_LOCK}, {_LOCK_SECONDS})").scalar() != 1:
+            raise StoreUnavailableError("Another process has been migrating the database for too long: try again.")
+        try:
+            yield
+            connection.commit()
+        finally:
+            connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_LOCK})")
+
+    def refuses(self, error: BaseException) -> bool:
+        # Of a batch that is too large for a packet most events may fit, once they are tried one by one.
+        return type(error).__name__ in {"DataError", "IntegrityError"} or _number(error) == _PACKET_TOO_LARGE
+
+    def without_values(self, error: BaseException) -> BaseException:
+        return type(error)(_number(error)) if self.refuses(error) else error  # its messages quote values
+
+
+DIALECT: Final[StoreDialect] = _MySQL()
+
+
+def _number(error: BaseException | None) -> object:
+    return error.args[0] if error is not None and error.args else None
+
+
+def _is(found: ColumnElement[Any], value: JsonScalar) -> ColumnElement[bool]:
+    kind, text = func.json_type(found), func.json_unquote(found)
+    if value is None:
+        return kind == "NULL"
+    if isinstance(value, bool):
+        return and_(kind == "BOOLEAN", text == to_json(value))
+    if isinstance(value, str):
+        return and_(kind == "STRING", _same_text(text, value))
+    return and_(kind.in_(_NUMBERS), or_(*_equal_numbers(text, value)))
+
+
+def _equal_numbers(text: ColumnElement[Any], value: float) -> Iterator[ColumnElement[bool]]:
+    """What text a number may be kept as that equals `value` exactly, also where doubles have no room for integers."""
+    if MIN_INTEGER <= value <= MAX_INTEGER and int(value) == value:
+        yield _same_text(text, str(int(value)))
+    if float(value) == value:
+        yield and_(text.regexp_match("[.e]"), cast(text, Double) == literal(float(value), Double))
+
+
+def _same_text(text: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    """As bytes: every collation that both servers have ignores spaces at the end."""
+    return cast(text, LargeBinary) == cast(literal(value, String), LargeBinary)

@@ -1,0 +1,128 @@
+"""PostgreSQL 13 or later, by psycopg. Events lie in partitions by time: docs/decisions/0009.
+
+What libpq takes in a URL is taken here: `sslmode`, `sslrootcert`, several hosts, `target_session_attrs`
+(https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import URL, BigInteger, Column, ColumnElement, Connection, MetaData, Select, Table, cast, select
+from sqlalchemy.dialects.postgresql import JSONPATH, UUID
+
+from core.models import Event
+from core.queries import DataFilter
+from core.stores.dialects import IdTakenError, StoreDialect, common
+from core.stores.json_text import to_json
+from core.stores.schema import events, unix_milliseconds
+
+postgresql_metadata: Final = MetaData()
+
+event_ids: Final = Table(
+    "event_ids",
+    postgresql_metadata,
+    Column("event_id", UUID(as_uuid=False), primary_key=True),
+    Column("timestamp_utc", BigInteger, nullable=False),
+)
+"""Every stored id once: a partitioned table can only have unique indexes with the time in them."""
+
+# A dead server is noticed within half a minute: by keepalives while waiting, by the user timeout while sending.
+_CONNECT: Final = {
+    "application_name": "audit-log",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+# Where the server, the role or the URL has a time limit already it stays; a commit that returns is on disk in any case.
+_SESSION: Final = """
+SELECT set_config(name, value, false)
+FROM (VALUES ('synchronous_commit', 'on', '{off,local}'), ('statement_timeout', '30s', '{0}'),
+             ('lock_timeout', '10s', '{0}'), ('idle_in_transaction_session_timeout', '60s', '{0}')
+     ) AS wanted (name, value, instead_of)
+WHERE current_setting(name) = ANY (instead_of::text[])
+"""
+_IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
+_EVENTS: Final = f"COPY events ({', '.join(column.name for column in events.c)}) FROM STDIN"
+
+_UNIQUE_VIOLATION: Final = "23505"
+_CHECK_VIOLATION: Final = "23514"  # the schema has no checks: this is a partition that is missing
+
+
+class _PostgreSQL:
+    DRIVER = "postgresql+psycopg"
+    EXTRA: str | None = "postgres"
+    beyond = staticmethod(common.beyond)
+
+    def options(self, url: URL) -> Mapping[str, Any]:
+        return {"connect_args": {name: value for name, value in _CONNECT.items() if name not in url.query}}
+
+    def set_up(self, connection: Any) -> None:
+        connection.execute(_SESSION)
+        connection.commit()
+
+    def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
+        if not connection.in_transaction():
+            connection.begin()
+        driver = connection.connection.driver_connection
+        try:
+            # The ids first: a writer of the same ids waits here, before it has written anything large.
+            _copy(driver, _IDS, ((row.event_id, row.timestamp_utc) for row in rows))
+            _copy(driver, _EVENTS, map(_row, rows))
+        except Exception as exc:
+            if _state(exc) == _UNIQUE_VIOLATION:
+                raise IdTakenError from None
+            raise
+
+    def by_ids(self, wanted: Sequence[str]) -> Select[Any]:
+        there = (events.c.event_id == event_ids.c.event_id) & (events.c.timestamp_utc == event_ids.c.timestamp_utc)
+        return select(events).join(event_ids, there).where(event_ids.c.event_id.in_(wanted))
+
+    def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
+        steps = (f"[{step}]" if isinstance(step, int) else f".{to_json(step)}" for step in data_filter.path)
+        equals = " || ".join(f"@ == {to_json(value)}" for value in data_filter.values)
+        # strict: lax paths look into arrays that no one asked for. It is a bound parameter.
+        return column.bool_op("@?")(cast(f"strict ${''.join(steps)} ? ({equals})", JSONPATH))
+
+    @contextmanager
+    def migrating(self, connection: Connection) -> Iterator[None]:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '60s'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('audit-log migrate'))")
+        yield
+        connection.commit()
+
+    def refuses(self, error: BaseException) -> bool:
+        state = _state(error)
+        if state is None:  # psycopg's own refusal, such as of NUL in a text
+            return type(error).__name__ == "DataError"
+        return state[:2] in {"22", "23"} and state != _CHECK_VIOLATION
+
+    def without_values(self, error: BaseException) -> BaseException:
+        state = _state(error)
+        if state is None:
+            return error
+        # Detail and context quote rows; so does the message itself where it is about a value.
+        return type(error)(state if self.refuses(error) else error.diag.message_primary)  # type: ignore[attr-defined]  # psycopg's
+
+
+DIALECT: Final[StoreDialect] = _PostgreSQL()
+
+
+def _state(error: BaseException) -> str | None:
+    state: str | None = getattr(error, "sqlstate", None)
+    return state
+
+
+def _copy(driver: Any, statement: str, rows: Iterator[tuple[object, ...]]) -> None:
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _row(item: Event) -> tuple[object, ...]:
+    """In the order of the table's columns."""
+    values = dict(item) | {"event_data": to_json(item.event_data), "received_at": unix_milliseconds(item.received_at)}
+    return tuple(values[column.name] for column in events.c)

@@ -1,0 +1,77 @@
+"""Several writers of the same events at once: each event is stored once, and every writer is told the truth."""
+
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from core.errors import StoreUnavailableError
+from core.models import Event
+from core.ports import Outcome
+from core.queries import EventFilter, PageRequest
+from core.stores.sql import SqlEventStore
+from tests.builders import event
+
+WRITERS = 8
+ROUNDS = 5
+EVENTS = 200
+
+
+def add_until_stored(store: SqlEventStore, batch: list[Event]) -> tuple[list[Outcome], int]:
+    """The outcomes, and how often the store was busy before it took the batch."""
+    for busy in range(20):
+        try:
+            return store.add(batch), busy
+        except StoreUnavailableError:
+            continue
+    pytest.fail("the store stays busy")
+
+
+def test_of_several_writers_of_one_event_exactly_one_stores_it(sql_store: SqlEventStore) -> None:
+    barrier = Barrier(WRITERS)
+    shuffled = random.Random(7)  # noqa: S311 - the same order every time
+    batches = [
+        [event(number, event_type=f"writer {writer}" if number % 10 == 0 else "same") for number in range(EVENTS)]
+        for writer in range(WRITERS)
+    ]
+    for batch in batches:
+        shuffled.shuffle(batch)
+    step = EVENTS // ROUNDS
+
+    def write(writer: int) -> tuple[list[tuple[Event, Outcome]], int]:
+        told: list[tuple[Event, Outcome]] = []
+        busy = 0
+        for start in range(0, EVENTS, step):
+            barrier.wait(timeout=20)
+            batch = batches[writer][start : start + step]
+            outcomes, waits = add_until_stored(store=sql_store, batch=batch)
+            told += zip(batch, outcomes, strict=True)
+            busy += waits
+        return told, busy
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        results = list(pool.map(write, range(WRITERS)))
+    told = [pair for pairs, _ in results for pair in pairs]
+    stored = Counter(item.event_id for item, outcome in told if outcome is Outcome.STORED)
+    assert stored == Counter(event(number).event_id for number in range(EVENTS))
+    assert sql_store.find(EventFilter(), PageRequest(limit=1)).total_count == EVENTS
+    found = {number: sql_store.get(event(number).event_id) for number in range(EVENTS)}
+    for item, outcome in told:
+        kept = found[int(item.event_id[-12:])]
+        assert kept is not None
+        assert (outcome is Outcome.CONFLICT) == (not item.same_content(kept))
+        if outcome is Outcome.STORED:
+            assert kept == item
+    assert sum(busy for _, busy in results) <= WRITERS
+
+
+def test_writers_of_the_same_large_batches_in_other_orders_do_not_block_each_other(sql_store: SqlEventStore) -> None:
+    batch = [event(number) for number in range(1000)]
+    shuffled = random.Random(7)  # noqa: S311 - the same order every time
+    batches = [shuffled.sample(batch, len(batch)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda batch: add_until_stored(sql_store, batch), batches))
+    outcomes = Counter(outcome for told, _ in results for outcome in told)
+    assert outcomes == {Outcome.STORED: 1000, Outcome.DUPLICATE: 3000}

@@ -1,0 +1,65 @@
+"""Throwaway databases on the servers of this machine."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from core.stores.engine import open_engine
+from tests.conftest import skip_or_fail
+
+POSTGRESQL: Final = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+MARIADB: Final = os.environ.get("TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1:3306")
+
+_START: Final = {
+    POSTGRESQL: "PostgreSQL is not running: `docker run -p 127.0.0.1:5432:5432 -e POSTGRES_HOST_AUTH_METHOD=trust "
+    "postgres:16`, or set TEST_POSTGRESQL_URL",
+    MARIADB: "MariaDB is not running: `docker run -p 127.0.0.1:3306:3306 -e MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1 "
+    "mariadb:10.11`, or set TEST_MYSQL_URL",
+}
+
+
+@contextmanager
+def throwaway(server: str) -> Iterator[str]:
+    """The URL of a new, empty database on the server, which is dropped at the end."""
+    name = f"audit_log_test_{secrets.token_hex(6)}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    try:
+        try:
+            with admin.connect() as connection:
+                connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        except OperationalError:
+            skip_or_fail(_START[server])
+        try:
+            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        finally:
+            with admin.connect() as connection:
+                force = " WITH (FORCE)" if server == POSTGRESQL else ""
+                connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
+    finally:
+        admin.dispose()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """An engine as the service opens it."""
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def empty(engine: Engine) -> None:
+    """Leave a migrated database without a row."""
+    statements = ["DELETE FROM events", "DELETE FROM clients"]
+    if engine.dialect.name == "postgresql":
+        statements.append("DELETE FROM event_ids")
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
