@@ -1,0 +1,151 @@
+"""Faults beyond one machine: workers that die, servers that come and go, messages that come again and again."""
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+
+from core.models import Event, NewEvent
+from core.settings import Settings
+from core.wiring import Services
+from tests.faults.load import Ledger, Load, Verdict, judge, wait_until
+from tests.faults.servers import PostgreSQL, RabbitMQ, Server, running
+from tests.service import AUDIT_LOG, Service, free_port
+
+SECRET = "the-fault-runs-sign-their-tokens-with-this"
+RATE = 200.0
+MOST_DELIVERIES = 5
+
+
+@dataclass
+class Cluster:
+    """A service on RabbitMQ and PostgreSQL: hosts that take events in, and workers that store them."""
+
+    directory: Path
+    database: Server
+    broker: Server
+    apis: list[Service]
+    workers: list[Service]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What all of its processes are told."""
+        return {"database_url": self.database.url, "queue_url": self.broker.url, "jwt_secret": SECRET}
+
+    def services(self) -> Services:
+        """The parts that its processes are made of."""
+        return Services(
+            Settings.from_environ({f"AUDIT_LOG_{name.upper()}": value for name, value in self.settings.items()})
+        )
+
+    def start_api(self) -> Service:
+        """One more host that takes events in."""
+        self.apis.append(self._start("serve"))
+        return self.apis[-1]
+
+    def start_worker(self) -> Service:
+        """One more host that stores them."""
+        self.workers.append(self._start("worker"))
+        return self.workers[-1]
+
+    def kill_worker(self, worker: Service) -> None:
+        """End it without a chance to finish anything."""
+        worker.stop(signal.SIGKILL)
+        self.workers.remove(worker)
+
+    def _start(self, command: str) -> Service:
+        port = free_port()
+        return Service(
+            [AUDIT_LOG, command, "--port", str(port)], port, self.directory / "data", self.settings
+        ).wait_until_up()
+
+
+@contextmanager
+def cluster(apis: int = 1, workers: int = 2) -> Iterator[Cluster]:
+    """A cluster of this size, on servers of its own."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="audit-log-cluster-")))
+        database, broker = (stack.enter_context(running(kind)) for kind in (PostgreSQL, RabbitMQ))
+        made = Cluster(directory, database, broker, [], [])
+        stack.callback(lambda: [process.stop() for process in (*made.workers, *made.apis)])
+        for _ in range(apis):
+            made.start_api()
+        for _ in range(workers):
+            made.start_worker()
+        yield made
+
+
+def killed_workers(rounds: int) -> Verdict:
+    """Kill a worker in mid-batch, again and again, while events come in."""
+    with cluster() as made:
+        token, _ = made.services().issuer.issue("faults")
+        with Load([api.url for api in made.apis], token, rate=RATE) as load:
+            for _ in range(rounds):
+                victim = random.choice(made.workers)  # noqa: S311 - no secret
+                before = stored_by(victim)
+                wait_until(lambda worker=victim, count=before: stored_by(worker) > count, "a stored batch")  # type: ignore[misc]  # mypy cannot infer defaults
+                time.sleep(random.uniform(0, 0.05))  # noqa: S311 - the same
+                made.kill_worker(victim)
+                made.start_worker()
+        return judge(load.ledger, made.database.url)
+
+
+def restarted_servers(rounds: int) -> Verdict:
+    """Restart PostgreSQL and RabbitMQ in turn while events come in, now politely, now by kill -9."""
+    with cluster() as made:
+        token, _ = made.services().issuer.issue("faults")
+        with Load([api.url for api in made.apis], token, rate=RATE) as load:
+            for number in range(2 * rounds):
+                server = (made.database, made.broker)[number % 2]
+                # PostgreSQL shuts down fast at SIGINT; at SIGTERM it would wait for its clients to go.
+                polite = signal.SIGINT if server is made.database else signal.SIGTERM
+                server.stop(polite if number % 4 < 2 else signal.SIGKILL)
+                time.sleep(random.uniform(0.5, 2))  # noqa: S311 - no secret
+                server.start()
+                wait_until(load.goes_on(), "an accepted event")
+        return judge(load.ledger, made.database.url)
+
+
+def redelivery_storm(rounds: int) -> Verdict:
+    """Deliver each of 100 messages a round one to five times, shuffled, to two workers at once."""
+    ledger = Ledger()
+    made_events = [_event(ledger, number) for number in range(100 * rounds)]
+    deliveries = [event for event in made_events for _ in range(random.randint(1, MOST_DELIVERIES))]  # noqa: S311 - no secret
+    random.shuffle(deliveries)
+    with cluster(apis=0) as made:
+        services = made.services()
+        for start in range(0, len(deliveries), 500):
+            services.publisher.publish(deliveries[start : start + 500])
+        ledger.acknowledged |= dict.fromkeys(ledger.sent, time.monotonic())
+        verdict = judge(ledger, made.database.url)
+        wait_until(
+            lambda: sum(_count(worker, "duplicate") for worker in made.workers) == len(deliveries) - len(made_events),
+            "every repeat",
+        )
+        services.close()
+        return verdict
+
+
+def stored_by(worker: Service) -> int:
+    """How many events a worker has stored."""
+    return _count(worker, "stored")
+
+
+def _count(worker: Service, outcome: str) -> int:
+    name = f'audit_log_events_total{{outcome="{outcome}"}} '
+    lines = httpx.get(f"{worker.url}/metrics", timeout=10).text.splitlines()
+    return next(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
+
+
+def _event(ledger: Ledger, number: int) -> Event:
+    new = NewEvent(event_type=ledger.event_type, customer_id=number % 50, event_data={"number": number})
+    event = Event.received(new, at=datetime.now(UTC), by="faults")
+    ledger.sent[event.event_id] = number
+    return event

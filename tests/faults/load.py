@@ -1,0 +1,148 @@
+"""Load for the fault runs: every event has an id and a number of its own, and what was answered is remembered."""
+
+import itertools
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Self
+
+import httpx
+from sqlalchemy import select
+
+from core.stores.engine import open_engine
+from core.stores.schema import events
+
+POST_SECONDS = 5.0
+
+
+@dataclass
+class Ledger:
+    """What was sent, as number by event id, and when which of it was acknowledged by a 202 (monotonic seconds)."""
+
+    event_type: str = field(default_factory=lambda: f"faults.{uuid.uuid4()}")
+    sent: dict[str, int] = field(default_factory=dict)
+    acknowledged: dict[str, float] = field(default_factory=dict)
+    answers: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How what is stored compares with what was acknowledged. `conceded` was lost as the promise of the mode allows."""
+
+    sent: int
+    acknowledged: int
+    stored: int
+    lost: int
+    duplicated: int
+    unexpected: int
+    conceded: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every promise was kept."""
+        return not (self.lost or self.duplicated or self.unexpected) and self.acknowledged > 0
+
+
+Condition = Callable[[], bool]
+
+
+class Load:
+    """Posts events from several threads to several services at a bounded rate, until its block ends."""
+
+    def __init__(self, urls: Sequence[str], token: str, *, rate: float, threads: int = 8) -> None:
+        self.ledger = Ledger()
+        self._urls = itertools.cycle(urls)
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._numbers = itertools.count()
+        self._pause = threads / rate
+        self._lock = Lock()
+        self._stop = Flag()
+        self._threads = [Thread(target=self._post, args=(next(self._urls),), daemon=True) for _ in range(threads)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def goes_on(self, by: int = 1) -> Condition:
+        """Whether so many more events are accepted than there are now."""
+        before = len(self.ledger.acknowledged)
+        return lambda: len(self.ledger.acknowledged) >= before + by
+
+    def is_refused(self) -> Condition:
+        """Whether an event is refused from now on, for want of room."""
+        before = self.ledger.answers["503"]
+        return lambda: self.ledger.answers["503"] > before
+
+    def _post(self, url: str) -> None:
+        ledger = self.ledger
+        with httpx.Client(base_url=url, headers=self._headers, timeout=POST_SECONDS) as client:
+            while not self._stop.wait(self._pause):
+                event_id = str(uuid.uuid4())
+                with self._lock:
+                    number = ledger.sent[event_id] = next(self._numbers)
+                event = {"event_id": event_id, "event_type": ledger.event_type, "customer_id": number % 50}
+                try:
+                    answer = str(client.post("/event", json={**event, "event_data": {"number": number}}).status_code)
+                except httpx.TransportError as exc:
+                    answer = type(exc).__name__
+                with self._lock:
+                    ledger.answers[answer] += 1
+                    if answer == "202":
+                        ledger.acknowledged[event_id] = time.monotonic()
+
+
+def judge(
+    ledger: Ledger, database_url: str, *, patience: float = 60.0, cuts: Sequence[float] = (), bound: float = 0.0
+) -> Verdict:
+    """Wait until all that was acknowledged is stored, or nothing more has come for `patience` seconds; then compare.
+
+    What was acknowledged less than `bound` seconds before one of the `cuts` may be lost.
+    """
+    rows = _stored(ledger, database_url)
+    grew = time.monotonic()
+    while ledger.acknowledged.keys() - {event_id for event_id, _ in rows} and time.monotonic() < grew + patience:
+        time.sleep(0.2)
+        before, rows = rows, _stored(ledger, database_url)
+        if len(rows) > len(before):
+            grew = time.monotonic()
+    ids = {event_id for event_id, _ in rows}
+    lost = ledger.acknowledged.keys() - ids
+    conceded = {one for one in lost if any(cut - bound < ledger.acknowledged[one] < cut for cut in cuts)}
+    return Verdict(
+        sent=len(ledger.sent),
+        acknowledged=len(ledger.acknowledged),
+        stored=len(ids),
+        lost=len(lost - conceded),
+        duplicated=sum(count - 1 for count in Counter(number for _, number in rows).values()),
+        unexpected=sum(ledger.sent.get(event_id) != number for event_id, number in rows),
+        conceded=len(conceded),
+    )
+
+
+def wait_until(condition: Condition, what: str, seconds: float = 60.0) -> None:
+    """Wait for something that should come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come within {seconds:.0f} s")
+        time.sleep(0.02)
+
+
+def _stored(ledger: Ledger, database_url: str) -> list[tuple[str, int]]:
+    engine = open_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            query = select(events.c.event_id, events.c.event_data).where(events.c.event_type == ledger.event_type)
+            return [(event_id, data["number"]) for event_id, data in connection.execute(query)]
+    finally:
+        engine.dispose()

@@ -1,0 +1,209 @@
+"""Faults of one machine: the local runner dies, stops, loses its disk, its database or its time."""
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core.settings import Settings
+from core.wiring import Services
+from tests.faults.load import Load, Verdict, judge, wait_until
+from tests.faults.servers import MissingServerError
+from tests.faults.shim import Shim
+from tests.service import AUDIT_LOG, Service, free_port
+
+SECRET = "the-fault-runs-sign-their-tokens-with-this"
+RATE = 300.0
+STOP_SECONDS = 10.0
+DAY = 86_400
+
+
+class Runner:
+    """`audit-log serve` with everything in one process, on one port and one data directory over all its lives."""
+
+    def __init__(self, data_dir: Path, settings: Mapping[str, str], environ: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._port = port
+        self._environ = environ
+        self._settings = {"jwt_secret": SECRET, **settings}
+        self.start()
+
+    @property
+    def database_url(self) -> str:
+        """Where it stores."""
+        return f"sqlite:///{self.data_dir / 'audit-log.db'}"
+
+    def start(self) -> None:
+        """Live (again)."""
+        command = [AUDIT_LOG, "serve", "--port", str(self._port)]
+        self.service = Service(
+            command, self._port, self.data_dir, self._settings, environ=self._environ
+        ).wait_until_up()
+
+    def kill(self) -> None:
+        """Die without a chance to finish anything."""
+        self.service.stop(signal.SIGKILL)
+
+    @contextmanager
+    def locked_database(self) -> Iterator[None]:
+        """Nothing can be stored meanwhile."""
+        connection = sqlite3.connect(self.data_dir / "audit-log.db", isolation_level=None, timeout=30)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.close()
+
+
+def token(seconds_off: int = 0) -> str:
+    """One that the runner takes when its clock is so far off."""
+    settings = Settings.from_environ({"AUDIT_LOG_JWT_SECRET": SECRET})
+    return Services(settings, clock=lambda: time.time() + seconds_off).issuer.issue("faults")[0]
+
+
+@contextmanager
+def runner(**settings: str) -> Iterator[Runner]:
+    """A runner with a new data directory; it is stopped in the end."""
+    with TemporaryDirectory(prefix="audit-log-runner-") as directory:
+        made = Runner(Path(directory) / "data", settings)
+        try:
+            yield made
+        finally:
+            made.service.stop()
+
+
+def killed_under_load(rounds: int) -> Verdict:
+    """Kill the runner at any moment while events come in, and start it again."""
+    with runner() as made:
+        with Load([made.url], token(), rate=RATE) as load:
+            for _ in range(rounds):
+                wait_until(load.goes_on(), "an accepted event")
+                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+                made.kill()
+                made.start()
+        return judge(load.ledger, made.database_url)
+
+
+def killed_between_spool_and_store(rounds: int) -> Verdict:
+    """Kill the runner when nothing of what it has accepted since its start can have been stored."""
+    with runner() as made:
+        with Load([made.url], token(), rate=RATE) as load:
+            for _ in range(rounds):
+                with made.locked_database():
+                    wait_until(load.goes_on(), "an accepted event")
+                    made.kill()
+                made.start()
+        return judge(load.ledger, made.database_url)
+
+
+def stopped_under_load(rounds: int) -> Verdict:
+    """Ask the runner to stop at 500 events a second: it has to end well within ten seconds, each time."""
+    with runner() as made:
+        with Load([made.url], token(), rate=500, threads=16) as load:
+            for _ in range(rounds):
+                wait_until(load.goes_on(50), "accepted events")
+                started = time.monotonic()
+                status = made.service.stop(signal.SIGTERM)
+                if status or time.monotonic() - started > STOP_SECONDS:
+                    raise AssertionError(f"a stop took {time.monotonic() - started:.1f} s and ended with {status}")
+                made.start()
+        return judge(load.ledger, made.database_url)
+
+
+def locked_database(rounds: int) -> Verdict:
+    """Lock the database for so many seconds: events go on being accepted, and are stored afterwards."""
+    with runner() as made:
+        with Load([made.url], token(), rate=RATE) as load, made.locked_database():
+            deadline = time.monotonic() + rounds
+            while time.monotonic() < deadline:
+                wait_until(load.goes_on(), "an accepted event", seconds=5)
+        return judge(load.ledger, made.database_url)
+
+
+def full_disk(rounds: int) -> Verdict:
+    """Fill the disk until events are refused, give it room again until they are accepted; again and again."""
+    with TemporaryDirectory(prefix="audit-log-disk-") as directory, _small_disk(Path(directory)) as resize:
+        made = Runner(Path(directory) / "data", {})
+        try:
+            with Load([made.url], token(), rate=500, threads=16) as load:
+                for number in range(rounds):
+                    ballast = Path(directory) / "ballast"
+                    with contextlib.suppress(OSError), ballast.open("wb") as file:
+                        while file.write(bytes(4096)):
+                            file.flush()
+                    wait_until(load.is_refused(), "a refusal")
+                    ballast.unlink()
+                    resize(32 * (number + 2))
+                    wait_until(load.goes_on(), "an accepted event")
+            return judge(load.ledger, made.database_url)
+        finally:
+            made.service.stop()
+
+
+def jumping_clock(rounds: int) -> Verdict:
+    """Put the clock a day ahead and a day back while events come in."""
+    with TemporaryDirectory(prefix="audit-log-clock-") as name:
+        directory = Path(name)
+        shim = Shim(directory, directory / "data")
+        made = Runner(directory / "data", {}, shim.environ)
+        try:
+            loads = []
+            for seconds in (0, *(DAY, -DAY) * rounds, 0):
+                with Load([made.url], token(seconds), rate=RATE) as load:
+                    shim.set_clock(seconds)
+                    wait_until(load.goes_on(100), "accepted events")
+                loads.append(load)
+            return _sum(judge(load.ledger, made.database_url) for load in loads)
+        finally:
+            made.service.stop()
+
+
+def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
+    """Kill the runner and leave of its files only what was synced."""
+    cuts: list[float] = []
+    with TemporaryDirectory(prefix="audit-log-power-") as name:
+        directory = Path(name)
+        shim = Shim(directory, directory / "data")
+        made = Runner(directory / "data", {"spool": spool}, shim.environ)
+        try:
+            with Load([made.url], token(), rate=RATE) as load:
+                for _ in range(rounds):
+                    wait_until(load.goes_on(100), "accepted events")
+                    made.kill()
+                    cuts.append(time.monotonic())
+                    shim.cut_power()
+                    made.start()
+            return judge(load.ledger, made.database_url, patience=5, cuts=cuts, bound=bound)
+        finally:
+            made.service.stop()
+
+
+def _sum(verdicts: Iterator[Verdict]) -> Verdict:
+    return Verdict(*map(sum, zip(*(vars(verdict).values() for verdict in verdicts), strict=True)))
+
+
+@contextmanager
+def _small_disk(mount_point: Path) -> Iterator[Callable[[int], None]]:
+    """A file system of 32 MiB, and what gives it another size."""
+    if os.geteuid() != 0:
+        raise MissingServerError("needs root, to mount a small file system in memory")
+
+    def mount(size: int, *options: str) -> None:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", ",".join([*options, f"size={size}m"]), "tmpfs", mount_point], check=True
+        )
+
+    mount(32)
+    try:
+        yield lambda size: mount(size, "remount")
+    finally:
+        subprocess.run(["umount", mount_point], check=True)

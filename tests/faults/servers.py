@@ -1,0 +1,170 @@
+"""Servers of the fault runs' own, which they may kill: never those that this machine uses for anything else."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+from tests.service import free_port
+
+START_SECONDS = 90
+
+
+class MissingServerError(Exception):
+    """A server's programs are not on this machine; the message says how to get them."""
+
+
+class Server(ABC):
+    """A server process with a directory and a port of its own, run by the account that its programs ask for."""
+
+    account: str
+    url: str
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """What runs it in the foreground."""
+
+    @abstractmethod
+    def probe(self) -> list[str]:
+        """What succeeds once it takes connections."""
+
+    def environment(self) -> dict[str, str]:
+        """Beside what is inherited."""
+        return {}
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.as_account(self.command()), env={**os.environ, **self.environment()}, cwd=self.directory,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while self.run(self.probe()).returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"{self.command()[0]} does not start:\n{(self.directory / 'log').read_text()[-2000:]}"
+                )
+            time.sleep(0.2)
+
+    def stop(self, how: signal.Signals) -> None:
+        """End the server and all its processes, and wait until they are gone."""
+        if self._process is not None:
+            os.killpg(self._process.pid, how)
+            try:
+                self._process.wait(START_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+            self._process = None
+
+    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        """Run a program of the server's beside it."""
+        return subprocess.run(
+            self.as_account(command), env={**os.environ, **self.environment()}, cwd=self.directory, check=False,
+            capture_output=True,
+        )  # fmt: skip
+
+    def as_account(self, command: Sequence[str]) -> list[str]:
+        """The servers refuse to run as root: then they run as the account that their packages made."""
+        root = os.geteuid() == 0
+        return (
+            ["setpriv", f"--reuid={self.account}", f"--regid={self.account}", "--clear-groups", *command]
+            if root
+            else [*command]
+        )
+
+
+class PostgreSQL(Server):
+    """A cluster made for this run."""
+
+    account = "postgres"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._programs = _newest("/usr/lib/postgresql/*/bin", "initdb", "apt-get install postgresql")
+        self.url = f"postgresql://audit_log@127.0.0.1:{self.port}/postgres"
+        made = self.run([f"{self._programs}/initdb", "--pgdata=data", "--username=audit_log", "--auth=trust"])
+        if made.returncode:
+            raise RuntimeError(made.stderr.decode())
+
+    def command(self) -> list[str]:
+        """See `Server.command`."""
+        sockets = f"unix_socket_directories={self.directory}"
+        return [f"{self._programs}/postgres", "-D", "data", "-p", str(self.port), "-h", "127.0.0.1", "-c", sockets]
+
+    def probe(self) -> list[str]:
+        """See `Server.probe`."""
+        return [f"{self._programs}/pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
+
+
+class RabbitMQ(Server):
+    """A node made for this run."""
+
+    account = "rabbitmq"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._programs = _newest("/usr/lib/rabbitmq/bin", "rabbitmq-server", "apt-get install rabbitmq-server")
+        self._distribution_port = free_port()
+        self._node = f"faults-{self.port}@localhost"
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        (directory / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\n")
+
+    def environment(self) -> dict[str, str]:
+        """See `Server.environment`."""
+        directory = str(self.directory)
+        return {
+            "HOME": directory,
+            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_CONFIG_FILE": f"{directory}/rabbitmq.conf",
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_MNESIA_BASE": directory,
+            "RABBITMQ_LOG_BASE": directory,
+            "RABBITMQ_PID_FILE": f"{directory}/pid",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{directory}/enabled_plugins",
+            "RABBITMQ_CONF_ENV_FILE": f"{directory}/none",
+        }
+
+    def command(self) -> list[str]:
+        """See `Server.command`."""
+        return [f"{self._programs}/rabbitmq-server"]
+
+    def probe(self) -> list[str]:
+        """See `Server.probe`."""
+        return [f"{self._programs}/rabbitmq-diagnostics", "--quiet", "check_port_connectivity", "--node", self._node]
+
+
+@contextmanager
+def running(kind: type[PostgreSQL] | type[RabbitMQ]) -> Iterator[Server]:
+    """A server of this kind, in a directory that its account may use; both are gone afterwards."""
+    directory = Path(mkdtemp(prefix=f"audit-log-{kind.account}-"))
+    if os.geteuid() == 0:
+        shutil.chown(directory, kind.account, kind.account)
+    try:
+        server = kind(directory)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop(signal.SIGTERM)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _newest(pattern: str, program: str, how: str) -> Path:
+    found = sorted(path for path in Path("/").glob(pattern.removeprefix("/")) if (path / program).exists())
+    if not found:
+        raise MissingServerError(f"needs {program}: {how}")
+    return found[-1]
