@@ -202,3 +202,10 @@ class Meter(Protocol):
 
     def count(self, what: Count, amount: int) -> None:
         """Add `amount`, which may be 0."""
+
+
+class Ledger(Protocol):
+    """Where it is noted which events were accepted, for a later reconciliation. Noting never fails and never waits."""
+
+    def accepted(self, events: Sequence[Event]) -> None:
+        """These were accepted, each once."""

@@ -1,7 +1,7 @@
 """The composition root: from settings to real parts. With `core.brokers` the only file of core that names adapters."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, cached_property
 from importlib.metadata import entry_points
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from core.brokers import BrokerPublisher, Closable, broker
 from core.clients import Authenticator, ClientStatus
 from core.keys import KeyRing, key_ring
+from core.models import Event
 from core.ports import (
     Check,
     ClientReader,
@@ -20,6 +21,7 @@ from core.ports import (
     EventReader,
     EventSource,
     EventWriter,
+    Ledger,
     Meter,
 )
 from core.rate_limits import RateLimiter
@@ -51,11 +53,13 @@ class Services:
         clients: ClientReader | None = None,
         checks: Mapping[str, Check] | None = None,
         meter: Meter | None = None,
+        ledger: Ledger | None = None,
         clock: Clock = time.time,
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.meter: Meter = meter or _NoMeter()
+        self.meter: Meter = meter or _Unobserved()
+        self._ledger: Ledger = ledger or _Unobserved()
         self._opened = ExitStack()
         given = {"publisher": publisher, "reader": reader, "writer": writer, "clients": clients, "checks": checks}
         # A cached_property keeps its value here: what is given takes the place of what would be built.
@@ -132,6 +136,17 @@ class Services:
         """Counts requests and failures."""
         return RateLimiter(self.settings)
 
+    def publish(self, events: Sequence[Event]) -> None:
+        """Put events into the queue's keeping, and count them as accepted.
+
+        Raises:
+            QueueFullError: the queue is at its bound; trying again later helps.
+            QueueUnavailableError: the queue cannot be reached; trying again later helps.
+        """
+        self.publisher.publish(events)
+        self._ledger.accepted(events)
+        self.meter.count(Count.ACCEPTED, len(events))
+
     def close(self) -> None:
         """Give back the connections of the parts that were built here."""
         self._opened.close()
@@ -157,9 +172,14 @@ class Services:
         return open_engine(self.settings.store_url)
 
 
-class _NoMeter:
+class _Unobserved:
+    """Implements `Meter` and `Ledger` where nobody looks."""
+
     def count(self, what: Count, amount: int) -> None:
-        """Nobody looks."""
+        """See `Meter.count`."""
+
+    def accepted(self, events: Sequence[Event]) -> None:
+        """See `Ledger.accepted`."""
 
 
 class _Pipeline(Protocol):

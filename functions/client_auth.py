@@ -65,4 +65,4 @@ def authenticate_client(credentials: tuple[str, str] | None, request: Request, s
 def _record_failing(client_id: str, address: str, services: Services, at: datetime) -> None:
     """Put "too many failed logins" on record; a full queue must not turn a 401 into a 503."""
     with suppress(QueueFullError, QueueUnavailableError):
-        services.publisher.publish([act("login.failing", client_id or "unknown", at=at, address=address)])
+        services.publish([act("login.failing", client_id or "unknown", at=at, address=address)])

@@ -5,7 +5,6 @@ from typing import Literal
 from core import strict_json
 from core.errors import EventTooLargeError
 from core.models import EventId
-from core.ports import Count
 from core.tokens import WRITE
 from core.wiring import Services
 from functions.auth import authenticate
@@ -33,8 +32,7 @@ def create_event(request: Request, services: Services) -> Response:
     new = new_event(strict_json.loads(request.body))
     require_customers(claims, [new])
     event = accept(new, claims, services, key)
-    services.publisher.publish([event])
-    services.meter.count(Count.ACCEPTED, 1)
+    services.publish([event])
     location = f"{request.url_prefix}/event/{event.event_id}"
     return Response.of(202, Queued(event_id=event.event_id), {"Location": location})
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from core import strict_json
 from core.errors import AuditLogError, EventTooLargeError, FieldError, InvalidFieldsError
 from core.models import EventId, NewEvent
-from core.ports import Count
 from core.tokens import WRITE
 from core.wiring import Services
 from functions.auth import authenticate
@@ -83,8 +82,7 @@ def create_events(request: Request, services: Services) -> Response:
         raise InvalidFieldsError("No event of the batch is valid: see errors.", _flat(rejected))
     require_customers(claims, list(good.values()))
     events = {index: accept(new, claims, services, key and f"{key}\n{index}") for index, new in good.items()}
-    services.publisher.publish(list(events.values()))
-    services.meter.count(Count.ACCEPTED, len(events))
+    services.publish(list(events.values()))
     accepted = [Accepted(index=index, event_id=event.event_id) for index, event in events.items()]
     return Response.of(202, BatchResult(accepted=accepted, rejected=rejected))
 

@@ -11,14 +11,16 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from core.errors import AuditLogError
-from core.ports import DeadLetter, DeadLetterQueue
+from core.ports import DeadLetter
 from core.settings import Settings
 from core.wiring import Services
 from local_runner import logs
 
 app = typer.Typer(help="Events that were given up.", no_args_is_help=True)
 
-_MANY: Final = 1_000_000
+ALL: Final = 1_000_000
+"""More dead letters than anybody should have."""
+
 _out = Console(highlight=False, markup=False)  # what a dead letter holds is no markup
 _Ids = Annotated[list[str] | None, typer.Argument(help="Ids as `list` shows them; none means all.")]
 
@@ -34,14 +36,14 @@ def list_dead_letters(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on each line.")] = False,
 ) -> None:
     """Show what was given up; it stays where it is."""
-    with _services() as (_, queue):
-        letters = queue.dead_letters(limit + 1)
+    with opened() as services:
+        letters = services.dead_letters.dead_letters(limit + 1)
     for letter in letters[:limit] if as_json else ():
         sys.stdout.buffer.write(orjson.dumps(_facts(letter), option=orjson.OPT_APPEND_NEWLINE))
     if not as_json:
         table = Table(Column("id", no_wrap=True), "event id", "type", "customer", "received", "tries", box=None)
         for letter in letters[:limit]:
-            event = _event(letter)
+            event = event_of(letter)
             cells = (event.get(name, "?") for name in ("event_id", "event_type", "customer_id", "received_at"))
             table.add_row(letter.message_id, *map(str, cells), str(letter.receive_count))
         _out.print(table if letters else "There are no dead letters.")
@@ -54,12 +56,12 @@ def show(
     message_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it, or the id of its event.")],
 ) -> None:
     """Print a dead letter as JSON, beside the event that is stored under its id, if there is one."""
-    with _services() as (services, queue):
-        letters = queue.dead_letters(_MANY)
-        letter = next((one for one in letters if message_id in {one.message_id, _event(one).get("event_id")}), None)
+    with opened() as services:
+        letters = services.dead_letters.dead_letters(ALL)
+        letter = next((one for one in letters if message_id in {one.message_id, event_of(one).get("event_id")}), None)
         if letter is None:
             raise NoSuchDeadLetterError(f"There is no dead letter {message_id!r}: see `audit-log dead-letters list`.")
-        stored = services.reader.get(str(_event(letter).get("event_id")))
+        stored = services.reader.get(str(event_of(letter).get("event_id")))
     shown = {**_facts(letter), "stored": stored and stored.model_dump(mode="json")}
     typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
@@ -67,24 +69,25 @@ def show(
 @app.command()
 def redrive(message_ids: _Ids = None) -> None:
     """Put dead letters back, as if never tried, once what was wrong with them or with the store is mended."""
-    with _services() as (_, queue):
-        count = queue.redrive(message_ids or None)
+    with opened() as services:
+        count = services.dead_letters.redrive(message_ids or None)
     _out.print(f"{count} put back" if count else "There was nothing to put back.")
 
 
 @contextmanager
-def _services() -> Iterator[tuple[Services, DeadLetterQueue]]:
+def opened() -> Iterator[Services]:
+    """The parts that the environment describes, for one command."""
     settings = Settings.from_environ()
     logs.configure(settings.log_format)
     services = Services(settings)
     try:
-        yield services, services.dead_letters
+        yield services
     finally:
         services.close()
 
 
-def _event(letter: DeadLetter) -> dict[str, Any]:
-    """The event that it carries; nothing if it is none."""
+def event_of(letter: DeadLetter) -> dict[str, Any]:
+    """The JSON object of the event that it carries; empty if it carries none."""
     try:
         event = orjson.loads(letter.body)
     except orjson.JSONDecodeError:
@@ -96,5 +99,5 @@ def _facts(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.message_id,
         "tries": letter.receive_count,
-        "event": _event(letter) or letter.body,
+        "event": event_of(letter) or letter.body,
     }

@@ -15,9 +15,11 @@ from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
 from core.stores.migrate import migrate
 from core.stores.sql import SqlEventStore
+from core.stores.tallies import SqlTallies
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
+from local_runner.ledger import AcceptedLedger
 from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.secret import make_data_dir, with_secret
 
@@ -46,6 +48,7 @@ class Pipeline:
         self.queue = InMemoryQueue(queue_limits or QueueLimits())
         engine = open_engine(settings.store_url)
         self._store = SqlEventStore(engine)
+        self._ledger = AcceptedLedger(SqlTallies(engine))
         self._consumer = ConsumerSupervisor(self.queue, lambda_consumer(lambda: self.services), consumer_limits)
         self.services = Services(
             settings,
@@ -53,6 +56,7 @@ class Pipeline:
             reader=self._store,
             writer=self._store,
             clients=SqlClientStore(engine),
+            ledger=self._ledger,
             checks={"queue": self._check_queue, "consumer": self._consumer.check, "store": self._store.check},
         )
         self._consumer.start()
@@ -71,6 +75,7 @@ class Pipeline:
             _log.error("stopped with dead letters, which are lost", extra={"dead_letters": dead_letters})
         if not left and not dead_letters:
             _log.info("stopped; every accepted event is stored")
+        self._ledger.close()
         self._store.close()
 
     def _left(self) -> int:
@@ -140,8 +145,16 @@ def started(settings: Settings) -> tuple[Services, Callable[[], None]]:
     if settings.queue_scheme == "memory":
         pipeline = Pipeline(settings)
         return pipeline.services, pipeline.close
-    connected = Services(settings)
-    return connected, connected.close
+    engine = open_engine(settings.store_url)
+    ledger = AcceptedLedger(SqlTallies(engine))
+    connected = Services(settings, ledger=ledger)
+
+    def close() -> None:
+        ledger.close()
+        connected.close()
+        engine.dispose()
+
+    return connected, close
 
 
 def services(settings: Settings) -> Services:

@@ -59,6 +59,15 @@ events: Final = Table(
     Index("ix_events_time", "timestamp_utc", "event_id"),
 )
 
+tallies: Final = Table(
+    "tallies",
+    metadata,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("outcome", String(16), primary_key=True),
+    Column("source", String(64), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
 clients: Final = Table(
     "clients",
     metadata,

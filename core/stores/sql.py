@@ -1,6 +1,9 @@
 """The event store on a SQL database, by SQLAlchemy Core."""
 
-from collections.abc import Iterable, Sequence
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from threading import get_ident
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,6 +13,7 @@ from core.errors import EventNotStorableError
 from core.models import Event, EventId
 from core.ports import Outcome
 from core.queries import EventFilter, Matches, PageRequest
+from core.stores import tallies
 from core.stores.connection import connected
 from core.stores.dialects import IdTakenError, dialect_of
 from core.stores.schema import events
@@ -27,6 +31,7 @@ class SqlEventStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._dialect = dialect_of(engine)
+        self._source = uuid.uuid4().hex
 
     def check(self) -> dict[str, object]:
         """Implements `Check`: the database answers and has the events table."""
@@ -44,7 +49,6 @@ class SqlEventStore:
             while new := [firsts[event_id] for event_id in sorted(firsts.keys() - kept.keys())]:
                 try:
                     self._dialect.insert(connection, new)
-                    connection.commit()
                     break
                 except IdTakenError:
                     # Rare, so only now it is asked which; another writer may add more of them meanwhile.
@@ -52,7 +56,12 @@ class SqlEventStore:
                     known, kept = kept, self._by_ids(connection, firsts)
                     if kept.keys() == known.keys():
                         raise EventNotStorableError("An id is taken by an event that is no longer there.") from None
-        return [_outcome(item, kept.get(item.event_id), firsts[item.event_id]) for item in batch]
+            # What an event is measured by: the one that was there, else the first of the batch with its id.
+            firsts |= kept
+            outcomes = [_outcome(item, firsts[item.event_id]) for item in batch]
+            tallies.add(connection, f"{self._source}.{get_ident()}", _counts(batch, outcomes, firsts))
+            connection.commit()
+        return outcomes
 
     def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         """See `EventReader.find`."""
@@ -115,7 +124,18 @@ class SqlEventStore:
         return and_(true(), *conditions)
 
 
-def _outcome(item: Event, kept: Event | None, first: Event) -> Outcome:
-    if kept is None and item is first:
+def _outcome(item: Event, first: Event) -> Outcome:
+    if item is first:
         return Outcome.STORED
-    return Outcome.DUPLICATE if item.same_content(kept or first) else Outcome.CONFLICT
+    return Outcome.DUPLICATE if item.same_content(first) else Outcome.CONFLICT
+
+
+def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping[str, Event]) -> tallies.Counts:
+    """What to add to the tallies. A message that came twice was accepted once, which its receive time tells."""
+    counts: Counter[tuple[int, tallies.Tally]] = Counter()
+    for item, outcome in zip(batch, outcomes, strict=True):
+        if outcome is Outcome.STORED:
+            counts[tallies.minute_of(item.received_at), "stored"] += 1
+        elif outcome is Outcome.DUPLICATE and item.received_at != firsts[item.event_id].received_at:
+            counts[tallies.minute_of(item.received_at), "repeated"] += 1
+    return counts

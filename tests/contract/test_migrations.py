@@ -99,7 +99,7 @@ def test_several_processes_may_migrate_at_once(path: Path) -> None:
         with ThreadPoolExecutor() as pool:
             outputs = list(pool.map(lambda process: process.communicate("go\n", timeout=30)[0], processes))
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert sorted(output.strip() for output in outputs) == ["('0002', '0002')", "('0002', '0002')", "(None, '0002')"]
+    assert sorted(output.strip() for output in outputs) == ["('0003', '0003')", "('0003', '0003')", "(None, '0003')"]
 
 
 def test_another_writer_of_a_new_database_is_waited_for(path: Path, engine: Engine) -> None:
