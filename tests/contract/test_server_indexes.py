@@ -1,0 +1,120 @@
+"""The same on the servers: every usual query reads its page off an index, without sorting what it found."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from core.queries import EventFilter, PageRequest, Position
+from core.stores.sql import SqlEventStore
+from tests import builders, databases
+
+EVENTS = [
+    builders.event(number, event_type=f"type {number % 40}", customer_id=number // 40 % 25, timestamp_utc=number)
+    for number in range(4000)
+]
+PLACE = Position(timestamp_utc=2000, event_id=EVENTS[2000].event_id, offset=1)
+
+CASES = pytest.mark.parametrize(
+    ("conditions", "index"),
+    [
+        ({}, "ix_events_time"),
+        ({"start": 1, "end": 3000}, "ix_events_time"),
+        ({"event_types": ("type 1",)}, "ix_events_type_time"),
+        ({"event_types": ("type 1",), "start": 1, "end": 3000}, "ix_events_type_time"),
+        ({"customer_ids": (1,)}, "ix_events_customer_time"),
+        ({"customer_ids": (1,), "start": 1, "end": 3000}, "ix_events_customer_time"),
+        ({"visible_customers": (1,)}, "ix_events_customer_time"),
+        ({"customer_ids": (1,), "event_types": ("type 1",)}, "ix_events_customer_type_time"),
+        ({"customer_ids": (1,), "event_types": ("type 1",), "start": 1, "end": 3000}, "ix_events_customer_type_time"),
+    ],
+)
+
+
+def filled(engine: Engine, analyze: str) -> Engine:
+    databases.empty(engine)
+    SqlEventStore(engine).add(EVENTS)
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql(analyze).close()
+    return engine
+
+
+@pytest.fixture(scope="module")
+def full_postgresql(postgresql: Engine) -> Iterator[Engine]:
+    yield filled(postgresql, "ANALYZE events")
+    databases.empty(postgresql)
+
+
+@pytest.fixture(scope="module")
+def full_mariadb(mariadb: Engine) -> Iterator[Engine]:
+    yield filled(mariadb, "ANALYZE TABLE events")
+    databases.empty(mariadb)
+
+
+def first_statement(engine: Engine, call: Callable[[], object]) -> tuple[str, Any]:
+    """The first statement of a call, such as the one that finds a page, and its parameters."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    call()
+    event.remove(engine, "before_cursor_execute", note)
+    return statements[0]
+
+
+def page_statement(engine: Engine, event_filter: EventFilter, page: PageRequest) -> tuple[str, Any]:
+    return first_statement(engine, lambda: SqlEventStore(engine).find(event_filter, page))
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("after", [None, PLACE])
+@CASES
+def test_postgresql_reads_a_page_off_its_index(
+    full_postgresql: Engine, conditions: dict[str, Any], index: str, after: Position | None, order: Any
+) -> None:
+    page = PageRequest(limit=10, order=order, after=after)
+    statement, parameters = page_statement(full_postgresql, EventFilter(**conditions), page)
+    with full_postgresql.connect() as connection:
+        # A few thousand rows are sorted faster than that; the question is whether they must be.
+        for other_way in ("sort", "seqscan", "bitmapscan", "incremental_sort"):
+            connection.exec_driver_sql(f"SET LOCAL enable_{other_way} = off")
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+        child = connection.exec_driver_sql(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", (index,)
+        ).scalar_one()
+    assert f"using {child} " in plan, plan
+    assert "Sort" not in plan
+    if after:
+        assert "Index Cond: (" in plan
+        assert "ROW(timestamp_utc, event_id)" in plan.partition("Index Cond")[2].partition("\n")[0]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("after", [None, PLACE])
+@CASES
+def test_mariadb_reads_a_page_off_its_index(
+    full_mariadb: Engine, conditions: dict[str, Any], index: str, after: Position | None, order: Any
+) -> None:
+    page = PageRequest(limit=10, order=order, after=after)
+    statement, parameters = page_statement(full_mariadb, EventFilter(**conditions), page)
+    with full_mariadb.connect() as connection:
+        [plan] = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings()
+    assert plan["key"] == index
+    assert "filesort" not in plan["Extra"]
+    if after:
+        assert plan["type"] == "range"
+
+
+def test_one_event_is_read_by_its_id(full_postgresql: Engine, full_mariadb: Engine) -> None:
+    for engine in (full_postgresql, full_mariadb):
+        store = SqlEventStore(engine)
+        statement, parameters = first_statement(engine, partial(store.get, EVENTS[7].event_id))
+        with engine.connect() as connection:
+            rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
+        plan = "\n".join(map(str, rows))
+        assert "Seq Scan" not in plan
+        assert ("event_ids_pkey" in plan) or ("PRIMARY" in plan)
