@@ -17,6 +17,7 @@ from local_runner.backup_command import backup
 from local_runner.client_commands import app as client_app
 from local_runner.dead_letter_commands import app as dead_letter_app
 from local_runner.load_command import load_test
+from local_runner.partitions_command import app as partitions_app
 from local_runner.reconcile_command import reconcile
 from local_runner.secret import with_secret
 
@@ -31,6 +32,7 @@ app.command()(backup)
 app.command()(reconcile)
 app.add_typer(client_app, name="client")
 app.add_typer(dead_letter_app, name="dead-letters")
+app.add_typer(partitions_app, name="partitions")
 
 
 def main() -> None:
