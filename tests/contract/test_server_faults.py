@@ -1,6 +1,7 @@
 """Database servers that are away, busy or refuse: what is the server's fault passes, what is the event's does not."""
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -240,6 +241,18 @@ def test_an_id_whose_event_was_taken_away_by_hand_holds_up_that_event_only(postg
     with pytest.raises(EventNotStorableError):
         store.add([event(1), event(2)])
     assert store.add([event(2)]) == [Outcome.STORED]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "driver", "extra"), [("postgres", "psycopg", "postgres"), ("mariadb", "pymysql", "mysql")]
+)
+def test_a_driver_that_is_missing_is_named_by_its_extra(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, driver: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
+    with pytest.raises(InvalidSettingsError, match=rf"audit-log-service\[{extra}\]") as caught:
+        open_engine(f"{scheme}://user:hunter2@host/db")
+    assert "hunter2" not in told(caught.value)
 
 
 def test_a_url_that_names_another_driver_is_refused() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from core.queries import EventFilter, PageRequest, Position
+from core.queries import DataFilter, EventFilter, PageRequest, Position
 from core.stores.sql import SqlEventStore
 from tests import builders, databases
 
@@ -118,3 +118,12 @@ def test_one_event_is_read_by_its_id(full_postgresql: Engine, full_mariadb: Engi
         plan = "\n".join(map(str, rows))
         assert "Seq Scan" not in plan
         assert ("event_ids_pkey" in plan) or ("PRIMARY" in plan)
+
+
+def test_postgresql_finds_a_value_inside_of_event_data_by_an_index(full_postgresql: Engine) -> None:
+    wanted = EventFilter(data=(DataFilter(path=("number",), values=(7, 8)),))
+    statement, parameters = page_statement(full_postgresql, wanted, PageRequest())
+    with full_postgresql.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+    assert "Bitmap Index Scan on events_default_event_data_idx" in plan, plan

@@ -95,7 +95,7 @@ class RabbitMQDeadLetters:
         headers: dict[str, Any] = dict(properties.headers or {})
         by_broker = headers.get("x-first-death-reason") == "delivery_limit"
         receive_count = DELIVERY_LIMIT if by_broker else self._max_receives
-        return DeadLetter(properties.message_id or "", message.body.decode(), receive_count)
+        return DeadLetter(properties.message_id or "", message.body.decode(errors="replace"), receive_count)
 
 
 def _fresh(message: DeliveredMessage) -> tuple[bytes, aiormq.spec.Basic.Properties]:

@@ -127,7 +127,7 @@ def _delivery(message: DeliveredMessage) -> Delivery:
     return Delivery(
         tag=message.delivery_tag or 0,
         message_id=properties.message_id or "",
-        body=message.body.decode(),
+        body=message.body.decode(errors="replace"),  # not ours then, and refused as no event
         receive_count=int(headers.get("x-delivery-count", 0)) + 1,
         sent_at=sent_at,
     )

@@ -25,6 +25,7 @@ CREATE TABLE events (
     received_at bigint NOT NULL,
     recorded_by varchar(255) NOT NULL
 ) PARTITION BY RANGE (timestamp_utc);
+CREATE INDEX ix_events_data ON events USING gin (event_data jsonb_path_ops);
 CREATE TABLE events_default PARTITION OF events DEFAULT;
 CREATE TABLE event_ids (event_id uuid PRIMARY KEY, timestamp_utc bigint NOT NULL)
 """
