@@ -146,7 +146,7 @@ def _front(settings: Settings, host: str, port: int, scheme: str, asked_to_stop:
     pipeline = Pipeline(settings)
     greet(settings, host, port, scheme)
     shared_limits = bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
-    waits = shared_limits or settings.trusted_jwks_url is not None
+    waits = shared_limits or settings.trusted_jwks_url is not None or settings.spool == "disk"
     return Front(
         Application(pipeline.services),
         on_start=partial(_stop_if_asked, asked_to_stop),
