@@ -12,7 +12,9 @@ import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import uuid_utils
@@ -20,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.models import Event
+from local_runner.dead_letters import DeadLetterFile
 from local_runner.queue import InMemoryQueue
 
 if TYPE_CHECKING:
@@ -37,8 +40,9 @@ PUBLISHERS = (1, 16, 64)
 @contextmanager
 def memory() -> Iterator[tuple[EventPublisher, EventSource]]:
     """Open the queue of the local runner, without its spool."""
-    queue = InMemoryQueue()
-    yield queue, queue
+    with TemporaryDirectory() as directory:  # which stays empty: nothing is given up
+        queue = InMemoryQueue(DeadLetterFile(Path(directory) / "dead-letters.db", lambda *_: {}))
+        yield queue, queue
 
 
 @contextmanager

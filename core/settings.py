@@ -92,6 +92,11 @@ class Settings(BaseModel):
     queue_url: Url = Field(
         default="memory://", repr=False, description="Where accepted events wait; memory:// is this process."
     )
+    spool: Literal["process", "disk", "off"] = Field(
+        default="process",
+        description="What memory:// outlives: process: a kill of the process, and a power cut but for its last moment; "
+        "disk: a power cut too, at the price of speed; off: neither.",
+    )
     auth: Literal["open", "clients"] = Field(
         default="open", description="open: anyone on this machine gets a token; clients: registered clients do."
     )

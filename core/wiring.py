@@ -51,6 +51,7 @@ class Services:
         reader: EventReader | None = None,
         writer: EventWriter | None = None,
         clients: ClientReader | None = None,
+        dead_letters: DeadLetterQueue | None = None,
         checks: Mapping[str, Check] | None = None,
         meter: Meter | None = None,
         ledger: Ledger | None = None,
@@ -61,7 +62,10 @@ class Services:
         self.meter: Meter = meter or _Unobserved()
         self._ledger: Ledger = ledger or _Unobserved()
         self._opened = ExitStack()
-        given = {"publisher": publisher, "reader": reader, "writer": writer, "clients": clients, "checks": checks}
+        given = {
+            "publisher": publisher, "reader": reader, "writer": writer, "clients": clients,
+            "dead_letters": dead_letters, "checks": checks,
+        }  # fmt: skip
         # A cached_property keeps its value here: what is given takes the place of what would be built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
 

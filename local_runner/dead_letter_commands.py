@@ -15,6 +15,7 @@ from core.ports import DeadLetter
 from core.settings import Settings
 from core.wiring import Services
 from local_runner import logs
+from local_runner.pipeline import beside
 
 app = typer.Typer(help="Events that were given up.", no_args_is_help=True)
 
@@ -79,7 +80,7 @@ def opened() -> Iterator[Services]:
     """The parts that the environment describes, for one command."""
     settings = Settings.from_environ()
     logs.configure(settings.log_format)
-    services = Services(settings)
+    services = beside(settings)
     try:
         yield services
     finally:

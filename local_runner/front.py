@@ -25,9 +25,12 @@ from local_runner.gateway import MAX_BODY_BYTES, too_large
 BODY_SECONDS: Final = 10.0
 """How long a body may take to arrive."""
 
-# Accepting one event never waits and takes less time than handing it to a thread and back. All else may wait for the
-# store, or has a body of megabytes to read.
-_ON_THE_LOOP: Final = ("POST", "/event")
+_THREADS: Final = 4
+# Of those that accept events where that waits: so many requests have their answer by one sync of the spool.
+_ACCEPTING_THREADS: Final = 64
+# Where accepting one event does not wait, it takes less time than handing it to a thread and back. All else may wait
+# for the store, or has a body of megabytes to read.
+_ACCEPTING: Final = ("POST", "/event")
 # Stands for a value that granian does not give, so that the header is refused where it is read, not taken as missing.
 _NOT_ASCII: Final = "\N{REPLACEMENT CHARACTER}"
 
@@ -36,8 +39,7 @@ class Front:
     """An RSGI application around the WSGI one.
 
     `on_start` is called when the loop runs, and so hears signals; `on_stop` once the last one is answered.
-    `waits` says that accepting an event asks another host first, for which the event loop has no time. `threads` is how
-    many requests may wait at once.
+    `waits` says that accepting an event asks another host or waits for a disk, for which the event loop has no time.
     """
 
     def __init__(
@@ -46,23 +48,23 @@ class Front:
         *,
         on_start: Callable[[], None],
         on_stop: Callable[[], None],
-        threads: int,
         waits: bool = False,
     ) -> None:
         self._application = application
-        self._on_the_loop = None if waits else _ON_THE_LOOP
+        self._accepting = ThreadPoolExecutor(_ACCEPTING_THREADS, thread_name_prefix="accepting") if waits else None
         self._on_start = on_start
         self._on_stop = on_stop
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="handler")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
         environ = _environ(scope)
         environ["wsgi.input"] = await _body(environ, protocol)
-        if (scope.method, scope.path) == self._on_the_loop:
+        threads = self._accepting if (scope.method, scope.path) == _ACCEPTING else self._threads
+        if threads is None:
             answer = self._answer(environ)
         else:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ)
+            answer = await asyncio.get_running_loop().run_in_executor(threads, self._answer, environ)
         protocol.response_bytes(*answer)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -72,6 +74,8 @@ class Front:
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """Stop, in the worker, when its last request is answered."""
         self._threads.shutdown()
+        if self._accepting:
+            self._accepting.shutdown()
         self._on_stop()
 
     def _answer(self, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

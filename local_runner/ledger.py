@@ -10,23 +10,40 @@ from typing import Final
 
 from core.errors import StoreUnavailableError
 from core.models import Event
-from core.stores.tallies import ACCEPTED, SqlTallies, Tally, minute_of
+from core.stores.tallies import ACCEPTED, NUMBERED, SqlTallies, Tally, minute_of
+from local_runner.spool.slot import Past
 
 NOTE_SECONDS: Final = 1.0
-"""How often what was counted is noted: so much of it a process that is killed may leave uncounted."""
+"""How often what was counted is noted."""
 
 _log = logging.getLogger(__name__)
 
 
 class AcceptedLedger:
-    """Implements `Ledger`: counts in memory, and notes the counts in the event store by a thread of its own."""
+    """Implements `Ledger`: counts in memory, and notes the counts in the event store by a thread of its own.
 
-    def __init__(self, tallies: SqlTallies) -> None:
+    A process that is killed leaves its last second uncounted. Its spool knows how many there were, so the next process
+    counts them, in the minute of its death; without a spool they stay uncounted.
+    """
+
+    def __init__(self, tallies: SqlTallies, pasts: Sequence[Past] = ()) -> None:
+        """`pasts` are of the spool's slots, first the one that goes on.
+
+        Raises:
+            StoreUnavailableError: the counts of earlier processes cannot be read.
+        """
         self._tallies = tallies
-        self._source: Final = uuid.uuid4().hex
+        self._source: Final = pasts[0].slot if pasts else uuid.uuid4().hex
         self._counts: Counter[tuple[int, Tally]] = Counter()
         self._lock = Lock()
         self._stop = Flag()
+        for past in pasts:
+            uncounted = past.accepted - tallies.count(past.slot, 0, NUMBERED)
+            # Negative where the spool was removed: the numbers begin anew.
+            counts: dict[tuple[int, Tally], int] = {(0, NUMBERED): uncounted}
+            if uncounted > 0:
+                counts[int(past.written_at) // 60, ACCEPTED] = uncounted
+            tallies.add(past.slot, counts)
         self._thread = Thread(target=self._keep_noting, name="ledger", daemon=True)
         self._thread.start()
 
@@ -35,6 +52,7 @@ class AcceptedLedger:
         with self._lock:
             for event in events:
                 self._counts[minute_of(event.received_at), ACCEPTED] += 1
+            self._counts[0, NUMBERED] += len(events)
 
     def close(self) -> None:
         """Note what was counted last."""

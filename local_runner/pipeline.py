@@ -1,9 +1,10 @@
-"""What lives in one process: the queue, its consumer and the store, started together and drained together."""
+"""What lives in one process: the queue, its spool and consumer, and the store, started and drained together."""
 
 import atexit
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Final
 
 from core.brokers import broker
@@ -19,12 +20,18 @@ from core.stores.tallies import SqlTallies
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
+from local_runner.dead_letters import FILE_NAME, DeadLetterFile
 from local_runner.ledger import AcceptedLedger
 from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.secret import make_data_dir, with_secret
+from local_runner.spool.recovery import unsettled
+from local_runner.spool.spool import open_spool
 
 DRAIN_SECONDS: Final = 8.0
 """How long a stop waits for the store. Process managers kill what takes longer than 10 seconds in all."""
+
+SPOOL_NAME: Final = "spool"
+"""The spool's directory in the data directory."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +52,16 @@ class Pipeline:
             StoreUnavailableError: the store cannot be opened or written.
         """
         settings = prepared(settings)
-        self.queue = InMemoryQueue(queue_limits or QueueLimits())
+        if settings.spool != "off":
+            make_data_dir(settings)
+        handler = lambda_consumer(lambda: self.services)
+        self._dead_letters = DeadLetterFile(settings.data_dir / FILE_NAME, handler)
+        self._spool = open_spool(settings.data_dir / SPOOL_NAME, settings.spool)
+        self.queue = InMemoryQueue(self._dead_letters, queue_limits or QueueLimits(), spool=self._spool)
         engine = open_engine(settings.store_url)
         self._store = SqlEventStore(engine)
-        self._ledger = AcceptedLedger(SqlTallies(engine))
-        self._consumer = ConsumerSupervisor(self.queue, lambda_consumer(lambda: self.services), consumer_limits)
+        self._ledger = AcceptedLedger(SqlTallies(engine), self._spool.pasts())
+        self._consumer = ConsumerSupervisor(self.queue, handler, consumer_limits)
         self.services = Services(
             settings,
             publisher=self.queue,
@@ -65,22 +77,22 @@ class Pipeline:
         """Take no more events, and store those that were taken, for at most `timeout` seconds."""
         started = time.monotonic()
         self.queue.close()
-        while self._left() and time.monotonic() < started + timeout:
+        while self.queue.held and time.monotonic() < started + timeout:
             time.sleep(0.01)
         self._consumer.stop(timeout=1.0)
-        dead_letters = self.queue.state().dead_letters
-        if left := self._left():
+        left = self.queue.held
+        if not left:
+            _log.info("stopped; every accepted event is stored or in the dead letters")
+        elif self._spool.state().mode == "off":
             _log.error("stopped before all events were stored", extra={"lost": left, "after_seconds": timeout})
-        if dead_letters:
-            _log.error("stopped with dead letters, which are lost", extra={"dead_letters": dead_letters})
-        if not left and not dead_letters:
-            _log.info("stopped; every accepted event is stored")
+        else:
+            _log.warning(
+                "stopped before all events were stored; they wait in the spool for the next start",
+                extra={"events": left, "after_seconds": timeout},
+            )
         self._ledger.close()
+        self._spool.close()
         self._store.close()
-
-    def _left(self) -> int:
-        state = self.queue.state()
-        return state.waiting + state.in_flight
 
     def _check_queue(self) -> dict[str, object]:
         state = self.queue.state()
@@ -89,7 +101,24 @@ class Pipeline:
             "in_flight": state.in_flight,
             "dead_letters": state.dead_letters,
             "oldest_age_seconds": round(state.oldest_age_seconds, 3),
+            "spool": asdict(self._spool.state()),
         }
+
+
+def beside(settings: Settings) -> Services:
+    """The parts that a command needs beside the service, which may be running or not."""
+    if settings.queue_scheme != "memory":
+        return Services(settings)
+
+    def waiting() -> dict[str, object]:
+        return {"waiting": unsettled(settings.data_dir / SPOOL_NAME)}
+
+    parts = Services(
+        settings,
+        dead_letters=DeadLetterFile(settings.data_dir / FILE_NAME, lambda_consumer(lambda: parts)),
+        checks={"queue": waiting},
+    )
+    return parts
 
 
 def prepared(settings: Settings) -> Settings:
@@ -162,3 +191,9 @@ def services(settings: Settings) -> Services:
     pipeline = Pipeline(settings)
     atexit.register(pipeline.close)
     return pipeline.services
+
+
+def dead_letters(settings: Settings) -> DeadLetterFile:
+    """The dead letters of the pipeline with these settings, whether or not it runs."""
+    services = Services(settings)
+    return DeadLetterFile(settings.data_dir / FILE_NAME, lambda_consumer(lambda: services))

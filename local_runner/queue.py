@@ -1,4 +1,4 @@
-"""The in-memory queue, with the semantics of an SQS standard queue.
+"""The in-memory queue, with the semantics of an SQS standard queue, and a spool that outlives its process.
 
 A message that was received stays in flight until it is deleted; if that does not happen within the visibility timeout
 it is received again, and after a set number of receives it becomes a dead letter.
@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 
 import heapq
 import itertools
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -14,11 +15,34 @@ from dataclasses import dataclass
 from sys import getsizeof
 from threading import Condition
 from threading import Event as Flag
-from typing import Final
+from typing import Final, Protocol
 
 from core.errors import QueueFullError, QueueUnavailableError
 from core.models import Event
 from core.ports import Message
+from local_runner.spool.spool import NoSpool, Spool
+
+_BURIAL_RETRY_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class DeadLetters(Protocol):
+    """Where the queue puts what it gives up."""
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Keep messages durably.
+
+        Raises:
+            QueueUnavailableError: none was kept; trying again later helps.
+        """
+
+    def count(self) -> int:
+        """How many there are.
+
+        Raises:
+            QueueUnavailableError: nobody knows.
+        """
 
 
 @dataclass(frozen=True)
@@ -52,52 +76,66 @@ class _Entry:
     due: float = 0.0
     paused: bool = False  # failed, and waiting for its next receive
 
+    @property
+    def message(self) -> Message:
+        return Message(str(self.number), self.receipt_handle, self.body, self.receive_count, self.sent_at)
+
 
 class InMemoryQueue:
-    """Implements `EventPublisher` and `EventSource`. Safe to use from several threads."""
+    """Implements `EventPublisher` and `EventSource`. Safe to use from several threads.
+
+    What earlier processes left in the spool is read from there as it is received, so that it never fills the memory.
+    """
 
     def __init__(
         self,
+        dead_letters: DeadLetters,
         limits: QueueLimits = QueueLimits(),
         *,
+        spool: Spool | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        self._dead_letters = dead_letters
         self._limits: Final = limits
+        self._spool: Final = spool or NoSpool()
         self._clock = clock
         self._wall_clock = wall_clock
         self._changed = Condition()
         self._receivers = 0
         self._closed = Flag()
         self._numbers = itertools.count(1)
+        self._arriving = 0  # on their way through the spool
         self._waiting: deque[_Entry] = deque()
         self._in_flight: dict[str, _Entry] = {}
         # When to look at which receipts again: one timer for a whole batch, since a batch is received at once.
         self._timers: list[tuple[float, int, tuple[str, ...]]] = []
-        self._dead: list[_Entry] = []
+        self._given_up: list[_Entry] = []  # still in flight, until they are in the dead letters
+        self._burial_fails = False
         self._bytes = 0
 
     def publish(self, events: Sequence[Event]) -> None:
         """See `EventPublisher.publish`."""
         now = self._wall_clock()
-        bodies = (event.model_dump_json() for event in events)
-        entries = [_Entry(next(self._numbers), body, getsizeof(body), now) for body in bodies]
-        size = sum(entry.size for entry in entries)
+        bodies = [event.model_dump_json() for event in events]
+        sizes = [getsizeof(body) for body in bodies]
+        self._reserve(len(bodies), sum(sizes))
+        try:
+            numbers = self._spool.append([body.encode() for body in bodies], now)
+        except BaseException:
+            with self._changed:
+                self._arriving -= len(bodies)
+                self._bytes -= sum(sizes)
+            raise
         with self._changed:
-            if self._closed.is_set():
-                raise QueueUnavailableError("The service is shutting down: nothing was accepted, send it again.")
-            held = len(self._waiting) + len(self._in_flight)
-            if held + len(entries) > self._limits.max_messages or self._bytes + size > self._limits.max_bytes:
-                raise QueueFullError(
-                    "The queue is full: nothing was accepted, send it again after Retry-After seconds."
-                )
-            self._bytes += size
-            self._waiting.extend(entries)
+            self._arriving -= len(bodies)
+            self._waiting.extend(map(_Entry, numbers, bodies, sizes, itertools.repeat(now)))
             if self._receivers:
                 self._changed.notify()
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
         """See `EventSource.receive`."""
+        self._load_spooled(max_messages)
         if not self._wait_for_one(wait):
             return []
         if window and len(self._waiting) < max_messages:
@@ -112,18 +150,15 @@ class InMemoryQueue:
                 entry.paused = False
                 self._in_flight[entry.receipt_handle] = entry
             self._set_timer(due, [entry.receipt_handle for entry in entries])
-        return [
-            Message(str(entry.number), entry.receipt_handle, entry.body, entry.receive_count, entry.sent_at)
-            for entry in entries
-        ]
+        return [entry.message for entry in entries]
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
         """See `EventSource.delete`."""
         with self._changed:
-            for receipt_handle in receipt_handles:
-                if entry := self._in_flight.pop(receipt_handle, None):
-                    self._bytes -= entry.size
+            entries = [entry for handle in receipt_handles if (entry := self._in_flight.pop(handle, None))]
+            self._bytes -= sum(entry.size for entry in entries)
             self._changed.notify_all()
+        self._spool.settle([entry.number for entry in entries])
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
         """See `EventSource.retry_after`."""
@@ -134,30 +169,26 @@ class InMemoryQueue:
                 entry.receive_count -= 0 if counted else 1
             self._pause(entries, 0.0 if self._closed.is_set() else delay)
 
-    def dead_letters(self) -> list[str]:
-        """The bodies of the messages that were given up."""
+    @property
+    def held(self) -> int:
+        """How many accepted events are not dealt with, in memory and in the spool."""
         with self._changed:
-            return [entry.body for entry in self._dead]
-
-    def redrive(self) -> int:
-        """Put all dead letters back, with their receives forgotten; how many there were."""
-        with self._changed:
-            redriven, self._dead = self._dead, []
-            for entry in redriven:
-                entry.receive_count = 0
-            self._waiting.extendleft(reversed(redriven))
-            self._bytes += sum(entry.size for entry in redriven)
-            self._changed.notify_all()
-            return len(redriven)
+            return self._held()
 
     def state(self) -> QueueState:
-        """Counts and the oldest age at this moment."""
+        """Counts and the oldest age at this moment.
+
+        Raises:
+            QueueUnavailableError: the dead letters cannot be counted.
+        """
+        dead_letters = self._dead_letters.count()
         with self._changed:
             oldest = min((entry.sent_at for entry in self._in_flight.values()), default=None)
             if self._waiting and (oldest is None or self._waiting[0].sent_at < oldest):
                 oldest = self._waiting[0].sent_at
             age = 0.0 if oldest is None else max(0.0, self._wall_clock() - oldest)
-            return QueueState(len(self._waiting), len(self._in_flight), len(self._dead), age)
+            in_flight = len(self._in_flight)
+            return QueueState(self._held() - in_flight, in_flight, dead_letters, age)
 
     def close(self) -> None:
         """Take no more messages; what is in the queue can still be received, and what waits for a retry at once."""
@@ -165,12 +196,65 @@ class InMemoryQueue:
             self._closed.set()
             self._pause([entry for entry in self._in_flight.values() if entry.paused], 0.0)
 
+    def _held(self) -> int:
+        return len(self._waiting) + len(self._in_flight) + self._arriving + self._spool.to_replay
+
+    def _reserve(self, count: int, size: int) -> None:
+        with self._changed:
+            if self._closed.is_set():
+                raise QueueUnavailableError("The service is shutting down: nothing was accepted, send it again.")
+            if self._held() + count > self._limits.max_messages or self._bytes + size > self._limits.max_bytes:
+                raise QueueFullError(
+                    "The queue is full: nothing was accepted, send it again after Retry-After seconds."
+                )
+            self._arriving += count
+            self._bytes += size
+
+    def _load_spooled(self, at_most: int) -> None:
+        """Take the next events of earlier processes into memory, if there is room; they come before all others."""
+        if not self._spool.to_replay or len(self._waiting) >= at_most or self._bytes >= self._limits.max_bytes:
+            return
+        coming = min(at_most, self._spool.to_replay)
+        with self._changed:
+            self._arriving += coming  # so that they are counted on their way
+        records = self._spool.replay(at_most)
+        bodies = [record.payload.decode() for record in records]
+        entries = [
+            _Entry(record.number, body, getsizeof(body), record.sent_at)
+            for record, body in zip(records, bodies, strict=True)
+        ]
+        with self._changed:
+            self._arriving -= coming
+            self._waiting.extendleft(reversed(entries))
+            self._bytes += sum(entry.size for entry in entries)
+
+    def _bury(self) -> None:
+        """Put what was given up into the dead letters; what they do not take stays here, and is tried again."""
+        with self._changed:
+            entries, self._given_up = self._given_up, []
+        if not entries:
+            return
+        try:
+            self._dead_letters.add([entry.message for entry in entries])
+        except QueueUnavailableError as exc:
+            if not self._burial_fails:
+                _log.error("the dead letters take nothing; it stays in the queue", extra={"reason": str(exc)})
+            self._burial_fails = True
+            with self._changed:
+                self._pause(entries, _BURIAL_RETRY_SECONDS)
+            return
+        self._burial_fails = False
+        _log.error("events became dead letters", extra={"events": len(entries)})
+        self.delete([entry.receipt_handle for entry in entries])
+
     def _wait_for_one(self, wait: float) -> bool:
         deadline = self._clock() + wait
-        with self._changed:
-            while True:
+        while True:
+            with self._changed:
+                self._bring_back(self._clock())
+            self._bury()
+            with self._changed:
                 now = self._clock()
-                self._bring_back(now)
                 if self._waiting:
                     return True
                 next_timer = self._timers[0][0] if self._timers else deadline
@@ -200,10 +284,9 @@ class InMemoryQueue:
                 entry = self._in_flight.get(receipt_handle)
                 if entry is None or entry.due > now:
                     continue  # deleted since, or given another time, which has its own timer
-                del self._in_flight[receipt_handle]
                 if entry.receive_count >= self._limits.max_receives:
-                    self._dead.append(entry)
-                    self._bytes -= entry.size
+                    self._given_up.append(entry)
                 else:
+                    del self._in_flight[receipt_handle]
                     returned.append(entry)
         self._waiting.extendleft(reversed(returned))

@@ -37,9 +37,6 @@ _HEADER_BYTES: Final = 64 * 1024
 _STOP_SECONDS: Final = round(BODY_SECONDS + DRAIN_SECONDS) + 2
 """After so long a stop ends by force. It rarely takes a second; clients that hang, and a store that does, add to it."""
 
-_THREADS: Final = 4
-_THREADS_ON_BROKER: Final = 32  # each waits some milliseconds for a confirmation, and takes no processor meanwhile
-
 _GRANIANS_LOG: Final = {"loggers": {"_granian": {"propagate": True}}}  # by our handler, in our format
 
 
@@ -170,14 +167,17 @@ def _front(  # noqa: PLR0913, PLR0917 - what the parent knows and its workers ne
         if not greeted.value:
             greet(settings, host, port, scheme)
             greeted.value = True
-    shared_limits = bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
-    on_broker = settings.queue_scheme != "memory"
+    waits = (
+        settings.queue_scheme != "memory"
+        or settings.spool == "disk"
+        or settings.trusted_jwks_url is not None
+        or (bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://")
+    )
     return Front(
         Application(services),
         on_start=partial(_stop_if_asked, asked_to_stop),
         on_stop=close,
-        threads=_THREADS_ON_BROKER if on_broker else _THREADS,
-        waits=on_broker or shared_limits or settings.trusted_jwks_url is not None,
+        waits=waits,
     )
 
 

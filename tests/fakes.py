@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from core.errors import EventNotStorableError, QueueFullError, StoreUnavailableError
+from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
 from core.models import Client, Event
-from core.ports import EventReader, EventWriter, Outcome
+from core.ports import EventReader, EventWriter, Message, Outcome
 from core.queries import DataFilter, EventFilter, JsonScalar, Matches, PageRequest
 from core.wiring import Services
 from functions.endpoint import Operation, lambda_handler
@@ -52,6 +52,30 @@ class FakeQueue:
     def bodies(self) -> list[str]:
         """What the messages carry."""
         return [event.model_dump_json() for event in self.events]
+
+
+class FakeDeadLetters:
+    """What an in-memory queue gave up, the oldest first. It can be told to be down."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.down = False
+
+    def add(self, messages: Sequence[Message]) -> None:
+        self._reach()
+        self.messages.extend(messages)
+
+    def count(self) -> int:
+        self._reach()
+        return len(self.messages)
+
+    @property
+    def bodies(self) -> list[str]:
+        return [message.body for message in self.messages]
+
+    def _reach(self) -> None:
+        if self.down:
+            raise QueueUnavailableError("The dead letters cannot be used at the moment.")
 
 
 class FakeStore:

@@ -1,11 +1,15 @@
 """The queues that the contract of consumers holds for. Each other adapter has a module of its own beside this one."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from core.models import Event
-from core.ports import DeadLetter, DeadLetterQueue, EventPublisher, EventSource
+from core.ports import DeadLetterQueue, EventPublisher, EventSource
+from local_runner.dead_letters import DeadLetterFile
 from local_runner.queue import InMemoryQueue, QueueLimits
 
 MAX_RECEIVES = 3
@@ -32,31 +36,18 @@ class QueueUnderTest:
         self.source = self.open_source()
 
 
-class _InMemoryDeadLetters:
-    """The dead letters of the in-memory queue, in the shape of the port."""
-
-    def __init__(self, queue: InMemoryQueue) -> None:
-        self._queue = queue
-
-    def dead_letters(self, limit: int) -> list[DeadLetter]:
-        bodies = self._queue.dead_letters()[:limit]
-        return [DeadLetter(Event.model_validate_json(body).event_id, body, MAX_RECEIVES) for body in bodies]
-
-    def redrive(self, message_ids: Collection[str] | None = None) -> int:
-        if message_ids is not None:
-            raise NotImplementedError
-        return self._queue.redrive()
-
-
 @contextmanager
 def memory_queue() -> Iterator[QueueUnderTest]:
-    """The in-memory queue has no connection to lose: what its consumer left comes again after the timeout."""
-    queue = InMemoryQueue(QueueLimits(visibility_timeout=1.0, max_receives=MAX_RECEIVES))
-    yield QueueUnderTest(
-        queue,
-        queue,
-        _InMemoryDeadLetters(queue),
-        open_source=lambda: queue,
-        close_source=lambda: None,
-        refuses_ids=NotImplementedError,
-    )
+    """The in-memory queue has no connection to lose: what its consumer left comes again after the timeout.
+
+    Its dead letters are redriven into the consume handler, which here puts them back into the queue.
+    """
+
+    def put_back(sqs_event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
+        queue.publish([Event.model_validate_json(record["body"]) for record in sqs_event["Records"]])
+        return {"batchItemFailures": []}
+
+    with TemporaryDirectory() as directory:
+        dead_letters = DeadLetterFile(Path(directory) / "dead-letters.db", put_back)
+        queue = InMemoryQueue(dead_letters, QueueLimits(visibility_timeout=1.0, max_receives=MAX_RECEIVES))
+        yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=lambda: None)

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from core.errors import AuditLogError
+from core.errors import NotSupportedError
 from core.stores.connection import connected
 
 _IDS_PER_CHUNK: Final = 20_000
@@ -39,10 +39,6 @@ SELECT (SELECT event_id::text FROM looked_at ORDER BY event_id DESC LIMIT 1) AS 
 """)
 
 
-class NoPartitionsError(AuditLogError):
-    """The database does not keep events in partitions. Only PostgreSQL does; others need no care of this kind."""
-
-
 @dataclass(frozen=True, slots=True)
 class Partition:
     """A part of the events: from `start` up to but without `end`, in Unix seconds; both None: what no other takes.
@@ -61,7 +57,7 @@ def partitions(engine: Engine) -> list[Partition]:
     """All partitions, the oldest first, the default one last.
 
     Raises:
-        NoPartitionsError: not PostgreSQL.
+        NotSupportedError: not PostgreSQL.
         StoreUnavailableError: trying again later helps.
     """
     with _postgresql(engine) as connection:
@@ -75,7 +71,7 @@ def create(engine: Engine, months: int, *, now: datetime) -> list[str]:
     readers and writers wait meanwhile, so that no one sees an event in neither place.
 
     Raises:
-        NoPartitionsError: not PostgreSQL.
+        NotSupportedError: not PostgreSQL.
         StoreUnavailableError: someone else holds the table for longer than ten seconds; what was made stays.
     """
     made: list[str] = []
@@ -100,7 +96,7 @@ def expired(engine: Engine, *, before: int) -> list[Partition]:
     """The partitions that lie wholly before this time. The default one never does.
 
     Raises:
-        NoPartitionsError: not PostgreSQL.
+        NotSupportedError: not PostgreSQL.
         StoreUnavailableError: trying again later helps.
     """
     return [partition for partition in partitions(engine) if partition.end is not None and partition.end <= before]
@@ -113,7 +109,7 @@ def drop(engine: Engine, names: Sequence[str], *, before: int) -> int:
     Once its id is gone a retry of such an event is stored again, in the default partition; until then it is refused.
 
     Raises:
-        NoPartitionsError: not PostgreSQL.
+        NotSupportedError: not PostgreSQL.
         StoreUnavailableError: someone else holds the table for longer than ten seconds; what was dropped is gone.
     """
     for name in names:
@@ -128,7 +124,7 @@ def drop(engine: Engine, names: Sequence[str], *, before: int) -> int:
 @contextmanager
 def _postgresql(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name != "postgresql":
-        raise NoPartitionsError("Partitions are for PostgreSQL: this database keeps all events in one table.")
+        raise NotSupportedError("Partitions are for PostgreSQL: this database keeps all events in one table.")
     with connected(engine) as connection:
         yield connection
 

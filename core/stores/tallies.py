@@ -14,11 +14,14 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from core.stores.connection import connected
 from core.stores.schema import tallies
 
-Tally = Literal["accepted", "stored", "repeated"]
+Tally = Literal["accepted", "stored", "repeated", "numbered"]
 Counts = Mapping[tuple[int, Tally], int]
 """By minute since 1970 and what is counted."""
 
 ACCEPTED: Final[Tally] = "accepted"
+NUMBERED: Final[Tally] = "numbered"
+"""How many accepted events of a source are counted in all, in minute 0: those that a killed process left uncounted are
+found by it."""
 
 
 def minute_of(moment: datetime) -> int:
@@ -51,6 +54,17 @@ class SqlTallies:
         with connected(self._engine) as connection:
             add(connection, source, counts)
             connection.commit()
+
+    def count(self, source: str, minute: int, outcome: Tally) -> int:
+        """One count; 0 if nothing was counted.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+        row = {"minute": minute, "outcome": outcome, "source": source}
+        query = select(tallies.c.count).where(*(tallies.c[name] == value for name, value in row.items()))
+        with connected(self._engine) as connection:
+            return connection.execute(query).scalar() or 0
 
     def sums(self, start: int, end: int) -> Counter[Tally]:
         """What all have counted from minute `start` on and before minute `end`.

@@ -7,7 +7,7 @@ from core.models import Event
 from core.ports import Message
 from local_runner.queue import InMemoryQueue, QueueLimits, QueueState
 from tests.builders import event
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeDeadLetters
 
 
 @pytest.fixture
@@ -16,9 +16,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def queue(clock: FakeClock) -> InMemoryQueue:
+def dead_letters() -> FakeDeadLetters:
+    return FakeDeadLetters()
+
+
+@pytest.fixture
+def queue(dead_letters: FakeDeadLetters, clock: FakeClock) -> InMemoryQueue:
     limits = QueueLimits(visibility_timeout=30, max_receives=3)
-    return InMemoryQueue(limits, clock=clock, wall_clock=clock)
+    return InMemoryQueue(dead_letters, limits, clock=clock, wall_clock=clock)
 
 
 def take(queue: InMemoryQueue, at_most: int = 10) -> list[Message]:
@@ -124,7 +129,9 @@ def test_a_retry_comes_after_its_delay_instead_of_the_timeout(queue: InMemoryQue
     assert 2 in numbers(take(queue))
 
 
-def test_a_message_received_too_often_becomes_a_dead_letter(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_message_received_too_often_becomes_a_dead_letter(
+    queue: InMemoryQueue, dead_letters: FakeDeadLetters, clock: FakeClock
+) -> None:
     queue.publish([event(1), event(2)])
     counts = []
     while messages := take(queue):
@@ -132,8 +139,9 @@ def test_a_message_received_too_often_becomes_a_dead_letter(queue: InMemoryQueue
         clock.now += 30
 
     assert counts == [[1, 1], [2, 2], [3, 3]]
-    assert queue.dead_letters() == [event(1).model_dump_json(), event(2).model_dump_json()]
-    assert queue.state().dead_letters == 2
+    assert dead_letters.bodies == [event(1).model_dump_json(), event(2).model_dump_json()]
+    assert [message.receive_count for message in dead_letters.messages] == [3, 3]
+    assert queue.state() == QueueState(waiting=0, in_flight=0, dead_letters=2, oldest_age_seconds=0)
 
 
 def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: InMemoryQueue, clock: FakeClock) -> None:
@@ -147,16 +155,24 @@ def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: InMemoryQu
     assert numbers(take(queue)) == [1]
 
 
-def test_redriven_dead_letters_come_once_more_as_if_never_received(queue: InMemoryQueue, clock: FakeClock) -> None:
-    queue.publish([event(1), event(2)])
+def test_what_the_dead_letters_do_not_take_stays_and_is_tried_again(
+    queue: InMemoryQueue, dead_letters: FakeDeadLetters, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue.publish([event(1)])
+    dead_letters.down = True
     give_up(queue, clock)
+    for _ in range(5):
+        assert (take(queue), queue.held) == ([], 1)
+        clock.now += 1
 
-    assert (queue.redrive(), queue.redrive()) == (2, 0)
+    dead_letters.down = False
 
-    messages = take(queue)
-    assert numbers(messages) == [1, 2]
-    assert [message.receive_count for message in messages] == [1, 1]
-    assert queue.dead_letters() == []
+    assert (take(queue), queue.held) == ([], 0)
+    assert dead_letters.bodies == [event(1).model_dump_json()]
+    assert [record.message for record in caplog.records] == [
+        "the dead letters take nothing; it stays in the queue",
+        "events became dead letters",
+    ]
 
 
 def test_a_closed_queue_takes_nothing_and_gives_out_what_it_holds(queue: InMemoryQueue, clock: FakeClock) -> None:

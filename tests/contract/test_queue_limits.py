@@ -13,7 +13,7 @@ from core.models import Event
 from core.ports import Message
 from local_runner.queue import InMemoryQueue, QueueLimits
 from tests.builders import event
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeDeadLetters
 
 BODY_BYTES = getsizeof(event(1).model_dump_json())
 
@@ -27,7 +27,7 @@ def bodies(messages: Sequence[Message]) -> list[str]:
 
 
 def test_a_batch_that_does_not_fit_is_refused_as_a_whole() -> None:
-    queue = InMemoryQueue(QueueLimits(max_messages=5))
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(max_messages=5))
     queue.publish([event(1), event(2), event(3)])
 
     with pytest.raises(QueueFullError, match="nothing was accepted"):
@@ -38,7 +38,7 @@ def test_a_batch_that_does_not_fit_is_refused_as_a_whole() -> None:
 
 
 def test_messages_in_flight_count_towards_the_bound() -> None:
-    queue = InMemoryQueue(QueueLimits(max_messages=2))
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(max_messages=2))
     queue.publish([event(1), event(2)])
     in_flight = receipts(queue.receive(1, wait=0))
 
@@ -49,7 +49,7 @@ def test_messages_in_flight_count_towards_the_bound() -> None:
 
 
 def test_the_bytes_held_are_bounded_and_given_back_when_a_message_is_deleted() -> None:
-    queue = InMemoryQueue(QueueLimits(max_bytes=2 * BODY_BYTES))
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(max_bytes=2 * BODY_BYTES))
     queue.publish([event(1), event(2)])
 
     with pytest.raises(QueueFullError):
@@ -60,24 +60,21 @@ def test_the_bytes_held_are_bounded_and_given_back_when_a_message_is_deleted() -
         queue.publish([event(4)])
 
 
-def test_a_dead_letter_gives_its_bytes_back_until_it_is_redriven() -> None:
+def test_a_dead_letter_gives_its_bytes_back() -> None:
     clock = FakeClock()
-    queue = InMemoryQueue(QueueLimits(max_bytes=2 * BODY_BYTES, max_receives=1), clock=clock)
+    limits = QueueLimits(max_bytes=2 * BODY_BYTES, max_receives=1)
+    queue = InMemoryQueue(FakeDeadLetters(), limits, clock=clock)
     queue.publish([event(1), event(2)])
     queue.receive(2, wait=0)
     clock.now += 30
     queue.receive(2, wait=0)
-    queue.publish([event(3)])
 
-    queue.redrive()
-
-    with pytest.raises(QueueFullError):
-        queue.publish([event(4)])
+    queue.publish([event(3), event(4)])
 
 
 def test_the_bytes_are_those_in_memory_also_of_text_beyond_ascii() -> None:
     text = event(event_data={"text": "a" * 1000 + "\N{PILE OF POO}"})  # each of its characters now takes 4 bytes
-    queue = InMemoryQueue(QueueLimits(max_bytes=3000))
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(max_bytes=3000))
 
     with pytest.raises(QueueFullError):
         queue.publish([text])
@@ -85,7 +82,7 @@ def test_the_bytes_are_those_in_memory_also_of_text_beyond_ascii() -> None:
 
 def test_memory_does_not_grow_with_messages_that_are_dealt_with() -> None:
     clock = FakeClock()
-    queue = InMemoryQueue(clock=clock)
+    queue = InMemoryQueue(FakeDeadLetters(), clock=clock)
 
     def deal_with_messages(rounds: int) -> int:
         for _ in range(rounds):
@@ -103,7 +100,7 @@ def test_memory_does_not_grow_with_messages_that_are_dealt_with() -> None:
 
 
 def test_a_receive_waits_for_the_first_message_and_no_longer() -> None:
-    queue = InMemoryQueue()
+    queue = InMemoryQueue(FakeDeadLetters())
     publisher = Timer(0.05, queue.publish, [[event(1)]])
     started = time.monotonic()
     publisher.start()
@@ -114,7 +111,7 @@ def test_a_receive_waits_for_the_first_message_and_no_longer() -> None:
 
 
 def test_a_receive_waits_for_a_message_in_flight_to_come_back() -> None:
-    queue = InMemoryQueue(QueueLimits(visibility_timeout=0.05))
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(visibility_timeout=0.05))
     queue.publish([event(1)])
     queue.receive(10, wait=0)
 
@@ -124,12 +121,12 @@ def test_a_receive_waits_for_a_message_in_flight_to_come_back() -> None:
 def test_a_receive_without_messages_ends_after_its_wait() -> None:
     started = time.monotonic()
 
-    assert InMemoryQueue().receive(10, wait=0.1) == []
+    assert InMemoryQueue(FakeDeadLetters()).receive(10, wait=0.1) == []
     assert time.monotonic() - started >= 0.1
 
 
 def test_a_receive_waits_a_window_longer_for_a_fuller_batch() -> None:
-    queue = InMemoryQueue()
+    queue = InMemoryQueue(FakeDeadLetters())
     queue.publish([event(1)])
 
     def publish_one_more_and_close() -> None:
@@ -144,7 +141,7 @@ def test_a_receive_waits_a_window_longer_for_a_fuller_batch() -> None:
 
 
 def test_a_full_batch_waits_for_no_window() -> None:
-    queue = InMemoryQueue()
+    queue = InMemoryQueue(FakeDeadLetters())
     queue.publish([event(1)])
     started = time.monotonic()
 
@@ -154,7 +151,7 @@ def test_a_full_batch_waits_for_no_window() -> None:
 
 
 def test_nothing_is_lost_or_doubled_between_eight_publishers_and_a_consumer() -> None:
-    queue = InMemoryQueue()
+    queue = InMemoryQueue(FakeDeadLetters())
     events = [event(number) for number in range(20_000)]
     received: list[str] = []
     go = threading.Barrier(9)

@@ -20,7 +20,7 @@ from local_runner.consumer import (
 )
 from local_runner.queue import InMemoryQueue, QueueLimits
 from tests.builders import event
-from tests.fakes import FakeClock, FakeStore
+from tests.fakes import FakeClock, FakeDeadLetters, FakeStore
 
 SAMPLE = Path(__file__).parents[1] / "events" / "sqs_batch.json"
 POISON = event(99, event_type="poison")
@@ -32,8 +32,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def queue(clock: FakeClock) -> InMemoryQueue:
-    return InMemoryQueue(QueueLimits(max_receives=3), clock=clock, wall_clock=clock)
+def dead_letters() -> FakeDeadLetters:
+    return FakeDeadLetters()
+
+
+@pytest.fixture
+def queue(dead_letters: FakeDeadLetters, clock: FakeClock) -> InMemoryQueue:
+    return InMemoryQueue(dead_letters, QueueLimits(max_receives=3), clock=clock, wall_clock=clock)
 
 
 @pytest.fixture
@@ -86,7 +91,11 @@ def test_the_event_has_the_keys_of_one_from_sqs(queue: InMemoryQueue) -> None:
 
 
 def test_a_poison_message_is_retried_with_growing_delays_and_given_up_while_others_are_stored(
-    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
+    queue: InMemoryQueue,
+    dead_letters: FakeDeadLetters,
+    handler: ConsumeHandler,
+    store: FakeStore,
+    clock: FakeClock,
 ) -> None:
     store.refused_types = {"poison"}
     queue.publish([event(1), POISON, event(2)])
@@ -98,34 +107,16 @@ def test_a_poison_message_is_retried_with_growing_delays_and_given_up_while_othe
     assert [seconds_until_next_batch(taking, clock) for _ in range(2)] == [2, 4]
     clock.now += 8
     assert taking.take_batch(wait=0) == 0
-    assert queue.dead_letters() == [POISON.model_dump_json()]
+    assert dead_letters.bodies == [POISON.model_dump_json()]
 
 
 def test_the_delay_of_a_retry_has_a_limit(handler: ConsumeHandler, store: FakeStore, clock: FakeClock) -> None:
     store.refused_types = {"poison"}
-    queue = InMemoryQueue(QueueLimits(max_receives=100), clock=clock)
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(max_receives=100), clock=clock)
     queue.publish([POISON])
     taking = consumer(queue, handler, first_retry=4, longest_retry=10)
 
     assert [seconds_until_next_batch(taking, clock) for _ in range(5)] == [0, 4, 8, 10, 10]
-
-
-def test_a_redriven_message_is_stored_once_the_store_takes_it(
-    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
-) -> None:
-    store.refused_types = {"poison"}
-    queue.publish([POISON])
-    taking = consumer(queue, handler)
-    for _ in range(4):
-        taking.take_batch(wait=0)
-        clock.now += 10
-    assert len(queue.dead_letters()) == 1
-    store.refused_types = set()
-
-    queue.redrive()
-
-    assert taking.take_batch(wait=0) == 1
-    assert list(store.events.values()) == [POISON]
 
 
 def test_messages_wait_uncounted_for_a_store_that_is_down(
@@ -140,7 +131,7 @@ def test_messages_wait_uncounted_for_a_store_that_is_down(
     store.down = False
     seconds_until_next_batch(taking, clock)
     assert list(store.events.values()) == [event(1), event(2)]
-    assert queue.dead_letters() == []
+    assert queue.state().dead_letters == 0
 
 
 def test_the_log_says_once_that_the_store_is_down_and_once_that_it_is_back(
@@ -165,7 +156,7 @@ class QueueBehindABroker(InMemoryQueue):
     """A queue that cannot be reached for its first receives."""
 
     def __init__(self, failures: int, stop: Flag) -> None:
-        super().__init__()
+        super().__init__(FakeDeadLetters())
         self.failures = failures
         self.stop = stop
 
@@ -204,5 +195,6 @@ def test_the_batch_of_a_handler_with_a_bug_comes_again_until_it_is_given_up(
     clock.now += 4
     assert taking.take_batch(wait=0) == 0
 
-    assert len(queue.dead_letters()) == 2
-    assert [record.exc_info is not None for record in caplog.records] == [True, True, True]
+    assert queue.state().dead_letters == 2
+    assert [record.exc_info is not None for record in caplog.records] == [True, True, True, False]
+    assert caplog.records[-1].message == "events became dead letters"

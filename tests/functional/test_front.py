@@ -78,7 +78,7 @@ def _nobody_collects(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_nothing_holds_a_request_that_was_refused_half_read(
     services: Services, path: str, header: str, build: Any, status: int
 ) -> None:
-    served = Front(Application(services), on_start=lambda: None, on_stop=lambda: None, threads=4)
+    served = Front(Application(services), on_start=lambda: None, on_stop=lambda: None)
 
     async def one_request() -> tuple[int, "weakref.ref[Protocol]"]:
         protocol = build()

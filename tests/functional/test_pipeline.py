@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Timer
+from unittest.mock import ANY
 
 import pytest
 
@@ -12,7 +13,7 @@ from core.errors import InvalidSettingsError, QueueUnavailableError
 from core.queries import EventFilter, PageRequest
 from core.settings import Settings
 from local_runner.consumer import ConsumerLimits
-from local_runner.pipeline import DRAIN_SECONDS, Pipeline
+from local_runner.pipeline import DRAIN_SECONDS, Pipeline, dead_letters
 from tests.builders import event
 
 QUICK = ConsumerLimits(first_retry=0.01, store_retry=0.01)
@@ -60,7 +61,13 @@ def test_every_part_has_its_check(pipeline: Pipeline) -> None:
     until(lambda: pipeline.services.reader.get(event(1).event_id) and not pipeline.queue.state().in_flight)
 
     assert {name: check() for name, check in pipeline.services.checks.items()} == {
-        "queue": {"waiting": 0, "in_flight": 0, "dead_letters": 0, "oldest_age_seconds": 0},
+        "queue": {
+            "waiting": 0,
+            "in_flight": 0,
+            "dead_letters": 0,
+            "oldest_age_seconds": 0,
+            "spool": {"mode": "process", "bytes": ANY, "events": 0, "corrupt": 0},
+        },
         "consumer": {"restarts": 0},
         "store": {"database": "sqlite"},
     }
@@ -103,27 +110,49 @@ def test_a_store_that_is_back_is_noticed_within_a_stop() -> None:
     assert ConsumerLimits().longest_store_retry < DRAIN_SECONDS
 
 
-def test_a_close_gives_up_on_a_broken_store_and_logs_how_much_is_lost(
+def test_what_a_close_cannot_store_waits_for_the_next_start(
     pipeline: Pipeline, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    in_database(settings, "DROP TABLE events")
+    in_database(settings, "ALTER TABLE events RENAME TO away")
     pipeline.services.publisher.publish([event(1), event(2), event(3)])
     started = time.monotonic()
 
     pipeline.close(timeout=0.2)
 
     assert 0.2 <= time.monotonic() - started < 10
+    record = logged(caplog, "stopped before all events were stored; they wait in the spool")
+    assert (record.levelno, record.__dict__["events"]) == (logging.WARNING, 3)
+    in_database(settings, "ALTER TABLE away RENAME TO events")
+    again = Pipeline(settings)
+    until(lambda: not again.queue.held)
+    again.close()
+    assert stored(settings) == 3
+
+
+def test_without_a_spool_a_close_logs_how_much_is_lost(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = Pipeline(settings.model_copy(update={"spool": "off"}), consumer_limits=QUICK)
+    in_database(settings, "DROP TABLE events")
+    pipeline.services.publisher.publish([event(1), event(2), event(3)])
+
+    pipeline.close(timeout=0.2)
+
     record = logged(caplog, "stopped before all events were stored")
     assert (record.levelno, record.__dict__["lost"]) == (logging.ERROR, 3)
 
 
-def test_a_close_logs_how_many_dead_letters_are_lost(pipeline: Pipeline, caplog: pytest.LogCaptureFixture) -> None:
-    pipeline.services.publisher.publish([event(1), event(1, event_type="another.type")])
-    until(lambda: pipeline.queue.state().dead_letters)
-
+@pytest.mark.parametrize("spool", ["process", "off"])
+def test_dead_letters_outlive_the_pipeline_and_are_not_in_the_spool(settings: Settings, spool: str) -> None:
+    settings = settings.model_copy(update={"spool": spool})
+    pipeline = Pipeline(settings, consumer_limits=QUICK)
+    conflicting = event(1, event_type="another.type")
+    pipeline.services.publisher.publish([event(1), conflicting])
+    until(lambda: pipeline.queue.state().dead_letters and not pipeline.queue.held)
     pipeline.close()
 
-    assert logged(caplog, "stopped with dead letters").__dict__["dead_letters"] == 1
+    assert [letter.body for letter in dead_letters(settings).dead_letters(10)] == [conflicting.model_dump_json()]
+    again = Pipeline(settings)
+    assert (again.queue.held, again.queue.state().dead_letters) == (0, 1)
+    again.close()
 
 
 def test_the_next_pipeline_finds_what_the_last_one_stored(pipeline: Pipeline, settings: Settings) -> None:
@@ -141,11 +170,12 @@ def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret
     Pipeline(settings.model_copy(update={"data_dir": new})).close()
     Pipeline(Settings(data_dir=new / "either")).close()
 
-    assert sorted(path.name for path in new.rglob("*")) == ["audit-log.db", "audit-log.db", "either", "jwt-secret"]
+    assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "spool"}
+    assert {path.name for path in (new / "either").iterdir()} == {"audit-log.db", "jwt-secret", "spool"}
 
 
 def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp_path: Path) -> None:
-    elsewhere = {"data_dir": tmp_path / "unused", "database_url": f"sqlite:///{tmp_path / 'other.db'}"}
+    elsewhere = {"data_dir": tmp_path / "unused", "spool": "off", "database_url": f"sqlite:///{tmp_path / 'other.db'}"}
 
     Pipeline(settings.model_copy(update=elsewhere)).close()
 

@@ -58,7 +58,7 @@ def test_tokens_need_a_secret_and_the_error_says_how_to_get_one() -> None:
 
 def test_the_store_is_ready_when_its_tables_are_there(settings: Settings) -> None:
     migrate(open_engine(settings.store_url))
-    services = Services(settings.model_copy(update={"queue_url": "kafka://127.0.0.1:1"}))
+    services = Services(settings.model_copy(update={"queue_url": "amqp://127.0.0.1:1"}))
     assert services.checks["store"]() == {"database": "sqlite"}
     services.close()
 

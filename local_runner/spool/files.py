@@ -1,0 +1,64 @@
+"""What the spool asks of a file system, and where a durable change of it is easy to get wrong."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Write = Callable[[int, bytes | memoryview], int]
+Sync = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The two calls that a disk fails by; tests pass in others."""
+
+    write: Write = os.write
+    sync: Sync = os.fsync
+
+    def append(self, descriptor: int, content: bytes, at: int) -> None:
+        """Write all of `content` at the end of a file that was opened for appending and has `at` bytes, or nothing.
+
+        Raises:
+            OSError: nothing was written; or, if even that cannot be undone, a part that is no record.
+        """
+        written = self.write(descriptor, content)
+        try:
+            while written < len(content):  # a disk that fills up takes a part first, and fails at the next call
+                written += self.write(descriptor, memoryview(content)[written:])
+        except OSError:
+            os.ftruncate(descriptor, at)
+            raise
+
+    def create(self, path: Path, content: bytes) -> int:
+        """Make a file that appears under its name with all of `content` at once; a descriptor for appending.
+
+        Only `sync_directory` makes the name outlast a power cut.
+        """
+        draft = path.with_suffix(".tmp")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        try:
+            self.append(descriptor, content, 0)
+            draft.rename(path)
+        except OSError:
+            os.close(descriptor)
+            draft.unlink(missing_ok=True)
+            raise
+        return descriptor
+
+    def keep(self, path: Path, content: bytes) -> None:
+        """Make a file that is on disk, with its name, when this returns."""
+        descriptor = self.create(path, content)
+        try:
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.sync_directory(path.parent)
+
+    def sync_directory(self, path: Path) -> None:
+        """Have what was created, renamed and removed in a directory on disk."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
