@@ -1,6 +1,7 @@
 """`python -m tests.faults`: run the faults in full, and print what became of every acknowledged event."""
 
 import argparse
+import re
 import sys
 import time
 
@@ -23,7 +24,7 @@ def main() -> int:
     console = Console(width=140)  # the table has no use for less, and is read in files, too
     clean = True
     for scenario in SCENARIOS:
-        if options.words and not any(word in scenario.name for word in options.words):
+        if options.words and not set(options.words) & set(re.findall(r"[\w-]+", scenario.name)):
             continue
         rounds = scenario.short if options.short else scenario.rounds
         console.print(f"{scenario.name}, {rounds} rounds ...", highlight=False)

@@ -6,16 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 
-from core.models import Event, NewEvent
 from core.settings import Settings
 from core.wiring import Services
-from tests.faults.load import Ledger, Load, Verdict, judge, wait_until
+from tests.faults.load import Ledger, Load, Verdict, judge, new_event, wait_until
 from tests.faults.servers import PostgreSQL, RabbitMQ, Server, running
 from tests.service import AUDIT_LOG, Service, free_port
 
@@ -116,7 +114,7 @@ def restarted_servers(rounds: int) -> Verdict:
 def redelivery_storm(rounds: int) -> Verdict:
     """Deliver each of 100 messages a round one to five times, shuffled, to two workers at once."""
     ledger = Ledger()
-    made_events = [_event(ledger, number) for number in range(100 * rounds)]
+    made_events = [new_event(ledger) for _ in range(100 * rounds)]
     deliveries = [event for event in made_events for _ in range(random.randint(1, MOST_DELIVERIES))]  # noqa: S311 - no secret
     random.shuffle(deliveries)
     with cluster(apis=0) as made:
@@ -142,10 +140,3 @@ def _count(worker: Service, outcome: str) -> int:
     name = f'audit_log_events_total{{outcome="{outcome}"}} '
     lines = httpx.get(f"{worker.url}/metrics", timeout=10).text.splitlines()
     return next(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
-
-
-def _event(ledger: Ledger, number: int) -> Event:
-    new = NewEvent(event_type=ledger.event_type, customer_id=number % 50, event_data={"number": number})
-    event = Event.received(new, at=datetime.now(UTC), by="faults")
-    ledger.sent[event.event_id] = number
-    return event

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Self
@@ -13,6 +14,7 @@ from typing import Self
 import httpx
 from sqlalchemy import select
 
+from core.models import Event, NewEvent
 from core.stores.engine import open_engine
 from core.stores.schema import events
 
@@ -45,6 +47,15 @@ class Verdict:
     def is_clean(self) -> bool:
         """Whether every promise was kept."""
         return not (self.lost or self.duplicated or self.unexpected) and self.acknowledged > 0
+
+
+def new_event(ledger: Ledger) -> Event:
+    """The next event of a ledger, for a queue rather than for HTTP."""
+    number = len(ledger.sent)
+    new = NewEvent(event_type=ledger.event_type, customer_id=number % 50, event_data={"number": number})
+    event = Event.received(new, at=datetime.now(UTC), by="faults")
+    ledger.sent[event.event_id] = number
+    return event
 
 
 Condition = Callable[[], bool]

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from tests.faults import brokers
+from local_runner.spool.spool import SYNC_SECONDS
+from tests.faults import brokers, inside, runner
 from tests.faults.load import Verdict
 
 
@@ -18,7 +20,22 @@ class Scenario:
     short: int
 
 
+# What a power cut can take in the mode `process`: up to the next sync, and as long as that takes.
+_UNSYNCED_SECONDS: Final = SYNC_SECONDS + 0.3
+
 SCENARIOS: Final = (
+    Scenario("kill -9 of the runner under load", runner.killed_under_load, 200, 2),
+    Scenario("kill -9 between spool and store", runner.killed_between_spool_and_store, 200, 2),
+    Scenario("SIGTERM at 500 events/s", runner.stopped_under_load, 50, 1),
+    Scenario("disk full", runner.full_disk, 10, 1),
+    Scenario("power cut, spool in mode disk", partial(runner.power_cut, spool="disk", bound=0), 30, 1),
+    Scenario(
+        "power cut, spool in mode process", partial(runner.power_cut, spool="process", bound=_UNSYNCED_SECONDS), 30, 1
+    ),
+    Scenario("clock a day ahead and a day back", runner.jumping_clock, 5, 1),
+    Scenario("database locked, seconds", runner.locked_database, 30, 2),
+    Scenario("consumer thread killed", inside.killed_consumer, 100, 3),
+    Scenario("bit flipped in the spool", inside.flipped_bits, 1000, 50),
     Scenario("kill -9 of a worker in mid-batch", brokers.killed_workers, 50, 2),
     Scenario("restart of PostgreSQL and of RabbitMQ under load", brokers.restarted_servers, 10, 1),
     Scenario("redelivery storm, each message 1 to 5 times", brokers.redelivery_storm, 50, 5),
