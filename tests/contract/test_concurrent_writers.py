@@ -4,14 +4,18 @@ import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy import event as sqlalchemy_event
 
 from core.errors import StoreUnavailableError
 from core.models import Event
 from core.ports import Outcome
 from core.queries import EventFilter, PageRequest
 from core.stores.sql import SqlEventStore
+from tests import databases
 from tests.builders import event
 
 WRITERS = 8
@@ -68,10 +72,29 @@ def test_of_several_writers_of_one_event_exactly_one_stores_it(sql_store: SqlEve
 
 
 def test_writers_of_the_same_large_batches_in_other_orders_do_not_block_each_other(sql_store: SqlEventStore) -> None:
-    batch = [event(number) for number in range(1000)]
-    shuffled = random.Random(7)  # noqa: S311 - the same order every time
-    batches = [shuffled.sample(batch, len(batch)) for _ in range(4)]
+    batch = [event(number) for number in range(2000)]
+    batches = [batch, batch[::-1], batch, batch[::-1]]
+    barrier = Barrier(4)
+
+    def write(batch: list[Event]) -> tuple[list[Outcome], int]:
+        barrier.wait(timeout=20)
+        return add_until_stored(sql_store, batch)
+
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda batch: add_until_stored(sql_store, batch), batches))
+        results = list(pool.map(write, batches))
+    assert [busy for _, busy in results] == [0, 0, 0, 0]
     outcomes = Counter(outcome for told, _ in results for outcome in told)
-    assert outcomes == {Outcome.STORED: 1000, Outcome.DUPLICATE: 3000}
+    assert outcomes == {Outcome.STORED: 2000, Outcome.DUPLICATE: 6000}
+
+
+def test_events_go_in_by_id_so_that_writers_wait_in_one_direction_only(mariadb: Engine) -> None:
+    databases.empty(mariadb)
+    order: list[str] = []
+
+    def note(_connection: object, _cursor: object, _statement: str, rows: Any, *_: object) -> None:
+        order.extend(row["event_id"] for row in rows)
+
+    sqlalchemy_event.listen(mariadb, "before_cursor_execute", note)
+    SqlEventStore(mariadb).add([event(3), event(1), event(4), event(2)])
+    sqlalchemy_event.remove(mariadb, "before_cursor_execute", note)
+    assert order == [event(number).event_id for number in (1, 2, 3, 4)]

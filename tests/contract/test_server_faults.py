@@ -184,6 +184,7 @@ def test_a_database_without_tables_makes_the_store_unavailable(server: Engine) -
         {"event_data": {"a": 2**70}},
         {"event_data": {"a": "\0hunter2"}},
         {"customer_id": 2**70},
+        {"customer_id": "hunter2"},
         {"event_type": None},
         {"event_type": "hunter2" * 100},
         {"recorded_by": "hunter2\ud800"},

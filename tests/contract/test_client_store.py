@@ -1,0 +1,27 @@
+"""Clients and the events that tell of them go in together, on every database."""
+
+from datetime import UTC, datetime, timedelta
+
+from core import clients
+from core.ports import Outcome
+from core.stores.clients import SqlClientStore
+from core.stores.sql import SqlEventStore
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def test_a_client_is_kept_replaced_and_told_of(sql_store: SqlEventStore) -> None:
+    store = SqlClientStore(sql_store._engine)  # noqa: SLF001 - clients lie in the database of the events
+    client, _ = clients.create("über", ["events:write"], [1, -(2**63)], at=NOW)
+    act = clients.act("client.created", client.client_id, at=NOW)
+    store.put_client(client, act)
+    assert store.client(client.client_id) == client
+    assert store.client(client.client_id.upper()) is None
+    assert store.client(client.client_id + " ") is None
+    assert sql_store.get(act.event_id) == act
+    assert sql_store.add([act]) == [Outcome.DUPLICATE]
+    rotated, _ = clients.rotate(client, keep_previous=True)
+    store.put_client(rotated, clients.act("client.rotated", client.client_id, at=NOW))
+    later = NOW + timedelta(milliseconds=1)
+    store.touch(client.client_id, later)
+    assert store.clients() == [rotated.model_copy(update={"last_used_at": later})]
