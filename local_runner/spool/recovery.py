@@ -66,7 +66,7 @@ class Recovery:
     def _set_aside(self, path: Path, damage: Damage) -> None:
         self.damages += 1
         self._aside.mkdir(mode=0o700, exist_ok=True)
-        kept_in = self._aside / f"{path.parent.name}-{path.stem}-{path.suffix[1:]}-at-{damage.position}"
+        kept_in = self._aside / f"{path.parent.name}-{path.stem}-{path.suffix[1:]}-at-{damage.position:010d}"
         self._disk.keep(kept_in, damage.content)
         _log.error(
             "a part of the spool is torn or corrupt; it is set aside, and the records around it are kept",
