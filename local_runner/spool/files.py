@@ -33,7 +33,7 @@ class Disk:
     def create(self, path: Path, content: bytes) -> int:
         """Make a file that appears under its name with all of `content` at once; a descriptor for appending.
 
-        Only `sync_directory` makes the name outlast a power cut.
+        Only syncing the directory makes the name outlast a power cut.
         """
         draft = path.with_suffix(".tmp")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
@@ -53,11 +53,11 @@ class Disk:
             self.sync(descriptor)
         finally:
             os.close(descriptor)
-        self.sync_directory(path.parent)
+        self.sync_file(path.parent)
 
-    def sync_directory(self, path: Path) -> None:
-        """Have what was created, renamed and removed in a directory on disk."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    def sync_file(self, path: Path) -> None:
+        """Have a file on disk that is not open, or a directory: what was created, renamed and removed in it."""
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             self.sync(descriptor)
         finally:

@@ -61,6 +61,9 @@ class Recovery:
                 segment.mark(*found_note)
                 # A record that a power cut took may have its note: its number must not be given to another event.
                 self.next_number = max(self.next_number, found_note[1] + 1)
+        if segment.left:
+            self._disk.sync_file(path)  # its process may have been killed before it did that itself
+            segment.synced = segment.size
         self.segments.append(segment)
 
     def _set_aside(self, path: Path, damage: Damage) -> None:

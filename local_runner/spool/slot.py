@@ -116,7 +116,7 @@ class Slot:
             try:
                 self._disk.sync(segment.descriptor)
                 if not segment.named:
-                    self._disk.sync_directory(self._directory)
+                    self._disk.sync_file(self._directory)
             except OSError as exc:
                 with self._lock:
                     segment.failed = True
@@ -249,7 +249,7 @@ class Slot:
                 self._segments.remove(segment)
                 self.bytes -= segment.size
         if settled:
-            self._disk.sync_directory(self._directory)
+            self._disk.sync_file(self._directory)
 
 
 def _locked(directory: Path) -> int:

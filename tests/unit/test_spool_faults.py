@@ -89,9 +89,7 @@ def test_a_disk_that_has_no_room_for_the_next_segment_accepts_nothing(directory:
     slot.close()
 
 
-def test_a_note_that_cannot_be_written_is_left_out(
-    slot: Slot, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_note_that_cannot_be_written_is_left_out(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two")
     (directory / f"{1:020d}.settled").mkdir()  # in the way of the notes
 
