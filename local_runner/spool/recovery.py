@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import InvalidSettingsError
-from local_runner.spool.files import Disk
+from local_runner.spool.files import DRAFT_SUFFIX, Disk
 from local_runner.spool.records import RECORD_OVERHEAD, VERSION, Damage, Record, noted, scan, version_of
-from local_runner.spool.segment import SUFFIX, Segment
+from local_runner.spool.segment import NOTES_SUFFIX, SUFFIX, Segment
 
 CORRUPT_NAME: Final = "corrupt"
 
@@ -30,13 +30,16 @@ class Recovery:
         self.damages = 0
         self._aside = directory.parent / CORRUPT_NAME
         self._disk = disk
-        paths = sorted(directory.glob(f"*{SUFFIX}"))
+        paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if path.stem.isdecimal())
         for path in paths:
             _require_known(path)
         for path, following in zip_longest(paths, paths[1:]):
             self._take_stock(path, int(path.stem), int(following.stem) if following else None)
-        for draft in directory.glob("*.tmp"):
-            draft.unlink()  # of a process that died before the file had its name, and so before anything relied on it
+        for path in directory.glob(f"*{DRAFT_SUFFIX}"):
+            path.unlink()  # of a process that died before the file had its name, and so before anything relied on it
+        for path in directory.glob(f"*{NOTES_SUFFIX}"):
+            if not path.with_suffix(SUFFIX).exists():
+                path.unlink()  # of a process that died between the two
 
     def _take_stock(self, path: Path, first: int, following: int | None) -> None:
         """Count the records of a segment. Those from number `following` on were written again in the next one."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import InvalidSettingsError, QueueFullError
-from local_runner.spool.records import frame, header
-from local_runner.spool.slot import SLOT_SHIFT, Slot, SlotTakenError
+from local_runner.spool.files import TakenError
+from local_runner.spool.records import frame, header, note
+from local_runner.spool.slot import SLOT_SHIFT, Slot
 from tests.spooling import append, killed, numbers_and_payloads, open_slot, replayed, segments
 
 
@@ -228,16 +229,18 @@ def test_a_version_from_the_future_is_refused_and_left_as_it_is(slot: Slot, dire
 def test_a_slot_has_one_holder(slot: Slot, directory: Path) -> None:
     append(slot, b"one")
 
-    with pytest.raises(SlotTakenError):
+    with pytest.raises(TakenError):
         open_slot(directory)
 
 
-def test_a_draft_of_a_killed_process_is_removed(directory: Path) -> None:
+def test_what_a_killed_process_left_half_done_is_removed_and_nothing_else(directory: Path) -> None:
     directory.mkdir(parents=True)
     (directory / f"{5:020d}.tmp").write_bytes(header())
+    (directory / f"{3:020d}.settled").write_bytes(note(3, 3))
+    (directory / "notes.log").write_text("somebody's own")
 
     assert replayed(directory) == {}
-    assert list(directory.glob("*.tmp")) == []
+    assert sorted(path.name for path in directory.iterdir()) == [f"{1:020d}.log", "lock", "notes.log"]
 
 
 def test_nobody_else_can_read_the_files(slot: Slot, directory: Path) -> None:
