@@ -26,8 +26,9 @@ BODY_SECONDS: Final = 10.0
 """How long a body may take to arrive."""
 
 _THREADS: Final = 4
-# Of those that accept events where that waits: so many requests have their answer by one sync of the spool.
-_ACCEPTING_THREADS: Final = 64
+# Of those that accept events where that waits: so many can have their answer by one sync of the spool. More would help
+# a slower disk; on a fast one they cost more, by taking turns at the interpreter's lock.
+_ACCEPTING_THREADS: Final = 32
 # Where accepting one event does not wait, it takes less time than handing it to a thread and back. All else may wait
 # for the store, or has a body of megabytes to read.
 _ACCEPTING: Final = ("POST", "/event")

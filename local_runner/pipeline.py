@@ -55,11 +55,12 @@ class Pipeline:
         if settings.spool != "off":
             make_data_dir(settings)
         handler = lambda_consumer(lambda: self.services)
-        self._dead_letters = DeadLetterFile(settings.data_dir / FILE_NAME, handler)
-        self._spool = open_spool(settings.data_dir / SPOOL_NAME, settings.spool)
-        self.queue = InMemoryQueue(self._dead_letters, queue_limits or QueueLimits(), spool=self._spool)
         engine = open_engine(settings.store_url)
         self._store = SqlEventStore(engine)
+        self._spool = open_spool(settings.data_dir / SPOOL_NAME, settings.spool)
+        self.queue = InMemoryQueue(
+            DeadLetterFile(settings.data_dir / FILE_NAME, handler), queue_limits or QueueLimits(), spool=self._spool
+        )
         self._ledger = AcceptedLedger(SqlTallies(engine), self._spool.pasts())
         self._consumer = ConsumerSupervisor(self.queue, handler, consumer_limits)
         self.services = Services(

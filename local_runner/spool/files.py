@@ -1,9 +1,14 @@
 """What the spool asks of a file system, and where a durable change of it is easy to get wrong."""
 
+import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+LOCK_NAME: Final = "lock"
+DRAFT_SUFFIX: Final = ".tmp"
 
 Write = Callable[[int, bytes | memoryview], int]
 Sync = Callable[[int], None]
@@ -33,9 +38,9 @@ class Disk:
     def create(self, path: Path, content: bytes) -> int:
         """Make a file that appears under its name with all of `content` at once; a descriptor for appending.
 
-        Only `sync_directory` makes the name outlast a power cut.
+        Only syncing the directory makes the name outlast a power cut.
         """
-        draft = path.with_suffix(".tmp")
+        draft = path.with_suffix(DRAFT_SUFFIX)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
             self.append(descriptor, content, 0)
@@ -53,12 +58,33 @@ class Disk:
             self.sync(descriptor)
         finally:
             os.close(descriptor)
-        self.sync_directory(path.parent)
+        self.sync_file(path.parent)
 
-    def sync_directory(self, path: Path) -> None:
-        """Have what was created, renamed and removed in a directory on disk."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    def sync_file(self, path: Path) -> None:
+        """Have a file on disk that is not open, or a directory: what was created, renamed and removed in it."""
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             self.sync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class TakenError(Exception):
+    """A live process holds the directory."""
+
+
+def lock(directory: Path) -> int:
+    """Hold the directory, which is made if it is not there, until the descriptor is closed or the process dies.
+
+    Raises:
+        TakenError: another holds it.
+        OSError: it cannot be made.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise TakenError from None
+    return descriptor

@@ -6,7 +6,7 @@ of the payload, the event's number, when it was accepted, and the payload, the e
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -57,8 +57,8 @@ def version_of(segment: bytes) -> int | None:
 
 def frame(number: int, sent_at: float, payload: bytes) -> bytes:
     """One record."""
-    checked = _CHECKED.pack(len(payload), number, sent_at) + payload
-    return b"%s%s%s" % (MAGIC, crc32(checked).to_bytes(4, "big"), checked)
+    checked = _CHECKED.pack(len(payload), number, sent_at)
+    return b"".join((MAGIC, crc32(payload, crc32(checked)).to_bytes(4, "big"), checked, payload))
 
 
 def scan(segment: bytes) -> Iterator[Record | Damage]:
@@ -90,6 +90,16 @@ def noted(notes: bytes) -> Iterator[tuple[int, int] | Damage]:
             yield _RANGE.unpack_from(content)
         else:
             yield Damage(position, content)
+
+
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of numbers without a gap: what notes are made of."""
+    ordered = sorted(numbers)
+    start = 0
+    for index in range(1, len(ordered) + 1):
+        if index == len(ordered) or ordered[index] > ordered[index - 1] + 1:
+            yield ordered[start], ordered[index - 1]
+            start = index
 
 
 def _end_of_record(segment: bytes, view: memoryview, position: int) -> int | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import InvalidSettingsError
-from local_runner.spool.files import Disk
+from local_runner.spool.files import DRAFT_SUFFIX, Disk
 from local_runner.spool.records import RECORD_OVERHEAD, VERSION, Damage, Record, noted, scan, version_of
-from local_runner.spool.segment import SUFFIX, Segment
+from local_runner.spool.segment import NOTES_SUFFIX, SUFFIX, Segment
 
 CORRUPT_NAME: Final = "corrupt"
 
@@ -33,13 +33,16 @@ class Recovery:
         """When the newest segment was last written to, in Unix seconds."""
         self._aside = directory.parent / CORRUPT_NAME
         self._disk = disk
-        paths = sorted(directory.glob(f"*{SUFFIX}"))
+        paths = sorted(path for path in directory.glob(f"*{SUFFIX}") if path.stem.isdecimal())
         for path in paths:
             _require_known(path)
         for path, following in zip_longest(paths, paths[1:]):
             self._take_stock(path, int(path.stem), int(following.stem) if following else None)
-        for draft in directory.glob("*.tmp"):
-            draft.unlink()  # of a process that died before the file had its name, and so before anything relied on it
+        for path in directory.glob(f"*{DRAFT_SUFFIX}"):
+            path.unlink()  # of a process that died before the file had its name, and so before anything relied on it
+        for path in directory.glob(f"*{NOTES_SUFFIX}"):
+            if not path.with_suffix(SUFFIX).exists():
+                path.unlink()  # of a process that died between the two
 
     def _take_stock(self, path: Path, first: int, following: int | None) -> None:
         """Count the records of a segment. Those from number `following` on were written again in the next one."""
@@ -65,12 +68,15 @@ class Recovery:
                 segment.mark(*found_note)
                 # A record that a power cut took may have its note: its number must not be given to another event.
                 self.next_number = max(self.next_number, found_note[1] + 1)
+        if segment.left:
+            self._disk.sync_file(path)  # its process may have been killed before it did that itself
+            segment.synced = segment.size
         self.segments.append(segment)
 
     def _set_aside(self, path: Path, damage: Damage) -> None:
         self.damages += 1
         self._aside.mkdir(mode=0o700, exist_ok=True)
-        kept_in = self._aside / f"{path.parent.name}-{path.stem}-{path.suffix[1:]}-at-{damage.position}"
+        kept_in = self._aside / f"{path.parent.name}-{path.stem}-{path.suffix[1:]}-at-{damage.position:010d}"
         self._disk.keep(kept_in, damage.content)
         _log.error(
             "a part of the spool is torn or corrupt; it is set aside, and the records around it are kept",

@@ -10,6 +10,7 @@ from local_runner.spool.files import Disk
 from local_runner.spool.records import NOTE_BYTES, header, note
 
 SUFFIX: Final = ".log"
+NOTES_SUFFIX: Final = ".settled"
 
 
 class Segment:
@@ -25,7 +26,7 @@ class Segment:
         self.size = 0  # bytes
         self.left = 0  # records that are not settled
         self._settled = bytearray()
-        self.notes_path = path.with_suffix(".settled")
+        self.notes_path = path.with_suffix(NOTES_SUFFIX)
 
         # What follows is of a segment that this process writes, until all of it is on disk.
         self.descriptor: int | None = None
@@ -73,7 +74,8 @@ class Segment:
         self.size += len(content)
         if keep:
             self.unsynced.append(content)
-        self.extend(bytes(count))
+        self._settled += bytes(count)
+        self.left += count
 
     def is_unsettled(self, number: int) -> bool:
         """Whether the number is one of this segment's, and not dealt with."""

@@ -4,12 +4,11 @@ Numbers run on over restarts, since there is always a last segment, named by the
 number are its slot's, so that no two events of a data directory have the same.
 """
 
-import fcntl
 import hashlib
 import os
 import socket
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,12 @@ from threading import Lock
 from typing import Final
 
 from core.errors import QueueFullError, QueueUnavailableError
-from local_runner.spool.files import Disk
-from local_runner.spool.records import frame
+from local_runner.spool.files import Disk, lock
+from local_runner.spool.records import frame, runs
 from local_runner.spool.recovery import Recovery, Replay
 from local_runner.spool.segment import Segment
 
 SLOT_SHIFT: Final = 48
-LOCK_NAME: Final = "lock"
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,6 @@ class SpoolLimits:
 
     max_bytes: int = 1024 * 1024 * 1024
     segment_bytes: int = 16 * 1024 * 1024
-
-
-class SlotTakenError(Exception):
-    """A live process holds the slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class Slot:
         With `durable`, what is appended waits for `commit`; without, it is kept to be written again if a sync fails.
 
         Raises:
-            SlotTakenError: another process holds it.
+            TakenError: another process holds it.
             InvalidSettingsError: a file is of a version that is not known here; everything is left as it is.
             QueueUnavailableError: the directory cannot be written.
             OSError: the directory cannot be read or written.
@@ -72,7 +66,7 @@ class Slot:
         self._durable = durable
         self._lock = Lock()
         self._closed = False
-        self._lock_descriptor = _locked(directory)
+        self._lock_descriptor = lock(directory)
         try:
             found = Recovery(directory, (self.number << SLOT_SHIFT) + 1, disk)
             self.damages = found.damages
@@ -103,7 +97,7 @@ class Slot:
             try:
                 active = self._writable()
                 first = active.end
-                content = b"".join([frame(first + index, sent_at, payload) for index, payload in enumerate(payloads)])
+                content = b"".join([frame(number, sent_at, payload) for number, payload in enumerate(payloads, first)])
                 if self.bytes + len(content) > self._max_bytes:
                     raise QueueFullError(
                         "The queue's spool is full: nothing was accepted, send it again after Retry-After seconds."
@@ -135,7 +129,7 @@ class Slot:
             try:
                 self._disk.sync(segment.descriptor)
                 if not segment.named:
-                    self._disk.sync_directory(self._directory)
+                    self._disk.sync_file(self._directory)
             except OSError as exc:
                 with self._lock:
                     segment.failed = True
@@ -152,7 +146,7 @@ class Slot:
         with self._lock:
             if self._closed:
                 return  # another process may hold the slot by now
-            for first, last in _runs(numbers):
+            for first, last in runs(numbers):
                 start = bisect_right(self._segments, first, key=_first)
                 for segment in self._segments[max(0, start - 1) :]:
                     if segment.first > last:
@@ -191,6 +185,8 @@ class Slot:
             QueueUnavailableError: not all of it is on disk.
             OSError: the same.
         """
+        if self._closed:
+            return
         try:
             with self._lock:
                 if not self._active.left and self._active.end > self._active.first:
@@ -211,6 +207,8 @@ class Slot:
             return sum(segment.left for segment in self._segments)
 
     def _writable(self) -> Segment:
+        if self._closed:
+            raise QueueUnavailableError("The queue's spool is closed: nothing was accepted, send it again.")
         if self._active.failed:
             self._abandon(self._active)
         elif self._active.torn or self._active.size >= self._segment_bytes:
@@ -268,28 +266,7 @@ class Slot:
                 self._segments.remove(segment)
                 self.bytes -= segment.size
         if settled:
-            self._disk.sync_directory(self._directory)
-
-
-def _locked(directory: Path) -> int:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise SlotTakenError from None
-    return descriptor
-
-
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of numbers without a gap."""
-    ordered = sorted(numbers)
-    start = 0
-    for index in range(1, len(ordered) + 1):
-        if index == len(ordered) or ordered[index] > ordered[index - 1] + 1:
-            yield ordered[start], ordered[index - 1]
-            start = index
+            self._disk.sync_file(self._directory)
 
 
 def _first(segment: Segment) -> int:

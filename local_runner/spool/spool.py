@@ -13,9 +13,9 @@ from threading import Thread
 from typing import Final, Literal, Protocol
 
 from core.errors import InvalidSettingsError, QueueUnavailableError
-from local_runner.spool.files import Disk
+from local_runner.spool.files import Disk, TakenError
 from local_runner.spool.records import Record
-from local_runner.spool.slot import SLOT_SHIFT, Past, Slot, SlotTakenError, SpoolLimits
+from local_runner.spool.slot import SLOT_SHIFT, Past, Slot, SpoolLimits
 
 SYNC_SECONDS: Final = 0.2
 """How often the mode `process` puts on disk what was written: so much, and one sync's time, a power cut can take."""
@@ -113,6 +113,7 @@ class DiskSpool:
         self._mode: Final = mode
         started = time.perf_counter()
         self._own, self._adopted = _claimed(directory, limits or SpoolLimits(), disk or Disk(), durable=mode == "disk")
+        self._to_replay = [slot for slot in (self._own, *self._adopted) if slot.to_replay.left]
         self._slots = {slot.number: slot for slot in (self._own, *self._adopted)}
         if self.to_replay:
             _log.info(
@@ -126,7 +127,7 @@ class DiskSpool:
     @property
     def to_replay(self) -> int:
         """See `Spool.to_replay`."""
-        return sum(slot.to_replay.left for slot in self._slots.values())
+        return sum(slot.to_replay.left for slot in self._to_replay)
 
     def append(self, payloads: Sequence[bytes], sent_at: float) -> range:
         """See `Spool.append`."""
@@ -145,9 +146,10 @@ class DiskSpool:
 
     def replay(self, at_most: int) -> list[Record]:
         """See `Spool.replay`."""
-        for slot in self._slots.values():
-            if slot.to_replay.left and (records := slot.to_replay.take(at_most)):
+        while self._to_replay:
+            if records := self._to_replay[0].to_replay.take(at_most):
                 return records
+            self._to_replay = self._to_replay[1:]
         return []
 
     def pasts(self) -> list[Past]:
@@ -213,7 +215,7 @@ def _claimed(directory: Path, limits: SpoolLimits, disk: Disk, *, durable: bool)
                     break
                 try:
                     slot = Slot(directory / str(number), limits, disk, durable=durable)
-                except SlotTakenError:
+                except TakenError:
                     continue
                 if own and not slot.left:
                     slot.close()  # for the next process

@@ -79,6 +79,28 @@ def test_a_stop_while_clients_post_loses_no_accepted_event(tmp_path: Path, send:
         assert "Traceback" not in service.log
 
 
+@pytest.mark.parametrize("spool", ["process", "disk"])
+def test_a_kill_while_clients_post_loses_no_accepted_event(tmp_path: Path, spool: str) -> None:
+    with Service.start(tmp_path / "data", spool=spool) as service, ThreadPoolExecutor(6) as clients:
+        token = service.token()
+        with closing(sqlite3.connect(service.data_dir / "audit-log.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # so that the store is busy and nothing is stored in time
+            posting = [clients.submit(post_until_refused, service, token) for _ in range(6)]
+            time.sleep(0.4)
+            service.stop(signal.SIGKILL)
+        accepted = {event_id for client in posting for event_id in client.result()}
+        assert len(accepted) > 20
+        assert not accepted & stored_ids(service)
+
+    with Service.start(tmp_path / "data", spool=spool) as service:
+        deadline = time.monotonic() + 20
+        while not accepted <= stored_ids(service):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "the spool has events of an earlier process" in service.log
+        assert httpx.get(f"{service.url}/ready").json()["checks"]["queue"]["spool"]["mode"] == spool
+
+
 def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
     with Service.start(tmp_path / "data") as service, service.client() as client:
         with closing(sqlite3.connect(service.data_dir / "audit-log.db", isolation_level=None)) as other:

@@ -1,0 +1,133 @@
+"""Dead letters in their file: kept by the queue's process, read and redriven by any."""
+
+import sqlite3
+import stat
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.errors import QueueUnavailableError, StoreUnavailableError
+from core.models import Event
+from core.ports import DeadLetter, Message
+from core.settings import Settings
+from core.wiring import Services
+from functions.consume_events import lambda_consumer
+from local_runner.dead_letters import FILE_NAME, DeadLetterFile
+from tests.builders import event
+from tests.fakes import FakeStore
+
+
+@pytest.fixture
+def letters(settings: Settings, store: FakeStore, tmp_path: Path) -> DeadLetterFile:
+    services = Services(settings, writer=store)
+    return DeadLetterFile(tmp_path / FILE_NAME, lambda_consumer(lambda: services))
+
+
+def messages(*events: Event, receive_count: int = 5) -> Sequence[Message]:
+    return [Message(item.event_id, "r", item.model_dump_json(), receive_count, 1.0) for item in events]
+
+
+def test_there_are_none_and_no_file_before_the_first(letters: DeadLetterFile, tmp_path: Path) -> None:
+    assert (letters.count(), letters.dead_letters(10), letters.redrive()) == (0, [], 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_they_are_listed_oldest_first_up_to_a_limit_and_stay(letters: DeadLetterFile, tmp_path: Path) -> None:
+    letters.add(messages(event(1), event(2)))
+    letters.add(messages(event(3), receive_count=7))
+
+    bodies = [event(number).model_dump_json() for number in (1, 2, 3)]
+    assert letters.dead_letters(10) == [
+        DeadLetter("1", bodies[0], 5),
+        DeadLetter("2", bodies[1], 5),
+        DeadLetter("3", bodies[2], 7),
+    ]
+    assert [letter.body for letter in letters.dead_letters(2)] == bodies[:2]
+    assert letters.count() == 3
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_one_that_is_given_up_again_after_a_kill_is_kept_once(letters: DeadLetterFile) -> None:
+    letters.add(messages(event(1)))
+    letters.add(messages(event(1), event(2)))
+
+    assert letters.count() == 2
+
+
+def test_what_is_redriven_is_stored_and_gone_and_what_is_refused_stays(
+    letters: DeadLetterFile, store: FakeStore
+) -> None:
+    store.refused_types = {"poison"}
+    letters.add(messages(event(1), event(2, event_type="poison"), event(3)))
+
+    assert letters.redrive() == 2
+
+    assert list(store.events.values()) == [event(1), event(3)]
+    assert [letter.message_id for letter in letters.dead_letters(10)] == ["2"]
+    store.refused_types = set()
+    assert (letters.redrive(), letters.count()) == (1, 0)
+
+
+def test_only_those_asked_for_are_redriven(letters: DeadLetterFile, store: FakeStore) -> None:
+    letters.add(messages(event(1), event(2), event(3)))
+
+    assert letters.redrive({"2", "77", "made up"}) == 1
+
+    assert list(store.events.values()) == [event(2)]
+    assert [letter.message_id for letter in letters.dead_letters(10)] == ["1", "3"]
+
+
+def test_an_id_is_never_given_again(letters: DeadLetterFile) -> None:
+    letters.add(messages(event(1)))
+    letters.redrive()
+    letters.add(messages(event(2)))
+
+    assert [letter.message_id for letter in letters.dead_letters(10)] == ["2"]
+
+
+def test_more_than_one_batch_is_redriven_in_batches(letters: DeadLetterFile, store: FakeStore) -> None:
+    letters.add(messages(*map(event, range(1200))))
+
+    assert letters.redrive() == 1200
+    assert store.batches == [500, 500, 200]
+
+
+def test_a_store_that_is_down_leaves_them_where_they_are(letters: DeadLetterFile, store: FakeStore) -> None:
+    letters.add(messages(event(1)))
+    store.down = True
+
+    with pytest.raises(StoreUnavailableError):
+        letters.redrive()
+
+    assert letters.count() == 1
+
+
+def test_adding_goes_on_while_they_are_redriven(letters: DeadLetterFile, store: FakeStore) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        adding = [threads.submit(letters.add, messages(event(number))) for number in range(50)]
+        redriving = [threads.submit(letters.redrive) for _ in range(20)]
+        for addition in adding:
+            addition.result()
+        for redrive in redriving:
+            redrive.result()
+    letters.redrive()
+
+    assert (len(store.events), letters.count()) == (50, 0)
+
+
+def test_a_file_that_cannot_be_used_says_so(letters: DeadLetterFile, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database at all" * 100)
+
+    for use in (lambda: letters.add(messages(event(1))), letters.count, letters.redrive):
+        with pytest.raises(QueueUnavailableError, match=FILE_NAME):
+            use()
+
+
+def test_what_is_kept_is_synced(letters: DeadLetterFile, tmp_path: Path) -> None:
+    letters.add(messages(event(1)))
+
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

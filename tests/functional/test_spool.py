@@ -1,0 +1,203 @@
+"""The queue with its spool, and processes that share a data directory."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import InvalidSettingsError, QueueFullError, QueueUnavailableError
+from local_runner.queue import InMemoryQueue, QueueLimits
+from local_runner.spool.slot import SLOT_SHIFT, SpoolLimits
+from local_runner.spool.spool import DiskSpool, open_spool
+from tests.builders import event
+from tests.fakes import FakeClock, FakeDeadLetters
+from tests.spooling import FaultyDisk
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """
+import sys
+from pathlib import Path
+from local_runner.spool.spool import DiskSpool
+spool = DiskSpool(Path(sys.argv[1]), "process")
+spool.append([b"of another process"], 1.0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def replayed(spool: DiskSpool) -> list[bytes]:
+    payloads = []
+    while records := spool.replay(10):
+        payloads += [record.payload for record in records]
+    return payloads
+
+
+def start_holder(directory: Path) -> "subprocess.Popen[str]":
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(directory)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == "ready\n"
+    return holder
+
+
+@pytest.mark.parametrize("mode", ["process", "disk"])
+def test_what_was_not_dealt_with_comes_again_in_the_next_process(tmp_path: Path, mode: str) -> None:
+    clock = FakeClock()
+    spool = DiskSpool(tmp_path / "spool", mode)  # type: ignore[arg-type]  # a mode by its name
+    queue = InMemoryQueue(FakeDeadLetters(), spool=spool, wall_clock=clock)
+    queue.publish([event(1), event(2)])
+    queue.publish([event(3)])
+    stored, *_ = queue.receive(10, wait=0)
+    queue.delete([stored.receipt_handle])
+    spool.close()
+
+    clock.now += 100
+    again = DiskSpool(tmp_path / "spool", mode)  # type: ignore[arg-type]  # as above
+    restarted = InMemoryQueue(FakeDeadLetters(), spool=again, wall_clock=clock)
+    assert restarted.held == 2
+    messages = restarted.receive(10, wait=0)
+
+    assert [message.body for message in messages] == [event(2).model_dump_json(), event(3).model_dump_json()]
+    assert (restarted.state().in_flight, restarted.state().oldest_age_seconds) == (2, 100)
+    restarted.delete([message.receipt_handle for message in messages])
+    assert (restarted.held, again.state().events) == (0, 0)
+    again.close()
+
+
+def test_a_big_spool_is_not_loaded_at_once_and_counts_towards_the_bound(tmp_path: Path) -> None:
+    spool = DiskSpool(tmp_path / "spool", "process")
+    InMemoryQueue(FakeDeadLetters(), spool=spool).publish([event(number) for number in range(100)])
+    spool.close()
+    spool = DiskSpool(tmp_path / "spool", "process")
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(max_messages=100), spool=spool)
+
+    with pytest.raises(QueueFullError):
+        queue.publish([event(100)])
+    messages = queue.receive(10, wait=0)
+
+    assert (len(messages), spool.to_replay, queue.state().waiting, queue.held) == (10, 90, 90, 100)
+    queue.delete([message.receipt_handle for message in messages])
+    queue.publish([event(100)])
+    received = []
+    while messages := queue.receive(10, wait=0):
+        received += [message.body for message in messages]
+    assert received == [event(number).model_dump_json() for number in range(10, 101)]
+    spool.close()
+
+
+def test_a_publish_that_the_spool_refuses_leaves_no_trace_in_the_queue(tmp_path: Path) -> None:
+    faulty = FaultyDisk()
+    spool = DiskSpool(tmp_path / "spool", "process", disk=faulty.disk)
+    queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(max_messages=2), spool=spool)
+    faulty.room = 10
+    for _ in range(5):
+        with pytest.raises(QueueUnavailableError, match="nothing was accepted"):
+            queue.publish([event(1)])
+
+    assert queue.held == 0
+    faulty.room = 1 << 40
+    queue.publish([event(1), event(2)])
+    spool.close()
+
+
+def test_a_dead_letter_is_settled_once_it_is_kept(tmp_path: Path) -> None:
+    clock = FakeClock()
+    dead_letters = FakeDeadLetters()
+    dead_letters.down = True
+    spool = DiskSpool(tmp_path / "spool", "process")
+    queue = InMemoryQueue(dead_letters, QueueLimits(max_receives=1), spool=spool, clock=clock)
+    queue.publish([event(1)])
+    queue.receive(1, wait=0)
+    clock.now += 30
+    queue.receive(1, wait=0)
+    assert spool.state().events == 1
+
+    dead_letters.down = False
+    clock.now += 1
+    queue.receive(1, wait=0)
+
+    assert (dead_letters.bodies, spool.state().events) == ([event(1).model_dump_json()], 0)
+    spool.close()
+
+
+def test_the_thread_syncs_and_removes_by_itself_and_says_once_that_it_cannot(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faulty = FaultyDisk()
+    spool = DiskSpool(tmp_path / "spool", "process", SpoolLimits(segment_bytes=100), faulty.disk)
+    faulty.sync_fails = True
+    numbers = [number for _ in range(5) for number in spool.append([b"x" * 100], 1.0)]
+    until(lambda: caplog.records)
+    spool.settle(numbers)
+    syncs = faulty.syncs
+    time.sleep(0.5)  # several more failures, none of which is told
+    faulty.sync_fails = False
+
+    until(lambda: faulty.syncs > syncs and len(list((tmp_path / "spool" / "0").glob("*.log"))) == 1)
+
+    assert [record.message for record in caplog.records] == [
+        "the spool cannot be put on disk; what is in doubt is written again"
+    ]
+    spool.close()
+
+
+def test_a_slot_of_a_living_process_is_left_alone_and_one_of_a_dead_process_is_adopted(tmp_path: Path) -> None:
+    directory = tmp_path / "spool"
+    first, second = start_holder(directory), start_holder(directory)
+    third = DiskSpool(directory, "process")
+    assert (third.to_replay, list(third.append([b"mine"], 1.0))) == (0, [(2 << SLOT_SHIFT) + 1])
+    third.close()
+
+    second.kill()
+    second.communicate()
+    adopting = DiskSpool(directory, "process")  # takes the slot of the second, and adopts that of the third
+    assert sorted(replayed(adopting)) == [b"mine", b"of another process"]
+    assert list(adopting.append([b"more"], 1.0)) == [(1 << SLOT_SHIFT) + 2]
+    adopting.settle([(1 << SLOT_SHIFT) + 1, (2 << SLOT_SHIFT) + 1, (1 << SLOT_SHIFT) + 2])
+    adopting.close()
+
+    first.kill()
+    first.communicate()
+    last = DiskSpool(directory, "process")
+    assert replayed(last) == [b"of another process"]
+    assert list(last.append([b"x"], 1.0)) == [2]
+    last.close()
+
+
+def test_an_adopted_slot_that_is_empty_is_free_for_the_next_process(tmp_path: Path) -> None:
+    for directory in ("0", "1"):
+        (tmp_path / "spool" / directory).mkdir(parents=True)
+    one, other = DiskSpool(tmp_path / "spool", "process"), DiskSpool(tmp_path / "spool", "process")
+
+    assert [list(spool.append([b"x"], 1.0)) for spool in (one, other)] == [[1], [(1 << SLOT_SHIFT) + 1]]
+    one.close()
+    other.close()
+
+
+def test_without_a_spool_nothing_is_written(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "spool", "off")
+
+    assert [list(spool.append([b"a", b"b"], 1.0)), list(spool.append([b"c"], 1.0))] == [[1, 2], [3]]
+    assert (spool.replay(10), spool.state().mode, list(tmp_path.iterdir())) == ([], "off", [])
+
+
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("in the way")
+
+    with pytest.raises(InvalidSettingsError, match=r"AUDIT_LOG_DATA_DIR: the spool in .*spool cannot be used"):
+        DiskSpool(tmp_path / "spool", "process")

@@ -1,0 +1,80 @@
+"""What the tests of the spool share: a disk that fails, and what a process finds that starts after a kill."""
+
+import errno
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from local_runner.spool.files import Disk
+from local_runner.spool.slot import Slot, SpoolLimits
+
+
+class FaultyDisk:
+    """Takes `room` more bytes, at last a part of a write, and syncs until it is told to fail; counts its syncs."""
+
+    def __init__(self) -> None:
+        self.room = 1 << 40
+        self.sync_fails = False
+        self.syncs = 0
+        self.disk = Disk(self._write, self._sync)
+
+    def _write(self, descriptor: int, content: bytes | memoryview) -> int:
+        taken = min(len(content), self.room)
+        if not taken:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room -= taken
+        return os.write(descriptor, content[:taken])
+
+    def _sync(self, descriptor: int) -> None:
+        if self.sync_fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self.syncs += 1
+        os.fsync(descriptor)
+
+
+def open_slot(
+    directory: Path,
+    *,
+    durable: bool = False,
+    disk: Disk | None = None,
+    max_bytes: int = 1 << 30,
+    segment_bytes: int = 1 << 20,
+) -> Slot:
+    return Slot(directory, SpoolLimits(max_bytes, segment_bytes), disk or Disk(), durable=durable)
+
+
+def append(slot: Slot, *payloads: bytes) -> list[int]:
+    """The numbers of the payloads, which are on disk as the slot promises it."""
+    numbers, segment, size = slot.append(payloads, 1.0)
+    slot.commit(segment, size)
+    return list(numbers)
+
+
+def killed(directory: Path) -> Path:
+    """A copy of a slot's directory as it is now: what is there if the process is killed at this moment."""
+    copy = directory.parent.with_name(f"{directory.parent.name}-killed") / directory.name
+    if copy.parent.exists():
+        shutil.rmtree(copy.parent)
+    shutil.copytree(directory, copy)
+    return copy
+
+
+def replayed(directory: Path, at_most: int = 1000) -> dict[int, bytes]:
+    """What a process that starts in a slot gets to replay."""
+    slot = open_slot(directory)
+    try:
+        return dict(numbers_and_payloads(slot, at_most))
+    finally:
+        slot.close()
+
+
+def numbers_and_payloads(slot: Slot, at_most: int = 1000) -> Sequence[tuple[int, bytes]]:
+    found = []
+    while records := slot.to_replay.take(at_most):
+        found += [(record.number, record.payload) for record in records]
+    return found
+
+
+def segments(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.log"))

@@ -1,0 +1,202 @@
+"""A disk that is full or fails: nothing is accepted that is not kept, and what was accepted is kept elsewhere."""
+
+import resource
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+
+from core.errors import QueueUnavailableError
+from local_runner.spool.files import Disk
+from local_runner.spool.slot import Slot
+from tests.spooling import FaultyDisk, append, killed, open_slot, replayed, segments
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "spool" / "0"
+
+
+@pytest.fixture
+def faulty() -> FaultyDisk:
+    return FaultyDisk()
+
+
+@pytest.fixture
+def slot(directory: Path, faulty: FaultyDisk) -> Iterator[Slot]:
+    slot = open_slot(directory, disk=faulty.disk)
+    yield slot
+    faulty.__init__()  # type: ignore[misc]  # in order again
+    slot.close()
+
+
+@pytest.fixture
+def durable(directory: Path, faulty: FaultyDisk) -> Iterator[Slot]:
+    slot = open_slot(directory, disk=faulty.disk, durable=True)
+    yield slot
+    faulty.sync_fails = False
+    slot.close()
+
+
+@pytest.mark.parametrize("room", [0, 1, 10, 30, 60])
+def test_a_full_disk_accepts_nothing_leaves_nothing_and_goes_on_when_there_is_room(
+    slot: Slot, directory: Path, faulty: FaultyDisk, room: int
+) -> None:
+    append(slot, b"one")
+    size = segments(directory)[0].stat().st_size
+    faulty.room = room
+
+    with pytest.raises(QueueUnavailableError, match=r"No space left on device.*nothing was accepted"):
+        slot.append([b"two", b"three"], 1.0)
+
+    assert segments(directory)[0].stat().st_size == size
+    faulty.room = 1 << 40
+    assert append(slot, b"four") == [2]
+    assert replayed(killed(directory)) == {1: b"one", 2: b"four"}
+
+
+def test_a_limit_of_the_operating_system_is_met_like_a_full_disk(directory: Path) -> None:
+    slot = open_slot(directory)
+    append(slot, b"one")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(QueueUnavailableError, match="File too large"):
+            slot.append([b"x" * 200], 1.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    append(slot, b"two")
+    assert replayed(killed(directory)) == {1: b"one", 2: b"two"}
+    slot.close()
+
+
+def test_a_disk_that_has_no_room_for_the_next_segment_accepts_nothing(directory: Path, faulty: FaultyDisk) -> None:
+    slot = open_slot(directory, disk=faulty.disk, segment_bytes=60)
+    append(slot, b"x" * 60)
+    faulty.room = 20
+
+    for _ in range(2):
+        with pytest.raises(QueueUnavailableError):
+            slot.append([b"two"], 1.0)
+    assert list(directory.glob("*.tmp")) == []
+
+    faulty.room = 1 << 40
+    append(slot, b"three")
+    assert replayed(killed(directory)) == {1: b"x" * 60, 2: b"three"}
+    slot.close()
+
+
+def test_a_note_that_cannot_be_written_is_left_out(slot: Slot, directory: Path) -> None:
+    append(slot, b"one", b"two")
+    (directory / f"{1:020d}.settled").mkdir()  # in the way of the notes
+
+    slot.settle([1])
+
+    assert slot.left == 1
+    (directory / f"{1:020d}.settled").rmdir()
+    assert replayed(killed(directory)) == {1: b"one", 2: b"two"}
+
+
+def test_a_sync_that_fails_is_told_to_its_publisher_and_never_tried_again(
+    durable: Slot, directory: Path, faulty: FaultyDisk
+) -> None:
+    append(durable, b"one")
+    _, segment, size = durable.append([b"two"], 1.0)
+    faulty.sync_fails = True
+    with pytest.raises(QueueUnavailableError, match="nothing was accepted"):
+        durable.commit(segment, size)
+    faulty.sync_fails = False
+    syncs = faulty.syncs
+
+    with pytest.raises(QueueUnavailableError):
+        durable.commit(segment, size)
+
+    assert faulty.syncs == syncs
+    append(durable, b"three")
+    assert list(replayed(killed(directory)).values()) == [b"one", b"three"]
+
+
+def test_what_was_synced_before_a_failure_stays_accepted(durable: Slot, faulty: FaultyDisk) -> None:
+    _, segment, size = durable.append([b"one"], 1.0)
+    append(durable, b"two")
+    durable.append([b"three"], 1.0)
+    faulty.sync_fails = True
+    with pytest.raises(QueueUnavailableError):
+        durable.commit(segment, size + 1000)
+
+    durable.commit(segment, size)  # by the sync of "two"
+
+
+def test_without_waiting_a_sync_that_fails_has_what_is_in_doubt_written_again(
+    slot: Slot, directory: Path, faulty: FaultyDisk
+) -> None:
+    append(slot, b"one", b"two")
+    slot.append([b"three", b"four"], 1.0)
+    slot.settle([1, 3])
+    faulty.sync_fails = True
+
+    with pytest.raises(QueueUnavailableError):
+        slot.tidy()
+
+    assert [path.name for path in segments(directory)] == [f"{first:020d}.log" for first in (1, 3)]
+    assert slot.left == 2
+    assert set(replayed(killed(directory)).values()) >= {b"two", b"four"}
+    faulty.sync_fails = False
+    slot.tidy()
+    segments(directory)[0].write_bytes(
+        segments(directory)[0].read_bytes().replace(b"four", b"gone")
+    )  # what was in doubt
+    assert b"four" in replayed(killed(directory)).values()
+    assert append(slot, b"five") == [5]
+    slot.settle([2, 4, 5])
+    assert slot.left == 0
+
+
+def test_a_segment_whose_first_sync_fails_is_written_again_under_its_name(directory: Path, faulty: FaultyDisk) -> None:
+    small = open_slot(directory.with_name("1"), disk=faulty.disk, segment_bytes=60)
+    first = append(small, b"x" * 60)
+    small.append([b"two"], 1.0)  # begins a segment
+    faulty.sync_fails = True
+    with pytest.raises(QueueUnavailableError):
+        small.tidy()
+    with pytest.raises(QueueUnavailableError):
+        small.tidy()
+    faulty.sync_fails = False
+    small.tidy()
+
+    assert list(replayed(killed(directory.with_name("1"))).values()) == [b"x" * 60, b"two"]
+    small.settle([first[0], first[0] + 1])
+    assert small.left == 0
+    small.close()
+
+
+def test_one_sync_serves_all_who_wait(directory: Path) -> None:
+    faulty = FaultyDisk()
+    going, may_go = Flag(), Flag()
+
+    def slow_sync(descriptor: int) -> None:
+        going.set()
+        assert may_go.wait(20)
+        faulty.disk.sync(descriptor)
+
+    may_go.set()
+    slot = open_slot(directory, disk=Disk(sync=slow_sync), durable=True)
+    append(slot, b"first")
+    syncs = faulty.syncs
+    may_go.clear()
+    going.clear()
+    with ThreadPoolExecutor(20) as publishers:
+        leader = publishers.submit(append, slot, b"leader")
+        assert going.wait(20)
+        others = [publishers.submit(append, slot, b"other") for _ in range(19)]
+        while slot.left < 21:
+            pass
+        may_go.set()
+        numbers = [publisher.result(20) for publisher in (leader, *others)]
+
+    assert sorted(number for (number,) in numbers) == list(range(2, 22))
+    assert faulty.syncs == syncs + 2
+    slot.close()

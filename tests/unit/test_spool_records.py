@@ -1,0 +1,111 @@
+import pytest
+
+from local_runner.spool.records import (
+    MAGIC,
+    NOTE_BYTES,
+    RECORD_OVERHEAD,
+    Damage,
+    Record,
+    frame,
+    header,
+    note,
+    noted,
+    scan,
+    version_of,
+)
+
+RECORDS = [
+    Record(7, 1700000000.25, b'{"a":1}'),
+    Record(8, 1700000000.5, b"{}"),
+    Record(9, 1700000001.0, b'{"b":"\xc3\xa9"}'),
+]
+FRAMES = [frame(*record) for record in RECORDS]
+SEGMENT = header() + b"".join(FRAMES)
+
+
+def kept(content: bytes) -> list[Record]:
+    return [found for found in scan(content) if isinstance(found, Record)]
+
+
+def damaged(content: bytes) -> list[Damage]:
+    return [found for found in scan(content) if isinstance(found, Damage)]
+
+
+def test_a_segment_is_read_as_it_was_written() -> None:
+    assert list(scan(SEGMENT)) == RECORDS
+    assert len(FRAMES[1]) == RECORD_OVERHEAD + 2
+
+
+def test_no_text_holds_a_magic_number() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        MAGIC.decode()
+
+
+@pytest.mark.parametrize("cut", range(1, len(FRAMES[-1])))
+def test_a_record_that_is_cut_off_anywhere_is_damage_and_those_before_it_are_kept(cut: int) -> None:
+    assert list(scan(SEGMENT[:-cut])) == [*RECORDS[:2], Damage(len(SEGMENT) - len(FRAMES[2]), FRAMES[2][:-cut])]
+
+
+@pytest.mark.parametrize("position", range(len(header()), len(SEGMENT)))
+def test_a_flipped_bit_costs_the_record_that_it_is_in_and_no_other(position: int) -> None:
+    for bit in range(8):
+        content = bytearray(SEGMENT)
+        content[position] ^= 1 << bit
+
+        records = kept(bytes(content))
+
+        assert (len(records), set(records) < set(RECORDS)) == (2, True)
+        ((start, stretch),) = damaged(bytes(content))
+        assert (start <= position < start + len(stretch), stretch) == (
+            True,
+            bytes(content[start : start + len(stretch)]),
+        )
+
+
+@pytest.mark.parametrize("position", range(len(header())))
+def test_a_flipped_bit_in_the_header_costs_no_record_and_makes_no_other_version(position: int) -> None:
+    for bit in range(8):
+        content = bytearray(SEGMENT)
+        content[position] ^= 1 << bit
+
+        assert version_of(bytes(content)) is None
+        assert list(scan(bytes(content))) == [Damage(0, bytes(content[: len(header())])), *RECORDS]
+
+
+def test_zeros_behind_the_last_record_are_one_damage() -> None:
+    assert list(scan(SEGMENT + bytes(4096))) == [*RECORDS, Damage(len(SEGMENT), bytes(4096))]
+
+
+def test_a_part_of_a_record_between_records_is_damage() -> None:
+    content = header() + FRAMES[0] + FRAMES[1][:20] + FRAMES[2]
+
+    assert list(scan(content)) == [RECORDS[0], Damage(len(header()) + len(FRAMES[0]), FRAMES[1][:20]), RECORDS[2]]
+
+
+@pytest.mark.parametrize("content", [b"", header(), header()[:5], bytes(100), b"something else"])
+def test_a_file_without_records_has_none(content: bytes) -> None:
+    assert kept(content) == []
+    assert b"".join(damage.content for damage in damaged(content)) == (b"" if content == header() else content)
+
+
+def test_a_header_names_its_version() -> None:
+    assert [version_of(header()), version_of(header(2)), version_of(header(12) + b"more")] == [1, 2, 12]
+
+
+def test_notes_are_read_as_they_were_written() -> None:
+    assert list(noted(note(1, 5) + note(9, 9))) == [(1, 5), (9, 9)]
+
+
+@pytest.mark.parametrize("position", range(NOTE_BYTES))
+def test_a_damaged_note_settles_nothing(position: int) -> None:
+    content = bytearray(note(1, 5) + note(7, 8))
+    content[position] ^= 4
+
+    assert list(noted(bytes(content))) == [Damage(0, bytes(content[:NOTE_BYTES])), (7, 8)]
+
+
+def test_zeros_and_half_a_note_settle_nothing() -> None:
+    assert list(noted(bytes(NOTE_BYTES) + note(1, 5)[:9])) == [
+        Damage(0, bytes(NOTE_BYTES)),
+        Damage(NOTE_BYTES, note(1, 5)[:9]),
+    ]
