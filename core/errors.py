@@ -80,6 +80,10 @@ class QueueUnavailableError(AuditLogError):
     """The queue cannot be reached. Nothing was accepted: send the same request again after a while."""
 
 
+class NotSupportedError(AuditLogError):
+    """The queue that is configured cannot do this. The message says what to ask for instead."""
+
+
 class StoreUnavailableError(AuditLogError):
     """The event store cannot be reached or is busy. Nothing was changed: try again after a while."""
 

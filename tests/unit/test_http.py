@@ -29,6 +29,7 @@ STATUSES = {
     errors.QueueUnavailableError("x"): 503,
     errors.StoreUnavailableError("x"): 503,
     errors.EventNotStorableError("x"): 500,
+    errors.NotSupportedError("x"): 500,
     http.UnsupportedMediaTypeError("x"): 415,
     http.MalformedRequestError("x"): 400,
     http.RequestTimeoutError("x"): 408,
