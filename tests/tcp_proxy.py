@@ -16,6 +16,7 @@ class TcpProxy:
         self._lock = Lock()
         self._open: set[socket.socket] = set()
         self._up = True
+        self.attempts = 0  # to connect
         self._flowing = Flag()
         self._flowing.set()
         Thread(target=self._accept, daemon=True).start()
@@ -57,6 +58,7 @@ class TcpProxy:
             except OSError:
                 return
             with self._lock:
+                self.attempts += 1
                 if not self._up:
                     client.close()
                     continue
