@@ -4,18 +4,27 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import aiormq
 
+from core.errors import QueueUnavailableError
+from core.ports import Message
 from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitMQSource
 from core.queues.rabbitmq.address import Address
+from tests.builders import event
 from tests.conftest import skip_or_fail
 from tests.queues import MAX_RECEIVES, QueueUnderTest
 
 HOST = "127.0.0.1"
 PORT = 5672
+PATIENCE = 15.0
+"""Seconds in which a message comes that comes at all."""
+
+PARTS = [RabbitMQPublisher, RabbitMQSource, RabbitMQDeadLetters]
 BROKER = os.environ.get("AUDIT_LOG_TEST_RABBITMQ", f"amqp://guest:guest@{HOST}:{PORT}/")
 
 
@@ -57,3 +66,45 @@ def rabbitmq_queue() -> Iterator[QueueUnderTest]:
         close_source()
         publisher.close()
         dead_letters.close()
+
+
+def bodies(messages: Sequence[Message]) -> list[str]:
+    return sorted(message.body for message in messages)
+
+
+def body(number: int) -> str:
+    return event(number).model_dump_json()
+
+
+def sooner_or_later(work: Callable[[], object]) -> None:
+    """Do it once the queue is there."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            work()
+        except QueueUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def take(source: RabbitMQSource, count: int) -> list[Message]:
+    deadline = time.monotonic() + PATIENCE
+    taken: list[Message] = []
+    while len(taken) < count and time.monotonic() < deadline:
+        with suppress(QueueUnavailableError):
+            taken += source.receive(count - len(taken), wait=0.1)
+    assert len(taken) == count
+    return taken
+
+
+def use(part: Any) -> None:
+    """Do with a part of the adapter what makes it connect."""
+    if isinstance(part, RabbitMQPublisher):
+        part.publish([event(1)])
+    elif isinstance(part, RabbitMQSource):
+        part.receive(1, wait=0)
+    else:
+        part.dead_letters(1)

@@ -54,8 +54,8 @@ class Connection:
         Raises:
             QueueUnavailableError: the broker cannot be reached, or did not answer in time.
         """
-        future = asyncio.run_coroutine_threadsafe(self._bounded(work), self._running_loop())
-        return future.result()
+        loop = self._running_loop()
+        return asyncio.run_coroutine_threadsafe(self._bounded(work), loop).result()
 
     def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float = 0.0) -> None:
         """Do `work` on the event loop in `delay` seconds. A connection that is lost by then is no error."""
@@ -73,12 +73,6 @@ class Connection:
         """Another channel, for work that may fail or that receives."""
         connection = await self._connected()
         return await connection.channel(on_return_raises=True, frame_buffer_size=1000)
-
-    def drop(self) -> None:
-        """Give the connection up, so that the next piece of work makes another. On the event loop only."""
-        if self._connection is not None:
-            self._spawn(self._connection.close)
-            self._connection = None
 
     def close(self) -> None:
         """End the connection, which gives back at once what is not acknowledged, and the thread. For good."""
@@ -104,6 +98,7 @@ class Connection:
             return self._loop
 
     async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        used = self._connection
         try:
             async with asyncio.timeout(self._timeout):
                 return await work()
@@ -112,12 +107,21 @@ class Connection:
                 f"RabbitMQ has a queue {self.address.queue} or {self.address.dead_letters} that was declared otherwise:"
                 " name another in AUDIT_LOG_QUEUE_URL (?queue=NAME), or empty and delete that one."
             ) from exc
+        except QueueUnavailableError:
+            self._drop(used)
+            raise
         except _FAILURES as exc:
-            self.drop()
+            self._drop(used)
             raise QueueUnavailableError("RabbitMQ cannot be used at the moment: try again later.") from exc
         except asyncio.CancelledError as exc:  # also what the client ends work with whose connection closes
-            self.drop()
+            self._drop(used)
             raise QueueUnavailableError("The connection to RabbitMQ was closed: try again later.") from exc
+
+    def _drop(self, used: AbstractConnection | None) -> None:
+        """Give up the connection that failed, so that the next work makes another and declares the queues again."""
+        if used is not None and used is self._connection:
+            self._connection = self._channel = None
+            self._spawn(used.close)
 
     async def _connected(self) -> AbstractConnection:
         async with self._connecting:
@@ -154,7 +158,7 @@ class Connection:
         task.add_done_callback(self._tasks.discard)
 
     async def _close(self) -> None:
-        self.drop()
+        self._drop(self._connection)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self._tasks:

@@ -47,12 +47,8 @@ class RabbitMQPublisher:
 
     async def _publish(self, bodies: Sequence[tuple[str, bytes]]) -> None:
         channel = await self._connection.channel()
-        queue = self._connection.address.queue
-        try:
-            await publish_all(channel, queue, [(body, properties_of(event_id)) for event_id, body in bodies])
-        except QueueUnavailableError:
-            self._connection.drop()
-            raise
+        messages = [(body, properties_of(event_id)) for event_id, body in bodies]
+        await publish_all(channel, self._connection.address.queue, messages)
 
     async def _lengths(self, *queues: str) -> list[int]:
         channel = await self._connection.new_channel()

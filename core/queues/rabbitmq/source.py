@@ -87,7 +87,6 @@ class RabbitMQSource:
 
         def on_cancel(_frame: object) -> None:
             # The queue was deleted, or is not available; from 4.3 on also: a message was held for too long.
-            deliveries.lose()
             self._connection.spawn(channel.close)
 
         channel.closing.add_done_callback(lambda _: deliveries.lose())

@@ -1,0 +1,70 @@
+"""What the half of a consumer that knows no network tells the broker."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from core.queues.rabbitmq.deliveries import Deliveries, Delivery
+
+
+def pushed(*tags: int) -> tuple[Deliveries, list[str]]:
+    """Deliveries that were all received, and their receipts."""
+    deliveries = Deliveries()
+    for tag in tags:
+        deliveries.add(Delivery(tag, f"message {tag}", "{}", 1, 0.0))
+    return deliveries, [message.receipt_handle for message in deliveries.take(len(tags), 0, 0)]
+
+
+def settle(deliveries: Deliveries, receipts: Sequence[str]) -> list[tuple[int, bool]]:
+    told = deliveries.settle(deliveries.release(receipts))
+    return [(each.tag, each.multiple) for each in told]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ([0, 1, 2, 3], [(4, True)]),
+        ([3, 2, 1, 0], [(4, True)]),
+        ([0, 1], [(2, True)]),
+        ([1, 3], [(2, False), (4, False)]),
+        ([0, 3], [(1, True), (4, False)]),
+        ([], []),
+    ],
+)
+def test_all_up_to_one_is_said_only_if_all_are_settled(chosen: list[int], told: list[tuple[int, bool]]) -> None:
+    deliveries, receipts = pushed(1, 2, 3, 4)
+
+    assert settle(deliveries, [receipts[index] for index in chosen]) == told
+
+
+def test_what_was_settled_before_does_not_count_again() -> None:
+    deliveries, receipts = pushed(1, 2, 3)
+
+    assert settle(deliveries, receipts[1:2]) == [(2, False)]
+    assert settle(deliveries, receipts[:2]) == [(1, True)]
+    assert settle(deliveries, receipts) == [(3, True)]
+
+
+def test_a_message_that_waits_for_its_retry_is_not_acknowledged_with_younger_ones() -> None:
+    deliveries, receipts = pushed(1, 2, 3)
+    deliveries.release(receipts[:1])
+
+    assert settle(deliveries, receipts[1:]) == [(2, False), (3, False)]
+
+
+def test_nothing_is_told_of_deliveries_that_are_lost() -> None:
+    deliveries, receipts = pushed(1, 2)
+    released = deliveries.release(receipts)
+    deliveries.lose()
+
+    assert deliveries.settle(released) == []
+
+
+def test_what_is_put_back_comes_before_what_waits() -> None:
+    deliveries, receipts = pushed(1, 2)
+    deliveries.add(Delivery(3, "message 3", "{}", 1, 0.0))
+
+    deliveries.put_back(deliveries.release(receipts))
+
+    assert [message.message_id for message in deliveries.take(3, 0, 0)] == ["message 1", "message 2", "message 3"]
+    assert deliveries.settle(deliveries.release(receipts)) == []

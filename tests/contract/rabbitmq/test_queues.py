@@ -1,0 +1,114 @@
+"""What holds for RabbitMQ beyond the contract: full, deleted and foreign queues, and what a consumer holds."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import aiormq
+import pytest
+
+from core.errors import QueueFullError, QueueUnavailableError
+from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
+from core.queues.rabbitmq.address import Address
+from tests.builders import event
+from tests.rabbitmq import PARTS, PATIENCE, bodies, body, sooner_or_later, take, use
+
+
+def is_full(publisher: RabbitMQPublisher) -> bool:
+    try:
+        publisher.publish([event(1)])
+    except QueueFullError:
+        return True
+    return False
+
+
+def in_channel(url: str, work: Callable[[Any, Address], Any]) -> Any:
+    async def run() -> Any:
+        address = Address.parse(url)
+        async with aiormq.connect(address.url) as connection:
+            return await work(await connection.channel(), address)
+
+    return asyncio.run(run())
+
+
+def test_a_source_that_is_closed_gives_all_back_at_once_also_what_waits_for_its_retry(
+    url: str, publisher: RabbitMQPublisher, source: RabbitMQSource
+) -> None:
+    publisher.publish([event(1), event(2), event(3)])
+    with closing(RabbitMQSource(url)) as other:
+        counted, uncounted, _being_dealt_with = take(other, 3)
+        other.retry_after([counted.receipt_handle], 3600)
+        other.retry_after([uncounted.receipt_handle], 3600, counted=False)
+
+    assert bodies(take(source, 3)) == [body(1), body(2), body(3)]
+
+
+def test_no_more_than_the_prefetch_is_held(url: str, publisher: RabbitMQPublisher, source: RabbitMQSource) -> None:
+    publisher.publish([event(number) for number in range(10)])
+    with closing(RabbitMQSource(url, prefetch=4)) as narrow:
+        assert len(narrow.receive(10, wait=PATIENCE, window=0.3)) == 4
+        assert len(take(source, 6)) == 6
+
+
+def test_an_event_that_cannot_be_routed_is_refused_and_the_queue_made_again(
+    url: str, publisher: RabbitMQPublisher, source: RabbitMQSource
+) -> None:
+    publisher.publish([event(1)])
+    in_channel(url, lambda channel, address: channel.queue_delete(address.queue))
+
+    with pytest.raises(QueueUnavailableError):
+        publisher.publish([event(2)])
+    publisher.publish([event(3)])
+
+    assert bodies(take(source, 1)) == [body(3)]
+
+
+def test_a_source_whose_queue_is_deleted_finds_it_made_again(
+    url: str, publisher: RabbitMQPublisher, source: RabbitMQSource
+) -> None:
+    source.receive(1, wait=0)
+    in_channel(url, lambda channel, address: channel.queue_delete(address.queue))
+
+    with pytest.raises(QueueUnavailableError):
+        source.receive(1, wait=PATIENCE)
+    sooner_or_later(lambda: source.receive(1, wait=0))
+    sooner_or_later(lambda: publisher.publish([event(1)]))
+
+    assert bodies(take(source, 1)) == [body(1)]
+
+
+def test_a_full_queue_refuses_until_there_is_room(url: str) -> None:
+    bounded = f"{url}&max_length=5"
+    with closing(RabbitMQPublisher(bounded)) as publisher, closing(RabbitMQSource(bounded)) as source:
+        accepted = 0
+        while not is_full(publisher):
+            accepted += 1
+        assert 5 <= accepted < 20
+        source.delete([message.receipt_handle for message in take(source, accepted)])
+
+        deadline = time.monotonic() + PATIENCE
+        while is_full(publisher):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_queue_that_was_declared_otherwise_is_named_with_what_to_do(url: str, part: Any) -> None:
+    in_channel(url, lambda channel, address: channel.queue_declare(address.queue, durable=True))
+
+    with closing(part(url)) as opened, pytest.raises(QueueUnavailableError, match=r"audit-log\.test\.\w+ .* delete"):
+        use(opened)
+
+
+def test_the_check_tells_how_many_wait_and_how_many_were_given_up(url: str, publisher: RabbitMQPublisher) -> None:
+    publisher.publish([event(1), event(2), event(3)])
+    with closing(RabbitMQSource(url, max_receives=1)) as source:
+        source.retry_after([take(source, 1)[0].receipt_handle], 0)
+    expected = {"waiting": 2, "dead_letters": 1}
+
+    deadline = time.monotonic() + PATIENCE
+    while publisher.check() != expected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert publisher.check() == expected
