@@ -53,11 +53,16 @@ def broker(settings: Settings) -> Broker:
                 from core.queues import rabbitmq  # noqa: PLC0415 - see above
 
                 return Broker(rabbitmq.RabbitMQPublisher, rabbitmq.RabbitMQSource, rabbitmq.RabbitMQDeadLetters)
+            case "kafka":
+                from core.queues import kafka  # noqa: PLC0415 - see above
+
+                return Broker(kafka.KafkaPublisher, kafka.KafkaSource, kafka.KafkaDeadLetters)
     except ImportError as exc:
+        extra = "kafka" if scheme == "kafka" else "rabbitmq"
         raise InvalidSettingsError(
-            f"AUDIT_LOG_QUEUE_URL: {exc.name} is not installed: pip install 'audit-log-service[rabbitmq]'"
+            f"AUDIT_LOG_QUEUE_URL: {exc.name} is not installed: pip install 'audit-log-service[{extra}]'"
         ) from exc
     raise InvalidSettingsError(
         f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; use memory:// with the local runner, "
-        "amqp:// (RabbitMQ)"
+        "amqp:// (RabbitMQ) or kafka://"
     )

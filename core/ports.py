@@ -92,6 +92,7 @@ class DeadLetterQueue(Protocol):
         One that is not put back stays a dead letter; an interruption may leave it in both places.
 
         Raises:
+            NotSupportedError: this queue can only put back all.
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
 

@@ -20,7 +20,8 @@ class QueueUnderTest:
     """An empty queue that no other test uses, with one consumer.
 
     `open_source` opens another consumer, and `close_source` ends the one at hand, which leaves what it has received and
-    not settled to others. `refuses_ids` is what redriving some dead letters raises where only all can be.
+    not settled to others. `refuses_ids` is what redriving some dead letters raises where only all can be. With `is_log`
+    the queue remembers one place: what was deleted behind a message that was not comes again along with it.
     """
 
     publisher: EventPublisher
@@ -29,6 +30,7 @@ class QueueUnderTest:
     open_source: Callable[[], EventSource]
     close_source: Callable[[], None]
     refuses_ids: type[Exception] | None = None
+    is_log: bool = False
 
     def reopen(self) -> None:
         """End the consumer as it is and start another in its place."""

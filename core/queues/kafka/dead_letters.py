@@ -1,0 +1,131 @@
+"""Looks at what was given up, and puts it back."""
+
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from threading import Lock
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from core.errors import NotSupportedError
+from core.ports import DeadLetter
+from core.queues.kafka.address import Address
+from core.queues.kafka.producer import ConfirmedProducer, Record
+from core.queues.kafka.reach import unavailable
+from core.queues.kafka.records import as_dead_letter
+
+BROKER_SECONDS: Final = 5.0
+
+_BATCH: Final = 500
+
+
+class KafkaDeadLetters:
+    """Implements `DeadLetterQueue`.
+
+    The dead letters are those above the offset of a group of its own, which a redrive moves: one that was put back
+    stays in the topic until its retention ends.
+    """
+
+    def __init__(self, url: str, *, timeout: float = BROKER_SECONDS) -> None:
+        """`url` as in `Address`; `timeout` bounds each answer of the brokers, in seconds.
+
+        Raises:
+            InvalidSettingsError: the URL is not one of a Kafka queue.
+        """
+        self._address = Address.parse(url)
+        self._timeout = timeout
+        self._producer = ConfirmedProducer(self._address, "audit-log redrive", timeout)
+        self._working = Lock()  # two redrives at once would put all back twice
+
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """See `DeadLetterQueue.dead_letters`."""
+        with self._reader() as reader:
+            messages = reader.messages(reader.ends(), limit)
+        oldest = sorted(messages, key=lambda message: message.timestamp()[1])[:limit]
+        return [as_dead_letter(message) for message in oldest]
+
+    def redrive(self, message_ids: Collection[str] | None = None) -> int:
+        """See `DeadLetterQueue.redrive`.
+
+        Raises:
+            NotSupportedError: some are asked for, and not all: an offset can only pass over all before it.
+            QueueFullError: more waits in this process for its delivery than may; trying again later helps.
+        """
+        if message_ids is not None:
+            raise NotSupportedError("Kafka puts dead letters back all together or not at all: leave the ids out.")
+        redriven = 0
+        with self._working, self._reader() as reader:
+            ends = reader.ends()  # not what fails again meanwhile: to go on could mean to go round without end
+            while messages := reader.messages(ends, _BATCH):
+                self._producer.send(
+                    [Record(self._address.topic, message.key(), message.value() or b"") for message in messages]
+                )
+                reader.pass_over(messages)
+                redriven += len(messages)
+        return redriven
+
+    def close(self) -> None:
+        """Disconnect, for good."""
+        self._producer.close()
+
+    @contextmanager
+    def _reader(self) -> Iterator["_Reader"]:
+        self._producer.partitions(self._timeout)  # the topics are there from here on
+        settings = self._address.consumer_settings(self._address.redrive_group)
+        try:
+            with closing(Consumer({**settings, "enable.partition.eof": True})) as consumer:
+                yield _Reader(consumer, self._address.dead_letters, self._timeout)
+        except KafkaException as exc:
+            raise unavailable() from exc
+
+
+class _Reader:
+    """Reads a topic from where its group is, without being a member of it."""
+
+    def __init__(self, consumer: Consumer, topic: str, timeout: float) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._timeout = timeout
+
+    def ends(self) -> dict[int, int]:
+        """By partition: the offset that the next message will have."""
+        numbers = self._consumer.list_topics(self._topic, self._timeout).topics[self._topic].partitions
+        return {number: self._watermarks(number)[1] for number in numbers}
+
+    def messages(self, ends: dict[int, int], limit: int) -> list["Message[Any, Any]"]:
+        """Up to `limit` messages of each partition, from where the group is to these ends."""
+        asked = [TopicPartition(self._topic, number) for number in ends]
+        committed = self._consumer.committed(asked, self._timeout)
+        return [message for each in committed for message in self._of(each, ends[each.partition], limit)]
+
+    def pass_over(self, messages: list["Message[Any, Any]"]) -> None:
+        """Move the group behind these messages."""
+        behind = {message.partition() or 0: (message.offset() or 0) + 1 for message in messages}
+        offsets = [TopicPartition(self._topic, number, offset) for number, offset in behind.items()]
+        for each in self._consumer.commit(offsets=offsets, asynchronous=False):
+            if each.error is not None:
+                raise KafkaException(each.error)
+
+    def _of(self, committed: TopicPartition, end: int, limit: int) -> list["Message[Any, Any]"]:
+        start = max(committed.offset, self._watermarks(committed.partition)[0])
+        messages: list[Message[Any, Any]] = []
+        if start >= end:  # nothing to read, which to find out by reading would take its time
+            return messages
+        self._consumer.assign([TopicPartition(self._topic, committed.partition, start)])
+        while len(messages) < limit and start < end:
+            message = self._consumer.poll(self._timeout)
+            if message is None:
+                raise unavailable()
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                break  # the last offsets can be those of marks that are no messages
+            if error is not None:
+                raise KafkaException(error)
+            messages.append(message)
+            start = (message.offset() or 0) + 1
+        self._consumer.unassign()
+        return messages
+
+    def _watermarks(self, number: int) -> tuple[int, int]:
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), self._timeout)
+        return low, high

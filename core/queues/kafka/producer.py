@@ -1,0 +1,135 @@
+"""A producer that returns when the brokers have what it was given."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Condition, Lock, Thread
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from core.errors import QueueFullError, QueueUnavailableError
+from core.queues.kafka.address import Address
+from core.queues.kafka.reach import Reach, unavailable
+from core.queues.kafka.topics import ensure, partitions
+
+_POLL_SECONDS: Final = 0.1
+_MARGIN_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What goes to a topic; records with the same key keep their order."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, str | bytes | None]] = field(default_factory=list)
+
+
+class _Deliveries:
+    """Counts the delivery reports of one call."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._given = 0
+        self._reported = 0
+        self._error: KafkaError | None = None
+
+    def give(self) -> None:
+        self._given += 1
+
+    def report(self, error: KafkaError | None, _message: Message) -> None:
+        with self._changed:
+            self._reported += 1
+            self._error = self._error or error
+            if self._reported >= self._given:
+                self._changed.notify_all()
+
+    def wait(self, timeout: float) -> None:
+        with self._changed:
+            complete = self._changed.wait_for(lambda: self._reported >= self._given, timeout)
+        if self._error is not None:
+            raise unavailable() from KafkaException(self._error)
+        if not complete:
+            raise unavailable()
+
+
+class ConfirmedProducer:
+    """Safe to use from several threads. Built at first use, in the process that uses it: a fork before is harmless."""
+
+    def __init__(self, address: Address, name: str, timeout: float) -> None:
+        """`name` is of the thread that serves delivery reports; `timeout` bounds each `send`, in seconds."""
+        self._address = address
+        self._name = name
+        self._timeout = timeout
+        self._starting = Lock()
+        self._producer: Producer | None = None
+        self._thread: Thread | None = None
+        self._closed = False
+        self._reach = Reach()
+
+    def send(self, records: Sequence[Record]) -> None:
+        """Give all records to the brokers, and wait until each is written by all replicas in sync.
+
+        Raises:
+            QueueFullError: more waits in this process for its delivery than may.
+            QueueUnavailableError: not all were delivered in time. Some may have been, and some may still be.
+        """
+        producer = self._running()
+        self._reach.require(self._timeout)
+        deliveries = _Deliveries()
+        try:
+            for record in records:
+                deliveries.give()
+                producer.produce(
+                    record.topic, record.value, record.key, headers=record.headers, on_delivery=deliveries.report
+                )
+        except BufferError as exc:
+            raise QueueFullError("The queue is full: send the same request again after Retry-After seconds.") from exc
+        except KafkaException as exc:
+            raise unavailable() from exc
+        deliveries.wait(self._timeout + _MARGIN_SECONDS)
+
+    def partitions(self, timeout: float) -> dict[str, int]:
+        """How many partitions each topic has.
+
+        Raises:
+            QueueUnavailableError: no broker answers.
+        """
+        producer = self._running()
+        self._reach.require(timeout)
+        try:
+            return partitions(producer, timeout)
+        except KafkaException as exc:
+            raise unavailable() from exc
+
+    def close(self) -> None:
+        """Wait until all is delivered or given up, and disconnect, for good."""
+        with self._starting:
+            self._closed = True
+            producer, thread = self._producer, self._thread
+            self._producer = None
+        if producer is None or thread is None:
+            return
+        thread.join()
+        if left := producer.flush(self._timeout + _MARGIN_SECONDS):
+            _log.error("closed before all was delivered", extra={"messages": left})
+
+    def _running(self) -> Producer:
+        with self._starting:
+            if self._closed:
+                raise QueueUnavailableError("The service is shutting down: nothing was accepted, send it again.")
+            if self._producer is None:
+                settings = {**self._address.producer_settings(self._timeout), "error_cb": self._reach.on_error}
+                self._producer = Producer(settings, logger=_log)
+                self._thread = Thread(target=self._serve, args=(self._producer,), name=self._name, daemon=True)
+                self._thread.start()
+            return self._producer
+
+    def _serve(self, producer: Producer) -> None:
+        while not self._closed:
+            self._reach.probe(lambda seconds: ensure(producer, self._address, seconds))
+            producer.poll(_POLL_SECONDS)

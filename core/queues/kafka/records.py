@@ -1,0 +1,62 @@
+"""What stands in the topics: messages as they are read, and the headers of a dead letter."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+from confluent_kafka import KafkaException, Message
+
+from core.ports import DeadLetter
+from core.queues.kafka.address import Address
+from core.queues.kafka.deliveries import Delivery, Read
+from core.queues.kafka.producer import Record
+
+TOPIC: Final = "audit-log-topic"
+PARTITION: Final = "audit-log-partition"
+OFFSET: Final = "audit-log-offset"
+RECEIVE_COUNT: Final = "audit-log-receive-count"
+
+
+def read(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[Read]]:
+    """What was read, by partition.
+
+    Raises:
+        KafkaException: a broker refuses to go on, or the client cannot. What passes by itself is left out.
+    """
+    by_partition: dict[int, list[Read]] = defaultdict(list)
+    for message in messages:
+        if error := message.error():
+            if error.fatal() or error.code() > 0:  # below 0 are the client's own, which it deals with unless fatal
+                raise KafkaException(error)
+            continue
+        by_partition[message.partition() or 0].append(
+            Read(message.offset() or 0, message.key(), message.value() or b"", message.timestamp()[1] / 1000)
+        )
+    return by_partition
+
+
+def dead_letter(address: Address, delivery: Delivery) -> Record:
+    """The message as it was, with where it was and how often it was received in its headers."""
+    headers = {
+        TOPIC: address.topic,
+        PARTITION: delivery.partition.number,
+        OFFSET: delivery.read.offset,
+        RECEIVE_COUNT: delivery.receive_count,
+    }
+    return Record(
+        address.dead_letters,
+        delivery.read.key,
+        delivery.read.value,
+        [(name, str(value).encode()) for name, value in headers.items()],
+    )
+
+
+def as_dead_letter(message: "Message[Any, Any]") -> DeadLetter:
+    """A message of the topic of dead letters. Without the header, someone else has put it there: never received."""
+    headers = dict(message.headers() or [])
+    count = headers.get(RECEIVE_COUNT)
+    return DeadLetter(
+        message_id=f"{message.partition()}-{message.offset()}",
+        body=(message.value() or b"").decode(errors="replace"),
+        receive_count=int(count) if count is not None and count.isdigit() else 0,
+    )

@@ -1,0 +1,163 @@
+"""Takes events out of Kafka, by a thread that reads ahead of the asking."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from core.errors import QueueFullError, QueueUnavailableError
+from core.ports import Message
+from core.queues.kafka.address import Address
+from core.queues.kafka.deliveries import Deliveries, Delivery, Offsets
+from core.queues.kafka.producer import ConfirmedProducer
+from core.queues.kafka.reach import BACK_OFF_SECONDS, Reach, unavailable
+from core.queues.kafka.records import dead_letter, read
+from core.queues.kafka.topics import ensure
+
+DEAD_LETTER_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 5.0
+
+_POLL_SECONDS: Final = 0.05  # also how long a commit waits for its turn
+_PAUSED_POLL_SECONDS: Final = 0.005
+_BATCH: Final = 500
+
+_log = logging.getLogger(__name__)
+
+
+class KafkaSource:
+    """Implements `EventSource`, for one thread that receives. Connects at first use, and again when it has to.
+
+    A thread of its own reads and commits, so that the group waits for no one who is busy storing. A message that waits
+    for its retry stays here and holds up the commit of its partition, not the messages behind it: what was done behind
+    it comes again if the consumer dies meanwhile. How often a message was received is known here only, and counted anew
+    by the next consumer. A receipt ends with the receive it is of, with `delete` and `retry_after`, and when its
+    partition goes to another consumer.
+    """
+
+    def __init__(self, url: str, *, max_undone: int = 2000, max_receives: int = 5) -> None:
+        """`url` as in `Address`; a partition with `max_undone` messages that are not done is not read any further.
+
+        Raises:
+            InvalidSettingsError: the URL is not one of a Kafka queue.
+        """
+        self._address = Address.parse(url)
+        self._max_undone: Final = max_undone
+        self._max_receives: Final = max_receives
+        self._deliveries = Deliveries()
+        self._producer = ConfirmedProducer(self._address, "audit-log dead letters", DEAD_LETTER_SECONDS)
+        self._reach = Reach()
+        self._stop = Flag()
+        self._thread: Thread | None = None
+
+    def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
+        """See `EventSource.receive`."""
+        if self._stop.is_set():
+            raise QueueUnavailableError("The consumer is shutting down.")
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="audit-log consumer", daemon=True)
+            self._thread.start()
+        messages = self._deliveries.take(max_messages, wait, window)
+        if not messages:
+            self._reach.raise_failure()
+        return messages
+
+    def delete(self, receipt_handles: Iterable[str]) -> None:
+        """See `EventSource.delete`. The commit follows at once, by the thread that reads."""
+        self._deliveries.settle(self._deliveries.release(receipt_handles))
+
+    def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
+        """See `EventSource.retry_after`."""
+        deliveries = self._deliveries.release(receipt_handles)
+        given_up = [each for each in deliveries if counted and each.receive_count >= self._max_receives]
+        self._deliveries.hold([each for each in deliveries if each not in given_up], delay, counted=counted)
+        if given_up:
+            self._give_up(given_up, delay)
+
+    def close(self) -> None:
+        """Commit what is done and leave the group, for good: what was not deleted goes to another consumer."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive():
+                _log.error("Kafka did not answer: the other consumers will notice later that this one has left")
+        self._producer.close()
+
+    def _give_up(self, deliveries: Sequence[Delivery], delay: float) -> None:
+        try:
+            self._producer.send([dead_letter(self._address, delivery) for delivery in deliveries])
+        except (QueueUnavailableError, QueueFullError) as exc:
+            self._deliveries.hold(deliveries, delay, counted=False)
+            raise unavailable() from exc
+        self._deliveries.settle(deliveries)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._consume()
+            except KafkaException as exc:
+                _log.warning("the consumer of Kafka failed and is made anew", extra={"reason": str(exc)})
+                self._reach.fail(exc)
+                self._stop.wait(BACK_OFF_SECONDS)
+
+    def _consume(self) -> None:
+        settings = {
+            **self._address.consumer_settings(self._address.group),
+            "error_cb": self._reach.on_error,
+            "on_commit": self._on_commit,
+        }
+        consumer = Consumer(settings, logger=_log)
+        try:
+            while not self._stop.is_set() and not self._probe(consumer):
+                consumer.poll(_POLL_SECONDS)
+            consumer.subscribe(
+                [self._address.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            self._feed(consumer)
+        finally:
+            consumer.close()
+            self._deliveries.revoke()
+
+    def _feed(self, consumer: Consumer) -> None:
+        paused = 0
+        while not self._stop.is_set():
+            self._probe(consumer)
+            first = consumer.poll(_PAUSED_POLL_SECONDS if paused else _POLL_SECONDS)
+            if first is not None:
+                for number, messages in read([first, *consumer.consume(_BATCH, 0)]).items():
+                    self._deliveries.add(number, messages)
+            pause, resume = self._deliveries.throttle(self._max_undone)
+            consumer.pause(self._at(pause))
+            consumer.resume(self._at(resume))
+            paused += len(pause) - len(resume)
+            if offsets := self._deliveries.to_commit():
+                consumer.commit(offsets=self._at(offsets), asynchronous=True)
+
+    def _probe(self, consumer: Consumer) -> bool:
+        return self._reach.probe(lambda seconds: ensure(consumer, self._address, seconds))
+
+    def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
+        failed = [each.partition for each in partitions if error is not None or each.error is not None]
+        self._deliveries.commit_failed(failed)
+
+    def _on_assign(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._deliveries.assign(each.partition for each in partitions)
+
+    def _on_revoke(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        offsets = self._deliveries.revoke(each.partition for each in partitions)
+        if not offsets:
+            return
+        try:
+            consumer.commit(offsets=self._at(offsets), asynchronous=False)
+        except KafkaException as exc:
+            _log.warning("what was done could not be committed and comes again", extra={"reason": str(exc)})
+
+    def _on_lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._deliveries.revoke(each.partition for each in partitions)
+
+    def _at(self, offsets: Offsets | Iterable[int]) -> list[TopicPartition]:
+        if isinstance(offsets, dict):
+            return [TopicPartition(self._address.topic, number, offset) for number, offset in offsets.items()]
+        return [TopicPartition(self._address.topic, number) for number in offsets]

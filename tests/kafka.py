@@ -1,0 +1,137 @@
+"""A Kafka cluster for tests, and topics on it for one test.
+
+It is the mock cluster inside librdkafka, which speaks the protocol over sockets of the loopback to any client, keeps
+what it gets in memory and balances consumer groups, but does not make topics when asked to. Its functions are called by
+ctypes: the Python client offers the setting `test.mock.num.brokers` and nothing to control what that starts.
+https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
+
+With `AUDIT_LOG_TEST_KAFKA=host:9092` the same tests run against a real cluster, but for those that need a broken one.
+"""
+
+import ctypes
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient
+
+from core.errors import NotSupportedError
+from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
+from tests.queues import MAX_RECEIVES, QueueUnderTest
+
+BROKER = os.environ.get("AUDIT_LOG_TEST_KAFKA")
+PARTITIONS = 6
+ALL_BROKERS = -1
+QUICK = "session.timeout.ms=2000&heartbeat.interval.ms=100" if BROKER is None else "session.timeout.ms=6000"
+"""A mock cluster balances a group after its session timeout less a second; a real one allows no less than this."""
+
+
+class MockCluster:
+    """A cluster of mock brokers that can be taken down."""
+
+    def __init__(self, brokers: int = 1) -> None:
+        self._client = _library().rd_kafka_new(0, _settings(), None, 0)
+        self._cluster = _library().rd_kafka_mock_cluster_new(self._client, brokers)
+        _library().rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
+
+    @property
+    def servers(self) -> str:
+        servers: bytes = _library().rd_kafka_mock_cluster_bootstraps(self._cluster)
+        return servers.decode()
+
+    def make(self, topic: str, partitions: int = PARTITIONS) -> None:
+        assert _library().rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1) == 0
+
+    def go_down(self) -> None:
+        assert _library().rd_kafka_mock_broker_set_down(self._cluster, ALL_BROKERS) == 0
+
+    def come_up(self) -> None:
+        assert _library().rd_kafka_mock_broker_set_up(self._cluster, ALL_BROKERS) == 0
+
+    def close(self) -> None:
+        _library().rd_kafka_mock_cluster_destroy(self._cluster)
+        _library().rd_kafka_destroy(self._client)
+
+
+@cache
+def shared_cluster() -> MockCluster:
+    """One for all tests that do not break it."""
+    return MockCluster()
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    # A wheel has librdkafka beside the package; from a source build, it is one of the system's libraries.
+    bundled = list(Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka*"))
+    library = ctypes.CDLL(str(bundled[0]) if bundled else "librdkafka.so.1")
+    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    for name, result, arguments in [
+        ("conf_new", pointer, []),
+        ("conf_set", number, [pointer, text, text, text, ctypes.c_size_t]),
+        ("new", pointer, [number, pointer, text, ctypes.c_size_t]),
+        ("destroy", None, [pointer]),
+        ("mock_cluster_new", pointer, [pointer, number]),
+        ("mock_cluster_destroy", None, [pointer]),
+        ("mock_cluster_bootstraps", text, [pointer]),
+        ("mock_group_initial_rebalance_delay_ms", None, [pointer, ctypes.c_int32]),
+        ("mock_topic_create", number, [pointer, text, number, number]),
+        ("mock_broker_set_down", number, [pointer, ctypes.c_int32]),
+        ("mock_broker_set_up", number, [pointer, ctypes.c_int32]),
+    ]:
+        function = getattr(library, f"rd_kafka_{name}")
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def _settings() -> int:
+    settings: int = _library().rd_kafka_conf_new()
+    assert _library().rd_kafka_conf_set(settings, b"log_level", b"0", None, 0) == 0
+    return settings
+
+
+@contextmanager
+def queue_url(cluster: MockCluster | None = None) -> Iterator[str]:
+    """The URL of topics and a group that no other test uses, on this cluster or the shared one."""
+    topic = f"audit-log.test.{secrets.token_hex(6)}"
+    if BROKER is not None and cluster is None:
+        yield f"kafka://{BROKER}/{topic}?group.id={topic}&{QUICK}"
+        admin = AdminClient({"bootstrap.servers": BROKER})
+        for deleted in admin.delete_topics([topic, f"{topic}.dead"]).values():
+            deleted.result()
+        return
+    cluster = cluster or shared_cluster()
+    cluster.make(topic)
+    cluster.make(f"{topic}.dead", partitions=1)
+    yield f"kafka://{cluster.servers}/{topic}?group.id={topic}&{QUICK}"
+
+
+@contextmanager
+def kafka_queue() -> Iterator[QueueUnderTest]:
+    with queue_url() as url:
+        publisher = KafkaPublisher(url)
+        dead_letters = KafkaDeadLetters(url)
+        sources: list[KafkaSource] = []
+
+        def open_source() -> KafkaSource:
+            sources.append(KafkaSource(url, max_receives=MAX_RECEIVES))
+            return sources[-1]
+
+        def close_source() -> None:
+            sources.pop().close()
+
+        yield QueueUnderTest(
+            publisher,
+            open_source(),
+            dead_letters,
+            open_source,
+            close_source,
+            refuses_ids=NotSupportedError,
+            is_log=True,
+        )
+        close_source()
+        publisher.close()
+        dead_letters.close()
