@@ -61,6 +61,29 @@ def rabbitmq(broker: str) -> Iterator[tuple[EventPublisher, EventSource]]:
         asyncio.run(_delete(Address.parse(url)))
 
 
+@contextmanager
+def kafka(servers: str | None) -> Iterator[tuple[EventPublisher, EventSource]]:
+    """Open a new topic on a Kafka cluster; by default on librdkafka's mock of one, which keeps all in memory."""
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - the same
+
+    from core.queues.kafka import KafkaPublisher, KafkaSource  # noqa: PLC0415 - the same
+    from tests.kafka import shared_cluster  # noqa: PLC0415 - the same
+
+    topic = f"audit-log.benchmark.{secrets.token_hex(4)}"
+    if servers is None:
+        shared_cluster().make(topic)
+        shared_cluster().make(f"{topic}.dead", partitions=1)
+    url = f"kafka://{servers or shared_cluster().servers}/{topic}?group.id={topic}"
+    publisher, source = KafkaPublisher(url), KafkaSource(url)
+    try:
+        yield publisher, source
+    finally:
+        publisher.close()
+        source.close()
+        if servers is not None:
+            AdminClient({"bootstrap.servers": servers}).delete_topics([topic, f"{topic}.dead"])
+
+
 async def _delete(address: Any) -> None:
     import aiormq  # noqa: PLC0415 - the same
 
@@ -77,8 +100,10 @@ def main() -> None:
     parser.add_argument("--singles", type=int, default=2_000, help="events published one by one in each turn")
     parser.add_argument("--batches", type=int, default=10, help=f"batches of {BATCH} published in each turn")
     parser.add_argument("--rabbitmq", metavar="URL", help="for example amqp://guest:guest@127.0.0.1:5672/")
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="of a real cluster, in place of the mock cluster")
     options = parser.parse_args()
     queues: dict[str, OpenQueue] = {"memory": memory}
+    queues["kafka" if options.kafka else "kafka (mock cluster)"] = lambda: kafka(options.kafka)
     if options.rabbitmq:
         queues["rabbitmq"] = lambda: rabbitmq(options.rabbitmq)
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in queues}

@@ -5,26 +5,34 @@ what it gets in memory and balances consumer groups, but does not make topics wh
 ctypes: the Python client offers the setting `test.mock.num.brokers` and nothing to control what that starts.
 https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
 
-With `AUDIT_LOG_TEST_KAFKA=host:9092` the same tests run against a real cluster, but for those that need a broken one.
+With `TEST_KAFKA_SERVERS=host:9092` the same tests run against a real cluster, but for those that need a broken one.
 """
 
 import ctypes
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import confluent_kafka
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from core.errors import NotSupportedError
+from core.errors import NotSupportedError, QueueFullError, QueueUnavailableError
+from core.ports import Message
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
+from core.queues.kafka.address import Address
+from tests.builders import event
 from tests.queues import MAX_RECEIVES, QueueUnderTest
 
-BROKER = os.environ.get("AUDIT_LOG_TEST_KAFKA")
+BROKER = os.environ.get("TEST_KAFKA_SERVERS")
 PARTITIONS = 6
+PATIENCE = 20.0
+PARTS = [KafkaPublisher, KafkaSource, KafkaDeadLetters]
 ALL_BROKERS = -1
 QUICK = "session.timeout.ms=2000&heartbeat.interval.ms=100" if BROKER is None else "session.timeout.ms=6000"
 """A mock cluster balances a group after its session timeout less a second; a real one allows no less than this."""
@@ -135,3 +143,79 @@ def kafka_queue() -> Iterator[QueueUnderTest]:
         close_source()
         publisher.close()
         dead_letters.close()
+
+
+def body(number: int) -> str:
+    return event(number).model_dump_json()
+
+
+def receipts(messages: list[Message]) -> list[str]:
+    return [message.receipt_handle for message in messages]
+
+
+def take(source: KafkaSource, count: int) -> list[Message]:
+    deadline = time.monotonic() + PATIENCE
+    taken: list[Message] = []
+    while len(taken) < count and time.monotonic() < deadline:
+        taken += source.receive(count - len(taken), wait=0.1)
+    assert len(taken) == count
+    return taken
+
+
+def sooner_or_later(work: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return work()
+        except (QueueUnavailableError, QueueFullError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def seconds_below(limit: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < limit
+
+
+def use(part: Any) -> None:
+    """Do with a part of the adapter what makes it connect."""
+    if isinstance(part, KafkaPublisher):
+        part.publish([event(1)])
+    elif isinstance(part, KafkaSource):
+        part.receive(1, wait=0.1)
+    else:
+        part.dead_letters(1)
+
+
+def use_until_it_fails(part: Any) -> None:
+    """A source notices in the background that its brokers are away."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        use(part)
+
+
+@contextmanager
+def reader(url: str) -> Iterator[Consumer]:
+    """A consumer that looks at the group and the topics from the side."""
+    address = Address.parse(url)
+    settings = {"bootstrap.servers": address.servers, "group.id": address.group, "auto.offset.reset": "earliest"}
+    with closing(Consumer({**settings, "enable.auto.commit": False})) as consumer:
+        yield consumer
+
+
+def committed(url: str) -> dict[int, int]:
+    """By partition: the offset that the group has committed."""
+    topic = Address.parse(url).topic
+    with reader(url) as consumer:
+        asked = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        return {each.partition: each.offset for each in consumer.committed(asked, 10) if each.offset >= 0}

@@ -25,7 +25,7 @@ PATIENCE = 15.0
 """Seconds in which a message comes that comes at all."""
 
 PARTS = [RabbitMQPublisher, RabbitMQSource, RabbitMQDeadLetters]
-BROKER = os.environ.get("AUDIT_LOG_TEST_RABBITMQ", f"amqp://guest:guest@{HOST}:{PORT}/")
+BROKER = os.environ.get("TEST_RABBITMQ_URL", f"amqp://guest:guest@{HOST}:{PORT}/")
 
 
 @contextmanager

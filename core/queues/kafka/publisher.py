@@ -6,6 +6,7 @@ from typing import Final
 from core.errors import QueueUnavailableError
 from core.models import Event
 from core.queues.kafka.address import Address
+from core.queues.kafka.lag import behind
 from core.queues.kafka.producer import ConfirmedProducer, Record
 
 PUBLISH_SECONDS: Final = 5.0
@@ -36,12 +37,21 @@ class KafkaPublisher:
         )
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: a broker answers and has the topics; how many partitions the events have."""
+        """Implements `Check`: a broker answers and has the topics; how many messages wait and were given up."""
+        address = self._address
         there = self._producer.partitions(self._timeout)
-        for topic in (self._address.topic, self._address.dead_letters):
+        for topic in (address.topic, address.dead_letters):
             if topic not in there:
                 raise QueueUnavailableError(f"Kafka has no topic {topic}: create it, or restart the service.")
-        return {"partitions": there[self._address.topic]}
+
+        def waiting(topic: str, group: str) -> int:
+            return behind(address, topic, group, there[topic], self._timeout)
+
+        return {
+            "waiting": waiting(address.topic, address.group),
+            "dead_letters": waiting(address.dead_letters, address.redrive_group),
+            "partitions": there[address.topic],
+        }
 
     def close(self) -> None:
         """Wait for what is on its way, and disconnect, for good."""

@@ -1,0 +1,99 @@
+"""What holds while brokers are away, topics missing, and after a close."""
+
+import secrets
+import threading
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from core.errors import QueueFullError, QueueUnavailableError
+from core.queues.kafka import KafkaPublisher, KafkaSource
+from tests.builders import event
+from tests.kafka import (
+    PARTS,
+    MockCluster,
+    body,
+    committed,
+    queue_url,
+    seconds_below,
+    sooner_or_later,
+    take,
+    use,
+    use_until_it_fails,
+    wait_until,
+)
+
+
+def test_an_unreachable_broker_is_told_within_the_bound_and_found_when_it_is_there(cluster: MockCluster) -> None:
+    with queue_url(cluster) as url, closing(KafkaPublisher(url)) as publisher:
+        cluster.go_down()
+        with seconds_below(4), pytest.raises(QueueUnavailableError):
+            publisher.publish([event(1)])
+        with seconds_below(4), pytest.raises(QueueUnavailableError):
+            publisher.check()
+
+        cluster.come_up()
+        sooner_or_later(lambda: publisher.publish([event(2)]))
+        assert publisher.check()["partitions"] == 6
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_broker_that_is_away_costs_little_and_is_found_again(cluster: MockCluster, part: Any) -> None:
+    bound = {} if part is KafkaSource else {"timeout": 1.0}
+    with queue_url(cluster) as url, closing(part(url, **bound)) as opened:
+        sooner_or_later(lambda: use(opened))
+        cluster.go_down()
+        with pytest.raises(QueueUnavailableError):
+            use_until_it_fails(opened)
+        with seconds_below(3):
+            for _ in range(10):
+                with pytest.raises(QueueUnavailableError):
+                    use(opened)
+        cluster.come_up()
+        sooner_or_later(lambda: use(opened))
+
+
+def test_a_source_goes_on_where_it_was_when_the_broker_is_back(cluster: MockCluster) -> None:
+    with queue_url(cluster) as url, closing(KafkaPublisher(url)) as publisher, closing(KafkaSource(url)) as source:
+        publisher.publish([event(1)])
+        (first,) = take(source, 1)
+        cluster.go_down()
+        source.delete([first.receipt_handle])
+        cluster.come_up()
+        sooner_or_later(lambda: publisher.publish([event(2)]))
+
+        (second,) = sooner_or_later(lambda: take(source, 1))
+        assert second.body == body(2)
+        source.delete([second.receipt_handle])
+        wait_until(lambda: list(committed(url).values()) == [2])
+
+
+def test_more_than_the_client_may_keep_is_refused_as_a_full_queue(url: str) -> None:
+    with closing(KafkaPublisher(f"{url}&queue.buffering.max.messages=5")) as publisher:
+        with pytest.raises(QueueFullError):
+            publisher.publish([event(number) for number in range(1000)])
+        sooner_or_later(lambda: publisher.publish([event(1)]))
+
+
+def test_a_topic_that_is_missing_and_is_not_made_is_named(cluster: MockCluster) -> None:
+    missing = f"audit-log.test.{secrets.token_hex(6)}"
+    url = f"kafka://{cluster.servers}/{missing}"  # a mock cluster makes no topic
+    with closing(KafkaPublisher(url)) as publisher, pytest.raises(QueueUnavailableError, match=missing):
+        publisher.publish([event(1)])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_nothing_is_left_after_a_close(url: str, part: Any) -> None:
+    opened = part(url)
+    before = set(threading.enumerate())
+    use(opened)
+    ours = set(threading.enumerate()) - before
+    assert len(ours) == 1
+
+    opened.close()
+    opened.close()
+
+    assert not any(thread.is_alive() for thread in ours)
+    with pytest.raises(QueueUnavailableError, match="shutting down"):
+        use(opened)

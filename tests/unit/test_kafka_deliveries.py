@@ -1,0 +1,60 @@
+"""What a consumer of Kafka remembers, where a broker would make the moment hard to meet."""
+
+from core.ports import Message
+from core.queues.kafka.deliveries import Deliveries, Read
+
+
+def filled(*offsets: int) -> Deliveries:
+    deliveries = Deliveries()
+    deliveries.assign([0])
+    deliveries.add(0, [Read(offset, b"42", b"{}", 1.0) for offset in offsets])
+    return deliveries
+
+
+def take(deliveries: Deliveries) -> list[Message]:
+    return deliveries.take(10, wait=0, window=0)
+
+
+def test_what_was_released_before_its_partition_went_is_not_held_after() -> None:
+    deliveries = filled(5)
+    released = deliveries.release([message.receipt_handle for message in take(deliveries)])
+
+    deliveries.revoke([0])
+    deliveries.hold(released, 0, counted=True)
+
+    assert take(deliveries) == []
+
+
+def test_a_partition_that_comes_back_knows_nothing_of_its_earlier_time() -> None:
+    deliveries = filled(5, 6)
+    earlier = deliveries.release([message.receipt_handle for message in take(deliveries)])
+    deliveries.revoke([0])
+    deliveries.assign([0])
+    deliveries.add(0, [Read(5, b"42", b"{}", 1.0)])
+
+    deliveries.settle(earlier)
+
+    assert deliveries.to_commit() == {}
+    assert [message.message_id for message in take(deliveries)] == ["0-5"]
+
+
+def test_what_waits_is_gone_with_its_partition() -> None:
+    deliveries = filled(5, 6, 7)
+    first, second, _third = take(deliveries)
+    deliveries.hold(deliveries.release([first.receipt_handle]), 0, counted=True)
+    deliveries.add(0, [Read(8, b"42", b"{}", 1.0)])
+
+    assert deliveries.revoke([0]) == {}
+    assert take(deliveries) == []
+    assert deliveries.release([second.receipt_handle]) == []
+
+
+def test_a_commit_that_failed_is_asked_for_again_and_offsets_may_have_gaps() -> None:
+    deliveries = filled(5, 9, 12)
+    deliveries.settle(deliveries.release([message.receipt_handle for message in take(deliveries)[:2]]))
+
+    assert (deliveries.to_commit(), deliveries.to_commit()) == ({0: 12}, {})
+    deliveries.commit_failed([0])
+    assert deliveries.to_commit() == {0: 12}
+    deliveries.commit_failed([0])
+    assert deliveries.revoke() == {0: 12}
