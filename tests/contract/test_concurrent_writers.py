@@ -91,8 +91,9 @@ def test_events_go_in_by_id_so_that_writers_wait_in_one_direction_only(mariadb: 
     databases.empty(mariadb)
     order: list[str] = []
 
-    def note(_connection: object, _cursor: object, _statement: str, rows: Any, *_: object) -> None:
-        order.extend(row["event_id"] for row in rows)
+    def note(_connection: object, _cursor: object, statement: str, rows: Any, *_: object) -> None:
+        if statement.startswith("INSERT INTO events"):
+            order.extend(row["event_id"] for row in rows)
 
     sqlalchemy_event.listen(mariadb, "before_cursor_execute", note)
     SqlEventStore(mariadb).add([event(3), event(1), event(4), event(2)])
