@@ -5,7 +5,6 @@ it is received again, and after a set number of receives it becomes a dead lette
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 """
 
-import heapq
 import itertools
 import logging
 import time
@@ -20,6 +19,7 @@ from typing import Final, Protocol
 from core.errors import QueueFullError, QueueUnavailableError
 from core.models import Event
 from core.ports import Message
+from local_runner.in_flight import Entry, InFlight
 from local_runner.spool.spool import NoSpool, Spool
 
 _BURIAL_RETRY_SECONDS: Final = 1.0
@@ -65,22 +65,6 @@ class QueueState:
     oldest_age_seconds: float
 
 
-@dataclass(slots=True)
-class _Entry:
-    number: int
-    body: str
-    size: int
-    sent_at: float
-    receive_count: int = 0
-    receipt_handle: str = ""
-    due: float = 0.0
-    paused: bool = False  # failed, and waiting for its next receive
-
-    @property
-    def message(self) -> Message:
-        return Message(str(self.number), self.receipt_handle, self.body, self.receive_count, self.sent_at)
-
-
 class InMemoryQueue:
     """Implements `EventPublisher` and `EventSource`. Safe to use from several threads.
 
@@ -104,13 +88,10 @@ class InMemoryQueue:
         self._changed = Condition()
         self._receivers = 0
         self._closed = Flag()
-        self._numbers = itertools.count(1)
         self._arriving = 0  # on their way through the spool
-        self._waiting: deque[_Entry] = deque()
-        self._in_flight: dict[str, _Entry] = {}
-        # When to look at which receipts again: one timer for a whole batch, since a batch is received at once.
-        self._timers: list[tuple[float, int, tuple[str, ...]]] = []
-        self._given_up: list[_Entry] = []  # still in flight, until they are in the dead letters
+        self._waiting: deque[Entry] = deque()
+        self._in_flight = InFlight()
+        self._given_up: list[Entry] = []  # still in flight, until they are in the dead letters
         self._burial_fails = False
         self._bytes = 0
 
@@ -129,7 +110,7 @@ class InMemoryQueue:
             raise
         with self._changed:
             self._arriving -= len(bodies)
-            self._waiting.extend(map(_Entry, numbers, bodies, sizes, itertools.repeat(now)))
+            self._waiting.extend(map(Entry, numbers, bodies, sizes, itertools.repeat(now)))
             if self._receivers:
                 self._changed.notify()
 
@@ -142,20 +123,13 @@ class InMemoryQueue:
             self._closed.wait(window)  # not woken by each message: that would cost the publishers more than it brings
         with self._changed:
             entries = [self._waiting.popleft() for _ in range(min(max_messages, len(self._waiting)))]
-            due = self._clock() + self._limits.visibility_timeout
-            for entry in entries:
-                entry.receive_count += 1
-                entry.receipt_handle = f"{entry.number}.{next(self._numbers)}"
-                entry.due = due
-                entry.paused = False
-                self._in_flight[entry.receipt_handle] = entry
-            self._set_timer(due, [entry.receipt_handle for entry in entries])
+            self._in_flight.add(entries, self._clock() + self._limits.visibility_timeout)
         return [entry.message for entry in entries]
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
         """See `EventSource.delete`."""
         with self._changed:
-            entries = [entry for handle in receipt_handles if (entry := self._in_flight.pop(handle, None))]
+            entries = self._in_flight.pop(receipt_handles)
             self._bytes -= sum(entry.size for entry in entries)
             self._changed.notify_all()
         self._spool.settle([entry.number for entry in entries])
@@ -164,7 +138,7 @@ class InMemoryQueue:
         """See `EventSource.retry_after`."""
         # SQS counts every receive: there, the retention of dead letters has to outlast an outage.
         with self._changed:
-            entries = [entry for handle in receipt_handles if (entry := self._in_flight.get(handle))]
+            entries = self._in_flight.pick(receipt_handles)
             for entry in entries:
                 entry.receive_count -= 0 if counted else 1
             self._pause(entries, 0.0 if self._closed.is_set() else delay)
@@ -183,7 +157,7 @@ class InMemoryQueue:
         """
         dead_letters = self._dead_letters.count()
         with self._changed:
-            oldest = min((entry.sent_at for entry in self._in_flight.values()), default=None)
+            oldest = min((entry.sent_at for entry in self._in_flight), default=None)
             if self._waiting and (oldest is None or self._waiting[0].sent_at < oldest):
                 oldest = self._waiting[0].sent_at
             age = 0.0 if oldest is None else max(0.0, self._wall_clock() - oldest)
@@ -194,7 +168,7 @@ class InMemoryQueue:
         """Take no more messages; what is in the queue can still be received, and what waits for a retry at once."""
         with self._changed:
             self._closed.set()
-            self._pause([entry for entry in self._in_flight.values() if entry.paused], 0.0)
+            self._pause([entry for entry in self._in_flight if entry.paused], 0.0)
 
     def _held(self) -> int:
         return len(self._waiting) + len(self._in_flight) + self._arriving + self._spool.to_replay
@@ -220,7 +194,7 @@ class InMemoryQueue:
         records = self._spool.replay(at_most)
         bodies = [record.payload.decode() for record in records]
         entries = [
-            _Entry(record.number, body, getsizeof(body), record.sent_at)
+            Entry(record.number, body, getsizeof(body), record.sent_at)
             for record, body in zip(records, bodies, strict=True)
         ]
         with self._changed:
@@ -251,42 +225,27 @@ class InMemoryQueue:
         deadline = self._clock() + wait
         while True:
             with self._changed:
-                self._bring_back(self._clock())
+                self._bring_back()
             self._bury()
             with self._changed:
                 now = self._clock()
                 if self._waiting:
                     return True
-                next_timer = self._timers[0][0] if self._timers else deadline
                 if now >= deadline:
                     return False
+                next_timer = self._in_flight.next_timer() or deadline
                 self._receivers += 1
                 self._changed.wait(max(0.0, min(deadline, next_timer) - now))
                 self._receivers -= 1
 
-    def _pause(self, entries: Sequence[_Entry], delay: float) -> None:
-        due = self._clock() + delay
-        for entry in entries:
-            entry.due = due
-            entry.paused = True
-        self._set_timer(due, [entry.receipt_handle for entry in entries])
+    def _pause(self, entries: Sequence[Entry], delay: float) -> None:
+        self._in_flight.postpone(entries, self._clock() + delay, paused=True)
         self._changed.notify_all()
 
-    def _set_timer(self, due: float, receipt_handles: Sequence[str]) -> None:
-        if receipt_handles:
-            heapq.heappush(self._timers, (due, next(self._numbers), tuple(receipt_handles)))
-
-    def _bring_back(self, now: float) -> None:
+    def _bring_back(self) -> None:
         """Return what has been in flight for too long to the front, since it is the oldest, or give it up."""
-        returned: list[_Entry] = []
-        while self._timers and self._timers[0][0] <= now:
-            for receipt_handle in heapq.heappop(self._timers)[2]:
-                entry = self._in_flight.get(receipt_handle)
-                if entry is None or entry.due > now:
-                    continue  # deleted since, or given another time, which has its own timer
-                if entry.receive_count >= self._limits.max_receives:
-                    self._given_up.append(entry)
-                else:
-                    del self._in_flight[receipt_handle]
-                    returned.append(entry)
-        self._waiting.extendleft(reversed(returned))
+        due = self._in_flight.due(self._clock())
+        again = [entry for entry in due if entry.receive_count < self._limits.max_receives]
+        self._given_up += [entry for entry in due if entry.receive_count >= self._limits.max_receives]
+        self._in_flight.pop([entry.receipt_handle for entry in again])
+        self._waiting.extendleft(reversed(again))

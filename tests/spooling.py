@@ -11,13 +11,14 @@ from local_runner.spool.slot import Slot, SpoolLimits
 
 
 class FaultyDisk:
-    """Takes `room` more bytes, at last a part of a write, and syncs until it is told to fail; counts its syncs."""
+    """Takes `room` more bytes, at last a part of a write, and does the rest until it is told to fail."""
 
     def __init__(self) -> None:
         self.room = 1 << 40
         self.sync_fails = False
-        self.syncs = 0
-        self.disk = Disk(self._write, self._sync)
+        self.truncate_fails = False
+        self.synced: list[str] = []  # names of files and directories
+        self.disk = Disk(self._write, self._truncate, self._sync)
 
     def _write(self, descriptor: int, content: bytes | memoryview) -> int:
         taken = min(len(content), self.room)
@@ -26,10 +27,15 @@ class FaultyDisk:
         self.room -= taken
         return os.write(descriptor, content[:taken])
 
+    def _truncate(self, descriptor: int, size: int) -> None:
+        if self.truncate_fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        os.ftruncate(descriptor, size)
+
     def _sync(self, descriptor: int) -> None:
         if self.sync_fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        self.syncs += 1
+        self.synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         os.fsync(descriptor)
 
 

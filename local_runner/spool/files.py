@@ -11,14 +11,16 @@ LOCK_NAME: Final = "lock"
 DRAFT_SUFFIX: Final = ".tmp"
 
 Write = Callable[[int, bytes | memoryview], int]
+Truncate = Callable[[int, int], None]
 Sync = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Disk:
-    """The two calls that a disk fails by; tests pass in others."""
+    """The calls that a disk fails by; tests pass in others."""
 
     write: Write = os.write
+    truncate: Truncate = os.ftruncate
     sync: Sync = os.fsync
 
     def append(self, descriptor: int, content: bytes, at: int) -> None:
@@ -27,12 +29,12 @@ class Disk:
         Raises:
             OSError: nothing was written; or, if even that cannot be undone, a part that is no record.
         """
-        written = self.write(descriptor, content)
+        written = 0
         try:
             while written < len(content):  # a disk that fills up takes a part first, and fails at the next call
                 written += self.write(descriptor, memoryview(content)[written:])
         except OSError:
-            os.ftruncate(descriptor, at)
+            self.truncate(descriptor, at)
             raise
 
     def create(self, path: Path, content: bytes) -> int:

@@ -79,6 +79,19 @@ def test_what_was_not_dealt_with_comes_again_in_the_next_process(tmp_path: Path,
     again.close()
 
 
+@pytest.mark.parametrize(("mode", "syncs"), [("process", 0), ("disk", 1)])
+def test_a_mode_says_what_is_synced_when_a_publish_returns(tmp_path: Path, mode: str, syncs: int) -> None:
+    faulty = FaultyDisk()
+    spool = DiskSpool(tmp_path / "spool", mode, disk=faulty.disk)  # type: ignore[arg-type]  # a mode by its name
+    before = len(faulty.synced)
+
+    spool.append([b"one", b"two"], 1.0)
+
+    assert len(faulty.synced) - before == syncs
+    until(lambda: len(faulty.synced) > before)
+    spool.close()
+
+
 def test_a_big_spool_is_not_loaded_at_once_and_counts_towards_the_bound(tmp_path: Path) -> None:
     spool = DiskSpool(tmp_path / "spool", "process")
     InMemoryQueue(FakeDeadLetters(), spool=spool).publish([event(number) for number in range(100)])
@@ -144,11 +157,11 @@ def test_the_thread_syncs_and_removes_by_itself_and_says_once_that_it_cannot(
     numbers = [number for _ in range(5) for number in spool.append([b"x" * 100], 1.0)]
     until(lambda: caplog.records)
     spool.settle(numbers)
-    syncs = faulty.syncs
+    syncs = len(faulty.synced)
     time.sleep(0.5)  # several more failures, none of which is told
     faulty.sync_fails = False
 
-    until(lambda: faulty.syncs > syncs and len(list((tmp_path / "spool" / "0").glob("*.log"))) == 1)
+    until(lambda: len(faulty.synced) > syncs and len(list((tmp_path / "spool" / "0").glob("*.log"))) == 1)
 
     assert [record.message for record in caplog.records] == [
         "the spool cannot be put on disk; what is in doubt is written again"

@@ -24,7 +24,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert default.queue_url == "memory://"
     assert default.jwt_secret is None
     assert (default.token_max_minutes, default.default_token_minutes) == (10080, 1800)
-    assert default.auth == "open"
+    assert (default.auth, default.spool) == ("open", "process")
 
 
 def test_variables_are_read_by_their_prefix_and_all_others_left_alone() -> None:
