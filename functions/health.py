@@ -1,12 +1,15 @@
 """GET /health and GET /ready: is the process up, and can it do its work."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from core import __version__
 from core.errors import AuditLogError
 from core.wiring import Services
 from functions.endpoint import lambda_handler
 from functions.http import RETRY_AFTER_SECONDS, Answer, Request, Response
+
+_ACCEPTING: Final = "queue"
+"""The check without which nothing can be accepted."""
 
 
 class Health(Answer):
@@ -17,9 +20,12 @@ class Health(Answer):
 
 
 class Readiness(Answer):
-    """Whether the service can do its work, and what each part says of itself."""
+    """Whether the service can do its work, and what each part says of itself.
 
-    status: Literal["ready", "unavailable"]
+    degraded: events are accepted and wait, since a part behind the queue fails.
+    """
+
+    status: Literal["ready", "degraded", "unavailable"]
     checks: dict[str, dict[str, Any]]
 
 
@@ -29,15 +35,20 @@ def health(_request: Request, _services: Services) -> Response:
 
 
 def ready(_request: Request, services: Services) -> Response:
-    """Ask every part that the work needs: send no traffic here while this fails."""
+    """Ask every part that the work needs: send no traffic here while this fails.
+
+    It fails only with the queue. While the store is away, events are accepted, and a balancer that took this host out
+    of its rotation would lose them.
+    """
     checks: dict[str, dict[str, Any]] = {}
     for name, check in services.checks.items():
         try:
             checks[name] = {"status": "ok", **check()}
         except AuditLogError as exc:
             checks[name] = {"status": "failing", "reason": str(exc)}
-    if all(outcome["status"] == "ok" for outcome in checks.values()):
-        return Response.of(200, Readiness(status="ready", checks=checks))
+    failing = {name for name, outcome in checks.items() if outcome["status"] != "ok"}
+    if _ACCEPTING not in failing:
+        return Response.of(200, Readiness(status="degraded" if failing else "ready", checks=checks))
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return Response.of(503, Readiness(status="unavailable", checks=checks), retry)
 

@@ -91,7 +91,7 @@ def worker(
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema. `serve` does so by itself."""
-    from local_runner.pipeline import migrated  # noqa: PLC0415 - a second that the other commands need not wait
+    from local_runner.preparation import migrated  # noqa: PLC0415 - a second that the other commands need not wait
 
     before, after = migrated(_settings())
     typer.echo(f"already at revision {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")

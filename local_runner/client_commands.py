@@ -17,7 +17,7 @@ from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
 from core.tokens import SCOPES
-from local_runner.pipeline import prepared
+from local_runner.preparation import prepared
 
 app = typer.Typer(help="Who may get tokens.", no_args_is_help=True)
 

@@ -46,6 +46,8 @@ class Consumer:
         self._stop = stop
         self._store_failures = 0
         self._queue_failures = 0
+        self.trouble: StoreUnavailableError | None = None
+        """Why the store takes no events at the moment."""
 
     def run(self) -> None:
         """Take batch after batch until told to stop."""
@@ -80,6 +82,7 @@ class Consumer:
         if self._store_failures:
             _log.info("the store takes events again", extra={"after_failures": self._store_failures})
             self._store_failures = 0
+            self.trouble = None
         self._queue.delete([message.receipt_handle for message in messages if message.message_id not in failed])
         for message in messages:
             if message.message_id in failed:
@@ -92,6 +95,7 @@ class Consumer:
             reason = repr(error.__cause__) if error.__cause__ else str(error)
             _log.error("the store takes no events; they wait in the queue", extra={"reason": reason})
         self._store_failures = min(self._store_failures + 1, 16)
+        self.trouble = error
         self._queue.retry_after([message.receipt_handle for message in messages], delay, counted=False)
         self._stop.wait(delay)
 
@@ -111,13 +115,14 @@ class ConsumerSupervisor:
         self._queue = queue
         self._handler = handler
         self._stop = Flag()
-        self._consumer: Thread | None = None
+        self._consumer = Consumer(queue, handler, self._limits, self._stop)
+        self._thread: Thread | None = None
         self._supervisor = Thread(target=self._supervise, name="consumer-supervisor", daemon=True)
         self._restarts = 0
 
     def start(self) -> None:
         """Start consuming."""
-        self._consumer = self._start_consumer()
+        self._thread = self._start_consumer()
         self._supervisor.start()
 
     def stop(self, timeout: float) -> None:
@@ -126,27 +131,34 @@ class ConsumerSupervisor:
         if self._supervisor.ident:
             self._supervisor.join(timeout)
 
+    @property
+    def trouble(self) -> StoreUnavailableError | None:
+        """Why the store takes no events at the moment."""
+        return self._consumer.trouble
+
     def check(self) -> dict[str, object]:
-        """Implements `Check`: the thread lives; and how often it had to be started again."""
-        if self._consumer is None or not self._consumer.is_alive():
+        """Implements `Check`: the thread lives and can store; and how often it had to be started again."""
+        if self._thread is None or not self._thread.is_alive():
             raise ConsumerStoppedError(
                 f"The consumer is being restarted (restart {self._restarts}): see the log for why."
             )
+        if self.trouble:
+            raise StoreUnavailableError(f"What is accepted waits. {self.trouble}")
         return {"restarts": self._restarts}
 
     def _supervise(self) -> None:
-        while self._consumer is not None:
-            self._consumer.join()
+        while self._thread is not None:
+            self._thread.join()
             if self._stop.is_set():
                 return
             self._restarts += 1
             _log.error("the consumer died and is restarted", extra={"restarts": self._restarts})
             self._stop.wait(self._limits.restart_delay)
-            self._consumer = self._start_consumer()
+            self._thread = self._start_consumer()
 
     def _start_consumer(self) -> Thread:
-        consumer = Consumer(self._queue, self._handler, self._limits, self._stop)
-        thread = Thread(target=self._run, args=(consumer,), name="consumer", daemon=True)
+        self._consumer = Consumer(self._queue, self._handler, self._limits, self._stop)
+        thread = Thread(target=self._run, args=(self._consumer,), name="consumer", daemon=True)
         thread.start()
         return thread
 

@@ -7,14 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from core.brokers import broker
-from core.errors import InvalidSettingsError
-from core.keys import key_ring
-from core.rate_limits import RateLimiter
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
 from core.stores.sql import SqlEventStore
 from core.stores.tallies import SqlTallies
 from core.wiring import Services
@@ -22,8 +17,9 @@ from functions.consume_events import lambda_consumer
 from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.dead_letters import FILE_NAME, DeadLetterFile
 from local_runner.ledger import AcceptedLedger
+from local_runner.preparation import prepared
 from local_runner.queue import InMemoryQueue, QueueLimits
-from local_runner.secret import make_data_dir, with_secret
+from local_runner.secret import make_data_dir
 from local_runner.spool.recovery import unsettled
 from local_runner.spool.spool import open_spool
 
@@ -122,50 +118,6 @@ def beside(settings: Settings) -> Services:
     return parts
 
 
-def prepared(settings: Settings) -> Settings:
-    """Make what a first start needs: the data directory, the secret, the tables. Returns settings with the secret.
-
-    Raises:
-        InvalidSettingsError: the settings do not describe keys, a store or a data directory that can be used.
-        StoreUnavailableError: the store cannot be opened or written.
-    """
-    if settings.queue_scheme != "memory":
-        broker(settings)
-        _require_shared_keys(settings)
-    settings = with_secret(settings)
-    key_ring(settings)  # a key file or storage that cannot be used is known now, not at the first request
-    if settings.rate_limit_storage != "memory://":
-        RateLimiter(settings)
-    before, after = migrated(settings)
-    if before != after:
-        _log.info("the database was migrated", extra={"from_revision": before, "to_revision": after})
-    return settings
-
-
-def _require_shared_keys(settings: Settings) -> None:
-    if settings.jwt_secret is None and settings.jwt_key_file is None:
-        raise InvalidSettingsError(
-            "AUDIT_LOG_JWT_SECRET or AUDIT_LOG_JWT_KEY_FILE is not set: hosts that share a broker must share what "
-            "signs tokens; make a secret with `openssl rand -base64 48` and give it to all of them"
-        )
-
-
-def migrated(settings: Settings) -> tuple[str | None, str]:
-    """Bring the database, with the directory it lies in by default, to the current schema; the revisions around that.
-
-    Raises:
-        InvalidSettingsError: the settings do not describe a store or a data directory that can be used.
-        StoreUnavailableError: the store cannot be opened or written.
-    """
-    if settings.database_url is None:
-        make_data_dir(settings)
-    engine = open_engine(settings.store_url)
-    try:
-        return migrate(engine)
-    finally:
-        engine.dispose()
-
-
 def started(settings: Settings) -> tuple[Services, Callable[[], None]]:
     """What handlers work with, and what ends it: a pipeline in this process, or connections to a broker.
 
@@ -192,9 +144,3 @@ def services(settings: Settings) -> Services:
     pipeline = Pipeline(settings)
     atexit.register(pipeline.close)
     return pipeline.services
-
-
-def dead_letters(settings: Settings) -> DeadLetterFile:
-    """The dead letters of the pipeline with these settings, whether or not it runs."""
-    services = Services(settings)
-    return DeadLetterFile(settings.data_dir / FILE_NAME, lambda_consumer(lambda: services))

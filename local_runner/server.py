@@ -24,7 +24,8 @@ from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
 from local_runner.front import BODY_SECONDS, Front
-from local_runner.pipeline import DRAIN_SECONDS, prepared, started
+from local_runner.pipeline import DRAIN_SECONDS, started
+from local_runner.preparation import prepared
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized

@@ -17,7 +17,7 @@ from functions.routes import ROUTES
 from local_runner.app import Application
 from local_runner.consumer import ConsumerSupervisor
 from local_runner.metrics import PrometheusMeter
-from local_runner.pipeline import migrated
+from local_runner.preparation import migrated
 from local_runner.server import require_free
 
 BATCH_SECONDS: Final = 8.0

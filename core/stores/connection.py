@@ -12,7 +12,7 @@ from core.errors import EventNotStorableError, StoreUnavailableError
 from core.stores.dialects import dialect_of
 
 _REFUSED = "The event store refuses the event for what it holds."
-_UNAVAILABLE = "The event store cannot be used at the moment: try again later."
+_UNAVAILABLE = "The event store cannot be used at the moment ({}): try again later."
 
 
 @contextmanager
@@ -39,12 +39,20 @@ def connected(engine: Engine) -> Iterator[Connection]:
         # Some drivers quote values, and what an event holds must not go to the log with the error.
         if dialect.refuses(error):
             raise EventNotStorableError(_REFUSED) from dialect.without_values(error)
-        raise StoreUnavailableError(_UNAVAILABLE) from dialect.without_values(error)
+        raise StoreUnavailableError(_UNAVAILABLE.format(_code(error))) from dialect.without_values(error)
     except PoolTimeoutError as exc:
-        raise StoreUnavailableError(_UNAVAILABLE) from exc
+        raise StoreUnavailableError(_UNAVAILABLE.format("all connections are busy")) from exc
     except (StatementError, OverflowError, UnicodeEncodeError, orjson.JSONEncodeError) as exc:
         # A value that cannot be written as JSON, as UTF-8 or in 64 bits; no database was asked.
         raise EventNotStorableError(_REFUSED) from exc
+
+
+def _code(error: BaseException) -> str:
+    """What the database calls the trouble. Not its words: they may name hosts and accounts, and anybody reads this."""
+    code = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
+    if code is None and error.args and isinstance(error.args[0], int):  # MySQL's numbers
+        code = error.args[0]
+    return str(code or type(error).__name__)
 
 
 def _driver_error(error: BaseException) -> BaseException:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tests.faults.scenarios import SCENARIOS
 
-FIGURES = ("sent", "acknowledged", "stored", "lost", "duplicated", "unexpected", "conceded")
+FIGURES = ("sent", "acknowledged", "stored", "lost", "duplicated", "unexpected", "conceded", "oldest_conceded")
 
 
 def main() -> int:

@@ -42,6 +42,8 @@ class Verdict:
     duplicated: int
     unexpected: int
     conceded: int = 0
+    oldest_conceded: float = 0.0
+    """How long before the cut the oldest of these was acknowledged, in seconds: the measured bound."""
 
     @property
     def is_clean(self) -> bool:
@@ -128,7 +130,11 @@ def judge(
             grew = time.monotonic()
     ids = {event_id for event_id, _ in rows}
     lost = ledger.acknowledged.keys() - ids
-    conceded = {one for one in lost if any(cut - bound < ledger.acknowledged[one] < cut for cut in cuts)}
+    ages = {
+        one: min((cut - ledger.acknowledged[one] for cut in cuts if cut > ledger.acknowledged[one]), default=0.0)
+        for one in lost
+    }
+    conceded = {one for one, age in ages.items() if 0 < age < bound}
     return Verdict(
         sent=len(ledger.sent),
         acknowledged=len(ledger.acknowledged),
@@ -137,6 +143,7 @@ def judge(
         duplicated=sum(count - 1 for count in Counter(number for _, number in rows).values()),
         unexpected=sum(ledger.sent.get(event_id) != number for event_id, number in rows),
         conceded=len(conceded),
+        oldest_conceded=round(max((ages[one] for one in conceded), default=0.0), 3),
     )
 
 

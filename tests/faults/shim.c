@@ -58,12 +58,19 @@ static int draw(int fd, char *draft, char *shadow) {
     path[length] = 0;
     if (!shadow_of(path, shadow)) return 0;
     snprintf(draft, ROOM + 32, "%s.draft-%ld", shadow, (long)syscall(SYS_gettid));
-    int from = open(path, O_RDONLY | O_CLOEXEC), to = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    /* By the descriptor itself where it can be read: to close another one of the same file would drop the locks that
+       SQLite has on it (fcntl(2)), and another process would take itself for the last and remove the log. */
+    int readable = (fcntl(fd, F_GETFL) & O_ACCMODE) != O_WRONLY;
+    int from = readable ? fd : open(path, O_RDONLY | O_CLOEXEC);
+    int to = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     char buffer[1 << 16];
+    off_t at = 0;
     ssize_t got;
-    while (from >= 0 && to >= 0 && (got = read(from, buffer, sizeof buffer)) > 0)
+    while (from >= 0 && to >= 0 && (got = pread(from, buffer, sizeof buffer, at)) > 0) {
         if (write(to, buffer, got) != got) abort();
-    if (from >= 0) close(from);
+        at += got;
+    }
+    if (from >= 0 && !readable) close(from);
     if (to >= 0) close(to);
     return from >= 0 && to >= 0;
 }

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from core.errors import StoreUnavailableError
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
@@ -98,7 +99,7 @@ def test_the_check_fails_while_the_consumer_is_down(handler: ConsumeHandler) -> 
     running.supervisor.stop(timeout=20)
 
 
-def test_a_store_that_is_down_does_not_fail_the_check_of_the_consumer(running: Running, store: FakeStore) -> None:
+def test_while_the_store_takes_no_events_the_check_says_why(running: Running, store: FakeStore) -> None:
     store.down = True
     failures: list[None] = []
     running.steps = [lambda: failures.append(None)] * 3
@@ -106,9 +107,12 @@ def test_a_store_that_is_down_does_not_fail_the_check_of_the_consumer(running: R
     running.supervisor.start()
 
     until(lambda: len(failures) == 3)
-    assert running.supervisor.check() == {"restarts": 0}
+    with pytest.raises(StoreUnavailableError, match=r"accepted waits.*cannot be used"):
+        running.supervisor.check()
     store.down = False
     until(lambda: store.events)
+    until(lambda: not running.supervisor.trouble)
+    assert running.supervisor.check() == {"restarts": 0}
 
 
 def test_nothing_is_lost_or_stored_twice_whatever_goes_wrong(handler: ConsumeHandler, store: FakeStore) -> None:

@@ -35,11 +35,20 @@ def test_a_service_is_ready_when_every_part_is(settings: Settings) -> None:
     }
 
 
-def test_one_part_that_fails_makes_the_service_unavailable_and_is_named(settings: Settings) -> None:
-    answer = ask_ready(Services(settings, checks={"queue": depth, "store": failing}))
+def test_without_its_queue_the_service_is_unavailable(settings: Settings) -> None:
+    answer = ask_ready(Services(settings, checks={"queue": failing, "store": dict}))
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert answer.json == {
         "status": "unavailable",
+        "checks": {"queue": {"status": "failing", "reason": "The event store is away."}, "store": {"status": "ok"}},
+    }
+
+
+def test_a_part_behind_the_queue_that_fails_is_named_and_events_are_still_welcome(settings: Settings) -> None:
+    answer = ask_ready(Services(settings, checks={"queue": depth, "store": failing}))
+    assert answer.status == 200
+    assert answer.json == {
+        "status": "degraded",
         "checks": {
             "queue": {"status": "ok", "waiting": 3},
             "store": {"status": "failing", "reason": "The event store is away."},

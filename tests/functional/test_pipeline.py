@@ -13,7 +13,7 @@ from core.errors import InvalidSettingsError, QueueUnavailableError
 from core.queries import EventFilter, PageRequest
 from core.settings import Settings
 from local_runner.consumer import ConsumerLimits
-from local_runner.pipeline import DRAIN_SECONDS, Pipeline, dead_letters
+from local_runner.pipeline import DRAIN_SECONDS, Pipeline, beside
 from tests.builders import event
 
 QUICK = ConsumerLimits(first_retry=0.01, store_retry=0.01)
@@ -149,7 +149,7 @@ def test_dead_letters_outlive_the_pipeline_and_are_not_in_the_spool(settings: Se
     until(lambda: pipeline.queue.state().dead_letters and not pipeline.queue.held)
     pipeline.close()
 
-    assert [letter.body for letter in dead_letters(settings).dead_letters(10)] == [conflicting.model_dump_json()]
+    assert [letter.body for letter in beside(settings).dead_letters.dead_letters(10)] == [conflicting.model_dump_json()]
     again = Pipeline(settings)
     assert (again.queue.held, again.queue.state().dead_letters) == (0, 1)
     again.close()

@@ -18,7 +18,7 @@ from core.rate_limits import RateLimiter
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.app import Application
-from local_runner.pipeline import prepared
+from local_runner.preparation import prepared
 from tests.builders import basic, new_event
 from tests.conftest import SECRET, skip_or_fail
 from tests.fakes import FakeClients, FakeQueue, FakeStore
