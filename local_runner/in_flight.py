@@ -69,11 +69,12 @@ class InFlight:
 
     def due(self, now: float) -> list[Entry]:
         """Those to be looked at by now. They stay until they are popped, and are not given out again."""
-        found: list[Entry] = []
+        found: dict[str, Entry] = {}  # each once: its first timer may have run out by now as well as its later one
         while self._timers and self._timers[0][0] <= now:
             # The others were popped since, or given another time, which has its own timer.
-            found += [entry for entry in self.pick(heapq.heappop(self._timers)[2]) if entry.due <= now]
-        return found
+            entries = self.pick(heapq.heappop(self._timers)[2])
+            found |= {entry.receipt_handle: entry for entry in entries if entry.due <= now}
+        return list(found.values())
 
     def next_timer(self) -> float | None:
         """When to call `due` again at the latest."""

@@ -211,3 +211,13 @@ def test_the_state_has_the_age_of_the_oldest_message_that_is_not_dealt_with(
     clock.now += 40
     take(queue, 1)
     assert queue.state() == QueueState(waiting=1, in_flight=1, dead_letters=0, oldest_age_seconds=50)
+
+
+def test_a_message_whose_retry_and_timeout_are_both_over_is_received_once(
+    queue: InMemoryQueue, clock: FakeClock
+) -> None:
+    queue.publish([event(1)])
+    queue.retry_after(receipts(take(queue)), 1)
+    clock.now += 31
+
+    assert numbers(take(queue)) == [1]
