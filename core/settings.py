@@ -87,10 +87,12 @@ class Settings(BaseModel):
     database_url: Url | None = Field(
         default=None,
         repr=False,  # it may hold a password, as may those of the queue and of the rate limits
-        description="SQLAlchemy URL of the event store; default: SQLite in the data directory.",
+        description="URL of the event store: sqlite, postgresql or mysql; default: SQLite in the data directory.",
     )
     queue_url: Url = Field(
-        default="memory://", repr=False, description="Where accepted events wait; memory:// is this process."
+        default="memory://",
+        repr=False,
+        description="Where accepted events wait: memory:// is this process, amqp:// and kafka:// are brokers.",
     )
     spool: Literal["process", "disk", "off"] = Field(
         default="process",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from core.stores.sql import SqlEventStore
+    from core.stores.tallies import SqlTallies
 
 _PIPELINES = "audit_log.pipelines"
 _T = TypeVar("_T", bound=Closable)
@@ -134,6 +135,13 @@ class Services:
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
         return TokenVerifier(issuers, settings.token_max_minutes, self.clock, ClientStatus(self.clients).is_disabled)
+
+    @cached_property
+    def tallies(self) -> "SqlTallies":
+        """What was counted of accepted and stored events."""
+        from core.stores.tallies import SqlTallies  # noqa: PLC0415 - as for the events
+
+        return SqlTallies(self._engine)
 
     @cached_property
     def limiter(self) -> RateLimiter:

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.reconciliation import Reconciliation
-from core.stores.engine import open_engine
-from core.stores.tallies import SqlTallies, minute_of
+from core.stores.tallies import minute_of
 from local_runner.dead_letter_commands import ALL, event_of, opened
 
 _UNBALANCED: Final = 1
@@ -50,11 +49,7 @@ def reconcile(
 
 def _reconciled(start: int, end: int) -> Reconciliation:
     with opened() as services:
-        engine = open_engine(services.settings.store_url)
-        try:
-            sums = SqlTallies(engine).sums(start, end)
-        finally:
-            engine.dispose()
+        sums = services.tallies.sums(start, end)
         received = (event_of(letter).get("received_at") for letter in services.dead_letters.dead_letters(ALL))
         minutes = [minute_of(datetime.fromisoformat(moment)) for moment in received if isinstance(moment, str)]
         return Reconciliation(

@@ -48,6 +48,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     migrated(settings)
     meter = PrometheusMeter()
     services = Services(settings, meter=meter)
+    meter.watch(services)
     supervisor = ConsumerSupervisor(services.source, lambda_consumer(lambda: services))
     server = _server(address, port, services, supervisor, meter)
     supervisor.start()

@@ -178,8 +178,8 @@ def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
             with Load([made.url], token(), rate=RATE) as load:
                 for _ in range(rounds):
                     wait_until(load.goes_on(100), "accepted events")
-                    cuts.append(time.monotonic())
                     made.kill()
+                    cuts.append(time.monotonic())
                     shim.cut_power()
                     made.start()
             return judge(load.ledger, made.database_url, patience=5, cuts=cuts, bound=bound)

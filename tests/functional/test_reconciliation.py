@@ -1,0 +1,104 @@
+"""The books: what was accepted is stored, repeated, given up or in flight, and what is not is noticed."""
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from core.models import Event
+from core.ports import Outcome
+from core.reconciliation import Reconciliation
+from core.settings import Settings
+from core.stores.engine import open_engine
+from core.stores.sql import SqlEventStore
+from core.stores.tallies import ACCEPTED, NUMBERED, SqlTallies, minute_of
+from local_runner.ledger import AcceptedLedger
+from local_runner.spool.slot import Past
+from tests.builders import event
+
+
+@pytest.fixture
+def tallies(settings: Settings, sqlite_store: SqlEventStore) -> SqlTallies:
+    assert sqlite_store.check()  # the tables are there
+    return SqlTallies(open_engine(settings.store_url))
+
+
+def received(text: str, number: int = 1, **fields: object) -> Event:
+    return event(number, received_at=f"2026-03-01T{text}Z", **fields)
+
+
+MINUTE = minute_of(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("figures", "difference"),
+    [
+        ((10, 10, 0, 0, 0), 0),
+        ((10, 7, 1, 1, 1), 0),
+        ((10, 7, 1, 1, 0), 1),
+        ((10, 5, 0, 0, 8), 0),
+        ((10, 12, 0, 0, 5), -2),
+    ],
+)
+def test_the_difference_is_what_is_nowhere(figures: tuple[int, int, int, int, int], difference: int) -> None:
+    assert Reconciliation(*figures).difference == difference
+
+
+def test_what_is_stored_counts_in_the_minute_of_its_reception(sqlite_store: SqlEventStore, tallies: SqlTallies) -> None:
+    sqlite_store.add([received("12:00:00", 1), received("12:00:59.999", 2), received("12:01:00", 3)])
+    sqlite_store.add([received("12:00:30", 4)])
+    assert tallies.sums(MINUTE, MINUTE + 1) == {"stored": 3}
+    assert tallies.sums(MINUTE, MINUTE + 2) == {"stored": 4}
+    assert tallies.sums(MINUTE + 2, MINUTE + 9) == {}
+
+
+def test_a_retry_is_a_repeat_and_a_redelivery_is_nothing(sqlite_store: SqlEventStore, tallies: SqlTallies) -> None:
+    first, retry = received("12:00:00"), received("12:00:07")
+    sqlite_store.add([first])
+    assert sqlite_store.add([first, retry]) == [Outcome.DUPLICATE, Outcome.DUPLICATE]
+    assert sqlite_store.add([received("12:00:00", 2), received("12:00:00", 2)]) == [Outcome.STORED, Outcome.DUPLICATE]
+    assert tallies.sums(MINUTE, MINUTE + 1) == {"stored": 2, "repeated": 1}
+
+
+def test_a_conflict_is_counted_by_the_dead_letters_and_not_here(
+    sqlite_store: SqlEventStore, tallies: SqlTallies
+) -> None:
+    sqlite_store.add([received("12:00:00")])
+    assert sqlite_store.add([received("12:00:01", event_type="other")]) == [Outcome.CONFLICT]
+    assert tallies.sums(MINUTE, MINUTE + 1) == {"stored": 1}
+
+
+def test_a_batch_that_fails_counts_nothing(sqlite_store: SqlEventStore, tallies: SqlTallies) -> None:
+    with pytest.raises(Exception, match="refuses"):
+        sqlite_store.add([received("12:00:00", 1), received("12:00:00", 2, event_data={"a": 2**70})])
+    assert tallies.sums(MINUTE, MINUTE + 1) == {}
+
+
+def test_the_ledger_notes_what_was_accepted_by_itself(tallies: SqlTallies) -> None:
+    ledger = AcceptedLedger(tallies)
+    ledger.accepted([received("12:00:00", 1), received("12:00:30", 2)])
+    deadline = time.monotonic() + 10
+    while not tallies.sums(MINUTE, MINUTE + 1) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ledger.accepted([received("12:00:40", 3)])
+    ledger.close()
+    assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 3}
+
+
+def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(tallies: SqlTallies) -> None:
+    tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
+    past = Past("slot", accepted=10, written_at=(MINUTE + 5) * 60 + 3.5)
+    for _ in range(2):  # once
+        AcceptedLedger(tallies, [past]).close()
+    assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 7}
+    assert tallies.sums(MINUTE + 5, MINUTE + 6) == {"accepted": 3}
+
+
+def test_a_spool_that_was_removed_begins_anew(tallies: SqlTallies) -> None:
+    tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
+    ledger = AcceptedLedger(tallies, [Past("slot", accepted=0, written_at=0.0)])
+    ledger.accepted([received("12:00:00")])
+    ledger.close()
+    AcceptedLedger(tallies, [Past("slot", accepted=1, written_at=MINUTE * 60.0)]).close()
+    assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 8}
+    assert tallies.count("slot", 0, NUMBERED) == 1
