@@ -21,8 +21,8 @@ class Reconciliation:
     def difference(self) -> int:
         """Accepted events that are in none of the places where they may be, so that 0 is as it should be.
 
-        Negative: more is known of than was counted as accepted, since a process died before it had noted its last
-        second. That is no loss, but it could hide one.
+        Negative: more is known of than was counted as accepted. A process died before it had noted its last second,
+        or a publish was answered with an error and taken all the same. That is no loss, but it could hide one.
         """
         missing = self.accepted - self.stored - self.repeated - self.dead_lettered
         return missing if missing < 0 else max(0, missing - self.in_flight)

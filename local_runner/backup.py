@@ -1,4 +1,4 @@
-"""A copy of the SQLite files of a running service, whole and proven so."""
+"""A copy of a SQLite database that is in use, whole and proven so."""
 
 import os
 import sqlite3

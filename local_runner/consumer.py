@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event as Flag
 from threading import Thread
@@ -64,7 +65,14 @@ class Consumer:
             _log.info("the queue gives events again", extra={"after_failures": self._queue_failures})
             self._queue_failures = 0
         if messages:
-            self._settle(messages)
+            try:
+                self._settle(messages)
+            except BaseException:
+                # Brokers know no timeout: what is in nobody's hands would stay in flight as long as the connection.
+                with suppress(QueueUnavailableError):
+                    handles = [message.receipt_handle for message in messages]
+                    self._queue.retry_after(handles, self._limits.queue_retry, counted=False)
+                raise
         return len(messages)
 
     def _settle(self, messages: Sequence[Message]) -> None:

@@ -1,5 +1,6 @@
 """`audit-log dead-letters ...`: the events that were given up, to look at and to put back."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ app = typer.Typer(help="Events that were given up.", no_args_is_help=True)
 ALL: Final = 1_000_000
 """More dead letters than anybody should have."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _out = Console(highlight=False, markup=False)  # what a dead letter holds is no markup
 _Ids = Annotated[list[str] | None, typer.Argument(help="Ids as `list` shows them; none means all.")]
 
@@ -46,7 +48,8 @@ def list_dead_letters(
         for letter in letters[:limit]:
             event = event_of(letter)
             cells = (event.get(name, "?") for name in ("event_id", "event_type", "customer_id", "received_at"))
-            table.add_row(letter.message_id, *map(str, cells), str(letter.receive_count))
+            # A broker's messages can be anybody's, and a terminal obeys control characters.
+            table.add_row(*(_CONTROL.sub("?", str(cell)) for cell in (letter.message_id, *cells, letter.receive_count)))
         _out.print(table if letters else "There are no dead letters.")
     if len(letters) > limit:
         typer.echo(f"There are more: see the first of them by --limit {limit * 10}.", err=True)
@@ -59,7 +62,7 @@ def show(
     """Print a dead letter as JSON, beside the event that is stored under its id, if there is one."""
     with opened() as services:
         letters = services.dead_letters.dead_letters(ALL)
-        letter = next((one for one in letters if message_id in {one.message_id, event_of(one).get("event_id")}), None)
+        letter = next((one for one in letters if message_id in (one.message_id, event_of(one).get("event_id"))), None)
         if letter is None:
             raise NoSuchDeadLetterError(f"There is no dead letter {message_id!r}: see `audit-log dead-letters list`.")
         stored = services.reader.get(str(event_of(letter).get("event_id")))

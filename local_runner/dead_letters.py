@@ -129,4 +129,4 @@ class DeadLetterFile:
                 connection.execute(_SCHEMA)
                 yield connection
         except (OSError, sqlite3.Error) as exc:
-            raise QueueUnavailableError(f"The dead letters in {self._path} cannot be used ({exc}).") from exc
+            raise QueueUnavailableError(f"The dead letters cannot be read or written ({type(exc).__name__}).") from exc

@@ -8,7 +8,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Final
 
-from core.errors import StoreUnavailableError
+from core.errors import AuditLogError
 from core.models import Event
 from core.stores.tallies import ACCEPTED, NUMBERED, SqlTallies, Tally, minute_of
 from local_runner.spool.slot import Past
@@ -70,7 +70,7 @@ class AcceptedLedger:
         try:
             if counts:
                 self._tallies.add(self._source, counts)
-        except StoreUnavailableError as exc:
+        except AuditLogError as exc:
             # They are noted when the store is back; the consumer says already that it is away.
             _log.debug("the accepted events cannot be noted now", extra={"reason": repr(exc.__cause__)})
             with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from local_runner.load_report import render
-from local_runner.load_test import LoadPlan, LoadReport, LoadTestError, run
+
+if TYPE_CHECKING:
+    from local_runner.load_test import LoadPlan, LoadReport
 
 _NOT_PROVEN = 1
 _NOT_TRIED = 2
@@ -36,6 +38,8 @@ def load_test(  # noqa: PLR0913  # one parameter per option
 
     Ends with status 1 if an accepted event was not found or none was accepted, and 2 if the load could not be tried.
     """
+    from local_runner.load_test import LoadPlan, LoadTestError  # noqa: PLC0415 - an HTTP client for this command alone
+
     plan = LoadPlan(url, requests, connections, token, patience)
     try:
         report = _run_quietly(plan) if as_json else _run_with_progress(plan)
@@ -51,10 +55,14 @@ def load_test(  # noqa: PLR0913  # one parameter per option
 
 
 def _run_quietly(plan: LoadPlan) -> LoadReport:
+    from local_runner.load_test import run  # noqa: PLC0415 - as above
+
     return asyncio.run(run(plan, on_progress=lambda _: None))
 
 
 def _run_with_progress(plan: LoadPlan) -> LoadReport:
+    from local_runner.load_test import run  # noqa: PLC0415 - as above
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
+from core.errors import NotSupportedError
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
@@ -21,13 +22,10 @@ from local_runner.preparation import prepared
 from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.secret import make_data_dir
 from local_runner.spool.recovery import unsettled
-from local_runner.spool.spool import open_spool
+from local_runner.spool.spool import SPOOL_NAME, open_spool
 
 DRAIN_SECONDS: Final = 8.0
 """How long a stop waits for the store. Process managers kill what takes longer than 10 seconds in all."""
-
-SPOOL_NAME: Final = "spool"
-"""The spool's directory in the data directory."""
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +106,8 @@ def beside(settings: Settings) -> Services:
         return Services(settings)
 
     def waiting() -> dict[str, object]:
+        if settings.spool == "off":
+            raise NotSupportedError("With AUDIT_LOG_SPOOL=off only the service itself knows what waits in its memory.")
         return {"waiting": unsettled(settings.data_dir / SPOOL_NAME)}
 
     parts = Services(
@@ -127,14 +127,20 @@ def started(settings: Settings) -> tuple[Services, Callable[[], None]]:
     if settings.queue_scheme == "memory":
         pipeline = Pipeline(settings)
         return pipeline.services, pipeline.close
-    engine = open_engine(settings.store_url)
-    ledger = AcceptedLedger(SqlTallies(engine))
-    connected = Services(settings, ledger=ledger)
+    parts = Services(settings)
+    ledger = AcceptedLedger(parts.tallies)
+    connected = Services(
+        settings,
+        publisher=parts.publisher,
+        reader=parts.reader,
+        clients=parts.clients,
+        checks=parts.checks,
+        ledger=ledger,
+    )
 
     def close() -> None:
         ledger.close()
-        connected.close()
-        engine.dispose()
+        parts.close()
 
     return connected, close
 

@@ -10,6 +10,8 @@ from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.migrate import migrate
 from local_runner.secret import make_data_dir, with_secret
+from local_runner.spool.recovery import unsettled
+from local_runner.spool.spool import SPOOL_NAME
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ def prepared(settings: Settings) -> Settings:
     if settings.queue_scheme != "memory":
         broker(settings)
         _require_shared_keys(settings)
+    if settings.spool == "off" or settings.queue_scheme != "memory":
+        _tell_of_left_events(settings)
     settings = with_secret(settings)
     key_ring(settings)  # a key file or storage that cannot be used is known now, not at the first request
     if settings.rate_limit_storage != "memory://":
@@ -32,6 +36,15 @@ def prepared(settings: Settings) -> Settings:
     if before != after:
         _log.info("the database was migrated", extra={"from_revision": before, "to_revision": after})
     return settings
+
+
+def _tell_of_left_events(settings: Settings) -> None:
+    if left := unsettled(settings.data_dir / SPOOL_NAME):
+        _log.error(
+            "accepted events wait in a spool that these settings leave alone: to store them, start once with "
+            "AUDIT_LOG_QUEUE_URL=memory:// and AUDIT_LOG_SPOOL=process",
+            extra={"events": left, "data": str(settings.data_dir)},
+        )
 
 
 def _require_shared_keys(settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import orjson
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -42,8 +41,8 @@ def connected(engine: Engine) -> Iterator[Connection]:
         raise StoreUnavailableError(_UNAVAILABLE.format(_code(error))) from dialect.without_values(error)
     except PoolTimeoutError as exc:
         raise StoreUnavailableError(_UNAVAILABLE.format("all connections are busy")) from exc
-    except (StatementError, OverflowError, UnicodeEncodeError, orjson.JSONEncodeError) as exc:
-        # A value that cannot be written as JSON, as UTF-8 or in 64 bits; no database was asked.
+    except (StatementError, OverflowError, UnicodeEncodeError) as exc:
+        # A value that cannot be written as UTF-8 or in 64 bits; no database was asked.
         raise EventNotStorableError(_REFUSED) from exc
 
 

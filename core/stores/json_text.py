@@ -6,13 +6,22 @@ import orjson
 from sqlalchemy import Dialect, TypeDecorator
 from sqlalchemy.dialects.mysql import LONGTEXT
 
+from core.errors import EventNotStorableError
+
 _LEVELS: Final = 31
 _FOLD: Final = "\0"
 
 
 def to_json(value: Any) -> str:
-    """`value` as one JSON text. Raises orjson.JSONEncodeError for what JSON, or 64 bits, cannot hold."""
-    return orjson.dumps(value).decode()
+    """`value` as one JSON text.
+
+    Raises:
+        EventNotStorableError: JSON, or 64 bits, cannot hold it.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as exc:  # a TypeError, which beyond this place would pass for a bug
+        raise EventNotStorableError("The event store refuses the event for what it holds.") from exc
 
 
 class FoldedJSON(TypeDecorator[Any]):

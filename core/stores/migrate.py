@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from core.errors import InvalidSettingsError, StoreUnavailableError
 from core.stores.dialects import dialect_of
@@ -40,6 +40,11 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
             if before != newest:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+    except (ArgumentError, TypeError, ValueError, OSError) as exc:  # of the driver, before it has connected
+        raise InvalidSettingsError(
+            f"AUDIT_LOG_DATABASE_URL has a parameter that the database's driver does not take ({type(exc).__name__}): "
+            "check names and values behind the question mark, and the files they name."
+        ) from None
     except DBAPIError as exc:
         raise StoreUnavailableError(
             f"The database cannot be opened or written ({exc.orig}): check AUDIT_LOG_DATABASE_URL, "

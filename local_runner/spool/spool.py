@@ -17,6 +17,9 @@ from local_runner.spool.files import Disk, TakenError
 from local_runner.spool.records import Record
 from local_runner.spool.slot import SLOT_SHIFT, Past, Slot, SpoolLimits
 
+SPOOL_NAME: Final = "spool"
+"""Of its directory in the data directory."""
+
 SYNC_SECONDS: Final = 0.2
 """How often the mode `process` puts on disk what was written: so much, and one sync's time, a power cut can take."""
 

@@ -12,7 +12,7 @@ import httpx
 import orjson
 import pytest
 
-from core.queues.rabbitmq import RabbitMQPublisher
+from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
 from tests.builders import event
 from tests.rabbitmq import queue_url
 from tests.service import AUDIT_LOG, Service, environment, free_port
@@ -96,11 +96,13 @@ def test_a_worker_shows_how_it_is_and_serves_nothing_else(tmp_path: Path, settin
 def test_what_cannot_be_stored_is_listed_shown_beside_what_is_stored_and_put_back(
     tmp_path: Path, settings: Settings
 ) -> None:
-    publisher = RabbitMQPublisher(settings["queue_url"])
+    publisher, source = RabbitMQPublisher(settings["queue_url"]), RabbitMQSource(settings["queue_url"], max_receives=1)
+    publisher.publish([event(1, event_type="another")])
+    source.retry_after([message.receipt_handle for message in source.receive(1, wait=PATIENCE)], 0)
+    source.close()
     publisher.publish([event(1)])
     with start(tmp_path, settings, "worker") as worker:
         assert eventually(lambda: stored(worker))
-        publisher.publish([event(1, event_type="another")])
         letters = eventually(lambda: dead_letters(tmp_path, settings))
         assert [letter["event"]["event_type"] for letter in letters] == ["another"]
         shown = orjson.loads(run(tmp_path, settings, "dead-letters", "show", event(1).event_id).stdout)

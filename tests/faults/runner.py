@@ -182,7 +182,7 @@ def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
                     cuts.append(time.monotonic())
                     shim.cut_power()
                     made.start()
-            return judge(load.ledger, made.database_url, patience=5, cuts=cuts, bound=bound)
+            return judge(load.ledger, made.database_url, patience=2, cuts=cuts, bound=bound)
         finally:
             made.service.stop()
 

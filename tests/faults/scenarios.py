@@ -34,9 +34,9 @@ SCENARIOS: Final = (
     ),
     Scenario("clock a day ahead and a day back", runner.jumping_clock, 5, 1),
     Scenario("database locked, seconds", runner.locked_database, 30, 2),
-    Scenario("consumer thread killed", inside.killed_consumer, 100, 3),
+    Scenario("consumer thread killed", inside.killed_consumer, 100, 2),
     Scenario("bit flipped in the spool", inside.flipped_bits, 1000, 50),
-    Scenario("kill -9 of a worker in mid-batch", brokers.killed_workers, 50, 2),
+    Scenario("kill -9 of a worker in mid-batch", brokers.killed_workers, 50, 1),
     Scenario("restart of PostgreSQL and of RabbitMQ under load", brokers.restarted_servers, 10, 1),
-    Scenario("redelivery storm, each message 1 to 5 times", brokers.redelivery_storm, 50, 5),
+    Scenario("redelivery storm, each message 1 to 5 times", brokers.redelivery_storm, 50, 2),
 )

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Lock, Thread
+from time import sleep
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -131,5 +132,9 @@ class ConfirmedProducer:
 
     def _serve(self, producer: Producer) -> None:
         while not self._closed:
-            self._reach.probe(lambda seconds: ensure(producer, self._address, seconds))
-            producer.poll(_POLL_SECONDS)
+            try:
+                self._reach.probe(lambda seconds: ensure(producer, self._address, seconds))
+                producer.poll(_POLL_SECONDS)
+            except Exception:  # noqa: BLE001 - without this thread no publish would ever be confirmed again
+                _log.exception("serving the producer failed; it goes on")
+                sleep(_POLL_SECONDS)

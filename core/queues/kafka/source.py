@@ -56,7 +56,7 @@ class KafkaSource:
         """See `EventSource.receive`."""
         if self._stop.is_set():
             raise QueueUnavailableError("The consumer is shutting down.")
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = Thread(target=self._run, name="audit-log consumer", daemon=True)
             self._thread.start()
         messages = self._deliveries.take(max_messages, wait, window)

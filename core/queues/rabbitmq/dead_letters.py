@@ -62,24 +62,24 @@ class RabbitMQDeadLetters:
 
     async def _redrive(self, wanted: frozenset[str] | None) -> int:
         channel = await self._connection.channel()
-        redriven: set[str | None] = set()
+        redriven = 0
         held: list[DeliveredMessage] = []
+        # Not what fails again meanwhile, behind them: to go on could mean to go round without end.
+        left = (await channel.queue_declare(self._connection.address.dead_letters, passive=True)).message_count or 0
         try:
-            while messages := await self._get(channel, _BATCH):
+            while messages := await self._get(channel, min(_BATCH, left)):
+                left -= len(messages)
                 held += messages
-                ids = {message.header.properties.message_id for message in messages}
-                if not redriven.isdisjoint(ids):
-                    break  # it has failed again meanwhile: to go on could mean to go round without end
                 chosen = [each for each in messages if wanted is None or each.header.properties.message_id in wanted]
                 await publish_all(channel, self._connection.address.queue, [_fresh(message) for message in chosen])
                 for message in chosen:
                     await channel.basic_ack(_tag(message), wait=message is chosen[-1])
                 held = [message for message in held if message not in chosen]
-                redriven |= {message.header.properties.message_id for message in chosen}
+                redriven += len(chosen)
         finally:
             if not channel.is_closed:
                 await _give_back(channel, held)
-        return len(redriven)
+        return redriven
 
     async def _get(self, channel: AbstractChannel, limit: int) -> list[DeliveredMessage]:
         messages: list[DeliveredMessage] = []
