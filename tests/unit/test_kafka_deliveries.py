@@ -58,3 +58,16 @@ def test_a_commit_that_failed_is_asked_for_again_and_offsets_may_have_gaps() -> 
     assert deliveries.to_commit() == {0: 12}
     deliveries.commit_failed([0])
     assert deliveries.revoke() == {0: 12}
+
+
+def test_a_partition_that_was_paused_before_it_went_is_resumed_when_it_comes_back() -> None:
+    deliveries = filled(5, 6)
+    assert deliveries.throttle(2) == ([], [])  # taken for paused, and full
+    deliveries.revoke([0])
+    assert not deliveries.is_paused
+
+    deliveries.assign([0])
+
+    assert deliveries.is_paused
+    assert deliveries.throttle(2) == ([], [0])
+    assert not deliveries.is_paused

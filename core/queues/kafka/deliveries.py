@@ -33,7 +33,7 @@ class Partition:
     undone: dict[int, None] = field(default_factory=dict)  # offsets, in their order
     end: int | None = None  # one above the last offset that was read
     asked: int | None = None  # what was committed, or is being
-    paused: bool = False
+    paused: bool = True  # as one may come back that was paused before it went: the first `throttle` resumes it
 
     @property
     def done(self) -> int | None:
@@ -130,6 +130,12 @@ class Deliveries:
             for each in pause + resume:
                 each.paused = not each.paused
             return [each.number for each in pause], [each.number for each in resume]
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether any partition is not read for now."""
+        with self._changed:
+            return any(each.paused for each in self._partitions.values())
 
     def to_commit(self) -> Offsets:
         """What was done since this was called last, or its commit failed."""

@@ -121,17 +121,15 @@ class KafkaSource:
             self._deliveries.revoke()
 
     def _feed(self, consumer: Consumer) -> None:
-        paused = 0
         while not self._stop.is_set():
             self._probe(consumer)
-            first = consumer.poll(_PAUSED_POLL_SECONDS if paused else _POLL_SECONDS)
+            first = consumer.poll(_PAUSED_POLL_SECONDS if self._deliveries.is_paused else _POLL_SECONDS)
             if first is not None:
                 for number, messages in read([first, *consumer.consume(_BATCH, 0)]).items():
                     self._deliveries.add(number, messages)
             pause, resume = self._deliveries.throttle(self._max_undone)
             consumer.pause(self._at(pause))
             consumer.resume(self._at(resume))
-            paused += len(pause) - len(resume)
             if offsets := self._deliveries.to_commit():
                 consumer.commit(offsets=self._at(offsets), asynchronous=True)
 
