@@ -44,13 +44,13 @@ class Cluster:
         )
 
     def start_api(self) -> Service:
-        """One more host that takes events in."""
-        self.apis.append(self._start("serve"))
+        """One more host that takes events in; it comes up by and by."""
+        self.apis.append(self._started("serve"))
         return self.apis[-1]
 
     def start_worker(self) -> Service:
-        """One more host that stores them."""
-        self.workers.append(self._start("worker"))
+        """One more host that stores them; it comes up by and by."""
+        self.workers.append(self._started("worker"))
         return self.workers[-1]
 
     def kill_worker(self, worker: Service) -> None:
@@ -58,11 +58,9 @@ class Cluster:
         worker.stop(signal.SIGKILL)
         self.workers.remove(worker)
 
-    def _start(self, command: str) -> Service:
+    def _started(self, command: str) -> Service:
         port = free_port()
-        return Service(
-            [AUDIT_LOG, command, "--port", str(port)], port, self.directory / "data", self.settings
-        ).wait_until_up()
+        return Service([AUDIT_LOG, command, "--port", str(port)], port, self.directory / "data", self.settings)
 
 
 @contextmanager
@@ -77,6 +75,8 @@ def cluster(apis: int = 1, workers: int = 2) -> Iterator[Cluster]:
             made.start_api()
         for _ in range(workers):
             made.start_worker()
+        for process in (*made.apis, *made.workers):
+            process.wait_until_up()
         yield made
 
 
@@ -91,7 +91,7 @@ def killed_workers(rounds: int) -> Verdict:
                 wait_until(lambda worker=victim, count=before: stored_by(worker) > count, "a stored batch")  # type: ignore[misc]  # mypy cannot infer defaults
                 time.sleep(random.uniform(0, 0.05))  # noqa: S311 - the same
                 made.kill_worker(victim)
-                made.start_worker()
+                made.start_worker().wait_until_up()
         return judge(load.ledger, made.database.url)
 
 

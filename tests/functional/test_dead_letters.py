@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_used_says_so(letters: DeadLetterFile, tmp_path: P
     (tmp_path / FILE_NAME).write_bytes(b"no database at all" * 100)
 
     for use in (lambda: letters.add(messages(event(1))), letters.count, letters.redrive):
-        with pytest.raises(QueueUnavailableError, match=FILE_NAME):
+        with pytest.raises(QueueUnavailableError, match="cannot be read or written"):
             use()
 
 
