@@ -11,6 +11,7 @@ from typing import Final
 
 from core.errors import QueueUnavailableError
 from core.ports import DeadLetter, Message
+from core.stores.dialects.sqlite import write_ahead
 from local_runner.consumer import ConsumeHandler, to_sqs_event
 from local_runner.lambda_context import LambdaContext
 
@@ -124,7 +125,7 @@ class DeadLetterFile:
                 # Before SQLite makes it, since what it makes others can read.
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as connection, connection:
-                connection.execute("PRAGMA journal_mode=WAL")
+                write_ahead(connection)
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.execute(_SCHEMA)
                 yield connection

@@ -64,10 +64,10 @@ def test_a_partition_that_was_paused_before_it_went_is_resumed_when_it_comes_bac
     deliveries = filled(5, 6)
     assert deliveries.throttle(2) == ([], [])  # taken for paused, and full
     deliveries.revoke([0])
-    assert not deliveries.is_paused
+    assert not deliveries.any_paused()
 
     deliveries.assign([0])
 
-    assert deliveries.is_paused
+    assert deliveries.any_paused()
     assert deliveries.throttle(2) == ([], [0])
-    assert not deliveries.is_paused
+    assert not deliveries.any_paused()

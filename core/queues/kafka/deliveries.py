@@ -131,8 +131,7 @@ class Deliveries:
                 each.paused = not each.paused
             return [each.number for each in pause], [each.number for each in resume]
 
-    @property
-    def is_paused(self) -> bool:
+    def any_paused(self) -> bool:
         """Whether any partition is not read for now."""
         with self._changed:
             return any(each.paused for each in self._partitions.values())

@@ -123,7 +123,7 @@ class KafkaSource:
     def _feed(self, consumer: Consumer) -> None:
         while not self._stop.is_set():
             self._probe(consumer)
-            first = consumer.poll(_PAUSED_POLL_SECONDS if self._deliveries.is_paused else _POLL_SECONDS)
+            first = consumer.poll(_PAUSED_POLL_SECONDS if self._deliveries.any_paused() else _POLL_SECONDS)
             if first is not None:
                 for number, messages in read([first, *consumer.consume(_BATCH, 0)]).items():
                     self._deliveries.add(number, messages)

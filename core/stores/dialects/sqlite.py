@@ -34,7 +34,7 @@ class _SQLite:
     def set_up(self, connection: sqlite3.Connection) -> None:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
-        _write_ahead(connection)
+        write_ahead(connection)
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
         try:
@@ -74,8 +74,12 @@ def _is(column: ColumnElement[Any], path: str, value: JsonScalar) -> ColumnEleme
     return and_(same_type, func.json_extract(column, path) == value)
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers not wait for the writer. The file remembers it, and SQLite's own waiting leaves out the switch."""
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers not wait for the writer. The file remembers it, and SQLite's own waiting leaves out the switch.
+
+    Raises:
+        sqlite3.Error: the file cannot be used, or others use it for longer than the waiting lasts.
+    """
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
