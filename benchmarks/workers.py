@@ -20,6 +20,7 @@ from benchmarks.stores import batches
 from core.models import Event
 from core.queues.rabbitmq import RabbitMQPublisher
 from tests import databases
+from tests.faults.brokers import stored_by
 from tests.rabbitmq import queue_url
 from tests.service import AUDIT_LOG, Service, free_port
 
@@ -64,11 +65,9 @@ def _rate(workers: list[Service], total: int) -> float:
 
 def _stored(worker: Service) -> int:
     try:
-        lines = httpx.get(f"{worker.url}/metrics", timeout=5).text.splitlines()
-    except httpx.TransportError:
+        return stored_by(worker)
+    except httpx.TransportError:  # it is still starting
         return 0
-    name = 'audit_log_events_total{outcome="stored"} '
-    return next(int(float(line.removeprefix(name))) for line in lines if line.startswith(name))
 
 
 def main() -> None:
