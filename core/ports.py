@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from core.models import Client, Event
 from core.queries import EventFilter, Matches, PageRequest
@@ -25,8 +25,7 @@ class EventPublisher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message as received. `receipt_handle` is of this receive alone; `sent_at` is in Unix seconds."""
 
     message_id: str
