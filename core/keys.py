@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
-
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 
@@ -100,6 +98,7 @@ def _keys_of_file(path: Path) -> list[Key]:
 def _asymmetric_key(key: Any, path: Path) -> Key:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - as above
+    from jwt.algorithms import OKPAlgorithm, RSAAlgorithm  # noqa: PLC0415 - as above
 
     private = key if hasattr(key, "public_key") else None
     public = key.public_key() if private is not None else key
