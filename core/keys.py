@@ -64,6 +64,20 @@ def key_ring(settings: Settings) -> KeyRing:
     )
 
 
+def require_cryptography(setting: str) -> None:
+    """Make sure of the library that `setting` needs. A shared secret needs none: docs/decisions/0016.
+
+    Raises:
+        InvalidSettingsError: it is not installed.
+    """
+    from jwt.algorithms import has_crypto  # noqa: PLC0415 - not needed with a secret
+
+    if not has_crypto:
+        raise InvalidSettingsError(
+            f"{setting}: the library cryptography is not installed: pip install 'audit-log-service[keys]'"
+        )
+
+
 def _secret_key(secret: str) -> Key:
     # A name that says nothing about the secret, and is the same on every host that has it.
     kid = hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]
@@ -71,6 +85,7 @@ def _secret_key(secret: str) -> Key:
 
 
 def _keys_of_file(path: Path) -> list[Key]:
+    require_cryptography("AUDIT_LOG_JWT_KEY_FILE")
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - not needed with a secret
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - the same
         load_pem_private_key,

@@ -35,11 +35,12 @@ PROGRAM = "import tests.first_call; tests.first_call.main()"
 
 @dataclass(frozen=True)
 class ColdStart:
-    """What one took, in milliseconds, and the modules that were there after the import and after the calls."""
+    """What one took, in milliseconds; the modules after the import and after the calls; what went to stderr."""
 
     import_ms: float
     imported: frozenset[str]
     loaded: frozenset[str]
+    log: str
     first_ms: float = 0.0
     second_ms: float = 0.0
     answer: Mapping[str, Any] | None = None
@@ -58,12 +59,11 @@ def cold_start(
     without: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
-    options: Sequence[str] = (),
-) -> tuple[ColdStart, str]:
-    """Import `module` in a new interpreter with these `options` and let its handler answer `asked`; and the stderr."""
+) -> ColdStart:
+    """Import `module` in a new interpreter and let its handler answer `asked`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUDIT_LOG_")}
     done = subprocess.run(
-        [sys.executable, *options, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM],
         input=json.dumps({"module": module, "event": asked, "before": before, "without": without}),
         env={**inherited, "PYTHONPATH": str(ROOT), **(settings or {})},
         cwd=cwd,
@@ -75,13 +75,14 @@ def cold_start(
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     told |= {name: frozenset(told[name]) for name in ("imported", "loaded")}
-    return ColdStart(**told), done.stderr
+    return ColdStart(**told, log=done.stderr)
 
 
 class Deployment:
     """The settings of a deployment on a broker, and a SQLite file with a client and an event in it."""
 
     def __init__(self, data_dir: Path, auth: Auth = "open", **settings: str) -> None:
+        data_dir.mkdir(exist_ok=True)
         given = {"data_dir": str(data_dir), "auth": auth, "queue_url": "amqp://127.0.0.1/", "jwt_secret": SECRET}
         self.settings = {f"AUDIT_LOG_{name.upper()}": value for name, value in (given | settings).items()}
         services = Services(Settings.from_environ(self.settings))
@@ -114,6 +115,6 @@ class Deployment:
             "jwks": proxy_event("GET", "/.well-known/jwks.json"),
         }[handler]
 
-    def cold_start(self, handler: str, **options: Any) -> tuple[ColdStart, str]:
+    def cold_start(self, handler: str, **options: Any) -> ColdStart:
         """The cold start of a handler with an event of its own; `options` as of the function of that name."""
         return cold_start(f"functions.{handler}", asked=self.asked(handler), settings=self.settings, **options)

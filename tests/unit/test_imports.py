@@ -59,7 +59,7 @@ def answered(start: ColdStart) -> bool:
 
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_imports_what_it_uses_and_nothing_else(handler: str, deployments: dict[str, Deployment]) -> None:
-    start, _ = deployments["open"].cold_start(handler)
+    start = deployments["open"].cold_start(handler)
     assert answered(start)
     assert watched(start.imported) == IMPORTED[handler]
     assert watched(start.loaded) == IMPORTED[handler] | CALLED.get(handler, set())
@@ -67,7 +67,7 @@ def test_a_handler_imports_what_it_uses_and_nothing_else(handler: str, deploymen
 
 @pytest.mark.parametrize("handler", sorted(CALLED_WITH_CLIENTS.keys() - CALLED.keys()))
 def test_with_clients_those_who_ask_for_them_need_the_store(handler: str, deployments: dict[str, Deployment]) -> None:
-    start, _ = deployments["clients"].cold_start(handler)
+    start = deployments["clients"].cold_start(handler)
     assert answered(start)
     assert watched(start.loaded) == IMPORTED[handler] | CALLED_WITH_CLIENTS[handler]
 
@@ -75,3 +75,29 @@ def test_with_clients_those_who_ask_for_them_need_the_store(handler: str, deploy
 def test_importing_the_handlers_builds_nothing(tmp_path: Path) -> None:
     cold_start("functions.routes", before=["functions.consume_events"], cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shared_secret_needs_no_cryptography(deployments: dict[str, Deployment]) -> None:
+    start = deployments["open"].cold_start("create_event", without=["cryptography"])
+    assert answered(start)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"jwt_key_file": "/dev/null"},
+        {
+            "trusted_issuer": "https://id.example.org",
+            "trusted_audience": "audit-log",
+            "trusted_jwks_url": "https://id.example.org/jwks.json",
+        },
+    ],
+    ids=["key file", "identity provider"],
+)
+def test_a_key_pair_without_cryptography_is_refused(settings: dict[str, str], tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.settings |= {f"AUDIT_LOG_{name.upper()}": value for name, value in settings.items()}
+    start = deployment.cold_start("create_event", without=["cryptography"])
+    assert start.answer is not None
+    assert start.answer["statusCode"] == 500
+    assert "the settings do not describe a service" in start.log
