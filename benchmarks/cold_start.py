@@ -10,7 +10,7 @@ import json
 import pkgutil
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
@@ -45,8 +45,8 @@ def by_group(deployment: Deployment, handler: str, rounds: int) -> dict[str, flo
     return {group: median(total[group] for total in sums) for group in (*GROUPS, OTHERS)}
 
 
-def _group_sums(start: ColdStart) -> Counter[str]:
-    sums: Counter[str] = Counter()
+def _group_sums(start: ColdStart) -> dict[str, float]:
+    sums: defaultdict[str, float] = defaultdict(float)
     for name, milliseconds in json.loads(start.log).items():
         root = name.partition(".")[0]
         sums[next((group for group, roots in GROUPS.items() if root in roots), OTHERS)] += milliseconds

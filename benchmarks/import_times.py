@@ -7,26 +7,26 @@ import atexit
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
-from importlib.machinery import ExtensionFileLoader, SourceFileLoader
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
+from types import ModuleType
 
-_own: Counter[str] = Counter()
+_own: defaultdict[str, float] = defaultdict(float)
 """Milliseconds by module: finding, reading and running it, without the modules that it imports in turn."""
 _inner = [0.0]
 """For each import that is going on, the outermost first: what the imports inside it have taken."""
 
 
 def _timed(step: Callable[..., object]) -> Callable[..., object]:
-    def timed(loader: object, of: object) -> object:
+    def timed(loader: object, of: ModuleType | ModuleSpec) -> object:
         started = time.perf_counter()
         _inner.append(0.0)
         try:
             return step(loader, of)
         finally:
             took = (time.perf_counter() - started) * 1000
-            # `create_module` is given a module's spec, `exec_module` the module itself.
-            _own[getattr(of, "__name__", None) or getattr(of, "name", "")] += took - _inner.pop()
+            _own[of.__name__ if isinstance(of, ModuleType) else of.name] += took - _inner.pop()
             _inner[-1] += took
 
     return timed

@@ -7,6 +7,7 @@ It imports as little as it can, so that what it measures is the handler's: Lambd
 import json
 import sys
 import time
+from collections.abc import Sequence
 from importlib import import_module
 
 
@@ -16,7 +17,7 @@ class Kept:
     def __init__(self) -> None:
         self.events: list[object] = []
 
-    def publish(self, events: list[object]) -> None:
+    def publish(self, events: Sequence[object]) -> None:
         self.events += events
 
 
