@@ -57,12 +57,16 @@ def broker(settings: Settings) -> Broker:
                 from core.queues import kafka  # noqa: PLC0415 - see above
 
                 return Broker(kafka.KafkaPublisher, kafka.KafkaSource, kafka.KafkaDeadLetters)
+            case "sqs" | "sqs+http":
+                from core.queues import sqs  # noqa: PLC0415 - see above
+
+                return Broker(sqs.SQSPublisher, sqs.SQSSource, sqs.SQSDeadLetters)
     except ImportError as exc:
-        extra = "kafka" if scheme == "kafka" else "rabbitmq"
+        extra = {"kafka": "kafka", "sqs": "aws", "sqs+http": "aws"}.get(scheme, "rabbitmq")
         raise InvalidSettingsError(
             f"AUDIT_LOG_QUEUE_URL: {exc.name} is not installed: pip install 'audit-log-service[{extra}]'"
         ) from exc
     raise InvalidSettingsError(
         f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; use memory:// with the local runner, "
-        "amqp:// (RabbitMQ) or kafka://"
+        "amqp:// (RabbitMQ), kafka:// or sqs://"
     )
