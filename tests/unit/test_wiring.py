@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,18 @@ def test_the_store_is_ready_when_its_tables_are_there(settings: Settings) -> Non
 def test_a_queue_that_is_not_there_is_named_by_its_scheme(settings: Settings) -> None:
     with pytest.raises(InvalidSettingsError, match="there is no queue for memory:// here"):
         _ = Services(settings).publisher
+
+
+def test_a_client_library_that_is_not_installed_is_named_with_its_extra(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [name for name in sys.modules if name.startswith("core.queues.sqs")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    url = "sqs://sqs.eu-central-1.amazonaws.com/123456789012/events"
+
+    with pytest.raises(InvalidSettingsError, match=r"boto3 is not installed: pip install 'audit-log-service\[aws\]'"):
+        _ = Services(settings.model_copy(update={"queue_url": url})).publisher
 
 
 @pytest.mark.parametrize(

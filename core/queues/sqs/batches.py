@@ -75,6 +75,7 @@ def _in_one_batch(
         left = {failure["Id"]: left[failure["Id"]] for failure in failed if not failure["SenderFault"]}
         if not left:
             return refused
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+        spread = pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+        time.sleep(max(0.0, min(spread, deadline - time.monotonic())))
         pause *= 2
     raise unavailable()

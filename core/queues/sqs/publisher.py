@@ -7,7 +7,7 @@ from core.errors import EventTooLargeError, QueueUnavailableError
 from core.models import Event
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import in_batches
-from core.queues.sqs.client import Client
+from core.queues.sqs.client import READ_SECONDS, Client
 from core.queues.sqs.depths import depths
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
@@ -21,13 +21,13 @@ _ESCAPES: Final = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 class SQSPublisher:
     """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
 
-    def __init__(self, url: str) -> None:
-        """`url` as in `Address`.
+    def __init__(self, url: str, *, timeout: float = READ_SECONDS) -> None:
+        """`url` as in `Address`; `timeout` bounds each answer of SQS, in seconds.
 
         Raises:
             InvalidSettingsError: the URL is not one of an SQS queue.
         """
-        self._client = Client(Address.parse(url))
+        self._client = Client(Address.parse(url), timeout)
 
     def publish(self, events: Sequence[Event]) -> None:
         """See `EventPublisher.publish`.
@@ -42,7 +42,7 @@ class SQSPublisher:
             raise QueueUnavailableError("SQS refuses some of the events: see its limits and keys, and send all again.")
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: SQS is reached and has both queues; how many messages wait, and how many were given up."""
+        """Implements `Check`: SQS is reached and has both queues; how many messages wait and were given up."""
         return depths(self._client)
 
     def close(self) -> None:
