@@ -12,7 +12,7 @@ from tests.sqs import server
 
 
 class FlakySQS:
-    """Passes requests on; of the next `partial` batches it does the second entry, the fourth and so on, not the others."""
+    """Passes requests on; of the next `partial` batches it does every other entry and no more."""
 
     def __init__(self) -> None:
         self.partial = 0
