@@ -16,6 +16,7 @@ from functions.create_events import create_events
 from tests.builders import event, new_event
 from tests.event_source_mapping import EventSourceMapping
 from tests.fakes import FakeGateway, FakeStore
+from tests.published_events import differences, published
 from tests.queues import MAX_RECEIVES
 from tests.sqs import queue_url
 
@@ -58,6 +59,8 @@ def test_what_is_posted_is_stored_once_and_leaves_the_queue(
     assert sum(len(each["Records"]) for each in lambda_.events) == 25
     assert max(len(each["Records"]) for each in lambda_.events) > 10
     assert publisher.check() == {"waiting": 0, "dead_letters": 0}
+    (sample, _) = published("sqs")["Records"]
+    assert list(differences(sample, lambda_.events[0]["Records"][0])) == []
 
 
 def test_a_bad_message_holds_up_no_other_and_ends_in_the_dead_letters(
