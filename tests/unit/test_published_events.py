@@ -1,6 +1,7 @@
 """The events of the local runner beside those that AWS publishes: every difference is known, and has a reason."""
 
 import fnmatch
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ import pytest
 from werkzeug.test import create_environ
 
 from core.ports import Message
+from functions.http import ProxyEvent
 from local_runner import gateway
 from local_runner.consumer import to_sqs_event
 from tests.published_events import differences, published
@@ -33,7 +35,7 @@ SQS = {"Records.md5OfBody": "nothing changes a message on its way inside one pro
 """The same for the events of the consumer."""
 
 
-def our_event(sample: dict[str, Any]) -> dict[str, Any]:
+def our_event(sample: dict[str, Any]) -> ProxyEvent:
     """What the local runner makes of the request that the sample is of, as the client sent it."""
     names = [
         name for name in sample["headers"] if not any(fnmatch.fnmatch(name.lower(), each) for each in ADDED_BY_AWS)
@@ -98,5 +100,5 @@ def test_an_event_of_ours_has_nothing_that_no_published_one_has() -> None:
         assert ours.keys() <= {name for sample in theirs for name in sample}
 
 
-def _places(event: dict[str, Any]) -> list[dict[str, Any]]:
+def _places(event: ProxyEvent) -> list[Mapping[str, Any]]:
     return [event, event["requestContext"], event["requestContext"]["identity"]]

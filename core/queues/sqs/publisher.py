@@ -39,7 +39,9 @@ class SQSPublisher:
         if any(len(body.encode()) > MAX_MESSAGE_BYTES for body in bodies):
             raise EventTooLargeError(f"The queue takes at most {MAX_MESSAGE_BYTES} bytes an event: send less.")
         if in_batches(self._client, "send_message_batch", [{"MessageBody": body} for body in bodies]):
-            raise QueueUnavailableError("SQS refuses some of the events: see its limits and keys, and send all again.")
+            raise QueueUnavailableError(
+                "SQS refuses some of the events and has the others: see the log, mend its settings, send all again."
+            )
 
     def check(self) -> dict[str, object]:
         """Implements `Check`: SQS is reached and has both queues; how many messages wait and were given up."""

@@ -78,13 +78,14 @@ def test_entries_that_fail_are_sent_again_and_only_those(
 
 
 def test_entries_that_sqs_refuses_are_not_sent_again_and_the_caller_is_told(
-    flaky: FlakySQS, flaky_publisher: SQSPublisher, source: SQSSource
+    flaky: FlakySQS, flaky_publisher: SQSPublisher, source: SQSSource, caplog: pytest.LogCaptureFixture
 ) -> None:
     flaky.partial, flaky.is_senders_fault = 1, True
 
     with pytest.raises(QueueUnavailableError, match="refuses some of the events"):
         flaky_publisher.publish([event(number) for number in range(10)])
 
+    assert [vars(record)["codes"] for record in caplog.records] == [["InternalError"]]
     assert bodies(source, 5) == [event(number).model_dump_json() for number in range(1, 10, 2)]
     assert flaky.requests == {"SendMessageBatch": 1}
 
