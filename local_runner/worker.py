@@ -16,13 +16,16 @@ from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from functions.routes import ROUTES
 from local_runner.app import Application
-from local_runner.consumer import ConsumerSupervisor
+from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.metrics import PrometheusMeter
 from local_runner.preparation import migrated
 from local_runner.server import listening
 
 BATCH_SECONDS: Final = 8.0
 """How long a stop waits for the batch at hand. A batch that takes longer comes again to another worker."""
+
+POLL_SECONDS: Final = 1.0
+"""How long a broker is asked for a first event. SQS knows whole seconds, and each time it is asked costs."""
 
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 _ROUTES: Final = [route for route in ROUTES if route.path in {"/health", "/ready"}]
@@ -50,7 +53,9 @@ def work(settings: Settings, host: str, port: int) -> None:
     meter = PrometheusMeter()
     services = Services(settings, meter=meter)
     meter.watch(services)
-    supervisor = ConsumerSupervisor(services.source, lambda_consumer(lambda: services))
+    supervisor = ConsumerSupervisor(
+        services.source, lambda_consumer(lambda: services), ConsumerLimits(poll=POLL_SECONDS)
+    )
     server = _server(listener, services, supervisor, meter)
     supervisor.start()
     Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -1,5 +1,6 @@
 """What a handler imports: nothing that it does not use. docs/performance.md tells what each library costs."""
 
+import subprocess
 import sys
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -9,6 +10,7 @@ import pytest
 
 from tests.cold_starts import HANDLERS, ColdStart, Deployment, cold_start
 
+ROOT = Path(__file__).parents[2]
 MODELS = {"annotated_types", "orjson", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"} | {
     "uuid_utils"
 }
@@ -103,3 +105,13 @@ def test_a_key_pair_without_cryptography_is_refused(settings: dict[str, str], tm
     assert start.answer is not None
     assert start.answer["statusCode"] == 500
     assert "the settings do not describe a service" in start.log
+
+
+def test_a_function_that_queues_nothing_does_not_pay_for_the_client_of_its_queue() -> None:
+    program = (
+        "import sys; from core.brokers import broker; from core.settings import Settings\n"
+        "url = 'sqs://sqs.eu-central-1.amazonaws.com/123456789012/events'; settings = Settings(queue_url=url)\n"
+        "broker(settings).publisher(url); print('core.queues.sqs.client' in sys.modules, 'botocore' in sys.modules)"
+    )
+    output = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True).stdout
+    assert output == b"True False\n"
