@@ -8,14 +8,16 @@ import argparse
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, islice
+from itertools import accumulate, count, islice
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Engine, Index
 
 from core.stores import partitions
 from core.stores.migrate import migrate
 from core.stores.schema import events
+from core.stores.terms import words
 from tests import databases
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -39,14 +41,14 @@ Row = tuple[str, str, int, int, str, int, str]
 _CHUNK: Final = 10_000
 
 
-def rows(count: int) -> Iterator[Row]:
+def rows(total: int) -> Iterator[Row]:
     """So many events, the oldest first."""
     numbers = random.Random(1)  # noqa: S311 - the same events every time
     start = int(START.timestamp())
     customers = _skewed(numbers, CUSTOMERS)
     types = _skewed(numbers, TYPES)
-    for number in range(count):
-        milliseconds = start * 1000 + number * SECONDS * 1000 // count
+    for number in range(total):
+        milliseconds = start * 1000 + number * SECONDS * 1000 // total
         customer = BIG_CUSTOMER if numbers.random() < 0.25 else next(customers)  # noqa: PLR2004 - a quarter
         bits = f"{numbers.getrandbits(76):019x}"
         yield (
@@ -69,7 +71,7 @@ def event_data(number: int, dice: int) -> str:
     )
 
 
-def generate(engine: Engine, count: int, *, single_column_indexes: bool = False) -> None:
+def generate(engine: Engine, total: int, *, single_column_indexes: bool = False) -> None:
     """Migrate, fill and analyze a new database. The indexes are made at the end, which takes a fraction of the time."""
     migrate(engine)
     if engine.dialect.name == "postgresql":
@@ -78,7 +80,7 @@ def generate(engine: Engine, count: int, *, single_column_indexes: bool = False)
         indexes = list(events.indexes)
         for index in indexes:
             index.drop(connection)
-        _LOADERS[engine.dialect.name](connection.connection.driver_connection, rows(count))
+        _LOADERS[engine.dialect.name](connection.connection.driver_connection, rows(total))
         if single_column_indexes:
             columns = ("customer_id", "event_type", "timestamp_utc")
             indexes = [Index(f"single_{name}", events.c[name]) for name in columns]
@@ -98,8 +100,14 @@ def _skewed(numbers: random.Random, values: Sequence[Any]) -> Iterator[Any]:
 
 
 def _load_sqlite(connection: Any, given: Iterator[Row]) -> None:
+    columns = ", ".join(column.name for column in events.c)
     marks = ", ".join("?" * len(events.c))
-    connection.executemany(f"INSERT INTO events VALUES ({marks})", given)  # noqa: S608 - question marks
+    insert = f"INSERT INTO events ({columns}) VALUES ({marks})"  # noqa: S608 - names of our own
+    numbers = count(1)
+    while chunk := list(islice(given, _CHUNK)):
+        connection.executemany(insert, chunk)
+        terms = ((next(numbers), words(row[2], row[1], orjson.loads(row[4]))) for row in chunk)
+        connection.executemany("INSERT INTO event_terms (rowid, words) VALUES (?, ?)", terms)
 
 
 def _load_postgresql(connection: Any, given: Iterator[Row]) -> None:

@@ -65,14 +65,18 @@ class SqlEventStore:
 
     def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         """See `EventReader.find`."""
-        condition = self._condition(event_filter)
-        counted = select(literal(1)).select_from(events).where(condition).limit(COUNT_LIMIT + 1).subquery()
         with connected(self._engine) as connection:
-            rows = connection.execute(self._page_query(condition, page)).mappings().all()
-            total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
+            access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
+            condition = and_(self._condition(event_filter), access.condition)
+            rows = connection.execute(self._page_query(condition, page, access.hint)).mappings().all()
+            more = len(rows) > page.limit
+            if more or page.after or (page.offset and not rows):
+                total = access.at_least or connection.execute(self._count_query(condition, access.hint)).scalar_one()
+            else:  # the page has the last of them
+                total = page.offset + len(rows)
         return Matches(
             events=[Event.model_construct(**row) for row in rows[: page.limit]],
-            more=len(rows) > page.limit,
+            more=more,
             total_count=min(total, COUNT_LIMIT),
             total_relation="eq" if total <= COUNT_LIMIT else "gte",
         )
@@ -98,30 +102,37 @@ class SqlEventStore:
             found |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
         return found
 
-    def _page_query(self, condition: ColumnElement[bool], page: PageRequest) -> Select[Any]:
+    def _page_query(self, condition: ColumnElement[bool], page: PageRequest, hint: str) -> Select[Any]:
         descending = page.order == "desc"
         key = (events.c.timestamp_utc, events.c.event_id)
         # One more than asked for tells whether another page follows.
-        query = select(events).where(condition).limit(page.limit + 1)
+        query = _hinted(select(events), hint).where(condition).limit(page.limit + 1)
         query = query.order_by(*(column.desc() if descending else column.asc() for column in key))
         if page.after is None:
             return query.offset(page.offset)
         return query.where(self._dialect.beyond(page.after, descending=descending))
 
+    @staticmethod
+    def _count_query(condition: ColumnElement[bool], hint: str) -> Select[tuple[int]]:
+        some = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(COUNT_LIMIT + 1)
+        return select(func.count()).select_from(some.subquery())
+
     def _condition(self, wanted: EventFilter) -> ColumnElement[bool]:
         conditions: list[ColumnElement[bool]] = []
         if wanted.event_types:
             conditions.append(events.c.event_type.in_(wanted.event_types))
-        if wanted.customer_ids:
-            conditions.append(events.c.customer_id.in_(wanted.customer_ids))
-        if wanted.visible_customers is not None:
-            conditions.append(events.c.customer_id.in_(wanted.visible_customers))
+        if wanted.customers is not None:
+            conditions.append(events.c.customer_id.in_(wanted.customers))
         if wanted.start is not None:
             conditions.append(events.c.timestamp_utc >= wanted.start)
         if wanted.end is not None:
             conditions.append(events.c.timestamp_utc <= wanted.end)
         conditions.extend(self._dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data)
         return and_(true(), *conditions)
+
+
+def _hinted(query: Select[Any], hint: str) -> Select[Any]:
+    return query.with_hint(events, hint) if hint else query
 
 
 def _outcome(item: Event, first: Event) -> Outcome:

@@ -57,10 +57,10 @@ def new_database(request: pytest.FixtureRequest, path: Path) -> Iterator[Engine]
 
 
 def differences(connection: Connection) -> list[Any]:
-    """What a migrated database has too much or too little, aside from what only PostgreSQL has."""
+    """What a migrated database has too much or too little, aside from what only PostgreSQL or only SQLite has."""
 
     def is_ours(name: str | None, _kind: str, _parents: object) -> bool:
-        return name not in {"events_default", "ix_events_data"}
+        return name not in {"events_default", "ix_events_data", "number"} and not (name or "").startswith("event_terms")
 
     context = MigrationContext.configure(connection, opts={"include_name": is_ours})
     tables = [metadata, postgresql_metadata] if connection.dialect.name == "postgresql" else metadata
@@ -153,7 +153,7 @@ def test_several_processes_may_migrate_at_once(new_database: Engine) -> None:
         with ThreadPoolExecutor() as pool:
             outputs = list(pool.map(lambda process: process.communicate("go\n", timeout=30)[0], processes))
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert sorted(output.strip() for output in outputs) == ["('0003', '0003')", "('0003', '0003')", "(None, '0003')"]
+    assert sorted(output.strip() for output in outputs) == ["('0004', '0004')", "('0004', '0004')", "(None, '0004')"]
 
 
 @pytest.mark.parametrize("server", [databases.POSTGRESQL, databases.MARIADB], ids=["postgresql", "mariadb"])

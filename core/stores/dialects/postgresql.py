@@ -55,6 +55,7 @@ class _PostgreSQL:
     DRIVER = "postgresql+psycopg"
     EXTRA: str | None = "postgres"
     beyond = staticmethod(common.beyond)
+    access = staticmethod(common.access)
 
     def options(self, url: URL) -> Mapping[str, Any]:
         return {"connect_args": {name: value for name, value in _CONNECT.items() if name not in url.query}}
