@@ -21,6 +21,7 @@ from core.stores.terms import words
 from tests import databases
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
+FIRST: Final = int(START.timestamp())
 MONTHS: Final = 24
 SECONDS: Final = 731 * 86_400
 """From the first event to the last: 2024 and 2025."""
@@ -41,14 +42,13 @@ Row = tuple[str, str, int, int, str, int, str]
 _CHUNK: Final = 10_000
 
 
-def rows(total: int) -> Iterator[Row]:
-    """So many events, the oldest first."""
-    numbers = random.Random(1)  # noqa: S311 - the same events every time
-    start = int(START.timestamp())
+def rows(total: int, *, start: int = FIRST, seconds: int = SECONDS, seed: int = 1) -> Iterator[Row]:
+    """So many events over so many seconds, the oldest first."""
+    numbers = random.Random(seed)  # noqa: S311 - the same events every time
     customers = _skewed(numbers, CUSTOMERS)
     types = _skewed(numbers, TYPES)
     for number in range(total):
-        milliseconds = start * 1000 + number * SECONDS * 1000 // total
+        milliseconds = start * 1000 + number * seconds * 1000 // total
         customer = BIG_CUSTOMER if numbers.random() < 0.25 else next(customers)  # noqa: PLR2004 - a quarter
         bits = f"{numbers.getrandbits(76):019x}"
         yield (
@@ -86,10 +86,12 @@ def generate(engine: Engine, total: int, *, single_column_indexes: bool = False)
             indexes = [Index(f"single_{name}", events.c[name]) for name in columns]
         for index in indexes:
             index.create(connection)
-    if engine.dialect.name == "postgresql":  # as autovacuum does after a while
-        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        if engine.dialect.name == "postgresql":  # as autovacuum does after a while
             connection.exec_driver_sql("SET statement_timeout = 0")
             connection.exec_driver_sql("VACUUM ANALYZE")
+        elif single_column_indexes:  # to choose well among them
+            connection.exec_driver_sql("ANALYZE")
 
 
 def _skewed(numbers: random.Random, values: Sequence[Any]) -> Iterator[Any]:
