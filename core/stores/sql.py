@@ -68,12 +68,14 @@ class SqlEventStore:
         with connected(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
             condition = and_(self._condition(event_filter), access.condition)
-            rows = connection.execute(self._page_query(condition, page, access.hint)).mappings().all()
+            rows = connection.execute(self._page_query(condition, page, access.page_hint)).mappings().all()
             more = len(rows) > page.limit
-            if more or page.after or (page.offset and not rows):
-                total = access.at_least or connection.execute(self._count_query(condition, access.hint)).scalar_one()
-            else:  # the page has the last of them
-                total = page.offset + len(rows)
+            if not more and page.after is None and (rows or not page.offset):
+                total = page.offset + len(rows)  # the page has the last of them
+            elif access.matching is not None:
+                total = access.matching
+            else:
+                total = connection.execute(self._count_query(condition, access.count_hint)).scalar_one()
         return Matches(
             events=[Event.model_construct(**row) for row in rows[: page.limit]],
             more=more,

@@ -21,12 +21,14 @@ class IdTakenError(Exception):
 class Access:
     """How to get at the events of a filter, where the database would not choose well by itself."""
 
-    hint: str = ""
-    """Which index to use, in the words of the database, behind the name of the table."""
+    page_hint: str = ""
+    """Which index to use for a page, in the words of the database, behind the name of the table."""
+    count_hint: str = ""
+    """The same for a count."""
     condition: ColumnElement[bool] = field(default_factory=true)
     """What also holds for every event of the filter, and selects more than the rest of it."""
-    at_least: int = 0
-    """As many events as this are known to match, without a count."""
+    matching: int | None = None
+    """How many events match, if that is known without a count."""
 
 
 class StoreDialect(Protocol):
@@ -56,7 +58,7 @@ class StoreDialect(Protocol):
         """That an event comes after `place` in this order, in a form that an index is entered by."""
 
     def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:
-        """How to get at the events of the filter. Of more than `enough` it does not matter how many they are."""
+        """How to get at the events of the filter. Where more than `enough` match it does not matter how many."""
 
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:
         """A transaction that one process at a time is in; it commits when nothing was raised."""

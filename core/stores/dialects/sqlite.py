@@ -25,6 +25,8 @@ _PRAGMAS: Final = (
     f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}",
 )
 _INSERT_TERMS: Final = "INSERT INTO event_terms (rowid, words) SELECT number, ? FROM events WHERE event_id = ?"
+_BY_NUMBER: Final = "NOT INDEXED"  # but by the primary key
+_FEW: Final = 1_000
 _NUMBERS: Final = "SELECT rowid FROM event_terms WHERE event_terms MATCH :words"
 _COUNT_NUMBERS: Final = text(f"SELECT count(*) FROM ({_NUMBERS} LIMIT :most)")  # noqa: S608 - our own words
 _NUMBERED: Final = text(f"events.number IN ({_NUMBERS})")
@@ -78,14 +80,16 @@ class _SQLite:
         # Without statistics SQLite guesses, and for a customer and several types it guesses wrong.
         index = f"INDEXED BY {_index(event_filter)}"
         if not event_filter.data:
-            return Access(index)
+            return Access(index, index)
         asked = {"words": expression(event_filter)}
         found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
-        if found <= enough:
-            return Access("NOT INDEXED", _NUMBERED.bindparams(**asked))
-        # Many match: those of a page are soon met in order.
         any_time = event_filter.start is None and event_filter.end is None
-        return Access(index, at_least=found if any_time else 0)
+        matching = found if any_time else None
+        if found > enough:  # so many that those of a page are soon met in its order
+            return Access(index, index, matching=matching)
+        # Few are sorted. Of more the page is looked for in its order, and the index alone tells which to pass over.
+        page_hint = _BY_NUMBER if found <= _FEW else index
+        return Access(page_hint, _BY_NUMBER, _NUMBERED.bindparams(**asked), matching)
 
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
