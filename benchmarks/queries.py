@@ -37,7 +37,7 @@ OLDEST: Final = Position(timestamp_utc=FIRST + 3_600, event_id="ffffffff-ffff-7f
 """Of a million events 57 are older, of ten million 570: the deepest pages there are."""
 
 
-def data(*path: str | int, value: str | bool) -> tuple[DataFilter]:  # noqa: FBT001 - a JSON value
+def data(*path: str | int, value: str | bool) -> tuple[DataFilter]:
     """Equality at one path."""
     return (DataFilter(path=path, values=(value,)),)
 
@@ -52,7 +52,9 @@ FILTERS: Final[dict[str, EventFilter]] = {
     "the big customer": BIG,
     "the big customer, a type, 6 months": NEWEST,
     "the big customer, 3 types": EventFilter(customer_ids=(BIG_CUSTOMER,), event_types=TYPES[-3:]),
-    "the big customer, 3 types that do not occur": EventFilter(customer_ids=(BIG_CUSTOMER,), event_types=("a", "b", "c")),
+    "the big customer, 3 types that do not occur": EventFilter(
+        customer_ids=(BIG_CUSTOMER,), event_types=("a", "b", "c")
+    ),
     "3 types": EventFilter(event_types=TYPES[-3:]),
     "a token for 50 customers, the largest among them": EventFilter(visible_customers=(BIG_CUSTOMER, *CUSTOMERS[:49])),
     "a token for 50 small customers": EventFilter(visible_customers=FEW),
@@ -111,7 +113,9 @@ def compare(store: SqlEventStore, single: SqlEventStore, rounds: int) -> None:
     print(f"| its deepest page, by cursor | {shown(deepest)} | {ratio(first, deepest):.2f} to page 1 |")
     print(f"| offset 100,000 | {shown(offset)} | {ratio(deepest, offset):.1f} to the cursor |")
     deepest, offset = in_turns(rounds, partial(store.find, BIG, pages[1]), partial(single.find, BIG, pages[2]))
-    print(f"| offset 100,000 with single-column indexes | {shown(offset)} | {ratio(deepest, offset):,.0f} to the cursor |")
+    print(
+        f"| offset 100,000 with single-column indexes | {shown(offset)} | {ratio(deepest, offset):,.0f} to the cursor |"
+    )
 
 
 def list_all(store: SqlEventStore, rounds: int) -> None:
@@ -146,7 +150,9 @@ def handler(store: SqlEventStore) -> Callable[[EventFilter], None]:
         query = [("customer_id", str(number)) for number in wanted.customer_ids]
         query += [("event_type", kind) for kind in wanted.event_types]
         query += [(f"event_data.{'.'.join(map(str, each.path))}", str(each.values[0]).lower()) for each in wanted.data]
-        query += [(f"timestamp_{end}_utc", str(value)) for end in QUARTER if (value := getattr(wanted, end)) is not None]
+        query += [
+            (f"timestamp_{end}_utc", str(value)) for end in QUARTER if (value := getattr(wanted, end)) is not None
+        ]
         answer = handle(builders.proxy_event(token=token, query=query), None)
         assert answer["statusCode"] == 200, answer  # noqa: PLR2004 - OK
 

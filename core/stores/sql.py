@@ -2,12 +2,24 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import get_ident
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, literal, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Select,
+    UnaryExpression,
+    and_,
+    func,
+    literal,
+    select,
+    true,
+)
 
 from core.errors import EventNotStorableError
 from core.models import Event, EventId
@@ -17,6 +29,7 @@ from core.stores import tallies
 from core.stores.connection import connected
 from core.stores.dialects import IdTakenError, dialect_of
 from core.stores.schema import events
+from core.strict_json import MAX_INTEGER
 
 COUNT_LIMIT: Final = 10_000
 """Matches are counted up to here: a count costs time for every row, and no one pages by hand beyond it."""
@@ -68,7 +81,11 @@ class SqlEventStore:
         with connected(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
             condition = and_(self._condition(event_filter), access.condition)
-            rows = connection.execute(self._page_query(condition, page, access.page_hint)).mappings().all()
+            if access.combinations is None:
+                query = self._page_query(condition, page, access.page_hint)
+            else:
+                query = self._merged_query(event_filter, access.combinations, page)
+            rows = connection.execute(query).mappings().all()
             more = len(rows) > page.limit
             if not more and page.after is None and (rows or not page.offset):
                 total = page.offset + len(rows)  # the page has the last of them
@@ -105,14 +122,21 @@ class SqlEventStore:
         return found
 
     def _page_query(self, condition: ColumnElement[bool], page: PageRequest, hint: str) -> Select[Any]:
-        descending = page.order == "desc"
-        key = (events.c.timestamp_utc, events.c.event_id)
+        query = _hinted(select(events), hint).where(condition).order_by(*_order(events, page))
         # One more than asked for tells whether another page follows.
-        query = _hinted(select(events), hint).where(condition).limit(page.limit + 1)
-        query = query.order_by(*(column.desc() if descending else column.asc() for column in key))
+        query = query.limit(page.limit + 1)
         if page.after is None:
             return query.offset(page.offset)
-        return query.where(self._dialect.beyond(page.after, descending=descending))
+        return query.where(self._dialect.beyond(page.after, descending=page.order == "desc"))
+
+    def _merged_query(self, event_filter: EventFilter, combinations: FromClause, page: PageRequest) -> Select[Any]:
+        """The same page, from the pages of each combination of a customer and a type, each read off an index."""
+        rest = event_filter.model_copy(update={"customer_ids": (), "visible_customers": None, "event_types": ()})
+        these = [events.c[column.name] == column for column in combinations.c]
+        whole = page.model_copy(update={"offset": 0, "limit": min(page.offset + page.limit, MAX_INTEGER - 1)})
+        part = self._page_query(and_(self._condition(rest), *these), whole, "").lateral("part")
+        query = select(part).select_from(combinations.join(part, true())).order_by(*_order(part, page))
+        return query.limit(page.limit + 1).offset(page.offset if page.after is None else 0)
 
     @staticmethod
     def _count_query(condition: ColumnElement[bool], hint: str) -> Select[tuple[int]]:
@@ -131,6 +155,11 @@ class SqlEventStore:
             conditions.append(events.c.timestamp_utc <= wanted.end)
         conditions.extend(self._dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data)
         return and_(true(), *conditions)
+
+
+def _order(table: FromClause, page: PageRequest) -> Iterator[UnaryExpression[Any]]:
+    for name in ("timestamp_utc", "event_id"):
+        yield table.c[name].desc() if page.order == "desc" else table.c[name].asc()
 
 
 def _hinted(query: Select[Any], hint: str) -> Select[Any]:

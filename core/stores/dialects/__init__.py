@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, true
+from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Select, true
 
 from core.models import Event
 from core.queries import DataFilter, EventFilter, Position
@@ -29,6 +29,8 @@ class Access:
     """What also holds for every event of the filter, and selects more than the rest of it."""
     matching: int | None = None
     """How many events match, if that is known without a count."""
+    combinations: FromClause | None = None
+    """The customers and types of the filter, each with each, as a table with these columns: one index scan for each."""
 
 
 class StoreDialect(Protocol):
