@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect
 
 from core.errors import InvalidSettingsError, StoreUnavailableError
+from core.queries import DataFilter, EventFilter, PageRequest
 from core.stores.dialects import dialect_of
 from core.stores.dialects.postgresql import postgresql_metadata
 from core.stores.migrate import migrate
@@ -111,6 +112,20 @@ def test_every_migration_can_be_undone(new_database: Engine) -> None:
         command.downgrade(config, "base")
     assert inspect(new_database).get_table_names() == ["alembic_version"]
     assert migrate(new_database)[0] is None
+
+
+def test_events_from_before_the_index_of_their_data_are_found_by_it(engine: Engine) -> None:
+    migrate(engine)
+    given = [event(number, event_data={"a": [number % 7]}) for number in range(100)]
+    SqlEventStore(engine).add(given)
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "core/stores/migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    assert migrate(engine)[0] == "0003"
+    wanted = EventFilter(data=(DataFilter(path=("a", 0), values=(3,)),))
+    assert SqlEventStore(engine).find(wanted, PageRequest(order="asc")).events == given[3::7]
 
 
 def test_a_migration_that_was_interrupted_on_mysql_is_taken_up_again() -> None:

@@ -79,7 +79,7 @@ class _SQLite:
     def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:
         # Without statistics SQLite guesses, and for a customer and several types it guesses wrong.
         index = f"INDEXED BY {_index(event_filter)}"
-        if not event_filter.data:
+        if not event_filter.data or event_filter.customers == ():  # which no word stands for
             return Access(index, index)
         asked = {"words": expression(event_filter)}
         found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
