@@ -139,7 +139,7 @@ class SqlEventStore:
         return query.limit(page.limit + 1).offset(page.offset if page.after is None else 0)
 
     @staticmethod
-    def _count_query(condition: ColumnElement[bool], hint: str) -> Select[tuple[int]]:
+    def _count_query(condition: ColumnElement[bool], hint: str) -> Select[int]:
         some = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(COUNT_LIMIT + 1)
         return select(func.count()).select_from(some.subquery())
 

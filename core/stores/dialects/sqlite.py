@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import URL, ColumnElement, Connection, and_, func, insert, or_, text
+from sqlalchemy import URL, ColumnElement, Connection, Integer, and_, func, insert, literal_column, or_, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -29,11 +29,11 @@ _BY_NUMBER: Final = "NOT INDEXED"  # but by the primary key
 _FEW: Final = 1_000
 _NUMBERS: Final = "SELECT rowid FROM event_terms WHERE event_terms MATCH :words"
 _COUNT_NUMBERS: Final = text(f"SELECT count(*) FROM ({_NUMBERS} LIMIT :most)")  # noqa: S608 - our own words
-_NUMBERED: Final = text(f"events.number IN ({_NUMBERS})")
+_NUMBER: Final = literal_column("events.number", Integer)
 
 
 class _HintingCompiler(SQLiteCompiler):
-    def get_from_hint_text(self, table: object, text: str) -> str:  # noqa: ARG002 - SQLAlchemy's signature
+    def get_from_hint_text(self, table: object, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         return text  # SQLAlchemy's own leaves hints out
 
 
@@ -89,7 +89,9 @@ class _SQLite:
             return Access(index, index, matching=matching)
         # Few are sorted. Of more the page is looked for in its order, and the index alone tells which to pass over.
         page_hint = _BY_NUMBER if found <= _FEW else index
-        return Access(page_hint, _BY_NUMBER, _NUMBERED.bindparams(**asked), matching)
+        return Access(
+            page_hint, _BY_NUMBER, _NUMBER.in_(text(_NUMBERS).bindparams(**asked).columns(rowid=Integer)), matching
+        )
 
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
