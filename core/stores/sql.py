@@ -80,11 +80,12 @@ class SqlEventStore:
         """See `EventReader.find`."""
         with connected(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
-            condition = and_(self._condition(event_filter), access.condition)
+            wanted = _less_implied(event_filter, page)
             if access.combinations is None:
+                condition = and_(self._condition(wanted), access.condition)
                 query = self._page_query(condition, page, access.page_hint)
             else:
-                query = self._merged_query(event_filter, access.combinations, page)
+                query = self._merged_query(wanted, access.combinations, page)
             rows = connection.execute(query).mappings().all()
             more = len(rows) > page.limit
             if not more and page.after is None and (rows or not page.offset):
@@ -92,6 +93,7 @@ class SqlEventStore:
             elif access.matching is not None:
                 total = access.matching
             else:
+                condition = and_(self._condition(event_filter), access.condition)
                 total = connection.execute(self._count_query(condition, access.count_hint)).scalar_one()
         return Matches(
             events=[Event.model_construct(**row) for row in rows[: page.limit]],
@@ -155,6 +157,18 @@ class SqlEventStore:
             conditions.append(events.c.timestamp_utc <= wanted.end)
         conditions.extend(self._dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data)
         return and_(true(), *conditions)
+
+
+def _less_implied(event_filter: EventFilter, page: PageRequest) -> EventFilter:
+    """The filter less the end of its time that the place of the page implies: an index is entered by one of the two."""
+    if page.after is None:
+        return event_filter
+    time = page.after.timestamp_utc
+    if page.order == "desc" and event_filter.end is not None and time <= event_filter.end:
+        return event_filter.model_copy(update={"end": None})
+    if page.order == "asc" and event_filter.start is not None and time >= event_filter.start:
+        return event_filter.model_copy(update={"start": None})
+    return event_filter
 
 
 def _order(table: FromClause, page: PageRequest) -> Iterator[UnaryExpression[Any]]:

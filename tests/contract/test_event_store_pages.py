@@ -84,6 +84,18 @@ def test_page_after_page_every_event_comes_once_whatever_arrives_meanwhile(
     assert seen == list(range(100, 150))[:: 1 if order == "asc" else -1]
 
 
+@pytest.mark.parametrize(("order", "step"), [("asc", 1), ("desc", -1)])
+@pytest.mark.parametrize("place", [0, 9, 10, 12, 14, 15, 99])
+def test_a_page_after_a_place_keeps_to_the_range_of_time(
+    event_store: EventStore, order: Order, step: int, place: int
+) -> None:
+    """The place may be anywhere: a cursor is not signed."""
+    event_store.add([event(number, timestamp_utc=number) for number in range(30)])
+    after = Position(timestamp_utc=place, event_id=event(place).event_id, offset=0)
+    found = numbers(event_store.find(EventFilter(start=10, end=14), PageRequest(order=order, after=after)))
+    assert found == [number for number in range(10, 15) if (number - place) * step > 0][::step]
+
+
 def test_a_page_after_a_place_keeps_to_the_filter(event_store: EventStore) -> None:
     event_store.add([event(number, customer_id=number % 2, timestamp_utc=5) for number in range(20)])
     odd = EventFilter(customer_ids=(1,))

@@ -69,9 +69,11 @@ def test_a_page_is_read_off_its_index_without_sorting(
     assert "COVERING INDEX" in count
 
 
-def test_a_page_after_a_place_begins_there(engine: Engine) -> None:
-    page, _ = plans(engine, EventFilter(customer_ids=(1,)), PageRequest(after=PLACE))
-    assert "(customer_id=? AND (timestamp_utc,event_id)<(?,?))" in page
+@pytest.mark.parametrize(("order", "sign"), [("desc", "<"), ("asc", ">")])
+@pytest.mark.parametrize("times", [{}, {"start": 1, "end": 200}])
+def test_a_page_after_a_place_begins_there(engine: Engine, times: dict[str, Any], order: Any, sign: str) -> None:
+    page, _ = plans(engine, EventFilter(customer_ids=(1,), **times), PageRequest(after=PLACE, order=order))
+    assert f"(timestamp_utc,event_id){sign}(?,?)" in page
 
 
 def test_one_event_is_read_by_its_key(engine: Engine) -> None:
