@@ -8,6 +8,7 @@ from typing import Protocol
 
 from core.models import Client, Event
 from core.queries import EventFilter, Matches, PageRequest
+from core.summaries import Summary
 
 
 class EventPublisher(Protocol):
@@ -133,6 +134,17 @@ class EventReader(Protocol):
 
     def get(self, event_id: str) -> Event | None:
         """The event with this id.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+
+class EventSummaries(Protocol):
+    """Where the viewer learns what there is to see."""
+
+    def summarize(self, event_filter: EventFilter) -> Summary:
+        """How many events match over time, and what they mostly are; the work is bounded however many there are.
 
         Raises:
             StoreUnavailableError: trying again later helps.

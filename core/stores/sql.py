@@ -7,13 +7,14 @@ from threading import get_ident
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, literal, select
 
 from core.errors import EventNotStorableError
 from core.models import Event, EventId
 from core.ports import Outcome
 from core.queries import EventFilter, Matches, PageRequest
 from core.stores import tallies
+from core.stores.conditions import on_columns, on_data
 from core.stores.connection import connected
 from core.stores.dialects import IdTakenError, dialect_of
 from core.stores.schema import events
@@ -65,7 +66,7 @@ class SqlEventStore:
 
     def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         """See `EventReader.find`."""
-        condition = self._condition(event_filter)
+        condition = and_(on_columns(event_filter), on_data(event_filter, self._dialect))
         counted = select(literal(1)).select_from(events).where(condition).limit(COUNT_LIMIT + 1).subquery()
         with connected(self._engine) as connection:
             rows = connection.execute(self._page_query(condition, page)).mappings().all()
@@ -107,21 +108,6 @@ class SqlEventStore:
         if page.after is None:
             return query.offset(page.offset)
         return query.where(self._dialect.beyond(page.after, descending=descending))
-
-    def _condition(self, wanted: EventFilter) -> ColumnElement[bool]:
-        conditions: list[ColumnElement[bool]] = []
-        if wanted.event_types:
-            conditions.append(events.c.event_type.in_(wanted.event_types))
-        if wanted.customer_ids:
-            conditions.append(events.c.customer_id.in_(wanted.customer_ids))
-        if wanted.visible_customers is not None:
-            conditions.append(events.c.customer_id.in_(wanted.visible_customers))
-        if wanted.start is not None:
-            conditions.append(events.c.timestamp_utc >= wanted.start)
-        if wanted.end is not None:
-            conditions.append(events.c.timestamp_utc <= wanted.end)
-        conditions.extend(self._dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data)
-        return and_(true(), *conditions)
 
 
 def _outcome(item: Event, first: Event) -> Outcome:
