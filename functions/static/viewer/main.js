@@ -34,6 +34,7 @@ async function load() {
   loading.abort();
   loading = new AbortController();
   const { signal } = loading;
+  if (listed !== key()) clear(); // else what is there stays until there is something better
   listed = key();
   document.body.classList.add("loading");
   try {
@@ -144,12 +145,9 @@ function close() {
 function showProblem(error) {
   if (error.name === "AbortError") return;
   const wrong = (error.errors ?? []).map(({ loc, msg }) => el("li", {}, visible(`${loc.join(".")} ${msg}`)));
-  byId("problem").replaceChildren(
-    el("strong", {}, visible(error.message)),
-    wrong.length ? el("ul", {}, ...wrong) : null,
-    el("button", { type: "button", onclick: load }, "Try again"),
-    error.status === 403 ? el("button", { type: "button", onclick: signOut }, "Sign in as another client") : null,
-  );
+  const ways = [el("button", { type: "button", onclick: load }, "Try again")];
+  if (error.status === 403) ways.push(el("button", { type: "button", onclick: signOut }, "Sign in as another client"));
+  byId("problem").replaceChildren(el("strong", {}, visible(error.message)), el("ul", { hidden: !wrong.length }, ...wrong), ...ways);
   byId("problem").hidden = false;
 }
 
@@ -167,12 +165,20 @@ function signOut() {
   api.signOut();
   if (live.isOn) live.toggle();
   filters.forget();
-  results.replace([]);
-  histogram.show(null);
+  clear();
   hideDetail();
   byId("who").textContent = "";
   byId("sign-out").hidden = true;
   load();
+}
+
+function clear() {
+  results.replace([]);
+  histogram.show(null);
+  byId("count").textContent = "";
+  byId("more").hidden = true;
+  byId("empty").hidden = true;
+  byId("events").hidden = true;
 }
 
 function key() {

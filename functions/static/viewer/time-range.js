@@ -10,7 +10,14 @@ export function timeRange(view) {
     key,
     el("button", { type: "button", "aria-pressed": "false", onclick: () => view.set({ last: key, start: null, end: null }) }, label),
   ]));
-  byId("presets").append(...buttons.values());
+  const custom = el("button", { type: "button", "aria-pressed": "false", "aria-expanded": "false", "aria-controls": form.id, onclick: () => open(form.hidden) }, "Custom");
+  byId("presets").append(...buttons.values(), custom);
+
+  function open(isOpen) {
+    form.hidden = !isOpen;
+    custom.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) form.elements.start.focus();
+  }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -22,7 +29,7 @@ export function timeRange(view) {
   function show() {
     for (const [key, button] of buttons) button.setAttribute("aria-pressed", String(key === view.last));
     for (const name of ["start", "end"]) form.elements[name].value = view[name] === null ? "" : utc(view[name]).replace(" ", "T");
-    form.classList.toggle("active", view.last === null);
+    custom.setAttribute("aria-pressed", String(view.last === null));
   }
 
   view.addEventListener("change", show);

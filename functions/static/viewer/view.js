@@ -2,11 +2,11 @@
 // same, and the browser's Back undoes a step.
 
 export const PRESETS = new Map([
-  ["15m", { label: "15 min", seconds: 900 }],
-  ["1h", { label: "1 h", seconds: 3600 }],
-  ["24h", { label: "24 h", seconds: 86_400 }],
-  ["7d", { label: "7 d", seconds: 7 * 86_400 }],
-  ["30d", { label: "30 d", seconds: 30 * 86_400 }],
+  ["15m", { label: "15m", seconds: 900 }],
+  ["1h", { label: "1h", seconds: 3600 }],
+  ["24h", { label: "24h", seconds: 86_400 }],
+  ["7d", { label: "7d", seconds: 7 * 86_400 }],
+  ["30d", { label: "30d", seconds: 30 * 86_400 }],
   ["all", { label: "All", seconds: null }],
 ]);
 const DEFAULT = "24h";
