@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-HANDLERS = ["token", "create_event", "create_events", "query_events", "get_event", "consume_events", "health", "docs"]
+HANDLERS = [
+    "token", "create_event", "create_events", "query_events", "get_event", "event_summary", "consume_events", "health",
+    "docs", "viewer",
+]  # fmt: skip
 HEAVY = {"werkzeug", "sqlalchemy", "alembic", "granian", "boto3", "pika", "structlog", "local_runner"}
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import functions.{0}, json, sys; print(json.dumps([functions.{0}.handler.__name__, *sys.modules]))"

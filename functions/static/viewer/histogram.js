@@ -49,6 +49,7 @@ export class Histogram {
     this.#total.textContent = summary ? events(summary.total_count, summary.total_relation) : "";
     this.#plot.setAttribute("aria-label", summary ? `Histogram: ${this.#total.textContent}, ${buckets.length} bars` : "Histogram");
     this.#axis.replaceChildren(...ticks(buckets, summary?.bucket_seconds));
+    byId("histogram").hidden = summary !== null && !buckets.length;
     const isPartial = summary?.total_relation === "gte";
     this.#note.hidden = !isPartial;
     if (isPartial) this.#note.textContent = `Too many to count in one go: the bars count the newest, back to ${utc(summary.counted_from)}. For what lies before, choose a shorter range or add a filter.`;
