@@ -15,7 +15,6 @@ from local_runner.app import Application
 from tests.builders import event, new_event
 from tests.fakes import FakeQueue, FakeStore
 
-
 FILES = {"/docs/{file}": "docs.js", "/viewer/{file}": "main.js"}
 
 
