@@ -43,10 +43,13 @@ function scalar(value) {
     const kind = value === null ? "null" : typeof value === "boolean" ? "boolean" : "numeric";
     return el("span", { class: kind }, JSON.stringify(value));
   }
-  const box = el("span", { class: "string" }, el("bdi", {}, visible(value.slice(0, TEXT_PIECE))));
+  // In quotes, so that the text "true" does not look like true.
+  const box = el("span", { class: "string" }, '"', el("bdi", {}, visible(value.slice(0, TEXT_PIECE))));
   if (value.length > TEXT_PIECE) {
-    const more = el("button", { type: "button", class: "quiet", onclick: () => box.replaceChildren(el("bdi", {}, visible(value))) }, `Show all ${value.length} characters`);
-    box.append("… ", more);
+    const all = () => box.replaceChildren('"', el("bdi", {}, visible(value)), '"');
+    box.append("… ", el("button", { type: "button", class: "quiet", onclick: all }, `Show all ${value.length} characters`));
+  } else {
+    box.append('"');
   }
   return box;
 }

@@ -28,6 +28,7 @@ let listed = ""; // the parameters of the events that are shown, by the view alo
 let parameters = []; // the same as they were sent: a cursor belongs to them
 let cursor = null;
 let summarized = 0;
+let opened = null; // the id of the event whose detail is drawn
 
 /** Fetch events and summary of the view, from the newest on. */
 async function load() {
@@ -121,17 +122,19 @@ function emptiness() {
 
 /** Open the event that the view names, close what it does not. */
 async function showEvent() {
-  results.mark(view.event);
-  if (!view.event) {
+  const id = view.event;
+  results.mark(id);
+  if (id === opened) return; // as it was left, with the branches that were opened
+  opened = id;
+  if (!id) {
     hideDetail();
     return;
   }
-  const id = view.event;
   try {
     const event = results.find(id) ?? (await api.get(`event/${encodeURIComponent(id)}`, []));
     if (view.event === id) showDetail(event, { onFilter: (name, value) => view.add(name, value), onClose: close });
   } catch (error) {
-    showNoDetail(error.message, close);
+    if (view.event === id) showNoDetail(error.message, close);
   }
 }
 
@@ -165,11 +168,12 @@ function signOut() {
   api.signOut();
   if (live.isOn) live.toggle();
   filters.forget();
-  clear();
+  opened = null;
+  listed = "";
   hideDetail();
   byId("who").textContent = "";
   byId("sign-out").hidden = true;
-  load();
+  onChange();
 }
 
 function clear() {
