@@ -154,7 +154,7 @@ def test_what_an_event_holds_is_shown_and_never_run(browser: webdriver.Chrome, s
     assert "Show all 100000 characters" in shown
     assert browser.execute_script("return document.querySelectorAll('#detail li').length") < 500
     browser.execute_async_script(OPEN_ALL)
-    assert "the bottom" in page.find("#detail").text
+    assert "the bottom" in str(page.find("#detail").get_property("textContent"))
     page.find("[name=path]").click()
     page.find("[name=event_type]").click()
     page.all("[role=option]")[0].click()
