@@ -1,8 +1,12 @@
 """The log viewer in a real browser, used as somebody who looks for something uses it."""
 
+import re
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
@@ -12,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.browser import chromium, hosts_asked_by, log_of
 from tests.builders import new_event
 from tests.e2e.viewer_page import ViewerPage
-from tests.service import Service
+from tests.service import AUDIT_LOG, Service, environment
 
 VISIBLE_WITHIN_SECONDS = 5
 KEPT = "return [localStorage.length, sessionStorage.length, document.cookie, JSON.stringify(history.state)]"
@@ -25,11 +29,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         yield driver
 
 
-@pytest.fixture(scope="module", autouse=True)
-def only_this_host(browser: webdriver.Chrome, service: Service) -> Iterator[None]:
-    """Whatever the tests did, the page asked no one but its own service."""
+@pytest.fixture(autouse=True)
+def only_its_own_host(browser: webdriver.Chrome) -> Iterator[None]:
+    """Whatever a test does, the page asks no one but the service that it came from."""
     yield
-    assert hosts_asked_by(browser) == {f"127.0.0.1:{service.port}"}
+    assert hosts_asked_by(browser) == {urlsplit(browser.current_url).netloc}
 
 
 def post(service: Service, *events: dict[str, Any]) -> list[str]:
@@ -252,6 +256,28 @@ def test_a_token_that_is_not_accepted_is_asked_for_again_and_the_view_stays(
     page.button("Use this token").click()
     page.loaded().shows(1)
     assert page.chips() == ["customer 9009"]
+
+
+def test_a_client_signs_in_with_its_secret(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    create = [AUDIT_LOG, "client", "create", "--name", "viewer", "--scope", "events:read", "--customer", "42"]
+    made = subprocess.run(create, env=environment(data, auth="clients"), capture_output=True, text=True, check=True)
+    client_id, secret = re.findall(r"client_(?:id|secret): +(\S+)", made.stdout)
+    with Service.start(data, auth="clients") as guarded:
+        page = ViewerPage(browser, guarded.url, "last=all")
+        assert not page.all("#get-token")
+        page.find("[name=client_id]").send_keys(client_id)
+        page.find("[name=client_secret]").send_keys("wrong")
+        page.button("Sign in").click()
+        page.until(lambda: page.find("#sign-in-problem").text, "nothing says that the secret is wrong")
+        page.find("[name=client_secret]").clear()
+        page.find("[name=client_secret]").send_keys(secret)
+        page.button("Sign in").click()
+        page.loaded()
+        assert page.find("#who").text == f"{client_id} (customers 42)"
+        assert browser.execute_script("return document.querySelector('[name=client_secret]').value") == ""
+        assert "There are no events yet that you may see." in page.find("#empty").text
 
 
 def test_what_is_wrong_or_missing_says_what_to_do(browser: webdriver.Chrome, service: Service) -> None:
