@@ -1,7 +1,7 @@
 // Elements, made by their tag. Text only ever becomes text nodes, and no attribute is an address or a script: whatever an
 // event holds is shown, and never run.
 
-const ATTRIBUTES = /^(class|id|role|type|name|value|title|hidden|tabindex|open|scope|for|aria-[a-z]+)$/;
+const ATTRIBUTES = /^(class|id|role|type|name|value|title|hidden|tabindex|aria-[a-z]+)$/;
 
 /** An element. Functions among the properties are listeners (`onclick`), everything else attributes; false leaves out. */
 export function el(tag, properties = {}, ...children) {
