@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from core.models import Client, Event
-from core.queries import EventFilter, Matches, PageRequest
-from core.summaries import Summary
+
+if TYPE_CHECKING:  # models that only those need who look events up
+    from core.queries import EventFilter, Matches, PageRequest
+    from core.summaries import Summary
 
 
 class EventPublisher(Protocol):
@@ -26,8 +28,7 @@ class EventPublisher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message as received. `receipt_handle` is of this receive alone; `sent_at` is in Unix seconds."""
 
     message_id: str
@@ -125,7 +126,7 @@ class EventWriter(Protocol):
 class EventReader(Protocol):
     """Where the query handlers look."""
 
-    def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
+    def find(self, event_filter: "EventFilter", page: "PageRequest") -> "Matches":
         """The events of one page, ordered by time and then id.
 
         Raises:
@@ -143,7 +144,7 @@ class EventReader(Protocol):
 class EventSummaries(Protocol):
     """Where the viewer learns what there is to see."""
 
-    def summarize(self, event_filter: EventFilter) -> Summary:
+    def summarize(self, event_filter: "EventFilter") -> "Summary":
         """How many events match over time, and what they mostly are; the work is bounded however many there are.
 
         Raises:
