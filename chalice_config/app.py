@@ -47,7 +47,7 @@ def _serve(path: str, handlers: dict[str, Handler]) -> None:
             headers={name: value for name, value in answer["headers"].items() if name != "Content-Length"},
         )
 
-    view.__name__ = path.strip("/").translate(str.maketrans("/-.", "___", "{}"))
+    view.__name__ = path.strip("/").translate(str.maketrans("/-.", "___", "{}")) or "root"
     app.route(path, methods=_METHODS, content_types=_ANY_TYPE)(view)
 
 

@@ -10,6 +10,7 @@ from core.models import Client, Event
 
 if TYPE_CHECKING:  # models that only those need who look events up
     from core.queries import EventFilter, Matches, PageRequest
+    from core.summaries import Summary
 
 
 class EventPublisher(Protocol):
@@ -134,6 +135,17 @@ class EventReader(Protocol):
 
     def get(self, event_id: str) -> Event | None:
         """The event with this id.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+
+class EventSummaries(Protocol):
+    """Where the viewer learns what there is to see."""
+
+    def summarize(self, event_filter: "EventFilter") -> "Summary":
+        """How many events match over time, and what they mostly are; the work is bounded however many there are.
 
         Raises:
             StoreUnavailableError: trying again later helps.

@@ -18,6 +18,7 @@ from core.ports import (
     EventPublisher,
     EventReader,
     EventSource,
+    EventSummaries,
     EventWriter,
     Ledger,
     Meter,
@@ -51,6 +52,7 @@ class Services:
         *,
         publisher: EventPublisher | None = None,
         reader: EventReader | None = None,
+        summaries: EventSummaries | None = None,
         writer: EventWriter | None = None,
         clients: ClientReader | None = None,
         dead_letters: DeadLetterQueue | None = None,
@@ -65,7 +67,7 @@ class Services:
         self._ledger: Ledger = ledger or _Unobserved()
         self._opened = ExitStack()
         given = {
-            "publisher": publisher, "reader": reader, "writer": writer, "clients": clients,
+            "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
             "dead_letters": dead_letters, "checks": checks,
         }  # fmt: skip
         # A cached_property keeps its value here: what is given takes the place of what would be built.
@@ -90,6 +92,13 @@ class Services:
     def reader(self) -> EventReader:
         """Where events are looked up."""
         return self._store
+
+    @cached_property
+    def summaries(self) -> EventSummaries:
+        """Where events are counted."""
+        from core.stores.summaries import SqlEventSummaries  # noqa: PLC0415 - as for the events
+
+        return SqlEventSummaries(self._engine)
 
     @cached_property
     def writer(self) -> EventWriter:

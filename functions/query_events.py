@@ -59,22 +59,23 @@ def _order(text: str) -> Order:
 ORDER: Final = Parameter(
     "order", _order, {"type": "string", "enum": ["desc", "asc"], "default": "desc"}, "desc: newest first."
 )
-PARAMETERS: Final = (EVENT_TYPE, CUSTOMER_ID, START, END, EVENT_DATA, OFFSET, LIMIT, CURSOR, ORDER)
+FILTERS: Final = (EVENT_TYPE, CUSTOMER_ID, START, END, EVENT_DATA)
+PARAMETERS: Final = (*FILTERS, OFFSET, LIMIT, CURSOR, ORDER)
 
 
 def query_events(request: Request, services: Services) -> Response:
     """Find the events that match every parameter, as far as the token may see them."""
     claims = authenticate(request, services, READ)
     query = QueryString(request.query, PARAMETERS)
-    event_filter = _filter(query, claims)
-    page, after = _page_request(query, event_filter)
-    found = services.reader.find(event_filter, page)
+    wanted = event_filter(query, claims)
+    page, after = _page_request(query, wanted)
+    found = services.reader.find(wanted, page)
     before = after.offset if after else page.offset
     following = None
     if found.more:
         last = found.events[-1]
         place = Position(timestamp_utc=last.timestamp_utc, event_id=last.event_id, offset=before + len(found.events))
-        following = cursor.encode(place, event_filter, page.order)
+        following = cursor.encode(place, wanted, page.order)
     answer = Page(
         events=found.events,
         count=len(found.events),
@@ -90,10 +91,13 @@ def query_events(request: Request, services: Services) -> Response:
 handler = lambda_handler(query_events)
 
 
-def _filter(query: QueryString, claims: Claims) -> EventFilter:
+def event_filter(query: QueryString, claims: Claims) -> EventFilter:
+    """What the parameters in `FILTERS` ask for, within what the token may see; what is wrong is noted in `query`."""
     start = query.one(START)
     end = query.one(END)
-    event_filter = EventFilter(
+    if start is not None and end is not None and start > end:
+        query.refuse(START.name, f"must not be after {END.name}")
+    return EventFilter(
         event_types=query.many(EVENT_TYPE),
         customer_ids=query.many(CUSTOMER_ID),
         start=start,
@@ -101,12 +105,9 @@ def _filter(query: QueryString, claims: Claims) -> EventFilter:
         data=query.data_filters(),
         visible_customers=claims.customers,
     )
-    if start is not None and end is not None and start > end:
-        query.refuse(START.name, f"must not be after {END.name}")
-    return event_filter
 
 
-def _page_request(query: QueryString, event_filter: EventFilter) -> tuple[PageRequest, Position | None]:
+def _page_request(query: QueryString, wanted: EventFilter) -> tuple[PageRequest, Position | None]:
     offset = query.one(OFFSET)
     limit = query.one(LIMIT)
     order: Order = query.one(ORDER) or "desc"
@@ -114,7 +115,7 @@ def _page_request(query: QueryString, event_filter: EventFilter) -> tuple[PageRe
     if token is not None and offset is not None:
         query.refuse(OFFSET.name, "cannot be combined with cursor, which knows its place: send one of them")
     query.refuse_if_wrong()
-    after = None if token is None else cursor.decode(token, event_filter, order)
+    after = None if token is None else cursor.decode(token, wanted, order)
     return PageRequest(
         limit=min(limit or DEFAULT_LIMIT, MAX_LIMIT), offset=offset or 0, order=order, after=after
     ), after

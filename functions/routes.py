@@ -8,8 +8,21 @@ from pydantic import BaseModel
 
 from core.models import Event, NewEvent
 from core.queries import Page
+from core.summaries import Summary
 from core.tokens import READ, WRITE
-from functions import create_event, create_events, docs, get_event, health, jwks, oauth_token, query_events, token
+from functions import (
+    create_event,
+    create_events,
+    docs,
+    event_summary,
+    get_event,
+    health,
+    jwks,
+    oauth_token,
+    query_events,
+    token,
+    viewer,
+)
 from functions.endpoint import Operation
 from functions.posted import JSON, NDJSON
 from functions.query_string import Parameter
@@ -63,6 +76,10 @@ ROUTES: Final = (
         {200: Page}, (422, 503), scope=READ, parameters=query_events.PARAMETERS,
     ),
     Route(
+        "GET", "/event/summary", event_summary.summarize_events, "Count events over time and by what they are",
+        {200: Summary}, (422, 503), scope=READ, parameters=query_events.FILTERS,
+    ),
+    Route(
         "GET", "/event/{event_id}", get_event.get_event, "Look up one event",
         {200: Event}, (404, 422, 503), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
@@ -77,5 +94,10 @@ ROUTES: Final = (
     Route(
         "GET", "/docs/{file}", docs.docs_file, "A file of that page", {200: "*/*"}, (404,),
         path_parameters={"file": {"type": "string", "enum": list(docs.TYPES)}},
+    ),
+    Route("GET", "/", viewer.viewer, "The log viewer", {200: "text/html"}),
+    Route(
+        "GET", "/viewer/{file}", viewer.viewer_file, "A file of that page", {200: "*/*"}, (404,),
+        path_parameters={"file": {"type": "string", "enum": list(viewer.TYPES)}},
     ),
 )  # fmt: skip

@@ -26,7 +26,7 @@ Auth = Literal["open", "clients"]
 
 HANDLERS = (
     "token", "oauth_token", "create_event", "create_events", "query_events", "get_event", "consume_events", "health",
-    "docs", "jwks",
+    "docs", "jwks", "event_summary", "viewer",
 )  # fmt: skip
 SECRET = "c0ld-Xq7vKp2mZr9tWb4nYc6hJd8sLf3gAe5u"
 ROOT = Path(__file__).parents[1]
@@ -113,6 +113,8 @@ class Deployment:
             "health": proxy_event("GET", "/health"),
             "docs": proxy_event("GET", "/docs"),
             "jwks": proxy_event("GET", "/.well-known/jwks.json"),
+            "event_summary": proxy_event("GET", "/event/summary", token=self._token),
+            "viewer": proxy_event("GET", "/"),
         }[handler]
 
     def cold_start(self, handler: str, **options: Any) -> ColdStart:

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,9 @@ import orjson
 
 from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
 from core.models import Client, Event
-from core.ports import EventReader, EventWriter, Message, Outcome
+from core.ports import EventReader, EventSummaries, EventWriter, Message, Outcome
 from core.queries import DataFilter, EventFilter, JsonScalar, Matches, PageRequest
+from core.summaries import Bucket, CustomerCount, Frequencies, Summary, TypeCount, bucket_seconds, bucket_starts
 from core.wiring import Services
 from functions.endpoint import Operation, lambda_handler
 from functions.http import ProxyEvent
@@ -24,6 +26,10 @@ COUNT_LIMIT = 10_000
 
 class EventStore(EventWriter, EventReader, Protocol):
     """What every store is."""
+
+
+class SummarizingStore(EventStore, EventSummaries, Protocol):
+    """A store that counts, too."""
 
 
 class FakeClock:
@@ -113,6 +119,40 @@ class FakeStore:
     def get(self, event_id: str) -> Event | None:
         self._reach()
         return self.events.get(event_id)
+
+    def summarize(self, event_filter: EventFilter) -> Summary:
+        self._reach()
+        found = [event for event in self.events.values() if _matches(event, event_filter)]
+        on_columns = event_filter.model_copy(update={"data": ()})
+        times = [event.timestamp_utc for event in self.events.values() if _matches(event, on_columns)]
+        start = event_filter.start if event_filter.start is not None or not times else min(times)
+        end = event_filter.end if event_filter.end is not None or not times else max(times)
+        width = bucket_seconds(start, end) if times and start is not None and end is not None else 1
+        starts = bucket_starts(start, end, width) if times and start is not None and end is not None else ()
+        counts = Counter(event.timestamp_utc - event.timestamp_utc % width for event in found)
+        types = Counter(event.event_type for event in found)
+        customers = Counter(event.customer_id for event in found)
+        return Summary(
+            start=start,
+            end=end,
+            bucket_seconds=width,
+            buckets=[Bucket(start=at, count=counts[at]) for at in starts],
+            total_count=len(found),
+            total_relation="eq",
+            counted_from=start,
+            frequent=Frequencies(
+                event_types=[
+                    TypeCount(event_type=name, count=types[name])
+                    for name in sorted(types, key=lambda name: (-types[name], name))
+                ],
+                customers=[
+                    CustomerCount(customer_id=id_, count=customers[id_])
+                    for id_ in sorted(customers, key=lambda id_: (-customers[id_], id_))
+                ],
+                sample=len(found),
+                sample_relation="eq",
+            ),
+        )
 
     def _add(self, event: Event) -> Outcome:
         kept = self.events.get(event.event_id)

@@ -26,6 +26,7 @@ from core.models import Event, EventId
 from core.ports import Outcome
 from core.queries import EventFilter, Matches, PageRequest
 from core.stores import tallies
+from core.stores.conditions import on_columns, on_data
 from core.stores.connection import connected
 from core.stores.dialects import IdTakenError, dialect_of
 from core.stores.schema import events
@@ -140,23 +141,13 @@ class SqlEventStore:
         query = select(part).select_from(combinations.join(part, true())).order_by(*_order(part, page))
         return query.limit(page.limit + 1).offset(page.offset if page.after is None else 0)
 
+    def _condition(self, wanted: EventFilter) -> ColumnElement[bool]:
+        return and_(on_columns(wanted), on_data(wanted, self._dialect))
+
     @staticmethod
     def _count_query(condition: ColumnElement[bool], hint: str) -> Select[int]:
         some = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(COUNT_LIMIT + 1)
         return select(func.count()).select_from(some.subquery())
-
-    def _condition(self, wanted: EventFilter) -> ColumnElement[bool]:
-        conditions: list[ColumnElement[bool]] = []
-        if wanted.event_types:
-            conditions.append(events.c.event_type.in_(wanted.event_types))
-        if wanted.customers is not None:
-            conditions.append(events.c.customer_id.in_(wanted.customers))
-        if wanted.start is not None:
-            conditions.append(events.c.timestamp_utc >= wanted.start)
-        if wanted.end is not None:
-            conditions.append(events.c.timestamp_utc <= wanted.end)
-        conditions.extend(self._dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data)
-        return and_(true(), *conditions)
 
 
 def _less_implied(event_filter: EventFilter, page: PageRequest) -> EventFilter:

@@ -1,53 +1,23 @@
 """/docs in a real browser: it shows every operation, tries one out, and asks no other host for anything."""
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.conftest import skip_or_fail
+from tests.browser import WAIT_SECONDS, chromium, hosts_asked_by, log_of
 from tests.service import Service
-
-WAIT_SECONDS = 20
-FLAGS = (
-    "--headless",
-    "--no-sandbox",  # tests run as root in containers
-    "--disable-gpu",
-    "--window-size=1200,2000",
-    # Requests of the browser itself, which are not the page's:
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not chromedriver:
-        skip_or_fail("a browser is missing: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # Both paths are given, so that selenium has nothing to look for and nothing to download.
-    driver = webdriver.Chrome(options, Driver(executable_path=chromedriver))
-    try:
+    with chromium(tmp_path / "profile") as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 class DocsPage:
@@ -93,20 +63,6 @@ class DocsPage:
         self.find(f"{block} .execute").click()
         answer = f"{block} .live-responses-table .response"
         return self.find(f"{answer} .response-col_status").text, self.find(f"{answer} .response-col_description").text
-
-
-def log_of(browser: webdriver.Chrome, kind: str) -> list[str]:
-    entries = browser.get_log(kind)  # type: ignore[no-untyped-call] # selenium gives it no types
-    # Below INFO is Chromium's advice to whoever writes forms, such as Swagger UI's.
-    return [entry["message"] for entry in entries if entry["level"] not in {"DEBUG", "VERBOSE"}]
-
-
-def hosts_asked_by(browser: webdriver.Chrome) -> set[str]:
-    """Of every request over a network; the browser's own pages are chrome:, icons in a style sheet are data:."""
-    messages = [json.loads(entry)["message"] for entry in log_of(browser, "performance")]
-    requests = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
-    urls = [urlsplit(request["request"]["url"]) for request in requests]
-    return {url.netloc for url in urls if url.scheme not in {"chrome", "data"}}
 
 
 def test_the_page_shows_every_operation_and_tries_one_out(browser: webdriver.Chrome, service: Service) -> None:

@@ -15,6 +15,8 @@ from local_runner.app import Application
 from tests.builders import event, new_event
 from tests.fakes import FakeQueue, FakeStore
 
+FILES = {"/docs/{file}": "docs.js", "/viewer/{file}": "main.js"}
+
 
 @pytest.fixture
 def client(services: Services) -> Client:
@@ -36,7 +38,7 @@ def assert_problem(answer: TestResponse, status: int) -> None:
 
 def test_every_route_is_served(client: Client) -> None:
     for route in ROUTES:
-        path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{file}", "docs.js")
+        path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{file}", FILES.get(route.path, ""))
         answer = client.open(path, method=route.method)
         assert answer.status_code in {*route.answers, 401, 415}, (route.method, path)
 
@@ -65,9 +67,14 @@ def test_parameters_of_the_query_reach_the_handler(
     assert [found["event_data"] for found in answer.json["events"]] == [{"number": 2}]
 
 
-@pytest.mark.parametrize("path", ["/", "/events/1", "/event/", "/event/1/2", "//event", "/Event", "/event/%2F", "/é"])
+@pytest.mark.parametrize("path", ["/index.html", "/events/1", "/event/", "/event/1/2", "/Event", "/event/%2F", "/é"])
 def test_an_unknown_path_is_not_found(client: Client, path: str) -> None:
     assert_problem(client.get(path), 404)
+
+
+def test_two_slashes_are_not_one(client: Client) -> None:
+    # As an address, //event would be the host `event`.
+    assert_problem(client.get(environ_overrides={"PATH_INFO": "//event"}), 404)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ STATIC = Path(__file__).parents[2] / "functions" / "static"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PATHS = sorted({route.path for route in ROUTES})
 PARAMETERS = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": "docs.js"}
+VIEWER_PARAMETERS = {"file": "main.js"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,8 +32,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def gateway_event(method: str, resource: str, **options: Any) -> dict[str, Any]:
     """What the REST API of API Gateway sends: the stage is in requestContext.path, and only there."""
-    names = [name for name in PARAMETERS if f"{{{name}}}" in resource]
-    path_parameters = {name: options.pop(name, PARAMETERS[name]) for name in names}
+    parameters = VIEWER_PARAMETERS if resource.startswith("/viewer/") else PARAMETERS
+    names = [name for name in parameters if f"{{{name}}}" in resource]
+    path_parameters = {name: options.pop(name, parameters[name]) for name in names}
     path = resource.format(**path_parameters)
     headers = {"Accept": "*/*", "Host": "abc123.execute-api.eu-central-1.amazonaws.com", **options.pop("headers", {})}
     event = proxy_event(

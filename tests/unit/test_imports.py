@@ -29,8 +29,10 @@ IMPORTED = {
     "health": MODELS,
     "docs": MODELS,
     "jwks": MODELS,
+    "event_summary": MODELS | TOKENS,
+    "viewer": MODELS,
 }
-CALLED = {"query_events": STORE, "get_event": STORE, "consume_events": STORE}
+CALLED = {"query_events": STORE, "get_event": STORE, "event_summary": STORE, "consume_events": STORE}
 """What the first call adds."""
 CALLED_WITH_CLIENTS = CALLED | {
     "token": STORE | LIMITS,

@@ -1,0 +1,137 @@
+// Counts over time as bars. Dragging over them, or the arrow keys with Shift, selects a range to go into.
+
+import { byId, el } from "./dom.js";
+import { atLeast, events, tick, utc } from "./format.js";
+
+const TICKS = 5;
+
+export class Histogram {
+  #onRange;
+  #summary = null;
+  #anchor = null; // where a selection began; both are places of buckets
+  #place = null; // where it ends, or the bucket that is looked at
+  #bars = el("div", { class: "bars" });
+  #selection = el("div", { class: "selection", hidden: true });
+  #plot = el("div", { class: "plot", tabindex: "0", role: "group", "aria-describedby": "histogram-help" }, this.#bars, this.#selection);
+  #axis = el("div", { class: "axis", "aria-hidden": "true" });
+  #total = el("strong", {});
+  #readout = el("span", { class: "muted readout", role: "status" });
+  #note = el("p", { class: "note", hidden: true });
+
+  /** `onRange(start, end)` hears of a range that was selected, in Unix seconds, both included. */
+  constructor(onRange) {
+    this.#onRange = onRange;
+    byId("histogram").append(
+      el("div", { class: "histogram-head" }, this.#total, this.#readout),
+      this.#plot, this.#axis, this.#note,
+      el("p", { id: "histogram-help", class: "unseen" }, "Arrow keys go through the bars, with Shift they select several, Enter shows the selected range."),
+    );
+    this.#plot.addEventListener("pointerdown", (event) => this.#begin(event));
+    this.#plot.addEventListener("pointermove", (event) => this.#move(event));
+    this.#plot.addEventListener("pointerup", () => this.#finish());
+    this.#plot.addEventListener("pointercancel", () => this.#look(null));
+    this.#plot.addEventListener("pointerleave", () => this.#anchor ?? this.#look(null));
+    this.#plot.addEventListener("blur", () => this.#look(null));
+    this.#plot.addEventListener("keydown", (event) => this.#onKey(event));
+  }
+
+  /** Show a summary, as GET /event/summary answers it; null: none. */
+  show(summary) {
+    this.#summary = summary;
+    const buckets = summary?.buckets ?? [];
+    const highest = Math.max(1, ...buckets.map(({ count }) => count));
+    this.#bars.replaceChildren(...buckets.map((bucket) => {
+      const bar = el("div", { class: this.#isUncounted(bucket) ? "bar uncounted" : "bar" }, el("div", { class: "fill" }));
+      bar.firstChild.style.setProperty("--share", bucket.count / highest);
+      bar.firstChild.classList.toggle("some", bucket.count > 0);
+      return bar;
+    }));
+    this.#total.textContent = summary ? events(summary.total_count, summary.total_relation) : "";
+    this.#plot.setAttribute("aria-label", summary ? `Histogram: ${this.#total.textContent}, ${buckets.length} bars` : "Histogram");
+    this.#axis.replaceChildren(...ticks(buckets, summary?.bucket_seconds));
+    byId("histogram").hidden = summary !== null && !buckets.length;
+    const isPartial = summary?.total_relation === "gte";
+    this.#note.hidden = !isPartial;
+    if (isPartial) this.#note.textContent = `Too many to count in one go: the bars count the newest, back to ${utc(summary.counted_from)}. For what lies before, choose a shorter range or add a filter.`;
+    this.#look(null);
+  }
+
+  #isUncounted(bucket) {
+    return this.#summary.total_relation === "gte" && bucket.start < this.#summary.counted_from;
+  }
+
+  #placeOf(event) {
+    const box = this.#plot.getBoundingClientRect();
+    const buckets = this.#summary?.buckets.length ?? 0;
+    if (!buckets) return null;
+    return Math.min(buckets - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * buckets)));
+  }
+
+  #begin(event) {
+    if (event.button !== 0) return;
+    this.#plot.setPointerCapture(event.pointerId);
+    this.#anchor = this.#placeOf(event);
+    this.#look(this.#anchor, this.#anchor);
+  }
+
+  #move(event) {
+    this.#look(this.#placeOf(event), this.#anchor);
+  }
+
+  #finish() {
+    if (this.#anchor !== null) this.#choose();
+  }
+
+  #onKey(event) {
+    const buckets = this.#summary?.buckets.length ?? 0;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step && buckets) {
+      event.preventDefault();
+      const from = this.#place ?? (step > 0 ? -1 : buckets);
+      const place = Math.min(buckets - 1, Math.max(0, from + step));
+      this.#look(place, event.shiftKey ? (this.#anchor ?? this.#place ?? place) : null);
+    } else if (event.key === "Enter" && this.#place !== null) {
+      this.#choose();
+    } else if (event.key === "Escape" && this.#place !== null) {
+      event.stopPropagation();
+      this.#look(null);
+    }
+  }
+
+  /** Look at one bucket, or at all from `anchor` to `place`. */
+  #look(place, anchor = null) {
+    this.#place = place;
+    this.#anchor = place === null ? null : anchor;
+    this.#selection.hidden = place === null;
+    if (place === null) {
+      this.#readout.textContent = "";
+      return;
+    }
+    const [first, last] = this.#selected();
+    const { buckets, bucket_seconds: width } = this.#summary;
+    this.#selection.style.left = `${(100 * first) / buckets.length}%`;
+    this.#selection.style.width = `${(100 * (last - first + 1)) / buckets.length}%`;
+    this.#selection.classList.toggle("brush", this.#anchor !== null);
+    const count = buckets.slice(first, last + 1).reduce((sum, bucket) => sum + bucket.count, 0);
+    const relation = this.#isUncounted(buckets[first]) ? "gte" : "eq";
+    this.#readout.textContent = `${utc(buckets[first].start)} to ${utc(buckets[last].start + width)}: ${atLeast(count, relation)}`;
+  }
+
+  #selected() {
+    const anchor = this.#anchor ?? this.#place;
+    return [Math.min(anchor, this.#place), Math.max(anchor, this.#place)];
+  }
+
+  #choose() {
+    const [first, last] = this.#selected();
+    const { buckets, bucket_seconds: width, start, end } = this.#summary;
+    this.#look(null);
+    this.#onRange(Math.max(start, buckets[first].start), Math.min(end, buckets[last].start + width - 1));
+  }
+}
+
+function ticks(buckets, width) {
+  if (!buckets.length) return [];
+  const places = [...Array(TICKS).keys()].map((part) => Math.round((part * (buckets.length - 1)) / (TICKS - 1)));
+  return [...new Set(places)].map((place) => el("span", {}, tick(buckets[place].start, width)));
+}

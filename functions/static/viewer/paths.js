@@ -1,0 +1,48 @@
+// Places in event_data, as the API's parameters event_data.<path>=<value> name them.
+
+const NAMEABLE = /^[^.[\]"\\\u0000-\u001f\u007f]+$/;
+const MOST_STEPS = 31;
+const MOST_SCALARS = 200;
+const JSON_LOOKING = /^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|".*)$/s;
+
+/** `steps` (names and indexes) as a path, or null where the API has no name for it. */
+export function pathOf(steps) {
+  if (steps.length > MOST_STEPS) return null;
+  let path = "";
+  for (const step of steps) {
+    if (typeof step === "number") path += `[${step}]`;
+    else if (NAMEABLE.test(step)) path += path ? `.${step}` : step;
+    else return null;
+  }
+  return path;
+}
+
+/** A scalar as the value of a parameter: text that looks like JSON goes in quotes, so that it stays text. */
+export function parameterValue(value) {
+  if (typeof value === "string") return JSON_LOOKING.test(value) ? JSON.stringify(value) : value;
+  return JSON.stringify(value);
+}
+
+/** Whether it has no members of its own. A number with its own digits is an object only to JavaScript. */
+export function isScalar(value) {
+  return value === null || typeof value !== "object" || Boolean(JSON.isRawJSON?.(value));
+}
+
+/** The first scalars of an event's data that have a path: [{path, value}]. */
+export function scalars(data) {
+  const found = [];
+  const waiting = [[[], data]];
+  while (waiting.length && found.length < MOST_SCALARS) {
+    const [steps, value] = waiting.shift();
+    const path = pathOf(steps);
+    if (path === null) continue;
+    if (isScalar(value)) found.push({ path, value });
+    else for (const [step, inner] of members(value).slice(0, MOST_SCALARS)) waiting.push([[...steps, step], inner]);
+  }
+  return found;
+}
+
+/** The members of an object by name, or of an array by index. */
+export function members(value) {
+  return Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+}

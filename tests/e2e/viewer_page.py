@@ -1,0 +1,80 @@
+"""What somebody does with the log viewer, and sees of it."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.browser import WAIT_SECONDS
+
+
+class ViewerPage:
+    """The page at `/`, opened anew with this view behind #."""
+
+    def __init__(self, browser: webdriver.Chrome, url: str, view: str = "") -> None:
+        self.browser = browser
+        browser.get("about:blank")  # another view alone would not load the page anew
+        browser.get(f"{url}/#{view}")
+
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        """What `condition` gives as soon as it is true."""
+        return WebDriverWait(self.browser, WAIT_SECONDS, poll_frequency=0.05).until(lambda _: condition(), what)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return [found for found in self.browser.find_elements(By.CSS_SELECTOR, selector) if found.is_displayed()]
+
+    def find(self, selector: str) -> WebElement:
+        """The first visible element, as soon as there is one."""
+        found: list[WebElement] = self.until(lambda: self.all(selector), f"{selector} is not on the page")
+        return found[0]
+
+    def button(self, name: str, inside: str = "body") -> WebElement:
+        """The visible button that says so, to eyes or to a screen reader."""
+
+        def named() -> WebElement | None:
+            return next((found for found in self.all(f"{inside} button") if found.accessible_name == name), None)
+
+        found: WebElement = self.until(named, f"there is no button {name}")
+        return found
+
+    def get_token(self) -> "ViewerPage":
+        """Sign in where the service gives a token to anyone."""
+        self.find("#get-token").click()
+        return self.loaded()
+
+    def loaded(self) -> "ViewerPage":
+        """Wait until what was asked for is there."""
+        self.until(
+            lambda: not self.all("body.loading") and (self.all("#events, #empty, #problem")), "nothing is loaded"
+        )
+        return self
+
+    def rows(self) -> list[list[str]]:
+        """The texts of the table's cells."""
+        script = (
+            "return [...document.querySelectorAll('#events tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
+        )
+        rows: list[list[str]] = self.browser.execute_script(script)
+        return rows
+
+    def types(self) -> list[str]:
+        return [row[1] for row in self.rows()]
+
+    def shows(self, count: int) -> None:
+        """Wait until there are so many events in the table."""
+        self.until(lambda: len(self.rows()) == count, f"there are not {count} events but {len(self.rows())}")
+
+    def chips(self) -> list[str]:
+        return [" ".join(chip.text.split()[:-1]) for chip in self.all("#chips .chip")]  # the last is the button
+
+    def view(self) -> dict[str, str]:
+        """What the address says."""
+        return dict(parse_qsl(urlsplit(self.browser.current_url).fragment))
+
+    def keys(self, *keys: str) -> None:
+        ActionChains(self.browser).send_keys(*keys).perform()
