@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
+from core.ports import Count
 from core.tokens import Claims
 from core.wiring import Services
 from functions.http import Request
@@ -29,7 +30,11 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     token = _BEARER.fullmatch(authorization)
     if token is None:
         raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
-    claims = services.verifier.verify(token[1])
+    try:
+        claims = services.verifier.verify(token[1])
+    except InvalidTokenError:
+        services.meter.count(Count.TOKEN_REFUSED, 1)
+        raise
     if services.settings.rate_limit_requests:
         services.limiter.count_request(claims.client)
     if scope not in claims.scope:

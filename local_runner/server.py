@@ -24,7 +24,8 @@ from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
 from local_runner.front import BODY_SECONDS, Front
-from local_runner.pipeline import DRAIN_SECONDS, started
+from local_runner.monitor import Monitor, bound
+from local_runner.pipeline import DRAIN_SECONDS, Started, started
 from local_runner.preparation import prepared
 
 if TYPE_CHECKING:
@@ -53,7 +54,17 @@ class Tls:
     keyfile: Path
 
 
-def serve(settings: Settings, host: str, port: int, tls: Tls | None = None, workers: int = 1) -> None:
+@dataclass(frozen=True)
+class MonitorAddress:
+    """Where workers show their metrics: each takes the first of `ports` that is free."""
+
+    host: str
+    ports: range
+
+
+def serve(  # noqa: PLR0913, PLR0917 - what the command line says
+    settings: Settings, host: str, port: int, monitor: MonitorAddress, tls: Tls | None = None, workers: int = 1
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests at hand and drain the queue.
 
     With a broker there may be several `workers`, processes that share the port; one that dies is started again.
@@ -92,7 +103,9 @@ def serve(settings: Settings, host: str, port: int, tls: Tls | None = None, work
     greeted = multiprocessing.Value("b", False)
     server.on_startup(partial(_note_stops, server, asked_to_stop))  # called when granian has set its own handlers
     server.serve(
-        target_loader=partial(_front, settings, host, port, "https" if tls else "http", asked_to_stop, greeted),
+        target_loader=partial(
+            _front, settings, host, port, "https" if tls else "http", monitor, asked_to_stop, greeted
+        ),
         wrap_loader=False,
     )
 
@@ -133,9 +146,14 @@ def require_free(host: str, port: int) -> str:
             probe.bind(address)
             return str(address[0])
     except OSError as exc:
-        raise AddressInUseError(
-            f"Cannot listen on {host} port {port} ({exc.strerror}): end what listens there, or choose another --port."
-        ) from None
+        raise address_in_use(host, port, exc) from None
+
+
+def address_in_use(host: str, port: int, error: OSError) -> AddressInUseError:
+    """What to raise when an address cannot be listened on."""
+    return AddressInUseError(
+        f"Cannot listen on {host} port {port} ({error.strerror}): end what listens there, or choose another --port."
+    )
 
 
 def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> None:
@@ -155,6 +173,7 @@ def _front(  # noqa: PLR0913, PLR0917 - what the parent knows and its workers ne
     host: str,
     port: int,
     scheme: str,
+    monitor_address: MonitorAddress,
     asked_to_stop: "Synchronized[bool]",
     greeted: "Synchronized[bool]",
 ) -> Any:
@@ -163,11 +182,13 @@ def _front(  # noqa: PLR0913, PLR0917 - what the parent knows and its workers ne
     The first of several workers greets for all.
     """
     logs.configure(settings.log_format)
-    services, close = started(settings)
+    monitor = Monitor()
+    running = started(settings, monitor.meter)
     with greeted.get_lock():
         if not greeted.value:
             greet(settings, host, port, scheme)
             greeted.value = True
+    _show_metrics(monitor, monitor_address, running)
     waits = (
         settings.queue_scheme != "memory"
         or settings.spool == "disk"
@@ -175,11 +196,25 @@ def _front(  # noqa: PLR0913, PLR0917 - what the parent knows and its workers ne
         or (bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://")
     )
     return Front(
-        Application(services),
+        Application(running.services, requests=monitor.requests()),
         on_start=partial(_stop_if_asked, asked_to_stop),
-        on_stop=close,
+        on_stop=running.close,
         waits=waits,
     )
+
+
+def _show_metrics(monitor: Monitor, address: MonitorAddress, running: Started) -> None:
+    """Take a port for the metrics. The service goes without sooner than not at all: Prometheus tells of its absence."""
+    try:
+        listener = bound(address.host, address.ports)
+    except OSError as exc:
+        _log.warning(
+            "metrics are not shown: their address cannot be used, choose another --metrics-port",
+            extra={"host": address.host, "ports": [*address.ports], "reason": exc.strerror},
+        )
+        return
+    _log.info("metrics", extra={"url": "http://{}:{}/metrics".format(*listener.getsockname()[:2])})
+    monitor.serve(listener, running.services, restarts=running.restarts)
 
 
 def _stop_if_asked(asked_to_stop: "Synchronized[bool]") -> None:

@@ -65,10 +65,6 @@ class FakeDeadLetters:
         self._reach()
         self.messages.extend(messages)
 
-    def count(self) -> int:
-        self._reach()
-        return len(self.messages)
-
     @property
     def bodies(self) -> list[str]:
         return [message.body for message in self.messages]

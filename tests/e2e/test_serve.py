@@ -98,7 +98,7 @@ def test_a_kill_while_clients_post_loses_no_accepted_event(tmp_path: Path, spool
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert "the spool has events of an earlier process" in service.log
-        assert httpx.get(f"{service.url}/ready").json()["checks"]["queue"]["spool"]["mode"] == spool
+        assert httpx.get(f"{service.url}/ready").json()["checks"]["spool"]["mode"] == spool
 
 
 def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
