@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition, admin
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # its documented place
 
 from core.queues.kafka.address import Address
 from core.queues.kafka.reach import unavailable
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_SPEC: Final[Any] = OffsetSpec  # which has no types
-_FIRST: Final = _SPEC.earliest()
-_NEXT: Final = _SPEC.latest()
+_UNTYPED: Final[Any] = admin
+_FIRST: Final = _UNTYPED.OffsetSpec.earliest()
+_NEXT: Final = _UNTYPED.OffsetSpec.latest()
 
 _log: Final = logging.getLogger(__name__)
 
@@ -39,20 +38,20 @@ class Lag:
         Raises:
             QueueUnavailableError: the brokers do not answer before `deadline`, which is of `time.monotonic`.
         """
-        admin = self._running()
+        client = self._running()
         asked = [TopicPartition(topic, number) for topic, count in topics.items() for number in range(count)]
         seconds = _left(deadline)
         try:
             # All are asked at once, so that together they take as long as the slowest.
             groups = [
-                admin.list_consumer_group_offsets(
+                client.list_consumer_group_offsets(
                     [ConsumerGroupTopicPartitions(self._group(topic), [each for each in asked if each.topic == topic])],
                     request_timeout=seconds,
                 )[self._group(topic)]
                 for topic in topics
             ]
-            firsts = admin.list_offsets(dict.fromkeys(asked, _FIRST), request_timeout=seconds)
-            nexts = admin.list_offsets(dict.fromkeys(asked, _NEXT), request_timeout=seconds)
+            firsts = client.list_offsets(dict.fromkeys(asked, _FIRST), request_timeout=seconds)
+            nexts = client.list_offsets(dict.fromkeys(asked, _NEXT), request_timeout=seconds)
             committed = [each for group in groups for each in _answer(group, deadline).topic_partitions]
             behind = dict.fromkeys(topics, 0)
             for each in committed:
