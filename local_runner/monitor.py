@@ -22,26 +22,30 @@ _ROUTES: Final = [route for route in ROUTES if route.path in {"/health", "/ready
 
 
 class Monitor:
-    """What this process counts, and the port where that is shown."""
+    """What this process counts, which is in `registry`, and the port where that is shown."""
 
     def __init__(self) -> None:
         # A third of all series, which nobody asks for.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it so
-        self._registry: Final = CollectorRegistry()
-        self.meter: Final = PrometheusMeter(self._registry)
-        ProcessCollector(registry=self._registry)
+        self.registry: Final = CollectorRegistry()
+        self.meter: Final = PrometheusMeter(self.registry)
+        ProcessCollector(registry=self.registry)
         self._server: BaseWSGIServer | None = None
 
     def requests(self) -> RequestMetrics:
         """Where an application that serves all routes counts its requests."""
-        return RequestMetrics(self._registry, [(route.method, route.path) for route in ROUTES])
+        return RequestMetrics(self.registry, [(route.method, route.path) for route in ROUTES])
+
+    def watch(self, services: Services, *, restarts: Callable[[], int] | None) -> None:
+        """Show at each scrape how `services` are; `restarts` as in `StateCollector`."""
+        self.registry.register(StateCollector(services, restarts=restarts))
+        self.registry.register(ResourceCollector(services.settings.data_dir))
 
     def serve(self, listener: socket.socket, services: Services, *, restarts: Callable[[], int] | None) -> None:
-        """Answer on `listener`, which is taken over, by threads of its own; `restarts` as in `StateCollector`."""
-        self._registry.register(StateCollector(services, restarts=restarts))
-        self._registry.register(ResourceCollector(services.settings.data_dir))
+        """Answer on `listener`, which is taken over, by threads of its own, and watch `services`."""
+        self.watch(services, restarts=restarts)
         health = Application(services, _ROUTES)
-        application = DispatcherMiddleware(health, {"/metrics": make_wsgi_app(self._registry)})
+        application = DispatcherMiddleware(health, {"/metrics": make_wsgi_app(self.registry)})
         host, port = listener.getsockname()[:2]
         with listener:
             self._server = make_server(

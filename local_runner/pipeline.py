@@ -4,7 +4,7 @@ import atexit
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from shutil import disk_usage
 from typing import Final
@@ -26,7 +26,7 @@ from local_runner.preparation import prepared
 from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.secret import make_data_dir
 from local_runner.spool.recovery import unsettled
-from local_runner.spool.spool import SPOOL_NAME, open_spool
+from local_runner.spool.spool import SPOOL_NAME, check_spool, open_spool
 
 DRAIN_SECONDS: Final = 8.0
 """How long a stop waits for the store. Process managers kill what takes longer than 10 seconds in all."""
@@ -77,7 +77,7 @@ class Pipeline:
             ledger=self._ledger,
             checks={
                 "queue": self._check_queue,
-                "spool": self._check_spool,
+                "spool": partial(check_spool, self._spool),
                 "dead_letters": self._check_dead_letters,
                 "consumer": self._consumer.check,
                 "store": self._store.check,
@@ -126,12 +126,6 @@ class Pipeline:
             "bytes": state.bytes,
             "max_bytes": self._limits.max_bytes,
         }
-
-    def _check_spool(self) -> dict[str, object]:
-        facts = asdict(self._spool.state())
-        if trouble := facts.pop("trouble"):
-            raise QueueUnavailableError(f"What is accepted may not outlive a power cut: {trouble}.")
-        return facts
 
     def _check_dead_letters(self) -> dict[str, object]:
         return {"count": self._dead_letters.count()}

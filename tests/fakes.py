@@ -3,7 +3,8 @@
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import orjson
 
 from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
 from core.models import Client, Event
-from core.ports import EventReader, EventWriter, Message, Outcome
+from core.ports import Count, EventReader, EventWriter, Measure, Message, Outcome
 from core.queries import DataFilter, EventFilter, JsonScalar, Matches, PageRequest
 from core.wiring import Services
 from functions.endpoint import Operation, lambda_handler
@@ -72,6 +73,20 @@ class FakeDeadLetters:
     def _reach(self) -> None:
         if self.down:
             raise QueueUnavailableError("The dead letters cannot be used at the moment.")
+
+
+class FakeMeter:
+    """A `Meter` that keeps what was counted and measured."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Count] = Counter()
+        self.values: defaultdict[Measure, list[float]] = defaultdict(list)
+
+    def count(self, what: Count, amount: int) -> None:
+        self.counts[what] += amount
+
+    def measure(self, what: Measure, values: Iterable[float]) -> None:
+        self.values[what].extend(values)
 
 
 class FakeStore:

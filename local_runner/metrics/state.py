@@ -1,5 +1,6 @@
 """What the checks of `/ready` say, as numbers: each is asked once at a scrape."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -10,6 +11,8 @@ from prometheus_client.registry import Collector
 from core.errors import AuditLogError
 from core.reconciliation import Reconciliation
 from core.wiring import Services
+
+_log = logging.getLogger(__name__)
 
 _DAY: Final = 24 * 60  # minutes
 
@@ -83,4 +86,7 @@ def _facts(check: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
     try:
         return check()
     except AuditLogError:
+        return None
+    except Exception:  # noqa: BLE001 - a check with a bug must not hide everything else: logged, and it fails
+        _log.exception("a check broke")
         return None

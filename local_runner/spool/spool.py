@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -212,6 +212,18 @@ def open_spool(directory: Path, mode: Literal["process", "disk", "off"]) -> Spoo
         InvalidSettingsError: the directory cannot be used, or a file in it is of another version.
     """
     return NoSpool() if mode == "off" else DiskSpool(directory, mode)
+
+
+def check_spool(spool: Spool) -> dict[str, object]:
+    """Implements `Check`.
+
+    Raises:
+        QueueUnavailableError: what was written does not get on the disk, so that a power cut may take it.
+    """
+    facts = asdict(spool.state())
+    if trouble := facts.pop("trouble"):
+        raise QueueUnavailableError(f"What is accepted may not outlive a power cut: {trouble}.")
+    return facts
 
 
 def _claimed(directory: Path, limits: SpoolLimits, disk: Disk, *, durable: bool) -> tuple[Slot, list[Slot]]:
