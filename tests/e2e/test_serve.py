@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import sqlite3
 import stat
 import time
@@ -138,6 +139,20 @@ def test_a_restart_keeps_tokens_and_events_and_their_secret_to_itself(tmp_path: 
         assert (found.status_code, found.json()["event_id"]) == (200, event_id)
         secret = (tmp_path / "data" / "jwt-secret").read_text().strip()
         assert secret not in service.log
+
+
+def test_metrics_are_on_a_port_of_their_own_and_the_service_does_without_if_it_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service:
+            assert "metrics are not shown" in service.log
+            assert httpx.get(f"{service.url}/metrics").status_code == 404
+            assert httpx.get(f"{service.url}/ready").json()["status"] == "ready"
+    with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service, service.client() as client:
+        assert client.post("/event", json=new_event()).status_code == 202
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        accepted = 'audit_log_http_request_seconds_count{method="POST",route="/event",status="2xx"} 1.0'
+        assert accepted in metrics
 
 
 def test_a_killed_worker_ends_the_service_with_a_word_in_the_log(tmp_path: Path) -> None:
