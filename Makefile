@@ -70,9 +70,11 @@ lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and wit
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --all-extras --constraint requirements.txt pyproject.toml --group dev --group bench \
 	  --output-file dev-requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade tests/sqs_server.in --output-file tests/sqs_server.txt
 
 clean:  ## remove the virtual environment and caches, never the data in var/
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later is needed: install it, or set PYTHON=/path/to/python3.11'; exit 1; }

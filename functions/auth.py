@@ -1,6 +1,7 @@
 """Who is asking: the bearer token of a request (RFC 6750)."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
@@ -22,16 +23,8 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
         MalformedRequestError: more than one Authorization header.
         RateLimitedError: the client has sent too many requests.
     """
-    authorization = request.header("authorization")
-    if authorization is None or not authorization[:7].lower().startswith("bearer"):
-        raise UnauthenticatedError(
-            "A token is needed: get one from /access-token and send Authorization: Bearer TOKEN."
-        )
-    token = _BEARER.fullmatch(authorization)
-    if token is None:
-        raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
     try:
-        claims = services.verifier.verify(token[1])
+        claims = services.verifier.verify(_bearer(request.header("authorization")))
     except InvalidTokenError:
         services.meter.count(Count.TOKEN_REFUSED, 1)
         raise
@@ -40,3 +33,15 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     if scope not in claims.scope:
         raise InsufficientScopeError(f"The token does not allow this: it needs the scope {scope}.", scope)
     return claims
+
+
+@lru_cache(maxsize=1000)  # a client sends the same header with every request
+def _bearer(authorization: str | None) -> str:
+    if authorization is None or not authorization[:7].lower().startswith("bearer"):
+        raise UnauthenticatedError(
+            "A token is needed: get one from /access-token and send Authorization: Bearer TOKEN."
+        )
+    token = _BEARER.fullmatch(authorization)
+    if token is None:
+        raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
+    return token[1]

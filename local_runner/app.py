@@ -1,9 +1,9 @@
 """The WSGI application: a request becomes a proxy event, its route's handler answers."""
 
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+import uuid_utils
 from prometheus_client import CollectorRegistry
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
@@ -46,7 +46,7 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        request_id = str(uuid.uuid4())
+        request_id = str(uuid_utils.uuid4())
         with self._requests.observing(environ["REQUEST_METHOD"]) as observation:
             try:
                 response = self._answer(environ, request_id, observation)
@@ -62,11 +62,12 @@ class Application:
         return [body]
 
     def _answer(self, environ: Environ, request_id: str, observation: Observation) -> ProxyResponse:
+        body = gateway.read_body(environ)  # first: a request that is refused half-read may have no path yet
         handler, resource, path_parameters = self._route(environ)
         observation.route = resource
         event = gateway.to_event(
             environ,
-            body=gateway.read_body(environ),
+            body=body,
             request_id=request_id,
             resource=resource,
             path_parameters=path_parameters,
@@ -75,6 +76,8 @@ class Application:
 
     def _route(self, environ: Environ) -> tuple[Handler, str, dict[str, Any]]:
         path, method = environ.get("PATH_INFO") or "/", environ["REQUEST_METHOD"]
+        if handler := self._handlers.get((method, path)):  # a path without parameters is its own pattern
+            return handler, path, {}
         # werkzeug is lenient: it takes //event for /event, and get for GET.
         if path.startswith("//"):
             raise RouteNotFoundError(_NO_SUCH_PATH)

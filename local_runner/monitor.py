@@ -48,6 +48,7 @@ class Monitor:
         application = DispatcherMiddleware(health, {"/metrics": make_wsgi_app(self.registry)})
         host, port = listener.getsockname()[:2]
         with listener:
+            listener.listen()
             self._server = make_server(
                 host, port, application, threaded=True, request_handler=_Quiet, fd=listener.fileno()
             )

@@ -8,13 +8,16 @@ from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.consumer import ConsumerSupervisor
-from local_runner.monitor import Monitor, bound
+from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
+from local_runner.monitor import Monitor
 from local_runner.preparation import migrated
-from local_runner.server import address_in_use
+from local_runner.server import listening
 
 BATCH_SECONDS: Final = 8.0
 """How long a stop waits for the batch at hand. A batch that takes longer comes again to another worker."""
+
+POLL_SECONDS: Final = 1.0
+"""How long a broker is asked for a first event. SQS knows whole seconds, and each time it is asked costs."""
 
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,14 +39,13 @@ def work(settings: Settings, host: str, port: int) -> None:
         )
     # Blocked before any thread starts, so that each stop waits for the main thread, which asks for it below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-    try:
-        listener = bound(host, [port])
-    except OSError as exc:
-        raise address_in_use(host, port, exc) from None
+    listener = listening(host, port)
     migrated(settings)
     monitor = Monitor()
     services = Services(settings, meter=monitor.meter)
-    supervisor = ConsumerSupervisor(services.source, lambda_consumer(lambda: services))
+    supervisor = ConsumerSupervisor(
+        services.source, lambda_consumer(lambda: services), ConsumerLimits(poll=POLL_SECONDS)
+    )
     checks = {**services.checks, "consumer": supervisor.check}
     watched = Services(settings, checks=checks, tallies=services.tallies)
     monitor.serve(listener, watched, restarts=lambda: supervisor.restarts)

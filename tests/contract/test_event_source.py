@@ -12,11 +12,12 @@ from tests.builders import event
 from tests.kafka import kafka_queue
 from tests.queues import MAX_RECEIVES, QueueUnderTest, memory_queue
 from tests.rabbitmq import rabbitmq_queue
+from tests.sqs import sqs_queue
 
 PATIENCE = 15.0
 """Seconds in which a message comes that comes at all."""
 
-QUEUES = {"memory": memory_queue, "rabbitmq": rabbitmq_queue, "kafka": kafka_queue}
+QUEUES = {"memory": memory_queue, "rabbitmq": rabbitmq_queue, "kafka": kafka_queue, "sqs": sqs_queue}
 
 
 @pytest.fixture(params=QUEUES)

@@ -1,0 +1,59 @@
+"""Puts events into SQS, and returns when it has them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from core.errors import EventTooLargeError, QueueUnavailableError
+from core.models import Event
+from core.queues.sqs.address import Address
+from core.queues.sqs.batches import in_batches
+from core.queues.sqs.client import READ_SECONDS, Client
+from core.queues.sqs.depths import depths
+
+MAX_MESSAGE_BYTES: Final = 1024 * 1024
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+
+# SQS takes the characters of XML 1.0. JSON has none of the others but these as they are, and only inside strings:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_ESCAPES: Final = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
+
+
+class SQSPublisher:
+    """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
+
+    def __init__(self, url: str, *, timeout: float = READ_SECONDS) -> None:
+        """`url` as in `Address`; `timeout` bounds each answer of SQS, in seconds.
+
+        Raises:
+            InvalidSettingsError: the URL is not one of an SQS queue.
+        """
+        self._client = Client(Address.parse(url), timeout)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """See `EventPublisher.publish`.
+
+        Raises:
+            EventTooLargeError: no message of SQS can hold one of the events; none was sent.
+        """
+        bodies = [_body(event) for event in events]
+        if any(len(body.encode()) > MAX_MESSAGE_BYTES for body in bodies):
+            raise EventTooLargeError(f"The queue takes at most {MAX_MESSAGE_BYTES} bytes an event: send less.")
+        if in_batches(self._client, "send_message_batch", [{"MessageBody": body} for body in bodies]):
+            raise QueueUnavailableError(
+                "SQS refuses some of the events and has the others: see the log, mend its settings, send all again."
+            )
+
+    def check(self) -> dict[str, object]:
+        """Implements `Check`: SQS is reached and has both queues; how many messages wait and were given up."""
+        return depths(self._client)
+
+    def close(self) -> None:
+        """Disconnect, for good."""
+        self._client.close()
+
+
+def _body(event: Event) -> str:
+    body = event.to_json().decode()
+    for character, escape in _ESCAPES.items():
+        body = body.replace(character, escape)
+    return body
