@@ -200,7 +200,7 @@ class Check(Protocol):
 
 
 class Count(Enum):
-    """What is counted, one for each event that it happens to."""
+    """What is counted, one for each event or token that it happens to."""
 
     ACCEPTED = "accepted"
     STORED = "stored"
@@ -209,6 +209,25 @@ class Count(Enum):
     """Its id was there with other content: one for each try."""
     REFUSED = "refused"
     """It is no event, or the store does not take it: one for each try."""
+    RETRIED = "retried"
+    """Its message had been received before: one for each receive after the first."""
+
+    TOKEN_ISSUED = "token_issued"  # noqa: S105 - the name of a count
+    TOKEN_DENIED = "token_denied"  # noqa: S105
+    """A client asked for a token without credentials that let it have one, or failed too often."""
+    TOKEN_REFUSED = "token_refused"  # noqa: S105
+    """A request came with a token that does not count."""
+
+
+class Measure(Enum):
+    """What is measured; times are in seconds."""
+
+    BATCH_EVENTS = "batch_events"
+    """How many events were given to the store at once."""
+    STORE_SECONDS = "store_seconds"
+    """How long the store took for a batch that it took."""
+    ACCEPTED_TO_STORED_SECONDS = "accepted_to_stored_seconds"
+    """How old an event was when it was stored, counted from its reception."""
 
 
 class Meter(Protocol):
@@ -216,6 +235,9 @@ class Meter(Protocol):
 
     def count(self, what: Count, amount: int) -> None:
         """Add `amount`, which may be 0."""
+
+    def measure(self, what: Measure, values: Iterable[float]) -> None:
+        """Note values, one for each time that it happened."""
 
 
 class Ledger(Protocol):

@@ -1,7 +1,7 @@
 """The composition root: from settings to real parts. With `core.brokers` the only file of core that names adapters."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, cached_property
 from importlib.metadata import entry_points
@@ -21,6 +21,7 @@ from core.ports import (
     EventSummaries,
     EventWriter,
     Ledger,
+    Measure,
     Meter,
 )
 from core.settings import Settings
@@ -57,6 +58,7 @@ class Services:
         clients: ClientReader | None = None,
         dead_letters: DeadLetterQueue | None = None,
         checks: Mapping[str, Check] | None = None,
+        tallies: "SqlTallies | None" = None,
         meter: Meter | None = None,
         ledger: Ledger | None = None,
         clock: "Clock" = time.time,
@@ -68,7 +70,7 @@ class Services:
         self._opened = ExitStack()
         given = {
             "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
-            "dead_letters": dead_letters, "checks": checks,
+            "dead_letters": dead_letters, "checks": checks, "tallies": tallies,
         }  # fmt: skip
         # A cached_property keeps its value here: what is given takes the place of what would be built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
@@ -108,7 +110,7 @@ class Services:
     @cached_property
     def checks(self) -> Mapping[str, Check]:
         """What must work for the service to be ready, by name."""
-        return {"queue": self._broker_publisher.check, "store": self._store.check}
+        return {"queue": self._broker_publisher.check, "store": self._store.check, "migrations": self._check_revision}
 
     @cached_property
     def clients(self) -> ClientReader:
@@ -199,6 +201,11 @@ class Services:
 
         return self._until_closed(SqlEventStore(self._engine))
 
+    def _check_revision(self) -> dict[str, object]:
+        from core.stores.revision import check_revision  # noqa: PLC0415 - the same
+
+        return check_revision(self._engine)
+
     @cached_property
     def _engine(self) -> "Engine":
         from core.stores.engine import open_engine  # noqa: PLC0415 - with its part
@@ -211,6 +218,9 @@ class _Unobserved:
 
     def count(self, what: Count, amount: int) -> None:
         """See `Meter.count`."""
+
+    def measure(self, what: Measure, values: Iterable[float]) -> None:
+        """See `Meter.measure`."""
 
     def accepted(self, events: Sequence[Event]) -> None:
         """See `Ledger.accepted`."""

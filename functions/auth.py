@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
+from core.ports import Count
 from core.tokens import Claims
 from core.wiring import Services
 from functions.http import Request
@@ -22,8 +23,11 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
         MalformedRequestError: more than one Authorization header.
         RateLimitedError: the client has sent too many requests.
     """
-    token = _bearer(request.header("authorization"))
-    claims = services.verifier.verify(token)
+    try:
+        claims = services.verifier.verify(_bearer(request.header("authorization")))
+    except InvalidTokenError:
+        services.meter.count(Count.TOKEN_REFUSED, 1)
+        raise
     if services.settings.rate_limit_requests:
         services.limiter.count_request(claims.client)
     if scope not in claims.scope:

@@ -9,8 +9,9 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from core.clients import act
-from core.errors import InvalidClientError, QueueFullError, QueueUnavailableError
+from core.errors import InvalidClientError, QueueFullError, QueueUnavailableError, RateLimitedError
 from core.models import Client
+from core.ports import Count
 from core.wiring import Services
 from functions.http import Request
 
@@ -47,6 +48,14 @@ def authenticate_client(credentials: tuple[str, str] | None, request: Request, s
         RateLimitedError: this client, or this address, has failed too often.
         StoreUnavailableError: trying again later helps.
     """
+    try:
+        return _authenticated(credentials, request, services)
+    except (InvalidClientError, RateLimitedError):
+        services.meter.count(Count.TOKEN_DENIED, 1)
+        raise
+
+
+def _authenticated(credentials: tuple[str, str] | None, request: Request, services: Services) -> Client:
     if credentials is None:
         raise InvalidClientError(_NEEDED)
     client_id, secret = credentials

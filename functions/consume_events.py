@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from core.errors import EventNotStorableError
 from core.models import Event
-from core.ports import Count, EventWriter, Outcome
+from core.ports import Count, EventWriter, Measure, Outcome
 from core.wiring import Services, process_services
 
 SqsEvent = Mapping[str, Any]
@@ -44,10 +45,11 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
         except ValidationError:
             _log.warning("a message is not an event", extra={"message_id": record["messageId"]})
             failed.append(record["messageId"])
+    started = time.perf_counter()
     outcomes = _store([item for _, item in batch], services.writer)
-    services.meter.count(Count.REFUSED, len(failed) + outcomes.count(None))
-    for counted, what in _COUNTED.items():
-        services.meter.count(what, outcomes.count(counted))
+    services.meter.measure(Measure.BATCH_EVENTS, [len(batch)])
+    services.meter.measure(Measure.STORE_SECONDS, [time.perf_counter() - started])
+    _count(event, [item for _, item in batch], outcomes, services)
     for (message_id, item), outcome in zip(batch, outcomes, strict=True):
         if outcome not in {Outcome.STORED, Outcome.DUPLICATE}:
             reason = "the store refuses an event" if outcome is None else "an event repeats an id with other content"
@@ -68,6 +70,23 @@ def lambda_consumer(
 
 
 handler = lambda_consumer()
+
+
+def _count(event: SqsEvent, batch: Sequence[Event], outcomes: Sequence[Outcome | None], services: Services) -> None:
+    meter, now = services.meter, services.clock()
+    meter.count(
+        Count.RETRIED, sum(record["attributes"]["ApproximateReceiveCount"] != "1" for record in event["Records"])
+    )
+    meter.count(Count.REFUSED, len(event["Records"]) - len(batch) + outcomes.count(None))
+    for outcome, what in _COUNTED.items():
+        meter.count(what, outcomes.count(outcome))
+    # A clock that differs between hosts must not make an age negative.
+    ages = (
+        max(0.0, now - item.received_at.timestamp())
+        for item, outcome in zip(batch, outcomes, strict=True)
+        if outcome is Outcome.STORED
+    )
+    meter.measure(Measure.ACCEPTED_TO_STORED_SECONDS, ages)
 
 
 def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | None]:

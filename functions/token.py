@@ -6,6 +6,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from core.models import Client
+from core.ports import Count
 from core.tokens import SCOPES
 from core.wiring import Services
 from functions.client_auth import authenticate_client, basic_credentials
@@ -61,6 +62,7 @@ def token_for(
         scopes=granted,
         customers=None if client is None else client.customers,
     )
+    services.meter.count(Count.TOKEN_ISSUED, 1)
     return Token(token=token, access_token=token, expires_in=lifetime, scope=" ".join(granted))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import uuid_utils
+from prometheus_client import CollectorRegistry
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
@@ -16,6 +17,7 @@ from functions.routes import ROUTES, Route
 from local_runner import gateway
 from local_runner.gateway import Environ
 from local_runner.lambda_context import LambdaContext
+from local_runner.metrics.requests import Observation, RequestMetrics
 
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
 
@@ -23,10 +25,13 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Application:
-    """Serves `routes` with `services`. Safe to call from several threads."""
+    """Serves `routes` with `services`, and counts in `requests`. Safe to call from several threads."""
 
-    def __init__(self, services: Services, routes: Sequence[Route] = ROUTES) -> None:
+    def __init__(
+        self, services: Services, routes: Sequence[Route] = ROUTES, requests: RequestMetrics | None = None
+    ) -> None:
         self._services = services
+        self._requests = requests or RequestMetrics(CollectorRegistry(), [])
         self._handlers: dict[tuple[str, str], Handler] = {
             (route.method, route.path): self._handler(route.operation) for route in routes
         }
@@ -42,21 +47,24 @@ class Application:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
         request_id = str(uuid_utils.uuid4())
-        try:
-            response = self._answer(environ, request_id)
-        except AuditLogError as exc:
-            response = problem(exc, request_id).to_proxy(
-                request_id,
-                with_body=environ["REQUEST_METHOD"] != "HEAD",
-                extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
-            )
+        with self._requests.observing(environ["REQUEST_METHOD"]) as observation:
+            try:
+                response = self._answer(environ, request_id, observation)
+            except AuditLogError as exc:
+                response = problem(exc, request_id).to_proxy(
+                    request_id,
+                    with_body=environ["REQUEST_METHOD"] != "HEAD",
+                    extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
+                )
+            observation.status = response["statusCode"]
         status, headers, body = gateway.to_wsgi(response)
         start_response(status, headers)
         return [body]
 
-    def _answer(self, environ: Environ, request_id: str) -> ProxyResponse:
+    def _answer(self, environ: Environ, request_id: str, observation: Observation) -> ProxyResponse:
         body = gateway.read_body(environ)  # first: a request that is refused half-read may have no path yet
         handler, resource, path_parameters = self._route(environ)
+        observation.route = resource
         event = gateway.to_event(
             environ,
             body=body,

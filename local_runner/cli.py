@@ -53,6 +53,10 @@ def serve(  # noqa: PLR0913 - one parameter per option
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     certfile: Annotated[Path | None, typer.Option(help="Certificate chain in PEM form: serve by TLS.")] = None,
     keyfile: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM, not encrypted.")] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address of /metrics, and of /health and /ready.")] = "127.0.0.1",
+    metrics_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the same; of several processes each takes the next.")
+    ] = 8082,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes to serve from, on a broker only.")] = 1,
     dev: Annotated[
         bool, typer.Option("--dev", help="werkzeug's server, started again when the source changes.")
@@ -72,7 +76,8 @@ def serve(  # noqa: PLR0913 - one parameter per option
     from local_runner import server  # noqa: PLC0415 - the other
 
     tls = server.Tls(certfile, keyfile) if certfile and keyfile else None
-    server.serve(settings, host, port, tls, workers)
+    monitor = server.MonitorAddress(metrics_host, range(metrics_port, metrics_port + workers))
+    server.serve(settings, host, port, monitor, tls, workers)
 
 
 @app.command()

@@ -126,7 +126,8 @@ class ConsumerSupervisor:
         self._consumer = Consumer(queue, handler, self._limits, self._stop)
         self._thread: Thread | None = None
         self._supervisor = Thread(target=self._supervise, name="consumer-supervisor", daemon=True)
-        self._restarts = 0
+        self.restarts = 0
+        """How often the consumer died and was started again."""
 
     def start(self) -> None:
         """Start consuming."""
@@ -148,19 +149,19 @@ class ConsumerSupervisor:
         """Implements `Check`: the thread lives and can store; and how often it had to be started again."""
         if self._thread is None or not self._thread.is_alive():
             raise ConsumerStoppedError(
-                f"The consumer is being restarted (restart {self._restarts}): see the log for why."
+                f"The consumer is being restarted (restart {self.restarts}): see the log for why."
             )
         if self.trouble:
             raise StoreUnavailableError(f"What is accepted waits. {self.trouble}")
-        return {"restarts": self._restarts}
+        return {"restarts": self.restarts}
 
     def _supervise(self) -> None:
         while self._thread is not None:
             self._thread.join()
             if self._stop.is_set():
                 return
-            self._restarts += 1
-            _log.error("the consumer died and is restarted", extra={"restarts": self._restarts})
+            self.restarts += 1
+            _log.error("the consumer died and is restarted", extra={"restarts": self.restarts})
             self._stop.wait(self._limits.restart_delay)
             self._thread = self._start_consumer()
 

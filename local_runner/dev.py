@@ -48,9 +48,9 @@ def serve(settings: Settings, host: str, port: int) -> int:
 
 def _serve(settings: Settings, host: str, port: int) -> int:
     stopped_by = _catch_signals()
-    services, close = started(settings)
+    running = started(settings)
     try:
-        server = make_server(host, port, Application(services), threaded=True)
+        server = make_server(host, port, Application(running.services), threaded=True)
         Thread(target=server.serve_forever, name="server", daemon=True).start()
         greet(settings, host, port)
         served = _sources()
@@ -58,7 +58,7 @@ def _serve(settings: Settings, host: str, port: int) -> int:
             time.sleep(_LOOK_SECONDS)
         server.shutdown()
     finally:
-        close()
+        running.close()
     return 0 if stopped_by else _CHANGED
 
 

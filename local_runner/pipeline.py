@@ -4,13 +4,17 @@ import atexit
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
+from functools import partial
+from shutil import disk_usage
 from typing import Final
 
-from core.errors import NotSupportedError
+from core.errors import NotSupportedError, QueueUnavailableError
+from core.ports import Meter
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
+from core.stores.revision import check_revision
 from core.stores.sql import SqlEventStore
 from core.stores.tallies import SqlTallies
 from core.wiring import Services
@@ -22,10 +26,13 @@ from local_runner.preparation import prepared
 from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.secret import make_data_dir
 from local_runner.spool.recovery import unsettled
-from local_runner.spool.spool import SPOOL_NAME, open_spool
+from local_runner.spool.spool import SPOOL_NAME, check_spool, open_spool
 
 DRAIN_SECONDS: Final = 8.0
 """How long a stop waits for the store. Process managers kill what takes longer than 10 seconds in all."""
+
+_LEAST_FREE_BYTES: Final = 64 * 1024
+"""Less on the disk takes no event any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +45,8 @@ class Pipeline:
         settings: Settings,
         queue_limits: QueueLimits | None = None,
         consumer_limits: ConsumerLimits | None = None,
+        *,
+        meter: Meter | None = None,
     ) -> None:
         """Migrate the store and start consuming.
 
@@ -51,11 +60,13 @@ class Pipeline:
         handler = lambda_consumer(lambda: self.services)
         engine = open_engine(settings.store_url)
         self._store = SqlEventStore(engine)
+        self._data_dir = settings.data_dir
         self._spool = open_spool(settings.data_dir / SPOOL_NAME, settings.spool)
-        self.queue = InMemoryQueue(
-            DeadLetterFile(settings.data_dir / FILE_NAME, handler), queue_limits or QueueLimits(), spool=self._spool
-        )
-        self._ledger = AcceptedLedger(SqlTallies(engine), self._spool.pasts())
+        self._dead_letters = DeadLetterFile(settings.data_dir / FILE_NAME, handler)
+        self._limits = queue_limits or QueueLimits()
+        self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
+        tallies = SqlTallies(engine)
+        self._ledger = AcceptedLedger(tallies, self._spool.pasts())
         self._consumer = ConsumerSupervisor(self.queue, handler, consumer_limits)
         self.services = Services(
             settings,
@@ -64,9 +75,23 @@ class Pipeline:
             writer=self._store,
             clients=SqlClientStore(engine),
             ledger=self._ledger,
-            checks={"queue": self._check_queue, "consumer": self._consumer.check, "store": self._store.check},
+            checks={
+                "queue": self._check_queue,
+                "spool": partial(check_spool, self._spool),
+                "dead_letters": self._check_dead_letters,
+                "consumer": self._consumer.check,
+                "store": self._store.check,
+                "migrations": partial(check_revision, engine),
+            },
+            tallies=tallies,
+            meter=meter,
         )
         self._consumer.start()
+
+    @property
+    def restarts(self) -> int:
+        """How often the consumer died and was started again."""
+        return self._consumer.restarts
 
     def close(self, timeout: float = DRAIN_SECONDS) -> None:
         """Take no more events, and store those that were taken, for at most `timeout` seconds."""
@@ -90,14 +115,20 @@ class Pipeline:
         self._store.close()
 
     def _check_queue(self) -> dict[str, object]:
+        if self._spool.state().mode != "off" and disk_usage(self._data_dir).free < _LEAST_FREE_BYTES:
+            raise QueueUnavailableError("The disk of the queue's spool is full: make room.")
         state = self.queue.state()
         return {
             "waiting": state.waiting,
             "in_flight": state.in_flight,
-            "dead_letters": state.dead_letters,
             "oldest_age_seconds": round(state.oldest_age_seconds, 3),
-            "spool": asdict(self._spool.state()),
+            "capacity": self._limits.max_messages,
+            "bytes": state.bytes,
+            "max_bytes": self._limits.max_bytes,
         }
+
+    def _check_dead_letters(self) -> dict[str, object]:
+        return {"count": self._dead_letters.count()}
 
 
 def beside(settings: Settings) -> Services:
@@ -118,15 +149,24 @@ def beside(settings: Settings) -> Services:
     return parts
 
 
-def started(settings: Settings) -> tuple[Services, Callable[[], None]]:
-    """What handlers work with, and what ends it: a pipeline in this process, or connections to a broker.
+@dataclass(frozen=True)
+class Started:
+    """What handlers work with, and what ends it. `restarts` counts those of the consumer, where there is one here."""
+
+    services: Services
+    close: Callable[[], None]
+    restarts: Callable[[], int] | None = None
+
+
+def started(settings: Settings, meter: Meter | None = None) -> Started:
+    """A pipeline in this process, or connections to a broker.
 
     Raises:
         AuditLogError: see `Pipeline`.
     """
     if settings.queue_scheme == "memory":
-        pipeline = Pipeline(settings)
-        return pipeline.services, pipeline.close
+        pipeline = Pipeline(settings, meter=meter)
+        return Started(pipeline.services, pipeline.close, lambda: pipeline.restarts)
     parts = Services(settings)
     ledger = AcceptedLedger(parts.tallies)
     connected = Services(
@@ -135,6 +175,7 @@ def started(settings: Settings) -> tuple[Services, Callable[[], None]]:
         reader=parts.reader,
         clients=parts.clients,
         checks=parts.checks,
+        meter=meter,
         ledger=ledger,
     )
 
@@ -142,7 +183,7 @@ def started(settings: Settings) -> tuple[Services, Callable[[], None]]:
         ledger.close()
         parts.close()
 
-    return connected, close
+    return Started(connected, close)
 
 
 def services(settings: Settings) -> Services:

@@ -36,13 +36,6 @@ class DeadLetters(Protocol):
             QueueUnavailableError: none was kept; trying again later helps.
         """
 
-    def count(self) -> int:
-        """How many there are.
-
-        Raises:
-            QueueUnavailableError: nobody knows.
-        """
-
 
 @dataclass(frozen=True)
 class QueueLimits:
@@ -56,12 +49,12 @@ class QueueLimits:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """How many messages wait, are in flight and were given up, and the age of the oldest that is not dealt with."""
+    """How many messages wait and are in flight, the age of the oldest of them, and the bytes of memory they take."""
 
     waiting: int
     in_flight: int
-    dead_letters: int
     oldest_age_seconds: float
+    bytes: int
 
 
 class InMemoryQueue:
@@ -150,19 +143,14 @@ class InMemoryQueue:
             return self._held()
 
     def state(self) -> QueueState:
-        """Counts and the oldest age at this moment.
-
-        Raises:
-            QueueUnavailableError: the dead letters cannot be counted.
-        """
-        dead_letters = self._dead_letters.count()
+        """Its facts at this moment."""
         with self._changed:
             oldest = min((entry.sent_at for entry in self._in_flight), default=None)
             if self._waiting and (oldest is None or self._waiting[0].sent_at < oldest):
                 oldest = self._waiting[0].sent_at
             age = 0.0 if oldest is None else max(0.0, self._wall_clock() - oldest)
             in_flight = len(self._in_flight)
-            return QueueState(self._held() - in_flight, in_flight, dead_letters, age)
+            return QueueState(self._held() - in_flight, in_flight, age, self._bytes)
 
     def close(self) -> None:
         """Take no more messages; what is in the queue can still be received, and what waits for a retry at once."""

@@ -22,7 +22,8 @@ from local_runner import logs
 from local_runner.app import Application
 from local_runner.front import Front
 from local_runner.http1 import BODY_SECONDS, Connection
-from local_runner.pipeline import started
+from local_runner.monitor import Monitor, bound
+from local_runner.pipeline import Started, started
 from local_runner.preparation import prepared
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,17 @@ class Tls:
     keyfile: Path
 
 
-def serve(settings: Settings, host: str, port: int, tls: Tls | None = None, workers: int = 1) -> None:
+@dataclass(frozen=True)
+class MonitorAddress:
+    """Where workers show their metrics: each takes the first of `ports` that is free."""
+
+    host: str
+    ports: range
+
+
+def serve(  # noqa: PLR0913, PLR0917 - what the command line says
+    settings: Settings, host: str, port: int, monitor: MonitorAddress, tls: Tls | None = None, workers: int = 1
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests at hand and drain the queue.
 
     With a broker there may be several `workers`, processes that share the port; one that dies is started again.
@@ -65,10 +76,10 @@ def serve(settings: Settings, host: str, port: int, tls: Tls | None = None, work
     with listening(host, port) as listener:
         settings = prepared(settings)
         if workers == 1:
-            _serve_here(settings, tls, listener, partial(greet, settings, host, port, scheme))
+            _serve_here(settings, monitor, tls, listener, partial(greet, settings, host, port, scheme))
         else:
             greet(settings, host, port, scheme)
-            Multiprocess(_config("local_runner.server:front", tls, workers=workers), [listener]).run()
+            Multiprocess(_config(partial(front, monitor), tls, workers=workers), [listener]).run()
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -128,7 +139,7 @@ def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> Non
         _log.warning("AUDIT_LOG_AUTH=open: anyone on this machine gets a token for the asking")
 
 
-def front() -> Front:
+def front(monitor_address: MonitorAddress) -> Front:
     """The application of one of several processes, which uvicorn starts anew with this environment.
 
     Raises:
@@ -136,11 +147,13 @@ def front() -> Front:
     """
     settings = Settings.from_environ()
     logs.configure(settings.log_format)
-    return _front(settings)
+    return _front(settings, monitor_address)
 
 
-def _front(settings: Settings) -> Front:
-    services, close = started(settings)
+def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
+    monitor = Monitor()
+    running = started(settings, monitor.meter)
+    _show_metrics(monitor, monitor_address, running)
     # Requests and events hold no cycles: there is little to find for a collector that looks through all that waits.
     gc.freeze()
     gc.set_threshold(_GARBAGE)
@@ -150,10 +163,30 @@ def _front(settings: Settings) -> Front:
         or settings.trusted_jwks_url is not None
         or (bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://")
     )
-    return Front(Application(services), on_stop=close, waits=waits)
+    return Front(Application(running.services, requests=monitor.requests()), on_stop=running.close, waits=waits)
 
 
-def _serve_here(settings: Settings, tls: Tls | None, listener: socket.socket, on_start: Callable[[], None]) -> None:
+def _show_metrics(monitor: Monitor, address: MonitorAddress, running: Started) -> None:
+    """Take a port for the metrics. The service goes without sooner than not at all: Prometheus tells of its absence."""
+    try:
+        listener = bound(address.host, address.ports)
+    except OSError as exc:
+        _log.warning(
+            "metrics are not shown: their address cannot be used, choose another --metrics-port",
+            extra={"host": address.host, "ports": [*address.ports], "reason": exc.strerror},
+        )
+        return
+    _log.info("metrics", extra={"url": "http://{}:{}/metrics".format(*listener.getsockname()[:2])})
+    monitor.serve(listener, running.services, restarts=running.restarts)
+
+
+def _serve_here(
+    settings: Settings,
+    monitor: MonitorAddress,
+    tls: Tls | None,
+    listener: socket.socket,
+    on_start: Callable[[], None],
+) -> None:
     stopped_by: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -163,17 +196,16 @@ def _serve_here(settings: Settings, tls: Tls | None, listener: socket.socket, on
     # and none may end the process while it drains.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    application = _front(settings)
-    server = Server(_config(application, tls))
+    server = Server(_config(_front(settings, monitor), tls))
     on_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])
 
 
-def _config(application: Front | str, tls: Tls | None, *, workers: int = 1) -> Config:
+def _config(application: Front | Callable[[], Front], tls: Tls | None, *, workers: int = 1) -> Config:
     return Config(
         application,
-        factory=isinstance(application, str),
+        factory=not isinstance(application, Front),
         interface="asgi3",
         http=Connection,
         ws="none",

@@ -2,22 +2,14 @@
 
 import logging
 import signal
-import socket
-from threading import Thread
 from typing import Final
-
-from prometheus_client import make_wsgi_app
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from functions.routes import ROUTES
-from local_runner.app import Application
 from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
-from local_runner.metrics import PrometheusMeter
+from local_runner.monitor import Monitor
 from local_runner.preparation import migrated
 from local_runner.server import listening
 
@@ -28,7 +20,6 @@ POLL_SECONDS: Final = 1.0
 """How long a broker is asked for a first event. SQS knows whole seconds, and each time it is asked costs."""
 
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
-_ROUTES: Final = [route for route in ROUTES if route.path in {"/health", "/ready"}]
 
 _log = logging.getLogger(__name__)
 
@@ -50,36 +41,18 @@ def work(settings: Settings, host: str, port: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     listener = listening(host, port)
     migrated(settings)
-    meter = PrometheusMeter()
-    services = Services(settings, meter=meter)
-    meter.watch(services)
+    monitor = Monitor()
+    services = Services(settings, meter=monitor.meter)
     supervisor = ConsumerSupervisor(
         services.source, lambda_consumer(lambda: services), ConsumerLimits(poll=POLL_SECONDS)
     )
-    server = _server(listener, services, supervisor, meter)
+    checks = {**services.checks, "consumer": supervisor.check}
+    watched = Services(settings, checks=checks, tallies=services.tallies)
+    monitor.serve(listener, watched, restarts=lambda: supervisor.restarts)
     supervisor.start()
-    Thread(target=server.serve_forever, name="health", daemon=True).start()
     _log.info("storing what comes from the broker; Ctrl-C finishes the batch at hand and stops", extra={"port": port})
     signal.sigwait(_STOPS)
     supervisor.stop(BATCH_SECONDS)
-    server.shutdown()
+    monitor.close()
     services.close()
     _log.info("stopped; what was not stored is with the broker")
-
-
-def _server(
-    listener: socket.socket, services: Services, supervisor: ConsumerSupervisor, meter: PrometheusMeter
-) -> BaseWSGIServer:
-    checks = {**services.checks, "consumer": supervisor.check}
-    health = Application(Services(services.settings, checks=checks), _ROUTES)
-    application = DispatcherMiddleware(health, {"/metrics": make_wsgi_app(meter.registry)})
-    host, port = listener.getsockname()[:2]
-    listener.listen()
-    return make_server(host, port, application, threaded=True, request_handler=_Quiet, fd=listener.detach())
-
-
-class _Quiet(WSGIRequestHandler):
-    """A probe every few seconds is no news."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""

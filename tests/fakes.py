@@ -3,8 +3,8 @@
 import base64
 import json
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ import orjson
 
 from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
 from core.models import Client, Event
-from core.ports import EventReader, EventSummaries, EventWriter, Message, Outcome
+from core.ports import Count, EventReader, EventSummaries, EventWriter, Measure, Message, Outcome
 from core.queries import DataFilter, EventFilter, JsonScalar, Matches, PageRequest
 from core.summaries import Bucket, CustomerCount, Frequencies, Summary, TypeCount, bucket_seconds, bucket_starts
 from core.wiring import Services
@@ -71,10 +71,6 @@ class FakeDeadLetters:
         self._reach()
         self.messages.extend(messages)
 
-    def count(self) -> int:
-        self._reach()
-        return len(self.messages)
-
     @property
     def bodies(self) -> list[str]:
         return [message.body for message in self.messages]
@@ -82,6 +78,20 @@ class FakeDeadLetters:
     def _reach(self) -> None:
         if self.down:
             raise QueueUnavailableError("The dead letters cannot be used at the moment.")
+
+
+class FakeMeter:
+    """A `Meter` that keeps what was counted and measured."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Count] = Counter()
+        self.values: defaultdict[Measure, list[float]] = defaultdict(list)
+
+    def count(self, what: Count, amount: int) -> None:
+        self.counts[what] += amount
+
+    def measure(self, what: Measure, values: Iterable[float]) -> None:
+        self.values[what].extend(values)
 
 
 class FakeStore:

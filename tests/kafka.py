@@ -60,6 +60,9 @@ class MockCluster:
     def come_up(self) -> None:
         assert _library().rd_kafka_mock_broker_set_up(self._cluster, ALL_BROKERS) == 0
 
+    def answer_after(self, milliseconds: int) -> None:
+        assert _library().rd_kafka_mock_broker_set_rtt(self._cluster, ALL_BROKERS, milliseconds) == 0
+
     def close(self) -> None:
         _library().rd_kafka_mock_cluster_destroy(self._cluster)
         _library().rd_kafka_destroy(self._client)
@@ -89,6 +92,7 @@ def _library() -> ctypes.CDLL:
         ("mock_topic_create", number, [pointer, text, number, number]),
         ("mock_broker_set_down", number, [pointer, ctypes.c_int32]),
         ("mock_broker_set_up", number, [pointer, ctypes.c_int32]),
+        ("mock_broker_set_rtt", number, [pointer, ctypes.c_int32, number]),
     ]:
         function = getattr(library, f"rd_kafka_{name}")
         function.restype, function.argtypes = result, arguments

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -28,12 +28,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SpoolState:
-    """What is on disk: bytes, events that are not settled, and places that were found damaged at the start."""
+    """What is on disk: bytes, their bound, events that are not settled, and places found damaged at the start.
+
+    `trouble` says why not all of it is on disk, None: it is.
+    """
 
     mode: Literal["process", "disk", "off"]
     bytes: int = 0
+    max_bytes: int = 0
     events: int = 0
     corrupt: int = 0
+    trouble: str | None = None
 
 
 class Spool(Protocol):
@@ -115,7 +120,9 @@ class DiskSpool:
         """
         self._mode: Final = mode
         started = time.perf_counter()
-        self._own, self._adopted = _claimed(directory, limits or SpoolLimits(), disk or Disk(), durable=mode == "disk")
+        limits = limits or SpoolLimits()
+        self._max_bytes: Final = limits.max_bytes
+        self._own, self._adopted = _claimed(directory, limits, disk or Disk(), durable=mode == "disk")
         self._to_replay = [slot for slot in (self._own, *self._adopted) if slot.to_replay.left]
         self._slots = {slot.number: slot for slot in (self._own, *self._adopted)}
         if self.to_replay:
@@ -123,6 +130,7 @@ class DiskSpool:
                 "the spool has events of an earlier process; they are stored now",
                 extra={"events": self.to_replay, "seconds": round(time.perf_counter() - started, 3)},
             )
+        self._trouble: str | None = None
         self._stop = Flag()
         self._tidying = Thread(target=self._keep_tidy, name="spool", daemon=True)
         self._tidying.start()
@@ -165,8 +173,10 @@ class DiskSpool:
         return SpoolState(
             self._mode,
             bytes=sum(slot.bytes for slot in slots),
+            max_bytes=self._max_bytes,
             events=sum(slot.left for slot in slots),
             corrupt=sum(slot.damages for slot in slots),
+            trouble=self._trouble,
         )
 
     def close(self) -> None:
@@ -180,20 +190,19 @@ class DiskSpool:
                 _log.exception("the spool could not be put on disk as a whole")
 
     def _keep_tidy(self) -> None:
-        fails = False
         while not self._stop.wait(SYNC_SECONDS):
             try:
                 for slot in self._slots.values():
                     slot.tidy()
             except (QueueUnavailableError, OSError) as exc:
-                if not fails:
+                if self._trouble is None:
                     reason = repr(exc.__cause__ or exc)
                     _log.error(
                         "the spool cannot be put on disk; what is in doubt is written again", extra={"reason": reason}
                     )
-                fails = True
+                self._trouble = exc.strerror or type(exc).__name__ if isinstance(exc, OSError) else str(exc)
             else:
-                fails = False
+                self._trouble = None
 
 
 def open_spool(directory: Path, mode: Literal["process", "disk", "off"]) -> Spool:
@@ -203,6 +212,18 @@ def open_spool(directory: Path, mode: Literal["process", "disk", "off"]) -> Spoo
         InvalidSettingsError: the directory cannot be used, or a file in it is of another version.
     """
     return NoSpool() if mode == "off" else DiskSpool(directory, mode)
+
+
+def check_spool(spool: Spool) -> dict[str, object]:
+    """Implements `Check`.
+
+    Raises:
+        QueueUnavailableError: what was written does not get on the disk, so that a power cut may take it.
+    """
+    facts = asdict(spool.state())
+    if trouble := facts.pop("trouble"):
+        raise QueueUnavailableError(f"What is accepted may not outlive a power cut: {trouble}.")
+    return facts
 
 
 def _claimed(directory: Path, limits: SpoolLimits, disk: Disk, *, durable: bool) -> tuple[Slot, list[Slot]]:

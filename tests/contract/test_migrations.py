@@ -14,19 +14,22 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect, text
 
 from core.errors import InvalidSettingsError, StoreUnavailableError
 from core.queries import DataFilter, EventFilter, PageRequest
 from core.stores.dialects import dialect_of
 from core.stores.dialects.postgresql import postgresql_metadata
 from core.stores.migrate import migrate
+from core.stores.revision import check_revision
 from core.stores.schema import metadata
 from core.stores.sql import SqlEventStore
 from tests import databases
 from tests.builders import event
 
 ROOT = Path(__file__).parents[2]
+MIGRATIONS = ROOT / "core" / "stores" / "migrations"
 MIGRATE = """
 import sys
 from core.stores.engine import open_engine
@@ -55,6 +58,22 @@ def new_database(request: pytest.FixtureRequest, path: Path) -> Iterator[Engine]
     with ExitStack() as stack:
         url = stack.enter_context(databases.throwaway(server)) if server else f"sqlite:///{path}"
         yield stack.enter_context(databases.opened(url))
+
+
+def test_a_process_that_only_looks_knows_the_newest_revision(engine: Engine) -> None:
+    migrate(engine)
+    assert check_revision(engine) == {"revision": ScriptDirectory(str(MIGRATIONS)).get_current_head()}
+
+
+def test_a_database_at_another_revision_is_told_with_what_to_do(new_database: Engine) -> None:
+    with pytest.raises(StoreUnavailableError):
+        check_revision(new_database)  # no table yet
+    migrate(new_database)
+    assert check_revision(new_database)
+    with new_database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(StoreUnavailableError, match=r"revision 0001 .*: run `audit-log migrate`"):
+        check_revision(new_database)
 
 
 def differences(connection: Connection) -> list[Any]:

@@ -88,7 +88,7 @@ def test_a_deleted_message_never_comes_back(queue: InMemoryQueue, clock: FakeClo
     clock.now += 1000
 
     assert take(queue) == []
-    assert queue.state() == QueueState(waiting=0, in_flight=0, dead_letters=0, oldest_age_seconds=0)
+    assert queue.state() == QueueState(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
 
 
 def test_a_message_that_comes_back_is_received_before_younger_ones(queue: InMemoryQueue, clock: FakeClock) -> None:
@@ -141,7 +141,7 @@ def test_a_message_received_too_often_becomes_a_dead_letter(
     assert counts == [[1, 1], [2, 2], [3, 3]]
     assert dead_letters.bodies == [event(1).model_dump_json(), event(2).model_dump_json()]
     assert [message.receive_count for message in dead_letters.messages] == [3, 3]
-    assert queue.state() == QueueState(waiting=0, in_flight=0, dead_letters=2, oldest_age_seconds=0)
+    assert queue.state() == QueueState(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
 
 
 def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: InMemoryQueue, clock: FakeClock) -> None:
@@ -203,14 +203,15 @@ def test_the_state_has_the_age_of_the_oldest_message_that_is_not_dealt_with(
     queue.publish([event(1)])
     clock.now += 10
     queue.publish([event(2)])
+    size = 2 * len(event(1).to_json())
     oldest = receipts(take(queue, 1))
-    assert queue.state() == QueueState(waiting=1, in_flight=1, dead_letters=0, oldest_age_seconds=10)
+    assert queue.state() == QueueState(waiting=1, in_flight=1, oldest_age_seconds=10, bytes=size)
 
     queue.retry_after(oldest, 0)
     assert numbers(take(queue, 1)) == [1]
     clock.now += 40
     take(queue, 1)
-    assert queue.state() == QueueState(waiting=1, in_flight=1, dead_letters=0, oldest_age_seconds=50)
+    assert queue.state() == QueueState(waiting=1, in_flight=1, oldest_age_seconds=50, bytes=size)
 
 
 def test_a_message_whose_retry_and_timeout_are_both_over_is_received_once(

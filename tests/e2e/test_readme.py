@@ -92,7 +92,7 @@ def test_the_answer_shown_for_a_post_is_the_one_that_comes(shown: dict[str, str]
     head, _, body = shown[block_with("POST", "/event ", "-i")].partition("\n\n")
     assert printed_head.splitlines()[0] == head.splitlines()[0]
     assert json.loads(printed_body).keys() == json.loads(body).keys()
-    assert f"location: /event/{json.loads(body)['event_id']}" in head
+    assert f"Location: /event/{json.loads(body)['event_id']}" in head
 
 
 def test_every_query_finds_what_was_posted_before(shown: dict[str, str]) -> None:

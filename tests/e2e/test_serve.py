@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import sqlite3
 import stat
 import time
@@ -92,7 +93,7 @@ def test_a_kill_while_clients_post_loses_no_accepted_event(tmp_path: Path, spool
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert "the spool has events of an earlier process" in service.log
-        assert httpx.get(f"{service.url}/ready").json()["checks"]["queue"]["spool"]["mode"] == spool
+        assert httpx.get(f"{service.url}/ready").json()["checks"]["spool"]["mode"] == spool
 
 
 def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
@@ -131,6 +132,20 @@ def test_a_restart_keeps_tokens_and_events_and_their_secret_to_itself(tmp_path: 
         assert (found.status_code, found.json()["event_id"]) == (200, event_id)
         secret = (tmp_path / "data" / "jwt-secret").read_text().strip()
         assert secret not in service.log
+
+
+def test_metrics_are_on_a_port_of_their_own_and_the_service_does_without_if_it_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service:
+            assert "metrics are not shown" in service.log
+            assert httpx.get(f"{service.url}/metrics").status_code == 404
+            assert httpx.get(f"{service.url}/ready").json()["status"] == "ready"
+    with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service, service.client() as client:
+        assert client.post("/event", json=new_event()).status_code == 202
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        accepted = 'audit_log_http_request_seconds_count{method="POST",route="/event",status="2xx"} 1.0'
+        assert accepted in metrics
 
 
 def test_a_connection_serves_more_than_one_request(service: Service) -> None:

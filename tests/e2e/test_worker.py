@@ -1,6 +1,7 @@
 """`audit-log serve` and `audit-log worker` on a real broker, as processes of their own."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -103,7 +104,7 @@ def test_a_worker_shows_how_it_is_and_serves_nothing_else(tmp_path: Path, settin
     with start(tmp_path, settings, "worker") as worker:
         assert httpx.get(f"{worker.url}/health").json()["status"] == "ok"
         ready = httpx.get(f"{worker.url}/ready").json()
-        assert (ready["status"], sorted(ready["checks"])) == ("ready", ["consumer", "queue", "store"])
+        assert (ready["status"], sorted(ready["checks"])) == ("ready", ["consumer", "migrations", "queue", "store"])
         metrics = httpx.get(f"{worker.url}/metrics").text
         assert 'audit_log_events_total{outcome="stored"} 0.0' in metrics
         assert "audit_log_unaccounted_events 0.0" in metrics
@@ -158,6 +159,19 @@ def test_events_are_refused_with_retry_after_while_the_broker_is_away(tmp_path: 
         assert "hidden-word" not in answer.text + client.get("/ready").text + api.log
 
 
+def test_each_of_several_processes_has_its_metrics_on_a_port_of_its_own(tmp_path: Path, settings: Settings) -> None:
+    def processes() -> set[float]:
+        return {started_at(port) for port in (first, first + 1)} - {0.0}
+
+    first = free_port()
+    with start(tmp_path, settings, "serve", "--workers", "2", "--metrics-port", str(first)) as api:
+        children = Path(f"/proc/{api.process.pid}/task/{api.process.pid}/children")
+        before = eventually(lambda: len(processes()) == 2 and processes())
+        os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
+        assert eventually(lambda: len(processes()) == 2 and len(processes() & before) == 1)
+        assert httpx.get(f"http://127.0.0.1:{first}/ready").json()["status"] == "ready"
+
+
 def test_one_of_several_processes_that_dies_is_started_again(tmp_path: Path, settings: Settings) -> None:
     with start(tmp_path, settings, "serve", "--workers", "2") as api:
         children = f"/proc/{api.process.pid}/task/{api.process.pid}/children"
@@ -169,6 +183,18 @@ def test_one_of_several_processes_that_dies_is_started_again(tmp_path: Path, set
 
 def event_body(number: int) -> dict[str, Any]:
     return {"event_type": "worker", "customer_id": 1, "event_data": {"number": number}}
+
+
+def started_at(port: int) -> float:
+    """When the process behind this metrics port was started; 0: there is none."""
+    try:
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    except httpx.TransportError:
+        return 0.0
+    found = re.search(r"^process_start_time_seconds (\S+)$", metrics, re.MULTILINE)
+    assert found
+    assert 'audit_log_check_ok{check="queue"} 1.0' in metrics
+    return float(found[1])
 
 
 def stored(worker: Service) -> bool:

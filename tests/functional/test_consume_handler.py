@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreUnavailableError
+from core.ports import Count, Measure
 from core.queries import EventFilter, PageRequest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.consume_events import BatchResponse, SqsEvent, lambda_consumer
 from tests.builders import event, sqs_event
-from tests.fakes import FakeStore
+from tests.fakes import FakeMeter, FakeStore
 
 SAMPLE = Path(__file__).parents[1] / "events" / "sqs_batch.json"
 
@@ -116,6 +117,30 @@ def test_a_store_that_goes_down_between_single_events_fails_the_batch_and_a_retr
     store.calls_left = 10
     assert failures(consume(services, batch)) == ["m2"]
     assert list(store.events) == [event(1).event_id, event(3).event_id]
+
+
+def test_what_became_of_a_batch_is_counted_and_measured(settings: Settings, store: FakeStore) -> None:
+    meter = FakeMeter()
+    stored_at = event(1).received_at.timestamp() + 2.5
+    services = Services(settings, writer=store, meter=meter, clock=lambda: stored_at)
+    conflicting = event(1, event_type="another.type").model_dump_json()
+    sqs = sqs_event(*bodies(1, 2, 2), conflicting, "no event")
+    sqs["Records"][3]["attributes"]["ApproximateReceiveCount"] = "2"
+
+    consume(services, sqs)
+
+    assert {what: count for what, count in meter.counts.items() if count} == {
+        Count.STORED: 2, Count.DUPLICATE: 1, Count.CONFLICT: 1, Count.REFUSED: 1, Count.RETRIED: 1,
+    }  # fmt: skip
+    assert meter.values[Measure.BATCH_EVENTS] == [4]
+    assert len(meter.values[Measure.STORE_SECONDS]) == 1
+    assert meter.values[Measure.ACCEPTED_TO_STORED_SECONDS] == pytest.approx([2.5, 2.5])
+
+
+def test_a_clock_that_is_behind_makes_no_age_negative(settings: Settings, store: FakeStore) -> None:
+    meter = FakeMeter()
+    consume(Services(settings, writer=store, meter=meter, clock=lambda: 0), sqs_event(*bodies(1)))
+    assert meter.values[Measure.ACCEPTED_TO_STORED_SECONDS] == [0]
 
 
 def test_what_an_event_holds_is_not_logged(

@@ -120,7 +120,7 @@ def test_the_delay_of_a_retry_has_a_limit(handler: ConsumeHandler, store: FakeSt
 
 
 def test_messages_wait_uncounted_for_a_store_that_is_down(
-    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
+    queue: InMemoryQueue, dead_letters: FakeDeadLetters, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
 ) -> None:
     store.down = True
     queue.publish([event(1), event(2)])
@@ -131,7 +131,7 @@ def test_messages_wait_uncounted_for_a_store_that_is_down(
     store.down = False
     seconds_until_next_batch(taking, clock)
     assert list(store.events.values()) == [event(1), event(2)]
-    assert queue.state().dead_letters == 0
+    assert dead_letters.messages == []
 
 
 def test_the_log_says_once_that_the_store_is_down_and_once_that_it_is_back(
@@ -186,7 +186,7 @@ def test_a_broker_that_is_away_is_waited_for_and_the_log_says_so_once(
 
 
 def test_the_batch_of_a_handler_with_a_bug_comes_again_until_it_is_given_up(
-    queue: InMemoryQueue, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    queue: InMemoryQueue, dead_letters: FakeDeadLetters, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue.publish([event(1), event(2)])
     taking = consumer(queue, raise_bug)
@@ -195,6 +195,6 @@ def test_the_batch_of_a_handler_with_a_bug_comes_again_until_it_is_given_up(
     clock.now += 4
     assert taking.take_batch(wait=0) == 0
 
-    assert queue.state().dead_letters == 2
+    assert len(dead_letters.messages) == 2
     assert [record.exc_info is not None for record in caplog.records] == [True, True, True, False]
     assert caplog.records[-1].message == "events became dead letters"

@@ -25,7 +25,8 @@ class Running:
     """A supervised consumer in its threads; `steps` come before the handler, one per batch."""
 
     def __init__(self, handler: ConsumeHandler, **limits: Any) -> None:
-        self.queue = InMemoryQueue(FakeDeadLetters(), QueueLimits(visibility_timeout=0.05, max_receives=1000))
+        self.dead_letters = FakeDeadLetters()
+        self.queue = InMemoryQueue(self.dead_letters, QueueLimits(visibility_timeout=0.05, max_receives=1000))
         self.steps: list[Callable[[], object]] = []
         self._handler = handler
         quick = {"batch_window": 0, "poll": 0.01, "first_retry": 0.01, "store_retry": 0.01, "restart_delay": 0.01}
@@ -134,7 +135,7 @@ def test_nothing_is_lost_or_stored_twice_whatever_goes_wrong(handler: ConsumeHan
     until(lambda: not running.steps and running.queue.state().waiting + running.queue.state().in_flight == 0)
     running.supervisor.stop(timeout=20)
     assert len(store.events) == sum(store.batches) == 300
-    assert running.queue.state().dead_letters == 0
+    assert running.dead_letters.messages == []
 
 
 def test_a_stop_lets_the_batch_at_hand_finish_and_takes_no_other(running: Running, store: FakeStore) -> None:

@@ -11,7 +11,7 @@ import pytest
 from core.errors import InvalidSettingsError, QueueFullError, QueueUnavailableError
 from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.spool.slot import SLOT_SHIFT, SpoolLimits
-from local_runner.spool.spool import DiskSpool, open_spool
+from local_runner.spool.spool import DiskSpool, check_spool, open_spool
 from tests.builders import event
 from tests.fakes import FakeClock, FakeDeadLetters
 from tests.spooling import FaultyDisk
@@ -166,6 +166,25 @@ def test_the_thread_syncs_and_removes_by_itself_and_says_once_that_it_cannot(
     assert [record.message for record in caplog.records] == [
         "the spool cannot be put on disk; what is in doubt is written again"
     ]
+    spool.close()
+
+
+def test_a_disk_that_does_not_sync_is_a_check_that_fails_until_it_does(tmp_path: Path) -> None:
+    def fails() -> bool:
+        try:
+            check_spool(spool)
+        except QueueUnavailableError:
+            return True
+        return False
+
+    faulty = FaultyDisk()
+    spool = DiskSpool(tmp_path / "spool", "process", disk=faulty.disk)
+    assert check_spool(spool)["mode"] == "process"
+    faulty.sync_fails = True
+    spool.append([b"one"], 1.0)
+    until(fails)
+    faulty.sync_fails = False
+    until(lambda: not fails())
     spool.close()
 
 

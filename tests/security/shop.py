@@ -14,7 +14,7 @@ from core.wiring import Services
 from functions import create_event, query_events, token
 from functions.endpoint import Operation, lambda_handler
 from tests.builders import basic, new_event, proxy_event
-from tests.fakes import FakeClients, FakeClock, FakeQueue, FakeStore
+from tests.fakes import FakeClients, FakeClock, FakeMeter, FakeQueue, FakeStore
 from tests.service import AUDIT_LOG, environment
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -30,11 +30,12 @@ class Shop:
         self.clock = FakeClock(NOW.timestamp())
         self.queue = FakeQueue()
         self.store = FakeStore()
+        self.meter = FakeMeter()
         usual = {"auth": "clients", "rate_limit_failed_logins": "1000/minute"}
         self.services = Services(
             settings.model_copy(update={**usual, **changes}),
             clients=self.clients, clock=self.clock, publisher=self.queue, reader=self.store, writer=self.store,
-            checks={},
+            checks={}, meter=self.meter,
         )  # fmt: skip
 
     def change(self, client: Client) -> None:

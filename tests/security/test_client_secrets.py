@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from core.clients import Authenticator, act, create, rotate
 from core.errors import InvalidClientError
+from core.ports import Count
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
@@ -37,6 +38,15 @@ def refused_with(shop: Shop, client_id: str, secret: str) -> tuple[int, str, str
 
 def test_the_right_secret_gets_a_token_as_a_control_of_all_below(shop: Shop) -> None:
     assert shop.login(shop.client.client_id, shop.secret)["statusCode"] == 200
+
+
+def test_tokens_that_are_issued_denied_and_refused_are_counted(shop: Shop) -> None:
+    token_text = shop.login(shop.client.client_id, shop.secret)["token"]
+    shop.login(shop.client.client_id, "als_wrong")
+    shop.login(shop.disabled.client_id, shop.disabled_secret)
+    assert shop.read(token_text) == 200
+    assert shop.read(token_text + "x") == 401
+    assert shop.meter.counts == {Count.TOKEN_ISSUED: 1, Count.TOKEN_DENIED: 2, Count.TOKEN_REFUSED: 1}
 
 
 def test_unknown_disabled_and_wrong_are_told_apart_by_nothing(shop: Shop) -> None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Lock, Thread
-from time import sleep
+from time import monotonic, sleep
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -98,12 +98,13 @@ class ConfirmedProducer:
         """How many partitions each topic has.
 
         Raises:
-            QueueUnavailableError: no broker answers.
+            QueueUnavailableError: no broker answers within `timeout` seconds.
         """
         producer = self._running()
+        deadline = monotonic() + timeout
         self._reach.require(timeout)
         try:
-            return partitions(producer, timeout)
+            return partitions(producer, max(0.0, deadline - monotonic()))
         except KafkaException as exc:
             raise unavailable() from exc
 

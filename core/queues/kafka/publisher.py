@@ -1,12 +1,13 @@
 """Puts events into Kafka, and returns when the brokers have them."""
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
 from core.errors import QueueUnavailableError
 from core.models import Event
 from core.queues.kafka.address import Address
-from core.queues.kafka.lag import behind
+from core.queues.kafka.lag import Lag
 from core.queues.kafka.producer import ConfirmedProducer, Record
 
 PUBLISH_SECONDS: Final = 5.0
@@ -27,6 +28,7 @@ class KafkaPublisher:
         """
         self._address = Address.parse(url)
         self._timeout = timeout
+        self._lag = Lag(self._address)
         self._producer = ConfirmedProducer(self._address, "audit-log publisher", timeout)
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -35,19 +37,19 @@ class KafkaPublisher:
         self._producer.send([Record(topic, str(event.customer_id).encode(), event.to_json()) for event in events])
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: a broker answers and has the topics; how many messages wait and were given up."""
-        address = self._address
+        """Implements `Check`: a broker answers and has the topics; how many messages wait and were given up.
+
+        The whole of it takes no longer than a publish may.
+        """
+        address, deadline = self._address, time.monotonic() + self._timeout
         there = self._producer.partitions(self._timeout)
         for topic in (address.topic, address.dead_letters):
             if topic not in there:
                 raise QueueUnavailableError(f"Kafka has no topic {topic}: create it, or restart the service.")
-
-        def waiting(topic: str, group: str) -> int:
-            return behind(address, topic, group, there[topic], self._timeout)
-
+        behind = self._lag.behind({topic: there[topic] for topic in (address.topic, address.dead_letters)}, deadline)
         return {
-            "waiting": waiting(address.topic, address.group),
-            "dead_letters": waiting(address.dead_letters, address.redrive_group),
+            "waiting": behind[address.topic],
+            "dead_letters": behind[address.dead_letters],
             "partitions": there[address.topic],
         }
 

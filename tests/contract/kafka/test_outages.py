@@ -38,6 +38,17 @@ def test_an_unreachable_broker_is_told_within_the_bound_and_found_when_it_is_the
         assert publisher.check()["partitions"] == 6
 
 
+def test_a_check_of_slow_brokers_ends_within_its_bound(cluster: MockCluster) -> None:
+    with queue_url(cluster) as url, closing(KafkaPublisher(url, timeout=2.0)) as publisher:
+        sooner_or_later(publisher.check)
+        cluster.answer_after(900)
+        with seconds_below(2.6):
+            publisher.check()  # three answers one after the other would be beyond it
+        cluster.answer_after(1500)
+        with seconds_below(2.6), pytest.raises(QueueUnavailableError):
+            publisher.check()
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_broker_that_is_away_costs_little_and_is_found_again(cluster: MockCluster, part: Any) -> None:
     bound = {} if part is KafkaSource else {"timeout": 1.0}
