@@ -9,8 +9,20 @@ from pydantic import BaseModel
 from core.models import Event, NewEvent
 from core.queries import Page
 from core.tokens import READ, WRITE
-from functions import create_event, create_events, docs, get_event, health, jwks, oauth_token, query_events, token
+from functions import (
+    create_event,
+    create_events,
+    docs,
+    export_events,
+    get_event,
+    health,
+    jwks,
+    oauth_token,
+    query_events,
+    token,
+)
 from functions.endpoint import Operation
+from functions.event_lines import MEDIA_TYPES
 from functions.posted import JSON, NDJSON
 from functions.query_string import Parameter
 
@@ -26,7 +38,7 @@ class Route:
     operation: Operation
     summary: str
     answers: Mapping[int, type[BaseModel] | str]
-    """By status: the model of the JSON, or the media type of anything else."""
+    """By status: the model of the JSON, or the media types of anything else, separated as in an Accept header."""
     problems: tuple[int, ...] = ()
     scope: str | None = None
     """What a bearer token must allow."""
@@ -61,6 +73,10 @@ ROUTES: Final = (
     Route(
         "GET", "/event", query_events.query_events, "Find events",
         {200: Page}, (422, 503), scope=READ, parameters=query_events.PARAMETERS,
+    ),
+    Route(
+        "GET", "/event/export", export_events.export_events, "Export events",
+        {200: ", ".join(MEDIA_TYPES.values())}, (422, 503), scope=READ, parameters=export_events.PARAMETERS,
     ),
     Route(
         "GET", "/event/{event_id}", get_event.get_event, "Look up one event",

@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from threading import get_ident
 from typing import Any, Final
 
@@ -77,6 +78,12 @@ class SqlEventStore:
             total_relation="eq" if total <= COUNT_LIMIT else "gte",
         )
 
+    def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        """See `EventReader.read`."""
+        with connected(self._engine) as connection:
+            rows = connection.execute(self._page_query(self._condition(event_filter), page)).mappings()
+            return [Event.model_construct(**row) for row in islice(rows, page.limit)]
+
     def get(self, event_id: str) -> Event | None:
         """See `EventReader.get`."""
         try:
@@ -120,6 +127,8 @@ class SqlEventStore:
             conditions.append(events.c.timestamp_utc >= wanted.start)
         if wanted.end is not None:
             conditions.append(events.c.timestamp_utc <= wanted.end)
+        if wanted.received_until is not None:
+            conditions.append(events.c.received_at <= wanted.received_until)
         conditions.extend(self._dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data)
         return and_(true(), *conditions)
 
