@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -38,7 +39,7 @@ def gateway(services: Services) -> FakeGateway:
     return FakeGateway(services)
 
 
-def ask(gateway: FakeGateway, *query: tuple[str, str], **parts: str | None) -> Answer:
+def ask(gateway: FakeGateway, *query: tuple[str, str], **parts: Any) -> Answer:
     return gateway.call(export_events, path="/event/export", query=query, **parts)
 
 
