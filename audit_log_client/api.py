@@ -88,6 +88,10 @@ class Api:
             following = response.links.get("next", {}).get("url")
             url = str(response.url.join(following)) if following else ""
 
+    def check(self) -> None:
+        """Whether the service answers, and takes the credentials."""
+        _accepted(self._call("GET", "/health"))
+
     def close(self) -> None:
         """Give back the connections."""
         self._http.close()

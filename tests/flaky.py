@@ -21,7 +21,7 @@ def unreachable(request: httpx.Request) -> httpx.Response:
 
 
 class FlakyService:
-    """Gives tokens and takes batches. `faults` are used up, one a request, before it behaves; of `lose` only the answer is lost."""
+    """Gives tokens and takes batches. `faults` come first, one a request; of `lost_answers` the events are kept."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
