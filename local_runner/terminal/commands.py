@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from core.errors import InvalidFieldsError
 from local_runner.terminal.options import ClientId, Customers, EventTypes, Since, Until, Url, Where, connected, filters
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
@@ -77,8 +78,7 @@ def tail(  # noqa: PLR0913
 def send(  # noqa: PLR0913
     *,
     file: Annotated[
-        Path | None,
-        typer.Argument(help="One event as JSON on each line; - is standard input.", allow_dash=True, dir_okay=False),
+        typer.FileBinaryRead | None, typer.Argument(help="One event as JSON on each line; - is standard input.")
     ] = None,
     event_type: Annotated[str | None, typer.Option(help="Send one event of this type instead.")] = None,
     customer: Annotated[int | None, typer.Option(help="Its customer.")] = None,
@@ -97,20 +97,23 @@ def send(  # noqa: PLR0913
     """
     from local_runner.terminal.sending import one_event, send_lines  # noqa: PLC0415
 
-    if (file is None) == (event_type is None):
-        raise typer.BadParameter("name a file of events, or --event-type, --customer and --data of one")
-    if event_type is not None:
-        if customer is None or data is None:
-            raise typer.BadParameter("--event-type, --customer and --data go together")
+    if file is None:
+        if event_type is None or customer is None or data is None:
+            raise typer.BadParameter("name a file of events, or --event-type, --customer and --data of one")
         event = one_event(event_type, customer, data, timestamp)
         with connected(url, client_id) as api:
             receipt = api.send([event])
-        _on_end(list(receipt.rejected.values()))
+        if receipt.rejected:
+            raise InvalidFieldsError("The event was not accepted.", [{"loc": [], "msg": receipt.rejected[0]}])
         typer.echo(receipt.accepted[0])
         return
-    with _input(file) as (stream, size), connected(url, client_id) as api, _bar("sending", size) as (advance, say):
-        known_as = name or (None if size is None else str(Path(str(file)).resolve()))
-        sent = send_lines(api, stream, known_as, lambda number, why: say(f"line {number}: {why}"), advance)
+    if any(option is not None for option in (event_type, customer, data, timestamp)):
+        raise typer.BadParameter("the events of a file say themselves what they are: leave the other options out")
+    path = Path(file.name)
+    is_file = path.is_file()
+    known_as = name or (str(path.resolve()) if is_file else None)
+    with connected(url, client_id) as api, _bar("sending", path.stat().st_size if is_file else None) as (advance, say):
+        sent = send_lines(api, file, known_as, lambda number, why: say(f"line {number}: {why}"), advance)
     typer.echo(f"{sent.accepted:,} accepted, {sent.rejected:,} not", err=True)
     if sent.rejected:
         raise typer.Exit(1)
@@ -143,26 +146,6 @@ def export(  # noqa: PLR0913
 
 def _on_outage(message: str) -> None:
     typer.echo(f"{message} Waiting for it.", err=True)
-
-
-def _on_end(reasons: list[str]) -> None:
-    if reasons:
-        typer.secho(f"audit-log: not accepted: {reasons[0]}", fg="red", err=True)
-        raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def _input(file: Path | None) -> Iterator[tuple[BinaryIO, int | None]]:
-    """The stream and its size in bytes; the size of standard input is not known."""
-    if str(file) == "-":
-        yield sys.stdin.buffer, None
-        return
-    try:
-        stream = Path(str(file)).open("rb")
-    except OSError as exc:
-        raise typer.BadParameter(f"cannot be read: {exc.strerror}", param_hint="FILE") from None
-    with stream:
-        yield stream, Path(str(file)).stat().st_size
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import Final
 from audit_log_client import Api, Filters, StoredEvent, UnavailableError
 
 OVERLAP: Final = 60
-"""Seconds. Events are listed by their own time, not by that of their coming: one that comes later than this is missed."""
+"""Seconds. Events are listed by their own time, not that of their coming: one that comes later than this is missed."""
 
 
 class Follower:
