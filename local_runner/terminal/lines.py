@@ -24,7 +24,7 @@ _UNTIMED: Final = (
 
 @dataclass(slots=True)
 class Batch:
-    """Lines to be sent together, with their numbers; why others cannot be, by number; the bytes that were read so far."""
+    """Lines to be sent together, with their numbers; why others cannot be, by number; the bytes that were read."""
 
     numbers: list[int] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
