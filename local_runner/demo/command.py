@@ -57,7 +57,7 @@ def _service(port: int, data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _tell(url: str) -> None:
-    """Send the story, and wait until the service has it."""
+    """Send the story; when this returns the service has accepted it."""
     from audit_log_client import AuditLog  # noqa: PLC0415 - as above
     from local_runner.demo.story import story  # noqa: PLC0415
 

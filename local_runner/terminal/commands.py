@@ -109,7 +109,7 @@ def send(  # noqa: PLR0913
         return
     if any(option is not None for option in (event_type, customer, data, timestamp)):
         raise typer.BadParameter("the events of a file say themselves what they are: leave the other options out")
-    path = Path(file.name)
+    path = Path(getattr(file, "name", "-"))  # standard input need not have one
     is_file = path.is_file()
     known_as = name or (str(path.resolve()) if is_file else None)
     with connected(url, client_id) as api, _bar("sending", path.stat().st_size if is_file else None) as (advance, say):
