@@ -10,8 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from audit_log_client import Api, Filters, StoredEvent
 from audit_log_client.models import MAX_BATCH_EVENTS
