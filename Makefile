@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint audit format chalice-local load-test bench faults docker lock clean
+.PHONY: help install run test lint audit format chalice-local load-test bench faults demo docker lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, import-linter
 audit: $(VENV)/.installed-dev  ## known vulnerabilities of the dependencies, and bandit over the code
 	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.txt
 	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement dev-requirements.txt
-	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml core functions local_runner chalice_config/app.py
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml audit_log_client core functions local_runner chalice_config/app.py
 
 format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 	@$(BIN)/ruff format .
@@ -38,6 +38,9 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
 
 chalice-local: $(VENV)/.installed-dev  ## the same service under Chalice's local server
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec chalice --project-dir chalice_config local --port 8001
+
+demo: install  ## the service with a month of made-up events to look at, and where to look
+	@exec $(BIN)/audit-log demo
 
 load-test: install  ## load a service that is already running (ARGS="--requests 20000 --connections 64")
 	@$(BIN)/audit-log load-test $(ARGS)

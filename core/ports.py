@@ -133,6 +133,13 @@ class EventReader(Protocol):
             StoreUnavailableError: trying again later helps.
         """
 
+    def read(self, event_filter: "EventFilter", page: "PageRequest") -> list[Event]:
+        """The events of one page as `find` has them, without counting all that match: for reading many pages on end.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
     def get(self, event_id: str) -> Event | None:
         """The event with this id.
 

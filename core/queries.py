@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
 from core.models import Event, EventId, Timestamp
 from core.strict_json import MAX_INTEGER
@@ -30,6 +30,7 @@ class EventFilter(BaseModel):
     start: int | None = Field(default=None, description="First Unix second that counts.")
     end: int | None = Field(default=None, description="Last Unix second that counts.")
     data: tuple[DataFilter, ...] = ()
+    received_until: AwareDatetime | None = Field(default=None, description="The last moment of reception that counts.")
     visible_customers: tuple[int, ...] | None = Field(
         default=None, description="The only customers the reader may see; None: all."
     )

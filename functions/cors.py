@@ -11,7 +11,7 @@ from core.wiring import Services
 from functions.http import MethodNotAllowedError, Request, Response
 
 _ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key"
-_EXPOSED_HEADERS: Final = "Location, Retry-After, X-Request-Id"
+_EXPOSED_HEADERS: Final = "Link, Location, Retry-After, X-Request-Id"
 _MAX_AGE_SECONDS: Final = 600
 
 

@@ -4,8 +4,8 @@ from core.tokens import READ
 from core.wiring import Services
 from functions.auth import authenticate
 from functions.endpoint import lambda_handler
+from functions.event_filters import FILTERS, event_filter
 from functions.http import Request, Response
-from functions.query_events import FILTERS, event_filter
 from functions.query_string import QueryString
 
 

@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from core import __version__
 from functions.create_event import Queued
+from functions.export_events import export_events
 from functions.http import PROBLEM, Problem
 from functions.posted import JSON, NDJSON
 from functions.query_string import EVENT_DATA
@@ -30,6 +31,11 @@ _HEADERS: Final[dict[int, JsonObject]] = {
     403: _CHALLENGE,
     429: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
     503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+}
+_NEXT: Final[JsonObject] = {
+    "description": 'Where the next part is: <...>; rel="next" (RFC 8288). The last part has none.',
+    "schema": _STRING,
+    "required": False,
 }
 _IDEMPOTENCY_KEY: Final[JsonObject] = {
     "name": "Idempotency-Key",
@@ -135,9 +141,11 @@ def _response(route: Route, status: int, references: References) -> JsonObject:
     }
     if answer is Queued:
         headers["Location"] = {"description": "Where the event will be.", "schema": _STRING}
+    if route.operation is export_events and status == HTTPStatus.OK:
+        headers["Link"] = _NEXT
     if isinstance(answer, str):
-        content: JsonObject = {answer: {}}
+        content: JsonObject = {media_type: {} for media_type in answer.split(", ")}
     else:
         content = {PROBLEM if answer is Problem else JSON: {"schema": references[answer, "serialization"]}}
-    required = {name: {"required": True, **header} for name, header in headers.items()}
-    return {"description": HTTPStatus(status).phrase, "headers": required, "content": content}
+    described = {name: {"required": True, **header} for name, header in headers.items()}
+    return {"description": HTTPStatus(status).phrase, "headers": described, "content": content}

@@ -15,6 +15,7 @@ from functions import (
     create_events,
     docs,
     event_summary,
+    export_events,
     get_event,
     health,
     jwks,
@@ -24,6 +25,8 @@ from functions import (
     viewer,
 )
 from functions.endpoint import Operation
+from functions.event_filters import FILTERS
+from functions.event_lines import MEDIA_TYPES
 from functions.posted import JSON, NDJSON
 from functions.query_string import Parameter
 
@@ -39,7 +42,7 @@ class Route:
     operation: Operation
     summary: str
     answers: Mapping[int, type[BaseModel] | str]
-    """By status: the model of the JSON, or the media type of anything else."""
+    """By status: the model of the JSON, or the media types of anything else, separated as in an Accept header."""
     problems: tuple[int, ...] = ()
     scope: str | None = None
     """What a bearer token must allow."""
@@ -77,7 +80,11 @@ ROUTES: Final = (
     ),
     Route(
         "GET", "/event/summary", event_summary.summarize_events, "Count events over time and by what they are",
-        {200: Summary}, (422, 503), scope=READ, parameters=query_events.FILTERS,
+        {200: Summary}, (422, 503), scope=READ, parameters=FILTERS,
+    ),
+    Route(
+        "GET", "/event/export", export_events.export_events, "Export events",
+        {200: ", ".join(MEDIA_TYPES.values())}, (422, 503), scope=READ, parameters=export_events.PARAMETERS,
     ),
     Route(
         "GET", "/event/{event_id}", get_event.get_event, "Look up one event",

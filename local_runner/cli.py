@@ -16,10 +16,12 @@ from local_runner import logs
 from local_runner.backup_command import backup
 from local_runner.client_commands import app as client_app
 from local_runner.dead_letter_commands import app as dead_letter_app
+from local_runner.demo.command import demo
 from local_runner.load_command import load_test
 from local_runner.partitions_command import app as partitions_app
 from local_runner.reconcile_command import reconcile
 from local_runner.secret import with_secret
+from local_runner.terminal import commands
 
 app = typer.Typer(
     help="The Audit Log Service: who did what and when. Settings come from AUDIT_LOG_* in the environment.",
@@ -28,6 +30,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("load-test")(load_test)
+app.command()(commands.query)
+app.command()(commands.tail)
+app.command()(commands.send)
+app.command()(commands.export)
+app.command()(demo)
 app.command()(backup)
 app.command()(reconcile)
 app.add_typer(client_app, name="client")

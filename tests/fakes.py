@@ -126,6 +126,9 @@ class FakeStore:
             total_relation="eq" if len(found) <= COUNT_LIMIT else "gte",
         )
 
+    def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        return self.find(event_filter, page).events
+
     def get(self, event_id: str) -> Event | None:
         self._reach()
         return self.events.get(event_id)
@@ -255,6 +258,7 @@ def _matches(event: Event, wanted: EventFilter) -> bool:
         and (wanted.visible_customers is None or event.customer_id in wanted.visible_customers)
         and (wanted.start is None or event.timestamp_utc >= wanted.start)
         and (wanted.end is None or event.timestamp_utc <= wanted.end)
+        and (wanted.received_until is None or event.received_at <= wanted.received_until)
         and all(_has(event.event_data, data_filter) for data_filter in wanted.data)
     )
 

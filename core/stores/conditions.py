@@ -8,7 +8,7 @@ from core.stores.schema import events
 
 
 def on_columns(wanted: EventFilter) -> ColumnElement[bool]:
-    """All of the filter that indexes know: types, customers, time."""
+    """All of the filter that is in columns of its own: types, customers, times."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.event_types:
         conditions.append(events.c.event_type.in_(wanted.event_types))
@@ -18,6 +18,8 @@ def on_columns(wanted: EventFilter) -> ColumnElement[bool]:
         conditions.append(events.c.timestamp_utc >= wanted.start)
     if wanted.end is not None:
         conditions.append(events.c.timestamp_utc <= wanted.end)
+    if wanted.received_until is not None:
+        conditions.append(events.c.received_at <= wanted.received_until)
     return and_(true(), *conditions)
 
 

@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from threading import get_ident
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from core.queries import EventFilter, Matches, PageRequest
 from core.stores import tallies
 from core.stores.conditions import on_columns, on_data
 from core.stores.connection import connected
-from core.stores.dialects import IdTakenError, dialect_of
+from core.stores.dialects import Access, IdTakenError, dialect_of
 from core.stores.schema import events
 from core.strict_json import MAX_INTEGER
 
@@ -81,12 +82,7 @@ class SqlEventStore:
         """See `EventReader.find`."""
         with connected(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
-            wanted = _less_implied(event_filter, page)
-            if access.combinations is None:
-                condition = and_(self._condition(wanted), access.condition)
-                query = self._page_query(condition, page, access.page_hint)
-            else:
-                query = self._merged_query(wanted, access.combinations, page)
+            query = self._rows_query(event_filter, page, access)
             rows = connection.execute(query).mappings().all()
             more = len(rows) > page.limit
             if not more and page.after is None and (rows or not page.offset):
@@ -102,6 +98,13 @@ class SqlEventStore:
             total_count=min(total, COUNT_LIMIT),
             total_relation="eq" if total <= COUNT_LIMIT else "gte",
         )
+
+    def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        """See `EventReader.read`."""
+        with connected(self._engine) as connection:
+            access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
+            rows = connection.execute(self._rows_query(event_filter, page, access)).mappings()
+            return [Event.model_construct(**row) for row in islice(rows, page.limit)]
 
     def get(self, event_id: str) -> Event | None:
         """See `EventReader.get`."""
@@ -123,6 +126,13 @@ class SqlEventStore:
             query = self._dialect.by_ids(wanted[start : start + _IDS_PER_QUERY])
             found |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
         return found
+
+    def _rows_query(self, event_filter: EventFilter, page: PageRequest, access: Access) -> Select[Any]:
+        """The events of a page, and one more if another page follows."""
+        wanted = _less_implied(event_filter, page)
+        if access.combinations is None:
+            return self._page_query(and_(self._condition(wanted), access.condition), page, access.page_hint)
+        return self._merged_query(wanted, access.combinations, page)
 
     def _page_query(self, condition: ColumnElement[bool], page: PageRequest, hint: str) -> Select[Any]:
         query = _hinted(select(events), hint).where(condition).order_by(*_order(events, page))

@@ -1,6 +1,7 @@
 """What a filter finds. Every test names the events by their numbers."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -64,6 +65,13 @@ def test_of_several_conditions_all_hold(find: Find) -> None:
     for values in product(*(some[:3] for some in CONDITIONS.values())):
         conditions = dict(zip(CONDITIONS, values, strict=True))
         assert find(**conditions) == meant(conditions), conditions
+
+
+def test_reception_counts_up_to_and_with_a_millisecond(event_store: EventStore, find: Find) -> None:
+    moments = [datetime(2026, 1, 31, 12, 0, 0, thousandth * 1000, UTC) for thousandth in (122, 123, 124)]
+    # In the order of reception the times of the events themselves go down.
+    event_store.add([event(n, received_at=at, timestamp_utc=100 - n) for n, at in enumerate(moments)])
+    assert find(received_until=moments[1]) == [1, 0]
 
 
 VALUES: list[Any] = [True, 1, "1", "true", None, "null", 5, 5.0, "5", 0, False, "", 2**53, 2**53 + 1, 0.1, [], {}, [5]]

@@ -161,5 +161,14 @@ def test_the_count_is_exact_up_to_10000_and_a_lower_bound_beyond(event_store: Ev
             assert (matches.total_count, matches.total_relation) == (total, relation), conditions
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_reading_a_page_finds_the_same_events(event_store: EventStore, order: Order) -> None:
+    event_store.add(tied(range(20)))
+    odd = EventFilter(customer_ids=(1,))
+    for page in [PageRequest(limit=7, order=order, after=position(event(5, timestamp_utc=1))), PageRequest(limit=50)]:
+        for event_filter in (ALL, odd):
+            assert event_store.read(event_filter, page) == event_store.find(event_filter, page).events
+
+
 def test_an_empty_store_has_one_empty_page(event_store: EventStore) -> None:
     assert event_store.find(ALL, PageRequest()) == Matches(events=[], more=False, total_count=0, total_relation="eq")

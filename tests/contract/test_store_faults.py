@@ -19,6 +19,7 @@ Open = Callable[[str], SqlEventStore]
 WRITE = pytest.param(lambda store: store.add([event()]), id="add")
 READS = [
     pytest.param(lambda store: store.find(EventFilter(), PageRequest()), id="find"),
+    pytest.param(lambda store: store.read(EventFilter(), PageRequest()), id="read"),
     pytest.param(lambda store: store.get(event().event_id), id="get"),
     pytest.param(lambda store: store.check(), id="check"),
 ]

@@ -103,7 +103,7 @@ def test_a_configured_origin_may_read_good_answers_and_errors(ask: Ask, origin: 
         assert status == expected
         assert headers["access-control-allow-origin"] == origin
         assert headers["vary"] == "Origin"
-        assert headers["access-control-expose-headers"] == "Location, Retry-After, X-Request-Id"
+        assert headers["access-control-expose-headers"] == "Link, Location, Retry-After, X-Request-Id"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 
 from core.errors import InvalidFieldsError
 from core.queries import DataFilter
-from functions.query_events import CUSTOMER_ID, EVENT_TYPE, LIMIT, PARAMETERS
+from functions.event_filters import CUSTOMER_ID, EVENT_TYPE
+from functions.query_events import LIMIT, PARAMETERS
 from functions.query_string import QueryString, data_path, data_value, event_type, integer, timestamp
 
 ARABIC_FIVE = "\u0665"

@@ -105,7 +105,7 @@ class _SQLite:
             return Access(index, index)
         asked = {"words": expression(event_filter)}
         found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
-        any_time = event_filter.start is None and event_filter.end is None
+        any_time = {event_filter.start, event_filter.end, event_filter.received_until} == {None}
         matching = found if any_time else None
         if found > enough:  # so many that those of a page are soon met in its order
             return Access(index, index, matching=matching)

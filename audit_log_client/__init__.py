@@ -1,0 +1,45 @@
+"""A client of the Audit Log Service.
+
+For a program that records what happens in it:
+
+    from audit_log_client import AuditLog
+
+    log = AuditLog("http://127.0.0.1:8000")
+    log.record("user.login", customer_id=42, event_data={"username": "admin", "success": True})
+
+`record` only puts the event into a buffer. A thread sends what is there in batches, tries again while the service is
+away, and is given time to finish when the program ends. `Api` is what it sends by: the service's routes as methods, for
+programs that wait for the answer, query or export.
+"""
+
+from audit_log_client.api import Api
+from audit_log_client.credentials import ClientSecret, Credentials, Token
+from audit_log_client.errors import (
+    AuditLogClientError,
+    BufferFullError,
+    ClosedError,
+    EventTooLargeError,
+    RefusedError,
+    UnavailableError,
+)
+from audit_log_client.models import Filters, Page, Receipt, StoredEvent
+from audit_log_client.recorder import AuditLog, Failure
+
+__all__ = [
+    "Api",
+    "AuditLog",
+    "AuditLogClientError",
+    "BufferFullError",
+    "ClientSecret",
+    "ClosedError",
+    "Credentials",
+    "EventTooLargeError",
+    "Failure",
+    "Filters",
+    "Page",
+    "Receipt",
+    "RefusedError",
+    "StoredEvent",
+    "Token",
+    "UnavailableError",
+]

@@ -1,0 +1,1 @@
+"""A service with something in it to look at."""

@@ -1,0 +1,1 @@
+"""The commands that talk to a running service, here or elsewhere: query, tail, send, export."""

@@ -1,0 +1,82 @@
+"""Lines of a file as events that can be sent again: each gets an id that is the same the next time.
+
+The id is derived from the name of the file, the number of the line and its text (UUIDv5, RFC 9562 section 5.5). A line
+that is corrected, and lines that are added at the end, leave those of all other lines as they are.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final
+
+import uuid_utils
+
+from audit_log_client.models import MAX_BATCH_EVENTS, MAX_EVENT_BYTES
+
+_BATCH_BYTES: Final = 4 * 1024 * 1024
+_NAMESPACE: Final = uuid.UUID("7d8bb7f4-7cf5-4d3e-9ab4-6c1a6df0a1c2")
+_UNTIMED: Final = (
+    "needs timestamp_utc or event_id: without them the same line of another day would pass for this one. Lines from "
+    "standard input are taken as happening now."
+)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Lines to be sent together, with their numbers; why others cannot be, by number; the bytes that were read."""
+
+    numbers: list[int] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+    position: int = 0
+
+
+def batches(stream: BinaryIO, name: str | None) -> Iterator[Batch]:
+    """The lines of `stream` that are not blank, in batches that the service takes.
+
+    With the `name` of a file they get lasting ids; without one, new ids, and each reading makes new events of them.
+    """
+    batch, size, position = Batch(), 0, 0
+    for number, line in enumerate(stream, 1):
+        position += len(line)
+        text = line.strip()
+        if text:
+            try:
+                event = _identified(text, number, name)
+            except ValueError as exc:
+                batch.refused[number] = str(exc)
+            else:
+                if len(batch.events) == MAX_BATCH_EVENTS or size + len(event) > _BATCH_BYTES:
+                    yield batch
+                    batch, size = Batch(), 0
+                batch.numbers.append(number)
+                batch.events.append(event)
+                size += len(event) + 1
+        batch.position = position
+    yield batch
+
+
+def _identified(text: bytes, number: int, name: str | None) -> bytes:
+    """The event with an id put in front of its fields, the rest as it was written.
+
+    What is no event at all is left for the service to refuse, by the one set of rules there is.
+
+    Raises:
+        ValueError: it cannot be sent; the message says why.
+    """
+    if len(text) > MAX_EVENT_BYTES:
+        raise ValueError(f"has {len(text)} bytes: at most {MAX_EVENT_BYTES} are taken")
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(event, dict) or not event or "event_id" in event:
+        return text
+    if name is None:
+        event_id = str(uuid_utils.uuid7())
+    elif "timestamp_utc" in event:
+        event_id = str(uuid.uuid5(_NAMESPACE, f"{name}\n{number}\n{text.decode()}"))
+    else:
+        raise ValueError(_UNTIMED)
+    return b'{"event_id":"%s",%s' % (event_id.encode(), text[1:])

@@ -1,0 +1,235 @@
+"""`audit-log query`, `tail`, `send` and `export` against a running service."""
+
+import csv
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from audit_log_client import Api, Filters, StoredEvent
+from audit_log_client.models import MAX_BATCH_EVENTS
+from local_runner import cli
+from local_runner.terminal.following import Follower
+from tests.builders import new_event
+from tests.service import AUDIT_LOG, Service, environment, free_port
+
+NOW = 1_700_000_000
+
+
+def run(service: Service, *arguments: str, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(
+        cli.app, [*arguments, "--url", service.url], input=stdin, env={"COLUMNS": "200"}, catch_exceptions=False
+    )
+
+
+def lines(event_type: str, count: int, **fields: Any) -> list[str]:
+    return [
+        json.dumps(new_event(event_type=event_type, timestamp_utc=NOW + n, event_data={"n": n}, **fields))
+        for n in range(count)
+    ]
+
+
+def stored(service: Service, event_type: str, at_least: int) -> list[StoredEvent]:
+    """The events of a type, the oldest first, once there are so many."""
+    deadline = time.monotonic() + 10
+    with Api(service.url) as api:
+        while True:
+            found = list(api.events(Filters(event_types=(event_type,)), order="asc"))
+            if len(found) >= at_least or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
+
+
+def numbers(events: list[Any]) -> list[int]:
+    return [event["event_data"]["n"] for event in events]
+
+
+def send_file(service: Service, path: Path, content: list[str]) -> Result:
+    path.write_text("\n".join(content) + "\n")
+    return run(service, "send", str(path))
+
+
+def test_one_event_is_sent_and_shown(service: Service) -> None:
+    sent = run(service, "send", "--event-type", "cli.one", "--customer", "7", "--data", '{"n": 1, "text": "é\\u009b"}')
+    assert sent.exit_code == 0, sent.stderr
+    [event] = stored(service, "cli.one", 1)
+    assert event["event_id"] == sent.stdout.strip()
+    table = run(service, "query", "--event-type", "cli.one").stdout
+    assert "cli.one" in table
+    assert "\x9b" not in table
+    assert json.loads(run(service, "query", "--event-type", "cli.one", "--json").stdout) == event
+
+
+def test_a_query_takes_the_filters(service: Service, tmp_path: Path) -> None:
+    send_file(service, tmp_path / "events", lines("cli.query", 130, customer_id=8))
+    stored(service, "cli.query", 130)
+
+    def found(*options: str) -> list[int]:
+        shown = run(service, "query", "--event-type", "cli.query", "--json", *options).stdout
+        return numbers([json.loads(line) for line in shown.splitlines()])
+
+    assert found() == list(range(129, 109, -1))
+    assert found("--limit", "2", "--oldest-first") == [0, 1]
+    assert found("--all", "--customer", "8") == list(range(129, -1, -1))
+    assert found("--where", "n=5") == [5]
+    assert found("--since", "2023-11-14T22:13:20", "--until", "2023-11-14T22:13:21") == [1, 0]
+    assert found("--customer", "9") == []
+
+
+def test_a_file_sent_again_stores_nothing_twice(service: Service, tmp_path: Path) -> None:
+    content = lines("cli.again", MAX_BATCH_EVENTS + 5)
+    for _ in range(2):
+        sent = send_file(service, tmp_path / "events", content)
+        assert (sent.exit_code, sent.stderr.strip()) == (0, "1,005 accepted, 0 not")
+    content[3] = content[3].replace("cli.again", "cli.corrected")
+    send_file(service, tmp_path / "events", [*content, *lines("cli.last", 1)])
+    stored(service, "cli.last", 1)
+    assert numbers(stored(service, "cli.again", 1005)) == list(range(1005))
+    assert numbers(stored(service, "cli.corrected", 1)) == [3]
+
+
+def test_a_line_that_is_not_accepted_is_told_with_its_number(service: Service, tmp_path: Path) -> None:
+    good, other = lines("cli.rejected", 2)
+    untimed = json.dumps(new_event(event_type="cli.rejected"))
+    sent = send_file(service, tmp_path / "events", [good, "", "no JSON", untimed, '{"event_type": 5}', other])
+    assert sent.exit_code == 1
+    told = sent.stderr.splitlines()
+    assert [line.split(":")[0] for line in told] == ["line 3", "line 4", "line 5", "2 accepted, 3 not"]
+    assert "needs timestamp_utc or event_id" in told[1]
+    assert numbers(stored(service, "cli.rejected", 2)) == [0, 1]
+
+
+def test_lines_from_standard_input_are_new_events(service: Service) -> None:
+    line = json.dumps(new_event(event_type="cli.stdin")).encode()
+    for _ in range(2):
+        assert run(service, "send", "-", stdin=line + b"\n" + line).exit_code == 0
+    assert len(stored(service, "cli.stdin", 4)) == 4
+
+
+def test_a_send_that_was_killed_goes_on_where_it_was(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    content = lines("cli.killed", 8_000)
+    path.write_text("\n".join(content))
+    command = [AUDIT_LOG, "send", str(path), "--url", service.url]
+    killed = subprocess.Popen(command, env=environment(tmp_path), stderr=subprocess.DEVNULL)
+    before = len(stored(service, "cli.killed", 1))
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert before > 0
+    assert run(service, "send", str(path)).exit_code == 0
+    assert sorted(numbers(stored(service, "cli.killed", 8_000))) == list(range(8_000))
+
+
+def test_nothing_is_sent_where_nobody_answers(tmp_path: Path) -> None:
+    (tmp_path / "events").write_text(lines("cli.nowhere", 1)[0])
+    url = f"http://127.0.0.1:{free_port()}"
+    started = time.monotonic()
+    ended = CliRunner().invoke(cli.app, ["send", str(tmp_path / "events"), "--url", url])
+    assert (ended.exit_code, "is the service running" in ended.stderr) == (1, True)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("kind", ["ndjson", "csv"])
+def test_an_export_has_every_event_once(service: Service, tmp_path: Path, kind: str) -> None:
+    event_type = f"cli.export.{kind}"
+    big = [
+        json.dumps(new_event(event_type=event_type, timestamp_utc=NOW + n, event_data={"n": n, "x": "x" * 2000}))
+        for n in range(2500)
+    ]
+    send_file(service, tmp_path / "events", big)
+    stored(service, event_type, 2500)
+    output = tmp_path / "out"
+    ended = run(service, "export", "--format", kind, "--event-type", event_type, "--output", str(output))
+    assert (ended.exit_code, ended.stderr.strip()) == (0, "2,500 events")
+    with output.open(newline="") as file:
+        if kind == "csv":
+            found = [json.loads(row["event_data"]) for row in csv.DictReader(file)]
+        else:
+            found = [json.loads(line)["event_data"] for line in file]
+    assert [data["n"] for data in found] == list(range(2500))
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_an_export_of_nothing_is_an_empty_file(service: Service) -> None:
+    ended = run(service, "export", "--event-type", "cli.none")
+    assert (ended.exit_code, ended.stdout, ended.stderr.strip()) == (0, "", "0 events")
+
+
+def test_a_follower_gives_each_event_once(service: Service) -> None:
+    clock = time.time
+    with Api(service.url, patience=0) as api:
+        follower = Follower(api, Filters(event_types=("cli.tail",)), clock)
+
+        def post(number: int, at: int) -> None:
+            event = new_event(event_type="cli.tail", timestamp_utc=at, event_data={"n": number}, event_id=None)
+            with service.client() as client:
+                client.post("/event", json=event).raise_for_status()
+            stored(service, "cli.tail", number + 1)
+
+        now = int(clock())
+        for number in range(3):
+            post(number, now - 3 + number)
+        assert numbers(follower.start(2)) == [1, 2]
+        assert follower.look() == []
+        post(3, now - 30)
+        post(4, now + 10_000)
+        assert sorted(numbers(follower.look())) == [3, 4]
+        assert follower.look() == []
+        post(5, int(clock()))
+        assert numbers(follower.look()) == [5]
+
+
+def test_a_tail_outlives_a_restart_of_the_service(tmp_path: Path) -> None:
+    with Service.start(tmp_path / "data") as first:
+        tail = subprocess.Popen(
+            [AUDIT_LOG, "tail", "--json", "--interval", "0.1", "--url", first.url],
+            env=environment(tmp_path) | {"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert tail.stdout
+        assert tail.stderr
+        try:
+            run(first, "send", "--event-type", "cli.tail", "--customer", "1", "--data", '{"n": 1}')
+            assert json.loads(tail.stdout.readline())["event_data"] == {"n": 1}
+            first.stop()
+            assert "Waiting for it." in tail.stderr.readline()
+            command = [AUDIT_LOG, "serve", "--port", str(first.port)]
+            with Service(command, first.port, first.data_dir, {}).wait_until_up() as second:
+                run(second, "send", "--event-type", "cli.tail", "--customer", "1", "--data", '{"n": 2}')
+                assert json.loads(tail.stdout.readline())["event_data"] == {"n": 2}
+                tail.send_signal(signal.SIGINT)
+                rest, _ = tail.communicate(timeout=10)
+                assert (tail.returncode, rest) == (130, "")
+        finally:
+            tail.kill()
+
+
+def test_a_demo_tells_its_story_once(tmp_path: Path) -> None:
+    port = free_port()
+    for _ in range(2):
+        command = [AUDIT_LOG, "demo", "--port", str(port), "--data-dir", str(tmp_path / "demo")]
+        demo = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(tmp_path)
+        )
+        assert demo.stdout
+        try:
+            while "Ctrl-C stops it." not in (line := demo.stdout.readline()):
+                assert line, "the demo ended"
+            url = f"http://127.0.0.1:{port}"
+            night = Filters(data=(("admin_data.ip", "203.0.113.66"),))
+            deadline = time.monotonic() + 10
+            with Api(url) as api:
+                while (count := api.page(night)["total_count"]) < 151 and time.monotonic() < deadline:
+                    time.sleep(0.1)
+            assert count == 151
+            assert httpx.get(f"{url}/health").status_code == 200
+        finally:
+            demo.send_signal(signal.SIGTERM)
+            demo.communicate(timeout=20)
+        assert demo.returncode == 0

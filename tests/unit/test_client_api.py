@@ -1,0 +1,129 @@
+"""Calls of the service by the client, on good days and bad."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from audit_log_client import Api, ClientSecret, Filters, RefusedError, Token, UnavailableError
+from audit_log_client.credentials import Credentials
+from tests.flaky import FlakyService, status, unreachable
+
+LINE = b'{"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "event_type": "good"}'
+
+
+@pytest.fixture
+def flaky() -> FlakyService:
+    return FlakyService()
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+def api(flaky: FlakyService, pauses: list[float], patience: float = 60, credentials: Credentials = None) -> Api:
+    return Api("http://x", credentials, patience=patience, sleep=pauses.append, transport=flaky.transport)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [unreachable, *(status(code) for code in (429, 502, 503, 504))],
+    ids=["network", "429", "502", "503", "504"],
+)
+def test_what_passes_by_itself_is_tried_again(flaky: FlakyService, pauses: list[float], fault: Any) -> None:
+    flaky.faults = [fault] * 3
+    assert api(flaky, pauses).send([LINE]).accepted == {0: json.loads(LINE)["event_id"]}
+    assert len(pauses) == 3
+    assert all(pause <= most for pause, most in zip(pauses, (0.5, 1, 2), strict=True))
+
+
+def test_an_event_whose_answer_was_lost_is_sent_again_as_the_same(flaky: FlakyService, pauses: list[float]) -> None:
+    flaky.lost_answers = 1
+    api(flaky, pauses).send([LINE])
+    assert (flaky.batches, len(flaky.events)) == ([1, 1], 1)
+
+
+def test_as_long_as_the_service_asks_for_is_waited(flaky: FlakyService, pauses: list[float]) -> None:
+    flaky.faults = [status(503, Retry_After="7")]
+    api(flaky, pauses).send([LINE])
+    assert 7 <= pauses[0] <= 7.5
+
+
+def test_patience_ends(flaky: FlakyService, pauses: list[float]) -> None:
+    flaky.faults = [status(503, Retry_After="2")] * 100
+    with pytest.raises(UnavailableError, match="status 503"):
+        api(flaky, pauses, patience=10).send([LINE])
+    assert 6 < sum(pauses) <= 10
+
+
+def test_an_address_where_nothing_answers_is_told(flaky: FlakyService, pauses: list[float]) -> None:
+    flaky.faults = [unreachable]
+    with pytest.raises(UnavailableError, match=r"No answer from http://x .*is the service running"):
+        api(flaky, pauses, patience=0).send([LINE])
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 413, 500])
+def test_what_trying_again_does_not_help_is_told_at_once(flaky: FlakyService, pauses: list[float], code: int) -> None:
+    with api(flaky, pauses) as log:
+        log.send([LINE])
+        flaky.faults = [status(code)] * 2
+        with pytest.raises(RefusedError, match=f"Status {code}") as caught:
+            log.send([LINE])
+    assert (caught.value.status, pauses) == (code, [])
+
+
+def test_the_reason_for_a_refusal_is_the_service_s_own(flaky: FlakyService, pauses: list[float]) -> None:
+    problem = {"detail": "The query string is not valid.", "errors": [{"loc": ["limit"], "msg": "must be more"}]}
+    flaky.faults = [lambda _: httpx.Response(422, json=problem)]
+    with pytest.raises(RefusedError, match=r"^The query string is not valid\. limit must be more$"):
+        api(flaky, pauses).page(Filters())
+
+
+def test_what_of_a_batch_is_rejected_is_told_by_its_place(flaky: FlakyService, pauses: list[float]) -> None:
+    bad = LINE.replace(b"good", b"bad")
+    receipt = api(flaky, pauses).send([bad, LINE, bad])
+    assert (list(receipt.accepted), receipt.rejected) == ([1], dict.fromkeys((0, 2), "event_type is bad"))
+    assert api(flaky, pauses).send([bad, bad]).rejected == dict.fromkeys((0, 1), "event_type is bad")
+
+
+def test_one_token_does_for_many_requests_until_it_expires(flaky: FlakyService, pauses: list[float]) -> None:
+    log = api(flaky, pauses)
+    log.send([LINE])
+    log.send([LINE])
+    assert len(flaky.tokens) == 1
+    flaky.expires_in = 29  # too late to be used safely
+    other = api(flaky, pauses)
+    other.send([LINE])
+    other.send([LINE])
+    assert len(flaky.tokens) == 3
+
+
+def test_a_token_that_counts_no_more_is_replaced(flaky: FlakyService, pauses: list[float]) -> None:
+    log = api(flaky, pauses)
+    log.send([LINE])
+    flaky.revoke()
+    assert log.send([LINE]).accepted
+    assert pauses == []
+
+
+def test_a_token_that_was_given_is_used_as_it_is(flaky: FlakyService, pauses: list[float]) -> None:
+    flaky.tokens = ["theirs"]
+    assert api(flaky, pauses, credentials=Token("theirs")).send([LINE]).accepted
+    with pytest.raises(RefusedError, match="expired"):
+        api(flaky, pauses, credentials=Token("old")).send([LINE])
+
+
+def test_a_service_that_is_down_while_a_token_is_needed_is_waited_for(flaky: FlakyService, pauses: list[float]) -> None:
+    flaky.faults = [unreachable, status(429, Retry_After="1"), status(503)]
+    assert api(flaky, pauses, credentials=ClientSecret("id", "secret")).send([LINE]).accepted
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "hidden" not in repr([ClientSecret("id", "hidden"), Token("hidden")])
+
+
+def test_an_address_without_a_scheme_is_refused() -> None:
+    with pytest.raises(ValueError, match="must begin with http"):
+        Api("localhost:8000")
