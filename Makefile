@@ -70,6 +70,9 @@ lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and wit
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --all-extras --constraint requirements.txt pyproject.toml --group dev --group bench \
 	  --output-file dev-requirements.txt
+	@$(BIN)/uv pip compile --quiet --python-platform x86_64-manylinux2014 --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --constraint requirements.txt --group lambda \
+	  --output-file chalice_config/requirements.txt
 
 clean:  ## remove the virtual environment and caches, never the data in var/
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov

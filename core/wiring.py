@@ -1,7 +1,7 @@
 """The composition root: from settings to real parts. With `core.brokers` the only file of core that names adapters."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, cached_property
 from importlib.metadata import entry_points
@@ -56,12 +56,14 @@ class Services:
         checks: Mapping[str, Check] | None = None,
         meter: Meter | None = None,
         ledger: Ledger | None = None,
+        database_password: Callable[[], str] | None = None,
         clock: Clock = time.time,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.meter: Meter = meter or _Unobserved()
         self._ledger: Ledger = ledger or _Unobserved()
+        self._database_password = database_password
         self._opened = ExitStack()
         given = {
             "publisher": publisher, "reader": reader, "writer": writer, "clients": clients,
@@ -105,7 +107,7 @@ class Services:
         """Where clients are looked up."""
         from core.stores.clients import SqlClientStore  # noqa: PLC0415 - as for the events
 
-        return SqlClientStore(self._engine)
+        return SqlClientStore(self.engine)
 
     @cached_property
     def authenticator(self) -> Authenticator:
@@ -141,12 +143,21 @@ class Services:
         """What was counted of accepted and stored events."""
         from core.stores.tallies import SqlTallies  # noqa: PLC0415 - as for the events
 
-        return SqlTallies(self._engine)
+        return SqlTallies(self.engine)
 
     @cached_property
     def limiter(self) -> RateLimiter:
         """Counts requests and failures."""
         return RateLimiter(self.settings)
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The database of events, for what is done to it as a whole."""
+        from core.stores.engine import open_engine  # noqa: PLC0415 - the same
+
+        engine = open_engine(self.settings.store_url, self._database_password)
+        self._opened.callback(engine.dispose)
+        return engine
 
     def publish(self, events: Sequence[Event]) -> None:
         """Put events into the queue's keeping, and count them as accepted.
@@ -175,13 +186,7 @@ class Services:
     def _store(self) -> "SqlEventStore":
         from core.stores.sql import SqlEventStore  # noqa: PLC0415 - a handler that stores nothing must not pay for it
 
-        return self._until_closed(SqlEventStore(self._engine))
-
-    @cached_property
-    def _engine(self) -> "Engine":
-        from core.stores.engine import open_engine  # noqa: PLC0415 - the same
-
-        return open_engine(self.settings.store_url)
+        return self._until_closed(SqlEventStore(self.engine))
 
 
 class _Unobserved:
