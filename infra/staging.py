@@ -39,10 +39,10 @@ def stage(build_dir: Path) -> Path:
     project = build_dir / "project"
     shutil.rmtree(project, ignore_errors=True)
     vendor = project / "vendor"
-    shutil.copytree(_wheels(build_dir), vendor, ignore=_UNNEEDED)
+    shutil.copytree(_wheels(build_dir), vendor)
     for package in _OURS:
         shutil.copytree(ROOT / package, vendor / package, ignore=_UNNEEDED)
-    _compile(vendor)
+        _compile(vendor / package)
     shutil.copy(ROOT / "chalice_config" / "app.py", project)
     (project / ".chalice").mkdir()
     shutil.copy(ROOT / "chalice_config" / ".chalice" / "config.json", project / ".chalice")
@@ -52,30 +52,34 @@ def stage(build_dir: Path) -> Path:
 
 
 def _wheels(build_dir: Path) -> Path:
-    """The unpacked wheels of the lock file, whose hashes pip compares."""
+    """The unpacked wheels of the lock file, whose hashes pip compares, without what no function needs."""
     state = hashlib.sha256(f"{PYTHON} {PLATFORM}\n{PINS.read_text()}".encode()).hexdigest()
     wheels = build_dir / f"wheels-{state[:16]}"
     if wheels.exists():
         return wheels
-    unfinished = build_dir / "wheels-unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    installed, unfinished = build_dir / "installed", build_dir / "unfinished"
+    for rest in (installed, unfinished):
+        shutil.rmtree(rest, ignore_errors=True)
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile",
-        "--target", str(unfinished), "--no-deps", "--require-hashes", "--requirement", str(PINS),
+        "--target", str(installed), "--no-deps", "--require-hashes", "--requirement", str(PINS),
         "--only-binary", ":all:", "--platform", PLATFORM, "--implementation", "cp", "--python-version", PYTHON,
     ]  # fmt: skip
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise WheelsUnavailableError(f"The wheels for Lambda cannot be had:\n{done.stderr}")
+    shutil.copytree(installed, unfinished, ignore=_UNNEEDED)
+    shutil.rmtree(installed)
+    _compile(unfinished)
     return unfinished.rename(wheels)
 
 
-def _compile(vendor: Path) -> None:
+def _compile(folder: Path) -> None:
     """Lambda cannot write beside the code, so that without this each cold start would compile everything it imports.
 
     Raises:
         BuildError: a file is no Python.
     """
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # unpacking changes the times
-    if not compileall.compile_dir(vendor, stripdir=vendor, quiet=2, invalidation_mode=mode):
+    if not compileall.compile_dir(folder, stripdir=folder.parent, quiet=2, invalidation_mode=mode):
         raise BuildError("A file of the package cannot be compiled: see `python -m compileall build/aws/project`.")

@@ -63,11 +63,12 @@ class LambdaProcess:
             path = path.parent if path.name == "__init__.py" else path
             (runtime / path.name).symlink_to(path)
         self._log = home / "log"
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("lambda_runtime.py")), str(code), str(runtime)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log.open("w"), text=True, env=dict(environ),
-            cwd=code,
-        )  # fmt: skip
+        program = Path(__file__).with_name("lambda_runtime.py")
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(program), str(code), str(runtime)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(environ), cwd=code,
+            )  # fmt: skip
 
     def call(self, handler: str, event: Mapping[str, Any]) -> Any:
         """What the handler answers; a failure shows its log."""
@@ -89,5 +90,7 @@ class LambdaProcess:
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(10)
+        self._process.stdout.close()
