@@ -83,7 +83,7 @@ _serve_all()
 _consume = lambda_consumer(_services)
 
 
-# What calls these, and how often, is in infra/resources.yaml. Each module-level name is the name of a Lambda handler.
+# What calls these, and how often, is in infra/resources/. Each module-level name is the name of a Lambda handler.
 @app.lambda_function(name="consume-events")
 def consume_events(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Store what SQS delivers."""

@@ -1,7 +1,7 @@
 """Builds what AWS deploys: the package and the template, in `dist/aws/`. `make package` runs it.
 
 Chalice makes the zip and the SAM template of the routes and functions in `chalice_config/app.py`; everything else that
-runs in AWS is merged into the template from `infra/resources.yaml`. No account and no credentials are needed.
+runs in AWS is merged into the template from `infra/resources/`. No account and no credentials are needed.
 """
 
 import os
@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from infra.errors import BuildError
 from infra.inspection import Size, inspect
 from infra.staging import PYTHON, ROOT, stage
+from infra.template import resources
 
-RESOURCES: Final = ROOT / "infra" / "resources.yaml"
 PACKAGE: Final = "deployment.zip"
 TEMPLATE: Final = "sam.yaml"
 _REGION: Final = "eu-central-1"  # Chalice asks for one; what it writes is the same in all of them
@@ -30,7 +32,9 @@ def build(build_dir: Path, output: Path) -> Size:
     project = stage(build_dir)
     made = build_dir / "made"
     shutil.rmtree(made, ignore_errors=True)
-    _chalice(project, made)
+    merged = build_dir / "resources.yaml"
+    merged.write_text(yaml.safe_dump(resources()))
+    _chalice(project, merged, made)
     size = inspect(made / PACKAGE)
     output.mkdir(parents=True, exist_ok=True)
     for name in (PACKAGE, TEMPLATE):
@@ -38,10 +42,10 @@ def build(build_dir: Path, output: Path) -> Size:
     return size
 
 
-def _chalice(project: Path, made: Path) -> None:
+def _chalice(project: Path, merged: Path, made: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project), "package",
-        "--merge-template", str(RESOURCES), str(made),
+        "--merge-template", str(merged), str(made),
     ]  # fmt: skip
     # Not the settings of whoever builds: app.py is imported.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AUDIT_LOG_", "AWS_"))}

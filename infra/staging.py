@@ -53,7 +53,7 @@ def stage(build_dir: Path) -> Path:
 
 def _wheels(build_dir: Path) -> Path:
     """The unpacked wheels of the lock file, whose hashes pip compares, without what no function needs."""
-    state = hashlib.sha256(f"{PYTHON} {PLATFORM}\n{PINS.read_text()}".encode()).hexdigest()
+    state = hashlib.sha256(f"{PYTHON}{PINS.read_text()}{Path(__file__).read_text()}".encode()).hexdigest()
     wheels = build_dir / f"wheels-{state[:16]}"
     if wheels.exists():
         return wheels
