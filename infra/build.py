@@ -15,7 +15,7 @@ import yaml
 
 from infra.errors import BuildError
 from infra.inspection import Size, inspect
-from infra.staging import PYTHON, ROOT, stage
+from infra.staging import PYTHON, ROOT, interpreter, stage
 from infra.template import resources
 
 PACKAGE: Final = "deployment.zip"
@@ -23,17 +23,17 @@ TEMPLATE: Final = "sam.yaml"
 _REGION: Final = "eu-central-1"  # Chalice asks for one; what it writes is the same in all of them
 
 
-def build(build_dir: Path, output: Path) -> Size:
-    """Make `deployment.zip` and `sam.yaml` in `output`; `build_dir` keeps what the next build can use again.
+def build(build_dir: Path, output: Path, python: str = PYTHON) -> Size:
+    """Make `deployment.zip` and `sam.yaml` for a version of Python in `output`; `build_dir` keeps what the next build can use again.
 
     Raises:
         BuildError: the package cannot be made, or must not be deployed; then `output` is as it was.
     """
-    project = stage(build_dir)
+    project = stage(build_dir, python)
     made = build_dir / "made"
     shutil.rmtree(made, ignore_errors=True)
     merged = build_dir / "resources.yaml"
-    merged.write_text(yaml.safe_dump(resources()))
+    merged.write_text(yaml.safe_dump(resources(python)))
     _chalice(project, merged, made)
     size = inspect(made / PACKAGE)
     output.mkdir(parents=True, exist_ok=True)
@@ -64,6 +64,8 @@ def main() -> None:
         sys.exit(f"infra.build: {exc}")
     print(f"{output / PACKAGE}: Python {PYTHON}, {size.zipped:,} bytes, {size.unpacked:,} unpacked")
     print(f"{output / TEMPLATE}")
+    if interpreter(PYTHON) is None:
+        print(f"There is no python{PYTHON} here to compile the package: each cold start takes half a second longer.")
 
 
 if __name__ == "__main__":

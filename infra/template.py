@@ -10,8 +10,13 @@ from infra.errors import BuildError
 FOLDER: Final = Path(__file__).with_name("resources")
 
 
-def resources() -> dict[str, Any]:
-    """One template of all files; each section, such as Resources, has in it what the files have there.
+FUNCTIONS: Final = ("APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "Reconcile", "AdministerClients")
+
+
+def resources(python: str) -> dict[str, Any]:
+    """One template of all files, with functions that run a version of Python.
+
+    Each section, such as Resources, has in it what the files have there.
 
     Raises:
         BuildError: two files describe the same thing.
@@ -25,4 +30,6 @@ def resources() -> dict[str, Any]:
             if twice := there.keys() & content.keys():
                 raise BuildError(f"{file.name}: {', '.join(sorted(twice))} in {section} is in another file, too")
             there |= content
+    for function in FUNCTIONS:  # Chalice would have the version that it runs on itself
+        joined["Resources"][function]["Properties"]["Runtime"] = f"python{python}"
     return joined

@@ -15,25 +15,27 @@ import yaml
 
 from infra.build import PACKAGE, TEMPLATE, build
 from infra.errors import WheelsUnavailableError
+from infra.staging import PYTHON, interpreter
 from tests.conftest import skip_or_fail
 
 ROOT = Path(__file__).parents[1]
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 RUNTIME = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"]
 """What Lambda has installed itself: https://docs.aws.amazon.com/lambda/latest/dg/python-package.html"""
 
 
-def built() -> Path:
-    """The folder with the package and the template, as of the sources of now."""
+def built(python: str = PYTHON) -> Path:
+    """The folder with the package and the template, as of the sources of now, for a version of Python."""
     cache = ROOT / ".cache" / "aws"
     cache.mkdir(parents=True, exist_ok=True)
-    output = cache / "dist"
+    output = cache / f"dist-{python}"
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the one that builds
-        done = cache / "built-by"
+        done = output / "built-by"
         if not done.exists() or done.read_text() != run:
             try:
-                build(cache, output)
+                build(cache, output, python)
             except WheelsUnavailableError as exc:
                 skip_or_fail(f"PyPI cannot be reached: with network, `make package` gets the wheels. {exc}")
             done.write_text(run)
@@ -51,9 +53,12 @@ class LambdaProcess:
 
     def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
         self.environ = environ
+        # Where Lambda's version of Python is not installed, the one of the tests has to do, with a package of its own.
+        executable = interpreter(PYTHON)
+        package = built() if executable else built(RUNNING)
         code, runtime = home / "task", home / "runtime"
-        with ZipFile(built() / PACKAGE) as package:
-            package.extractall(code)
+        with ZipFile(package / PACKAGE) as archive:
+            archive.extractall(code)
         runtime.mkdir()
         for name in RUNTIME:
             spec = find_spec(name)
@@ -66,7 +71,7 @@ class LambdaProcess:
         program = Path(__file__).with_name("lambda_runtime.py")
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(program), str(code), str(runtime)],
+                [executable or sys.executable, "-I", "-S", str(program), str(code), str(runtime)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(environ), cwd=code,
             )  # fmt: skip
 
