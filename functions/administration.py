@@ -62,16 +62,22 @@ def administer(event: object, services: Services) -> dict[str, Any]:
     store: ClientAdmin = SqlClientStore(services.engine)
     at = datetime.fromtimestamp(services.clock(), UTC)
     secret: str | None = None
+    facts: dict[str, object] = {}
     match _ACTS.validate_python(event):
         case Create(name=name, scopes=scopes, customers=customers):
             client, secret = clients.create(name, scopes, customers, at=at)
-            kind, facts = "client.created", {"name": name, "scopes": client.scopes, "customers": client.customers}
+            kind = "client.created"
+            facts = {
+                "name": name,
+                "scopes": list(client.scopes),
+                "customers": None if client.customers is None else list(client.customers),
+            }
         case Rotate(client_id=client_id, keep_previous=keep):
             client, secret = clients.rotate(_known(services, client_id), keep_previous=keep)
             kind, facts = "client.rotated", {"old_secret_counts": keep}
         case Disable(client_id=client_id):
             client = clients.disable(_known(services, client_id), at=at)
-            kind, facts = "client.disabled", {}
+            kind = "client.disabled"
     store.put_client(client, clients.act(kind, client.client_id, at=at, **facts))
     return {"client_id": client.client_id} | ({"client_secret": secret} if secret else {})
 

@@ -67,7 +67,10 @@ def _foreign(archive: ZipFile, names: set[str]) -> Iterable[str]:
     ours = set(_OURS)
     for record in _with_suffix(names, ".dist-info/RECORD"):
         ours |= {line.partition("/")[0].partition(",")[0] for line in archive.read(record).decode().splitlines()}
-    return (f"does not belong here: {name}" for name in sorted({name.partition("/")[0] for name in names} - ours - {"__pycache__"}))
+    return (
+        f"does not belong here: {name}"
+        for name in sorted({name.partition("/")[0] for name in names} - ours - {"__pycache__"})
+    )
 
 
 def _wrong_wheels(archive: ZipFile, names: set[str]) -> Iterable[str]:

@@ -53,7 +53,9 @@ def stage(build_dir: Path, python: str) -> Path:
 
 def _wheels(build_dir: Path, python: str) -> Path:
     """The unpacked wheels of the lock file, whose hashes pip compares, without what no function needs."""
-    state = hashlib.sha256(f"{python}{interpreter(python)}{PINS.read_text()}{Path(__file__).read_text()}".encode()).hexdigest()
+    state = hashlib.sha256(
+        f"{python}{interpreter(python)}{PINS.read_text()}{Path(__file__).read_text()}".encode()
+    ).hexdigest()
     wheels = build_dir / f"wheels-{state[:16]}"
     if wheels.exists():
         return wheels
@@ -100,7 +102,17 @@ def _compile(folder: Path, python: str) -> None:
     if executable is None:
         return
     # By the hash of nothing: unpacking changes the times.
-    command = [executable, "-I", "-m", "compileall", "-q", "-s", str(folder.parent), "--invalidation-mode", "unchecked-hash"]
+    command = [
+        executable,
+        "-I",
+        "-m",
+        "compileall",
+        "-q",
+        "-s",
+        str(folder.parent),
+        "--invalidation-mode",
+        "unchecked-hash",
+    ]
     done = subprocess.run([*command, str(folder)], check=False, capture_output=True, text=True)
     if done.returncode:
         raise BuildError(f"The package cannot be compiled:\n{done.stdout}")
