@@ -1,6 +1,6 @@
 """Who may get tokens, where no command line reaches the database: a Lambda function that the operator calls.
 
-AWS decides who may call it. Its answer holds a secret; Lambda does not log answers. Every act is an event of the audit log.
+AWS decides who may call it. Its answer holds a secret, and Lambda logs no answers. Every act is an event itself.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from core import clients
 from core.errors import InvalidClientError
 from core.models import Client
-from core.ports import ClientAdmin
 from core.tokens import SCOPES
 from core.wiring import Services
 
@@ -59,7 +58,7 @@ def administer(event: object, services: Services) -> dict[str, Any]:
     """
     from core.stores.clients import SqlClientStore  # noqa: PLC0415 - the other functions need not import SQLAlchemy
 
-    store: ClientAdmin = SqlClientStore(services.engine)
+    store = SqlClientStore(services.engine)
     at = datetime.fromtimestamp(services.clock(), UTC)
     secret: str | None = None
     facts: dict[str, object] = {}

@@ -24,7 +24,9 @@ _REGION: Final = "eu-central-1"  # Chalice asks for one; what it writes is the s
 
 
 def build(build_dir: Path, output: Path, python: str = PYTHON) -> Size:
-    """Make `deployment.zip` and `sam.yaml` for a version of Python in `output`; `build_dir` keeps what the next build can use again.
+    """Make `deployment.zip` and `sam.yaml` for a version of Python in `output`.
+
+    `build_dir` keeps what the next build can use again.
 
     Raises:
         BuildError: the package cannot be made, or must not be deployed; then `output` is as it was.

@@ -1,4 +1,4 @@
-"""The Chalice project as it is packaged: the application, our packages, and the wheels that Lambda needs, in one folder.
+"""The Chalice project as it is packaged: the application, our packages and the wheels that Lambda needs.
 
 It is put together beside `chalice_config/`, because Chalice's local server and the type checker look into that folder.
 """

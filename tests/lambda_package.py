@@ -1,4 +1,4 @@
-"""The package as `make package` builds it, once for all test processes, and its handlers in an interpreter of their own."""
+"""The package as `make package` builds it, once for all test processes, and an interpreter with nothing but it."""
 
 import fcntl
 import json

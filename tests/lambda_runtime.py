@@ -1,8 +1,8 @@
 """A stand-in for Lambda's runtime, run as a program: `python -I -S lambda_runtime.py CODE RUNTIME`.
 
 CODE is the unpacked package, RUNTIME what Lambda brings itself (boto3); nothing else but the standard library can be
-imported. Each line of the input is `{"handler", "event"}`, each line of the output `{"result"}`. The log goes to standard
-error, one JSON object a line with the extra fields at its top, as Lambda writes it:
+imported. Each line of the input is `{"handler", "event"}`, each line of the output `{"result"}`. The log
+goes to standard error, one JSON object a line with the extra fields at its top, as Lambda writes it:
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
@@ -30,7 +30,8 @@ def main() -> None:
         call = json.loads(line)
         module, _, name = call["handler"].partition(".")
         handler: Any = getattr(importlib.import_module(module), name)
-        print(json.dumps({"result": handler(call["event"], None)}), flush=True)
+        sys.stdout.write(json.dumps({"result": handler(call["event"], None)}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

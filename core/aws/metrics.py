@@ -1,8 +1,8 @@
 """Metrics that CloudWatch takes out of the log: the embedded metric format, which costs no call and no wait.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-Lambda writes a record's extra fields at the top of its JSON line, where the format wants them; each line has the id of the
-invocation, too: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+Lambda writes a record's extra fields at the top of its JSON line, where the format wants them, and the id of the
+invocation beside them: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
 import logging

@@ -1,8 +1,7 @@
 """The services in a Lambda process: secrets are read and read again, metrics are lines of the log."""
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +18,9 @@ from functions.administration import administer
 from functions.lambda_process import SECRETS_SECONDS, LambdaServices
 from tests.builders import event
 from tests.conftest import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:audit-log-AbCdEf"
 ENVIRON = {
