@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -84,6 +84,16 @@ def kafka(servers: str | None) -> Iterator[tuple[EventPublisher, EventSource]]:
             AdminClient({"bootstrap.servers": servers}).delete_topics([topic, f"{topic}.dead"])
 
 
+@contextmanager
+def sqs() -> Iterator[tuple[EventPublisher, EventSource]]:
+    """Open a new queue on the SQS-compatible server of the tests, which is one Python process."""
+    from core.queues.sqs import SQSPublisher, SQSSource  # noqa: PLC0415 - the same
+    from tests.sqs import queue_url  # noqa: PLC0415 - the same
+
+    with queue_url() as url, closing(SQSPublisher(url)) as publisher, closing(SQSSource(url)) as source:
+        yield publisher, source
+
+
 async def _delete(address: Any) -> None:
     import aiormq  # noqa: PLC0415 - the same
 
@@ -101,11 +111,14 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=10, help=f"batches of {BATCH} published in each turn")
     parser.add_argument("--rabbitmq", metavar="URL", help="for example amqp://guest:guest@127.0.0.1:5672/")
     parser.add_argument("--kafka", metavar="HOST:PORT", help="of a real cluster, in place of the mock cluster")
+    parser.add_argument("--sqs", action="store_true", help="also the SQS-compatible server of the tests")
     options = parser.parse_args()
     queues: dict[str, OpenQueue] = {"memory": memory}
     queues["kafka" if options.kafka else "kafka (mock cluster)"] = lambda: kafka(options.kafka)
     if options.rabbitmq:
         queues["rabbitmq"] = lambda: rabbitmq(options.rabbitmq)
+    if options.sqs:
+        queues["sqs (test server)"] = sqs
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in queues}
     console = Console()
     for number in range(1, options.rounds + 1):

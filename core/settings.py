@@ -92,7 +92,7 @@ class Settings(BaseModel):
     queue_url: Url = Field(
         default="memory://",
         repr=False,
-        description="Where accepted events wait: memory:// is this process, amqp:// and kafka:// are brokers.",
+        description="Where accepted events wait: memory:// is this process; amqp://, kafka:// and sqs:// are brokers.",
     )
     spool: Literal["process", "disk", "off"] = Field(
         default="process",

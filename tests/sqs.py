@@ -7,10 +7,8 @@ virtual environment of its own, made once from `tests/sqs_server.txt`.
 import atexit
 import fcntl
 import json
-import os
 import secrets
 import subprocess
-import sys
 import time
 import venv
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ import httpx
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from core.ports import Message
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
 from tests.builders import event
 from tests.conftest import skip_or_fail
@@ -33,6 +32,8 @@ from tests.service import free_port
 PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
 ACCOUNT = "000000000000"
 STARTUP_SECONDS = 20
+PATIENCE = 15.0
+"""Seconds in which a message comes that comes at all."""
 
 _ROOT = Path(__file__).parents[1]
 _PINS = _ROOT / "tests" / "sqs_server.txt"
@@ -74,16 +75,10 @@ def _installed() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the one that installs
         done = _HOME / "installed.txt"
         if not done.exists() or done.read_text() != _PINS.read_text():
-            venv.create(_HOME, with_pip=True, clear=False)
-            pip = [_HOME / "bin" / "pip", "--disable-pip-version-check", "--no-input", "install", "--no-deps"]
-            result = subprocess.run(
-                [*pip, "--require-hashes", "--requirement", _PINS], capture_output=True, text=True, check=False
-            )
-            if result.returncode:
-                skip_or_fail(
-                    "The SQS-compatible server cannot be installed: see why by "
-                    f"`{_HOME}/bin/pip install --no-deps --require-hashes -r {_PINS}`"
-                )
+            venv.create(_HOME, with_pip=True)
+            install = [str(_HOME / "bin" / "pip"), "install", "--no-deps", "--require-hashes", "-r", str(_PINS)]
+            if subprocess.run(install, capture_output=True, check=False).returncode:
+                skip_or_fail(f"The SQS-compatible server cannot be installed: see why by `{' '.join(install)}`")
             done.write_text(_PINS.read_text())
     return _HOME
 
@@ -137,3 +132,22 @@ def use(part: Any) -> None:
         part.receive(1, wait=0)
     else:
         part.dead_letters(1)
+
+
+def through(gateway: str, url: str) -> str:
+    """The URL of a queue, reached through something that listens on `gateway`."""
+    return url.replace(server(), gateway)
+
+
+def take(source: SQSSource, count: int) -> list[Message]:
+    deadline = time.monotonic() + PATIENCE
+    taken: list[Message] = []
+    while len(taken) < count and time.monotonic() < deadline:
+        taken += source.receive(count - len(taken), wait=0.1)
+    assert len(taken) == count
+    return taken
+
+
+def bodies(source: SQSSource, count: int) -> list[str]:
+    """What the next messages carry, sorted."""
+    return sorted(message.body for message in take(source, count))

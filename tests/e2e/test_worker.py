@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
+from tests import sqs
 from tests.builders import event
 from tests.rabbitmq import queue_url
 from tests.service import AUDIT_LOG, Service, environment, free_port
@@ -62,6 +63,22 @@ def test_an_event_goes_from_one_host_to_another_and_is_found(tmp_path: Path, set
         answers = [client.post("/event", json=event_body(number)) for number in range(20)]
         assert [answer.status_code for answer in answers] == [202] * 20
         assert eventually(lambda: client.get("/event").json()["total_count"] == 20)
+
+
+def test_an_event_goes_from_one_host_to_another_over_sqs(tmp_path: Path) -> None:
+    with (
+        sqs.queue_url() as url,
+        start(tmp_path, {"queue_url": url, "jwt_secret": SECRET}, "serve") as api,
+        start(tmp_path, {"queue_url": url, "jwt_secret": SECRET}, "worker") as worker,
+        api.client() as client,
+    ):
+        answers = [client.post("/event", json=event_body(number)) for number in range(5)]
+        assert [answer.status_code for answer in answers] == [202] * 5
+        assert eventually(lambda: client.get("/event").json()["total_count"] == 5)
+        queue = httpx.get(f"{worker.url}/ready").json()["checks"]["queue"]
+        assert queue == {"status": "ok", "waiting": 0, "dead_letters": 0}
+        assert worker.stop(signal.SIGTERM) == 0
+        assert "Traceback" not in worker.log + api.log
 
 
 def test_a_worker_that_is_asked_to_stop_finishes_its_batch_and_leaves_the_rest(

@@ -31,7 +31,8 @@ def of_type(deployed: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def test_cfn_lint_has_nothing_to_say() -> None:
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", "eu-central-1", "--", str(built() / TEMPLATE)]
+    cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
+    command = [cfn_lint, "--regions", "eu-central-1", "--", str(built() / TEMPLATE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)
 

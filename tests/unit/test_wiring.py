@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from core.stores.sql import SqlEventStore
 from core.wiring import Services, _process_services, process_services
 from tests.fakes import FakeQueue, FakeStore
 
+ROOT = Path(__file__).parents[2]
 ENTRY_POINT = "[audit_log.pipelines]\ntested = a_pipeline_of_the_tests:start\n"
 PIPELINE = """
 from core.wiring import Services
@@ -66,6 +69,16 @@ def test_the_store_is_ready_when_its_tables_are_there(settings: Settings) -> Non
 def test_a_queue_that_is_not_there_is_named_by_its_scheme(settings: Settings) -> None:
     with pytest.raises(InvalidSettingsError, match="there is no queue for memory:// here"):
         _ = Services(settings).publisher
+
+
+def test_a_client_library_that_is_not_installed_is_named_with_its_extra() -> None:
+    program = (
+        "import sys; sys.modules['boto3'] = None\n"
+        "from core.brokers import broker; from core.settings import Settings\n"
+        "broker(Settings(queue_url='sqs://sqs.eu-central-1.amazonaws.com/123456789012/events'))"
+    )
+    refused = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "boto3 is not installed: pip install 'audit-log-service[aws]'" in refused.stderr
 
 
 @pytest.mark.parametrize(

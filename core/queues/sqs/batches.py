@@ -1,5 +1,6 @@
 """Operations on many messages, in requests of ten."""
 
+import logging
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ BATCH_SECONDS: Final = 5.0
 
 _PARALLEL: Final = 8
 _FIRST_PAUSE: Final = 0.1  # seconds; twice as long after each round
+
+_log = logging.getLogger(__name__)
 
 Entry = Mapping[str, Any]
 """One message in a request, without its `Id`."""
@@ -71,10 +74,16 @@ def _in_one_batch(
     while time.monotonic() < deadline:
         asked = [{"Id": number, **entry} for number, entry in left.items()]
         failed = client.call(operation, queue_url=queue_url, Entries=asked).get("Failed", [])
-        refused += [left[failure["Id"]] for failure in failed if failure["SenderFault"]]
+        if faults := [failure for failure in failed if failure["SenderFault"]]:
+            codes = sorted({failure["Code"] for failure in faults})
+            _log.warning(
+                "SQS refuses messages", extra={"operation": operation, "messages": len(faults), "codes": codes}
+            )
+            refused += [left[failure["Id"]] for failure in faults]
         left = {failure["Id"]: left[failure["Id"]] for failure in failed if not failure["SenderFault"]}
         if not left:
             return refused
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+        spread = pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+        time.sleep(max(0.0, min(spread, deadline - time.monotonic())))
         pause *= 2
     raise unavailable()

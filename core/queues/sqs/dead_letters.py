@@ -91,7 +91,7 @@ class SQSDeadLetters:
     def _put_back(self, dead_letters_url: str, messages: Sequence[_Received]) -> None:
         bodies = [{"MessageBody": message["Body"]} for message in messages]
         if in_batches(self._client, "send_message_batch", bodies):
-            raise QueueUnavailableError("SQS refuses to take a dead letter back: see its limits and keys.")
+            raise QueueUnavailableError("SQS refuses to take a dead letter back: see the log.")
         receipts = [{"ReceiptHandle": message["ReceiptHandle"]} for message in messages]
         in_batches(self._client, "delete_message_batch", receipts, queue_url=dead_letters_url)
 

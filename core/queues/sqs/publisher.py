@@ -7,7 +7,7 @@ from core.errors import EventTooLargeError, QueueUnavailableError
 from core.models import Event
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import in_batches
-from core.queues.sqs.client import Client
+from core.queues.sqs.client import READ_SECONDS, Client
 from core.queues.sqs.depths import depths
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
@@ -21,13 +21,13 @@ _ESCAPES: Final = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 class SQSPublisher:
     """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
 
-    def __init__(self, url: str) -> None:
-        """`url` as in `Address`.
+    def __init__(self, url: str, *, timeout: float = READ_SECONDS) -> None:
+        """`url` as in `Address`; `timeout` bounds each answer of SQS, in seconds.
 
         Raises:
             InvalidSettingsError: the URL is not one of an SQS queue.
         """
-        self._client = Client(Address.parse(url))
+        self._client = Client(Address.parse(url), timeout)
 
     def publish(self, events: Sequence[Event]) -> None:
         """See `EventPublisher.publish`.
@@ -39,10 +39,12 @@ class SQSPublisher:
         if any(len(body.encode()) > MAX_MESSAGE_BYTES for body in bodies):
             raise EventTooLargeError(f"The queue takes at most {MAX_MESSAGE_BYTES} bytes an event: send less.")
         if in_batches(self._client, "send_message_batch", [{"MessageBody": body} for body in bodies]):
-            raise QueueUnavailableError("SQS refuses some of the events: see its limits and keys, and send all again.")
+            raise QueueUnavailableError(
+                "SQS refuses some of the events and has the others: see the log, mend its settings, send all again."
+            )
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: SQS is reached and has both queues; how many messages wait, and how many were given up."""
+        """Implements `Check`: SQS is reached and has both queues; how many messages wait and were given up."""
         return depths(self._client)
 
     def close(self) -> None:

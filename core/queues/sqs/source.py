@@ -50,7 +50,7 @@ class SQSSource:
         in_batches(self._client, "delete_message_batch", [{"ReceiptHandle": each.handle} for each in deliveries])
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
-        """See `EventSource.retry_after`. SQS knows whole seconds, so a `delay` that counts is rounded up to the next."""
+        """See `EventSource.retry_after`. SQS knows whole seconds: a `delay` that counts is rounded up."""
         deliveries = self._deliveries.release(receipt_handles)
         if counted:
             self._hide(deliveries, math.ceil(delay))
@@ -73,42 +73,46 @@ class SQSSource:
             if due := self._deliveries.due(now, max_messages):
                 return due
             left = min(deadline, self._deliveries.next_due()) - now
-            if (received := self._poll(max_messages, left)) or time.monotonic() >= deadline:
+            whole = int(left + _JUST_BEGUN)
+            if received := self._poll(max_messages, whole):
                 return received
+            if time.monotonic() >= deadline:
+                return []
+            if whole < 1:
+                time.sleep(max(0.0, left))
 
     def _more(self, missing: int, last: int, until: float) -> list[Delivery]:
         """What comes until then: by many polls at once as long as the answers are full, else by one at the end."""
         deliveries: list[Delivery] = []
         while missing > 0 and (left := until - time.monotonic()) > 0:
-            sizes = [missing]
+            sizes, whole = [missing], int(left + _JUST_BEGUN)
             if last >= MAX_ENTRIES:
-                sizes, left = _tens(missing)[:_POLLS], 0
-            answers = list(self._threads.map(self._try_poll, sizes, [left] * len(sizes)))
+                sizes, whole = _tens(missing)[:_POLLS], 0
+            elif whole < 1:
+                time.sleep(left)
+            answers = list(self._threads.map(self._try_poll, sizes, [whole] * len(sizes)))
             received = [delivery for answer in answers for delivery in answer]
             deliveries += received
             missing -= len(received)
             last = min(map(len, answers))
         return deliveries
 
-    def _poll(self, at_most: int, seconds: float) -> list[Delivery]:
-        """Up to ten messages, as soon as there are any; if it is less than a second, at the end of it.
+    def _poll(self, at_most: int, seconds: int) -> list[Delivery]:
+        """Up to ten messages, as soon as there are any. SQS waits for whole seconds.
 
-        SQS waits for whole seconds. Asked again and again within one it would cost more, and look into some of its
-        servers only: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+        Without a wait it looks into some of its servers only, and asked again and again it would cost more:
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
         """
-        whole = int(seconds + _JUST_BEGUN)
-        if whole < 1:
-            time.sleep(max(0.0, seconds))
         answer = self._client.call(
             "receive_message",
             MaxNumberOfMessages=min(at_most, MAX_ENTRIES),
-            WaitTimeSeconds=max(0, min(whole, LONGEST_POLL_SECONDS)),
+            WaitTimeSeconds=max(0, min(seconds, LONGEST_POLL_SECONDS)),
             VisibilityTimeout=self._visibility_timeout,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
         return [Delivery.of(message) for message in answer.get("Messages", [])]
 
-    def _try_poll(self, at_most: int, seconds: float) -> list[Delivery]:
+    def _try_poll(self, at_most: int, seconds: int) -> list[Delivery]:
         """Nothing if SQS cannot be reached: what was received before that must not be lost with it."""
         with suppress(QueueUnavailableError):
             return self._poll(at_most, seconds)

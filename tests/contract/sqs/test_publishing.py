@@ -1,0 +1,97 @@
+"""What holds for publishing to SQS beyond the contract: the limits of messages and requests, and partial failures."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from core.errors import EventTooLargeError, QueueUnavailableError
+from core.models import Event
+from core.queues.sqs import SQSPublisher, SQSSource
+from core.queues.sqs.batches import MAX_ENTRIES, MAX_REQUEST_BYTES, packed
+from core.queues.sqs.publisher import MAX_MESSAGE_BYTES
+from tests.builders import event
+from tests.flaky_sqs import FlakySQS
+from tests.sqs import bodies, through
+
+
+@pytest.fixture
+def flaky_publisher(flaky: FlakySQS, url: str) -> Iterator[SQSPublisher]:
+    with closing(SQSPublisher(through(flaky.url, url))) as publisher:
+        yield publisher
+
+
+def test_a_request_has_no_more_entries_and_bytes_than_sqs_takes() -> None:
+    sizes = [1] * 25 + [MAX_REQUEST_BYTES] * 2 + [MAX_REQUEST_BYTES - 1, 1, 1] + [3 * MAX_REQUEST_BYTES]
+    entries = [{"MessageBody": "x" * size} for size in sizes]
+
+    groups = list(packed(entries))
+
+    assert [entry for group in groups for entry in group] == entries
+    assert [len(group) for group in groups] == [MAX_ENTRIES, MAX_ENTRIES, 5, 1, 1, 2, 1, 1]
+    assert list(packed([])) == []
+
+
+def test_what_counts_are_bytes_and_not_characters() -> None:
+    entries = [{"MessageBody": "\N{PILE OF POO}" * (MAX_REQUEST_BYTES // 8)}] * 3
+
+    assert [len(group) for group in packed(entries)] == [2, 1]
+
+
+def test_large_events_go_in_requests_that_sqs_takes(publisher: SQSPublisher, source: SQSSource) -> None:
+    large = [event(number, event_data={"text": "x" * 250_000}) for number in range(6)]
+
+    publisher.publish(large)
+
+    assert bodies(source, 6) == sorted(each.model_dump_json() for each in large)
+
+
+def test_an_event_that_no_message_can_hold_is_refused_and_nothing_is_sent(
+    publisher: SQSPublisher, source: SQSSource
+) -> None:
+    too_large = event(2, event_data={"text": "x" * MAX_MESSAGE_BYTES})
+
+    with pytest.raises(EventTooLargeError, match="at most 1048576 bytes"):
+        publisher.publish([event(1), too_large])
+
+    assert source.receive(10, wait=0) == []
+
+
+def test_characters_that_sqs_does_not_take_arrive_all_the_same(publisher: SQSPublisher, source: SQSSource) -> None:
+    odd = event(1, event_data={"text": "\ufffe and \uffff", "\uffff": "a\tb\x7f\x01"})
+
+    publisher.publish([odd])
+
+    (body,) = bodies(source, 1)
+    assert Event.model_validate_json(body) == odd
+
+
+def test_entries_that_fail_are_sent_again_and_only_those(
+    flaky: FlakySQS, flaky_publisher: SQSPublisher, source: SQSSource
+) -> None:
+    flaky.partial = 2
+
+    flaky_publisher.publish([event(number) for number in range(10)])
+
+    assert bodies(source, 10) == [event(number).model_dump_json() for number in range(10)]
+    assert flaky.requests == {"SendMessageBatch": 3}
+
+
+def test_entries_that_sqs_refuses_are_not_sent_again_and_the_caller_is_told(
+    flaky: FlakySQS, flaky_publisher: SQSPublisher, source: SQSSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    flaky.partial, flaky.is_senders_fault = 1, True
+
+    with pytest.raises(QueueUnavailableError, match="refuses some of the events"):
+        flaky_publisher.publish([event(number) for number in range(10)])
+
+    assert [vars(record)["codes"] for record in caplog.records] == [["InternalError"]]
+    assert bodies(source, 5) == [event(number).model_dump_json() for number in range(1, 10, 2)]
+    assert flaky.requests == {"SendMessageBatch": 1}
+
+
+def test_entries_that_fail_all_the_time_are_given_up(flaky: FlakySQS, flaky_publisher: SQSPublisher) -> None:
+    flaky.partial = 1000
+
+    with pytest.raises(QueueUnavailableError):
+        flaky_publisher.publish([event(number) for number in range(100)])
