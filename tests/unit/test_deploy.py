@@ -1,4 +1,4 @@
-"""`make deploy` says what it will do, asks, and does that; an AWS CLI that only takes notes stands in for the real one."""
+"""`make deploy` asks before it does anything; an AWS CLI that only takes notes stands in for the real one."""
 
 import os
 import subprocess
@@ -28,7 +28,8 @@ def deploy(
     aws.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "-m", "infra.deploy", "--stage", "dev", "--bucket", "some-bucket"],
-        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, cwd=ROOT, input=reply, capture_output=True, text=True, check=False,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, cwd=ROOT, input=reply, capture_output=True, text=True,
+        check=False,
     )  # fmt: skip
     return done, notes.read_text().splitlines()
 
