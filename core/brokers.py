@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from core.errors import InvalidSettingsError
 from core.ports import DeadLetterQueue, EventPublisher, EventSource
 from core.settings import Settings
+
+SCHEMES: Final = frozenset({"amqp", "amqps", "kafka", "sqs", "sqs+http"})
+"""Of the queue URLs that name a broker."""
 
 
 class Closable(Protocol):
@@ -66,7 +69,12 @@ def broker(settings: Settings) -> Broker:
         raise InvalidSettingsError(
             f"AUDIT_LOG_QUEUE_URL: {exc.name} is not installed: pip install 'audit-log-service[{extra}]'"
         ) from exc
-    raise InvalidSettingsError(
+    raise no_broker(scheme)
+
+
+def no_broker(scheme: str) -> InvalidSettingsError:
+    """What is wrong with a queue URL of a scheme that is none of `SCHEMES`."""
+    return InvalidSettingsError(
         f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; use memory:// with the local runner, "
         "amqp:// (RabbitMQ), kafka:// or sqs://"
     )

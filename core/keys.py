@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
-
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 
@@ -66,6 +64,20 @@ def key_ring(settings: Settings) -> KeyRing:
     )
 
 
+def require_cryptography(setting: str) -> None:
+    """Make sure of the library that `setting` needs. A shared secret needs none: docs/decisions/0016.
+
+    Raises:
+        InvalidSettingsError: it is not installed.
+    """
+    from jwt.algorithms import has_crypto  # noqa: PLC0415 - not needed with a secret
+
+    if not has_crypto:
+        raise InvalidSettingsError(
+            f"{setting}: the library cryptography is not installed: pip install 'audit-log-service[keys]'"
+        )
+
+
 def _secret_key(secret: str) -> Key:
     # A name that says nothing about the secret, and is the same on every host that has it.
     kid = hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]
@@ -73,6 +85,7 @@ def _secret_key(secret: str) -> Key:
 
 
 def _keys_of_file(path: Path) -> list[Key]:
+    require_cryptography("AUDIT_LOG_JWT_KEY_FILE")
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - not needed with a secret
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - the same
         load_pem_private_key,
@@ -100,6 +113,7 @@ def _keys_of_file(path: Path) -> list[Key]:
 def _asymmetric_key(key: Any, path: Path) -> Key:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - as above
+    from jwt.algorithms import OKPAlgorithm, RSAAlgorithm  # noqa: PLC0415 - as above
 
     private = key if hasattr(key, "public_key") else None
     public = key.public_key() if private is not None else key

@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from core.models import Client, Event
-from core.queries import EventFilter, Matches, PageRequest
+
+if TYPE_CHECKING:  # models that only those need who look events up
+    from core.queries import EventFilter, Matches, PageRequest
 
 
 class EventPublisher(Protocol):
@@ -25,8 +27,7 @@ class EventPublisher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message as received. `receipt_handle` is of this receive alone; `sent_at` is in Unix seconds."""
 
     message_id: str
@@ -124,7 +125,7 @@ class EventWriter(Protocol):
 class EventReader(Protocol):
     """Where the query handlers look."""
 
-    def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
+    def find(self, event_filter: "EventFilter", page: "PageRequest") -> "Matches":
         """The events of one page, ordered by time and then id.
 
         Raises:

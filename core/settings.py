@@ -1,6 +1,5 @@
 """The settings of the service, read once from an environment that is passed in."""
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -172,6 +171,8 @@ class Settings(BaseModel):
             if name.startswith(PREFIX) and value
         }
         for name in given.keys() - cls.model_fields.keys():
+            import difflib  # noqa: PLC0415 - only for a name that is wrong
+
             near = difflib.get_close_matches(name, cls.model_fields, n=1)
             hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "the README lists the settings."
             raise InvalidSettingsError(f"{PREFIX}{name.upper()} is not a setting: {hint}")

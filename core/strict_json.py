@@ -8,6 +8,8 @@ on its way to the store.
 import json
 from typing import Any, Final, NoReturn
 
+import orjson
+
 from core.errors import MalformedJSONError
 
 MAX_DEPTH: Final = 128
@@ -17,6 +19,10 @@ MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1
 _MAX_INTEGER_DIGITS: Final = 20
 
+_UNSURE: Final = object()
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_DIGITS: Final = b"0" * 19  # as many as 2^63 has
+
 
 def loads(data: bytes) -> Any:
     """Parse one JSON text (RFC 8259) in UTF-8.
@@ -25,6 +31,28 @@ def loads(data: bytes) -> Any:
         MalformedJSONError: not UTF-8 or not JSON, or JSON with a repeated member name (RFC 7493 section 2.3), NaN or
             Infinity, a number outside signed 64-bit or double range, the NUL character, a lone surrogate (RFC 7493
             section 2.1), or nesting beyond `MAX_DEPTH`.
+    """
+    value = _plainly(data)
+    return carefully(data) if value is _UNSURE else value
+
+
+def _plainly(data: bytes) -> Any:
+    """What orjson reads, in a third of the time, if all that it is lenient about can be excluded; else `_UNSURE`."""
+    if b"\\u" in data or data.count(b"{") + data.count(b"[") > MAX_DEPTH or _LONG_DIGITS in data.translate(_DIGITS):
+        return _UNSURE  # only so can it hold NUL, surrogates, deep nesting and integers that become floats
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _UNSURE  # for the standard parser to say why
+    # Of two equal names one is lost, and its colon with it. Strings keep theirs: they come out as they went in.
+    return value if orjson.dumps(value).count(b":") == data.count(b":") else _UNSURE
+
+
+def carefully(data: bytes) -> Any:
+    """What `loads` does, whatever the text holds, in more time.
+
+    Raises:
+        MalformedJSONError: see `loads`.
     """
     try:
         text = data.decode("utf-8")

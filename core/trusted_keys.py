@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from jwt import PyJWK, PyJWKClient, PyJWKClientError, PyJWTError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.keys import MIN_RSA_BITS, Key
+from core.keys import MIN_RSA_BITS, Key, require_cryptography
 
 FETCH_SECONDS: Final = 60.0
 """At most one fetch in this time, whatever is asked for and whatever the provider answers."""
@@ -27,6 +27,12 @@ class TrustedKeys:
     """Looks keys up by `kid`. The algorithm follows from the key's type, never from a token."""
 
     def __init__(self, url: str, clock: Callable[[], float], ssl_context: SSLContext | None = None) -> None:
+        """Prepare the client; the keys are fetched at first use.
+
+        Raises:
+            InvalidSettingsError: the library that checks signatures by public keys is not installed.
+        """
+        require_cryptography("AUDIT_LOG_TRUSTED_JWKS_URL")
         self._client = PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT_SECONDS, ssl_context=ssl_context)
         self._clock = clock
         self._lock = threading.Lock()

@@ -8,9 +8,7 @@ from importlib.metadata import entry_points
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from core.brokers import BrokerPublisher, Closable, broker
-from core.clients import Authenticator, ClientStatus
-from core.keys import KeyRing, key_ring
+from core.brokers import SCHEMES, BrokerPublisher, Closable, broker, no_broker
 from core.models import Event
 from core.ports import (
     Check,
@@ -24,15 +22,17 @@ from core.ports import (
     Ledger,
     Meter,
 )
-from core.rate_limits import RateLimiter
 from core.settings import Settings
-from core.tokens import Clock, TokenIssuer, TokenVerifier, TrustedIssuer
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from core.clients import Authenticator
+    from core.keys import KeyRing
+    from core.rate_limits import RateLimiter
     from core.stores.sql import SqlEventStore
     from core.stores.tallies import SqlTallies
+    from core.tokens import Clock, TokenIssuer, TokenVerifier
 
 _PIPELINES = "audit_log.pipelines"
 _T = TypeVar("_T", bound=Closable)
@@ -41,6 +41,7 @@ _T = TypeVar("_T", bound=Closable)
 class Services:
     """The parts that handlers work with, each built at its first use: a function pays only for what it calls.
 
+    So the module of a part is imported with it (`docs/performance.md` tells what each costs).
     Tests and the local runner pass in the parts that they bring themselves.
     """
 
@@ -57,7 +58,7 @@ class Services:
         meter: Meter | None = None,
         ledger: Ledger | None = None,
         database_password: Callable[[], str] | None = None,
-        clock: Clock = time.time,
+        clock: "Clock" = time.time,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -105,28 +106,36 @@ class Services:
     @cached_property
     def clients(self) -> ClientReader:
         """Where clients are looked up."""
-        from core.stores.clients import SqlClientStore  # noqa: PLC0415 - as for the events
+        from core.stores.clients import SqlClientStore  # noqa: PLC0415 - with its part
 
         return SqlClientStore(self.engine)
 
     @cached_property
-    def authenticator(self) -> Authenticator:
+    def authenticator(self) -> "Authenticator":
         """Checks the secrets of clients."""
+        from core.clients import Authenticator  # noqa: PLC0415 - with its part
+
         return Authenticator(self.clients)
 
     @cached_property
-    def keys(self) -> KeyRing:
+    def keys(self) -> "KeyRing":
         """The keys of this service's tokens."""
+        from core.keys import key_ring  # noqa: PLC0415 - with its part
+
         return key_ring(self.settings)
 
     @cached_property
-    def issuer(self) -> TokenIssuer:
+    def issuer(self) -> "TokenIssuer":
         """Makes access tokens."""
+        from core.tokens import TokenIssuer  # noqa: PLC0415 - with its part
+
         return TokenIssuer(self.settings, self.keys.signing, self.clock)
 
     @cached_property
-    def verifier(self) -> TokenVerifier:
+    def verifier(self) -> "TokenVerifier":
         """Checks access tokens, ours and those of the trusted issuer."""
+        from core.tokens import TokenVerifier, TrustedIssuer  # noqa: PLC0415 - with its part
+
         settings = self.settings
         issuers = [TrustedIssuer(settings.jwt_issuer, settings.jwt_audience, self.keys)]
         if settings.trusted_issuer and settings.trusted_audience and settings.trusted_jwks_url:
@@ -136,24 +145,28 @@ class Services:
             issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, keys, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
+        from core.clients import ClientStatus  # noqa: PLC0415 - with its part
+
         return TokenVerifier(issuers, settings.token_max_minutes, self.clock, ClientStatus(self.clients).is_disabled)
 
     @cached_property
     def tallies(self) -> "SqlTallies":
         """What was counted of accepted and stored events."""
-        from core.stores.tallies import SqlTallies  # noqa: PLC0415 - as for the events
+        from core.stores.tallies import SqlTallies  # noqa: PLC0415 - with its part
 
         return SqlTallies(self.engine)
 
     @cached_property
-    def limiter(self) -> RateLimiter:
+    def limiter(self) -> "RateLimiter":
         """Counts requests and failures."""
+        from core.rate_limits import RateLimiter  # noqa: PLC0415 - with its part
+
         return RateLimiter(self.settings)
 
     @cached_property
     def engine(self) -> "Engine":
         """The database of events, for what is done to it as a whole."""
-        from core.stores.engine import open_engine  # noqa: PLC0415 - the same
+        from core.stores.engine import open_engine  # noqa: PLC0415 - with its part
 
         engine = open_engine(self.settings.store_url, self._database_password)
         self._opened.callback(engine.dispose)
@@ -184,7 +197,7 @@ class Services:
 
     @cached_property
     def _store(self) -> "SqlEventStore":
-        from core.stores.sql import SqlEventStore  # noqa: PLC0415 - a handler that stores nothing must not pay for it
+        from core.stores.sql import SqlEventStore  # noqa: PLC0415 - with its part
 
         return self._until_closed(SqlEventStore(self.engine))
 
@@ -222,8 +235,9 @@ def process_services() -> Services:
 @cache
 def _process_services() -> Services:
     settings = Settings.from_environ()
+    if settings.queue_scheme in SCHEMES:
+        return Services(settings)
     for entry_point in entry_points(group=_PIPELINES, name=settings.queue_scheme):
         pipeline: _Pipeline = entry_point.load()
         return pipeline(settings)
-    broker(settings)
-    return Services(settings)
+    raise no_broker(settings.queue_scheme)

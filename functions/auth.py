@@ -1,6 +1,7 @@
 """Who is asking: the bearer token of a request (RFC 6750)."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
@@ -21,7 +22,17 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
         MalformedRequestError: more than one Authorization header.
         RateLimitedError: the client has sent too many requests.
     """
-    authorization = request.header("authorization")
+    token = _bearer(request.header("authorization"))
+    claims = services.verifier.verify(token)
+    if services.settings.rate_limit_requests:
+        services.limiter.count_request(claims.client)
+    if scope not in claims.scope:
+        raise InsufficientScopeError(f"The token does not allow this: it needs the scope {scope}.", scope)
+    return claims
+
+
+@lru_cache(maxsize=1000)  # a client sends the same header with every request
+def _bearer(authorization: str | None) -> str:
     if authorization is None or not authorization[:7].lower().startswith("bearer"):
         raise UnauthenticatedError(
             "A token is needed: get one from /access-token and send Authorization: Bearer TOKEN."
@@ -29,9 +40,4 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     token = _BEARER.fullmatch(authorization)
     if token is None:
         raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
-    claims = services.verifier.verify(token[1])
-    if services.settings.rate_limit_requests:
-        services.limiter.count_request(claims.client)
-    if scope not in claims.scope:
-        raise InsufficientScopeError(f"The token does not allow this: it needs the scope {scope}.", scope)
-    return claims
+    return token[1]

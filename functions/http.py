@@ -8,9 +8,9 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -34,6 +34,14 @@ class MalformedRequestError(errors.AuditLogError):
     """The request breaks HTTP's own rules. Correct it as the message says."""
 
 
+class PathTooLongError(errors.AuditLogError):
+    """The path and query are longer than those of a request may be. Send less, such as a shorter list of filters."""
+
+
+class HeadersTooLargeError(errors.AuditLogError):
+    """There are more headers, or larger ones, than a request may have. Send fewer."""
+
+
 class RequestTimeoutError(errors.AuditLogError):
     """The request did not arrive in time. Send it again, over a connection that is fast enough."""
 
@@ -50,8 +58,7 @@ class MethodNotAllowedError(errors.AuditLogError):
         self.allowed = allowed
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a handler may know of an HTTP request. Header names are in lower case."""
 
     method: str
@@ -72,15 +79,12 @@ class Request:
         """
         path = event.get("path") or "/"
         context = event.get("requestContext") or {}
+        query = event.get("multiValueQueryStringParameters") or _single(event.get("queryStringParameters"))
         return cls(
             method=event.get("httpMethod") or "GET",
             path=path,
-            headers=_headers(event),
-            query=[
-                (name, value)
-                for name, values in _multi(event, "QueryStringParameters", "queryStringParameters").items()
-                for value in values
-            ],
+            headers=_headers(event.get("multiValueHeaders") or _single(event.get("headers"))),
+            query=[(name, value) for name, values in query.items() for value in values] if query else [],
             path_parameters=event.get("pathParameters") or {},
             body=_body(event),
             # A stage puts its name before every path that the client sees: /prod/event.
@@ -106,14 +110,13 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer, before it is given the form that API Gateway wants."""
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     is_text: bool = True
 
     @classmethod
@@ -167,6 +170,8 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     RouteNotFoundError: HTTPStatus.NOT_FOUND,
     MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     RequestTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
+    PathTooLongError: HTTPStatus.REQUEST_URI_TOO_LONG,
+    HeadersTooLargeError: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.EventTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidFieldsError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -226,16 +231,18 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
     return headers
 
 
-def _multi(event: ProxyEvent, suffix: str, single: str) -> Mapping[str, Sequence[str]]:
-    """The form with all values where the event has it, else the one with a single value each."""
-    return event.get(f"multiValue{suffix}") or {name: [value] for name, value in (event.get(single) or {}).items()}
+def _single(values: Mapping[str, str] | None) -> Mapping[str, Sequence[str]]:
+    """What has a single value each, in the form with all values."""
+    return {name: [value] for name, value in values.items()} if values else {}
 
 
-def _headers(event: ProxyEvent) -> Mapping[str, Sequence[str]]:
+def _headers(given: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
     """By name in lower case: a header that came in two spellings came twice."""
-    headers: dict[str, list[str]] = {}
-    for name, values in _multi(event, "Headers", "headers").items():
-        headers.setdefault(name.lower(), []).extend(values)
+    headers = {name.lower(): values for name, values in given.items()}
+    if len(headers) < len(given):
+        headers = {name: [] for name in headers}
+        for name, values in given.items():
+            headers[name.lower()] = [*headers[name.lower()], *values]
     return headers
 
 

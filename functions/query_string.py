@@ -1,6 +1,5 @@
 """Query strings: what may be asked, and a clear no to all else, since a filter that is ignored shows too much."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +50,8 @@ class QueryString:
         names = [f"{DATA_PREFIX}PATH" if parameter is EVENT_DATA else parameter.name for parameter in known]
         for name in self._values:
             if name not in names and not (EVENT_DATA in known and name.startswith(DATA_PREFIX)):
+                import difflib  # noqa: PLC0415 - only for a name that is wrong
+
                 near = difflib.get_close_matches(name, names, n=1)
                 self.refuse(name, f"is not a parameter; did you mean {near[0]}?" if near else "is not a parameter")
 

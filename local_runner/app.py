@@ -1,9 +1,9 @@
 """The WSGI application: a request becomes a proxy event, its route's handler answers."""
 
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+import uuid_utils
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
@@ -41,7 +41,7 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
-        request_id = str(uuid.uuid4())
+        request_id = str(uuid_utils.uuid4())
         try:
             response = self._answer(environ, request_id)
         except AuditLogError as exc:
@@ -55,10 +55,11 @@ class Application:
         return [body]
 
     def _answer(self, environ: Environ, request_id: str) -> ProxyResponse:
+        body = gateway.read_body(environ)  # first: a request that is refused half-read may have no path yet
         handler, resource, path_parameters = self._route(environ)
         event = gateway.to_event(
             environ,
-            body=gateway.read_body(environ),
+            body=body,
             request_id=request_id,
             resource=resource,
             path_parameters=path_parameters,
@@ -67,6 +68,8 @@ class Application:
 
     def _route(self, environ: Environ) -> tuple[Handler, str, dict[str, Any]]:
         path, method = environ.get("PATH_INFO") or "/", environ["REQUEST_METHOD"]
+        if handler := self._handlers.get((method, path)):  # a path without parameters is its own pattern
+            return handler, path, {}
         # werkzeug is lenient: it takes //event for /event, and get for GET.
         if path.startswith("//"):
             raise RouteNotFoundError(_NO_SUCH_PATH)

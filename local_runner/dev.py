@@ -24,7 +24,7 @@ import local_runner
 from core.settings import Settings
 from local_runner.app import Application
 from local_runner.pipeline import started
-from local_runner.server import greet, refuse_open_to_others, require_free
+from local_runner.server import greet, listening, refuse_open_to_others
 
 _IN_CHILD: Final = "_AUDIT_LOG_DEV_CHILD"
 _CHANGED: Final = 3  # the exit status by which the child asks to be started again
@@ -42,7 +42,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
     if os.environ.get(_IN_CHILD):
         return _serve(settings, host, port)
     refuse_open_to_others(settings, host)
-    require_free(host, port)
+    listening(host, port).close()
     return _keep_a_child()
 
 

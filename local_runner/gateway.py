@@ -38,14 +38,14 @@ def to_event(
         MalformedRequestError: the query string has more than `MAX_QUERY_FIELDS` fields.
     """
     headers = _headers(environ)
-    query = _query(environ.get("QUERY_STRING", ""))
+    query = _query(environ["QUERY_STRING"]) if environ.get("QUERY_STRING") else {}
     path = _path(environ)
     text, is_base64 = _text(body)
-    now = time.time()
+    method = environ["REQUEST_METHOD"]
     return {
         "resource": resource,
         "path": path,
-        "httpMethod": environ["REQUEST_METHOD"],
+        "httpMethod": method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         # With one value API Gateway keeps the last.
@@ -57,12 +57,12 @@ def to_event(
             "accountId": "000000000000",
             "apiId": "local",
             "domainName": environ.get("HTTP_HOST", ""),
-            "httpMethod": environ["REQUEST_METHOD"],
+            "httpMethod": method,
             "identity": {"sourceIp": environ.get("REMOTE_ADDR", ""), "userAgent": environ.get("HTTP_USER_AGENT")},
             "path": path,  # a stage at the root of its own domain: no prefix
             "protocol": environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
             "requestId": request_id,
-            "requestTimeEpoch": int(now * 1000),
+            "requestTimeEpoch": int(time.time() * 1000),
             "resourcePath": resource,
             "stage": STAGE,
         },
@@ -115,29 +115,32 @@ def too_large() -> EventTooLargeError:
     return EventTooLargeError(f"The body has more than {MAX_BODY_BYTES} bytes: send less, or split the batch.")
 
 
-@lru_cache(maxsize=256)
-def _header_name(key: str) -> str:
+@lru_cache(maxsize=512)
+def _header_name(key: str) -> str | None:
+    """The header that a key of the environ stands for; None: it is no header's."""
+    if not key.startswith("HTTP_") and key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+        return None
     return key.removeprefix("HTTP_").replace("_", "-").title()
 
 
 def _headers(environ: Environ) -> dict[str, str]:
-    headers = {_header_name(key): value for key, value in environ.items() if key.startswith("HTTP_")}
-    for key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if value := environ.get(key):
-            headers[_header_name(key)] = value
-    return headers
+    return {
+        name: value
+        for key, value in environ.items()
+        # Servers give an empty Content-Type or Content-Length for one that did not come.
+        if (name := _header_name(key)) and (value or key.startswith("HTTP_"))
+    }
 
 
 def _query(text: str) -> dict[str, list[str]]:
     query: dict[str, list[str]] = {}
-    if text:
-        try:
-            # What is not UTF-8 is kept as lone surrogates, for the handler to refuse: a filter must not be mended.
-            fields = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_QUERY_FIELDS)
-        except ValueError:
-            raise MalformedRequestError(f"The query string has more than {MAX_QUERY_FIELDS} fields.") from None
-        for name, value in fields:
-            query.setdefault(name, []).append(value)
+    try:
+        # What is not UTF-8 is kept as lone surrogates, for the handler to refuse: a filter must not be mended.
+        fields = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:
+        raise MalformedRequestError(f"The query string has more than {MAX_QUERY_FIELDS} fields.") from None
+    for name, value in fields:
+        query.setdefault(name, []).append(value)
     return query
 
 

@@ -10,11 +10,10 @@ from core.ports import Message
 
 @dataclass(slots=True)
 class Entry:
-    """A message in the queue, under the number that its spool gave it; `size` in bytes of memory."""
+    """A message in the queue, under the number that its spool gave it; `body` is UTF-8, the most compact form."""
 
     number: int
-    body: str
-    size: int
+    body: bytes
     sent_at: float
     receive_count: int = 0
     receipt_handle: str = ""
@@ -24,7 +23,7 @@ class Entry:
     @property
     def message(self) -> Message:
         """What a consumer gets to see."""
-        return Message(str(self.number), self.receipt_handle, self.body, self.receive_count, self.sent_at)
+        return Message(str(self.number), self.receipt_handle, self.body.decode(), self.receive_count, self.sent_at)
 
 
 class InFlight:

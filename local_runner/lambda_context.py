@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LambdaContext:
     """https://docs.aws.amazon.com/lambda/latest/dg/python-context.html."""
 

@@ -1,44 +1,36 @@
-"""`audit-log serve`: the application on granian, in one process that holds the queue, or in several on a broker."""
+"""`audit-log serve`: the application on uvicorn, in one process that holds the queue, or in several on a broker."""
 
+import gc
 import ipaddress
 import logging
-import multiprocessing
-import os
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.common import AbstractServer
+from uvicorn import Config, Server
+from uvicorn.supervisors import Multiprocess
 
 from core.errors import AuditLogError, InvalidSettingsError
 from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
-from local_runner.front import BODY_SECONDS, Front
-from local_runner.pipeline import DRAIN_SECONDS, started
+from local_runner.front import Front
+from local_runner.http1 import BODY_SECONDS, Connection
+from local_runner.pipeline import started
 from local_runner.preparation import prepared
-
-if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import Synchronized
 
 _log = logging.getLogger(__name__)
 
-_HEADER_SECONDS: Final = 10
-_HEADER_BYTES: Final = 64 * 1024
+_GARBAGE: Final = 50_000  # objects more than before, for a look at the youngest; the default is 700
 
-_STOP_SECONDS: Final = round(BODY_SECONDS + DRAIN_SECONDS) + 2
-"""After so long a stop ends by force. It rarely takes a second; clients that hang, and a store that does, add to it."""
-
-_GRANIANS_LOG: Final = {"loggers": {"_granian": {"propagate": True}}}  # by our handler, in our format
+_FINISH_SECONDS: Final = round(BODY_SECONDS) + 1
+"""How long a stop waits for requests that have begun to arrive: no time at all, but for clients that hang."""
 
 
 class AddressInUseError(AuditLogError):
@@ -69,32 +61,14 @@ def serve(settings: Settings, host: str, port: int, tls: Tls | None = None, work
         )
     if tls:
         _require_usable(tls)
-    address = require_free(host, port)
-    settings = prepared(settings)
-    server = Granian(
-        "local_runner.server",  # a name for process lists: the loader below brings the application
-        address=address,
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_HEADER_BYTES),
-        websockets=False,
-        workers=workers,
-        respawn_failed_workers=not in_process,
-        ssl_cert=tls.certfile if tls else None,
-        ssl_key=tls.keyfile if tls else None,
-        ssl_protocol_min=SSLProtocols.tls12,
-        log_level=LogLevels.warning,
-        log_dictconfig=_GRANIANS_LOG,
-        workers_kill_timeout=_STOP_SECONDS,
-    )
-    asked_to_stop = multiprocessing.Value("b", False, lock=False)
-    greeted = multiprocessing.Value("b", False)
-    server.on_startup(partial(_note_stops, server, asked_to_stop))  # called when granian has set its own handlers
-    server.serve(
-        target_loader=partial(_front, settings, host, port, "https" if tls else "http", asked_to_stop, greeted),
-        wrap_loader=False,
-    )
+    scheme = "https" if tls else "http"
+    with listening(host, port) as listener:
+        settings = prepared(settings)
+        if workers == 1:
+            _serve_here(settings, tls, listener, partial(greet, settings, host, port, scheme))
+        else:
+            greet(settings, host, port, scheme)
+            Multiprocess(_config("local_runner.server:front", tls, workers=workers), [listener]).run()
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -120,22 +94,26 @@ def _require_usable(tls: Tls) -> None:
         raise InvalidSettingsError(f"--certfile and --keyfile cannot be used: {reason}") from None
 
 
-def require_free(host: str, port: int) -> str:
-    """The IP address of `host`, once it is sure to be one to listen on, while the answer can still be a clear one.
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that has the address, so that nobody else takes it while the service starts. It does not listen yet.
 
     Raises:
-        AddressInUseError: it cannot.
+        AddressInUseError: it cannot be had.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return str(address[0])
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except BaseException:
+            listener.close()
+            raise
     except OSError as exc:
         raise AddressInUseError(
             f"Cannot listen on {host} port {port} ({exc.strerror}): end what listens there, or choose another --port."
         ) from None
+    return listener
 
 
 def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> None:
@@ -150,53 +128,73 @@ def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> Non
         _log.warning("AUDIT_LOG_AUTH=open: anyone on this machine gets a token for the asking")
 
 
-def _front(  # noqa: PLR0913, PLR0917 - what the parent knows and its workers need
-    settings: Settings,
-    host: str,
-    port: int,
-    scheme: str,
-    asked_to_stop: "Synchronized[bool]",
-    greeted: "Synchronized[bool]",
-) -> Any:
-    """In granian's worker: start the pipeline here, in the process that will hold the queue. Returns the `Front`.
+def front() -> Front:
+    """The application of one of several processes, which uvicorn starts anew with this environment.
 
-    The first of several workers greets for all.
+    Raises:
+        AuditLogError: see `started`.
     """
+    settings = Settings.from_environ()
     logs.configure(settings.log_format)
+    return _front(settings)
+
+
+def _front(settings: Settings) -> Front:
     services, close = started(settings)
-    with greeted.get_lock():
-        if not greeted.value:
-            greet(settings, host, port, scheme)
-            greeted.value = True
+    # Requests and events hold no cycles: there is little to find for a collector that looks through all that waits.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
     waits = (
         settings.queue_scheme != "memory"
         or settings.spool == "disk"
         or settings.trusted_jwks_url is not None
         or (bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://")
     )
-    return Front(
-        Application(services),
-        on_start=partial(_stop_if_asked, asked_to_stop),
-        on_stop=close,
-        waits=waits,
+    return Front(Application(services), on_stop=close, waits=waits)
+
+
+def _serve_here(settings: Settings, tls: Tls | None, listener: socket.socket, on_start: Callable[[], None]) -> None:
+    stopped_by: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped_by.append(number)
+
+    # uvicorn listens to signals while it serves, and then raises them again. One that comes before that is not lost,
+    # and none may end the process while it drains.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    application = _front(settings)
+    server = Server(_config(application, tls))
+    on_start()
+    server.should_exit = bool(stopped_by)
+    server.run([listener])
+
+
+def _config(application: Front | str, tls: Tls | None, *, workers: int = 1) -> Config:
+    return Config(
+        application,
+        factory=isinstance(application, str),
+        interface="asgi3",
+        http=Connection,
+        ws="none",
+        loop="uvloop",
+        lifespan="on",
+        workers=workers,
+        log_config=None,  # by our handler, in our format
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        headers=[("Server", "audit-log")],
+        timeout_graceful_shutdown=_FINISH_SECONDS,
+        ssl_context_factory=partial(_tls_context, tls) if tls else None,
     )
 
 
-def _stop_if_asked(asked_to_stop: "Synchronized[bool]") -> None:
-    """In the worker, once it hears signals: one that came before was lost, and so the worker sends it to itself."""
-    if asked_to_stop.value:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _note_stops(server: AbstractServer[Any], asked_to_stop: "Synchronized[bool]") -> None:
-    """Have a stop noted where the worker sees it, also by a worker that is still starting with these handlers."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        asked_to_stop.value = True
-        server.signal_handler_interrupt(number, frame)  # type: ignore[no-untyped-call]  # granian leaves it so
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+def _tls_context(tls: Tls, _config: Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(tls.certfile, tls.keyfile)
+    return context
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 from threading import Thread
 from typing import Final
 
@@ -18,7 +19,7 @@ from local_runner.app import Application
 from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.metrics import PrometheusMeter
 from local_runner.preparation import migrated
-from local_runner.server import require_free
+from local_runner.server import listening
 
 BATCH_SECONDS: Final = 8.0
 """How long a stop waits for the batch at hand. A batch that takes longer comes again to another worker."""
@@ -47,7 +48,7 @@ def work(settings: Settings, host: str, port: int) -> None:
         )
     # Blocked before any thread starts, so that each stop waits for the main thread, which asks for it below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-    address = require_free(host, port)
+    listener = listening(host, port)
     migrated(settings)
     meter = PrometheusMeter()
     services = Services(settings, meter=meter)
@@ -55,7 +56,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     supervisor = ConsumerSupervisor(
         services.source, lambda_consumer(lambda: services), ConsumerLimits(poll=POLL_SECONDS)
     )
-    server = _server(address, port, services, supervisor, meter)
+    server = _server(listener, services, supervisor, meter)
     supervisor.start()
     Thread(target=server.serve_forever, name="health", daemon=True).start()
     _log.info("storing what comes from the broker; Ctrl-C finishes the batch at hand and stops", extra={"port": port})
@@ -67,12 +68,14 @@ def work(settings: Settings, host: str, port: int) -> None:
 
 
 def _server(
-    host: str, port: int, services: Services, supervisor: ConsumerSupervisor, meter: PrometheusMeter
+    listener: socket.socket, services: Services, supervisor: ConsumerSupervisor, meter: PrometheusMeter
 ) -> BaseWSGIServer:
     checks = {**services.checks, "consumer": supervisor.check}
     health = Application(Services(services.settings, checks=checks), _ROUTES)
     application = DispatcherMiddleware(health, {"/metrics": make_wsgi_app(meter.registry)})
-    return make_server(host, port, application, threaded=True, request_handler=_Quiet)
+    host, port = listener.getsockname()[:2]
+    listener.listen()
+    return make_server(host, port, application, threaded=True, request_handler=_Quiet, fd=listener.detach())
 
 
 class _Quiet(WSGIRequestHandler):

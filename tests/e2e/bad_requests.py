@@ -48,7 +48,7 @@ GOOD_TOKEN = bearer()
 
 @dataclass(frozen=True)
 class Case:
-    """A request and the status it gets. `answered_by_server`: granian refuses it before it reaches our code."""
+    """A request and the status it gets."""
 
     name: str
     status: int
@@ -59,7 +59,6 @@ class Case:
     authorization: Authorization = GOOD_TOKEN
     challenge: str = ""
     allow: str = ""
-    answered_by_server: bool = False
     half_close: bool = False
     raw: bytes = b""
 

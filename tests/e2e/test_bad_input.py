@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,7 +75,7 @@ QUERIES = (
     "timestamp_start_utc=2026-01-31", "timestamp_end_utc=", "timestamp_end_utc=1.5", "timestamp_start_utc=1e9",
     "offset=-1", "offset=abc", "offset=", f"offset={2**63}", "offset=%zz", "offset=+1", "offset=" + "9" * 5000,
     "limit=0", "limit=-1", "limit=abc", "limit=1.5", "limit=", f"limit={2**63}", "limit=NaN", "limit=1%0a",
-    "order=up", "order=DESC", "order=",
+    'event_data.a="x', "order=up", "order=DESC", "order=",
     "cursor=", "cursor=garbage", "cursor=%C3%A9", "cursor=%ff", "cursor=bnVsbA", "cursor=" + "a" * 5000,
     "event_data=1", "event_data.=1", "event_data..a=1", "event_data.a.=1", "event_data.a%22b=1", "event_data.a%5Cb=1",
     "event_data.a%00=1", "event_data.a%ff=1", "event_data.a[=1", "event_data.a]=1", "event_data.a[]=1",
@@ -126,12 +125,11 @@ FRAMES = (
     Case("HEAD without a token", 401, "HEAD", authorization=None, challenge=NO_TOKEN_SENT),
     Case("HEAD of an unknown path", 404, "HEAD", "/nowhere"),
 )  # fmt: skip
-SERVER = (  # refused by granian's own parser
+NOT_HTTP = (
     *(posted(f"Content-Length {text or 'empty'}", 400, GOOD, f"Content-Length: {text}") for text in LENGTHS),
     *(posted(name, 400, GOOD, line) for name, line in HEADER_LINES.items()),
     Case("space in the target", 400, target="/event x"),
     Case("byte 0xFF in the target", 400, raw=b"GET /event/\xff HTTP/1.1\r\nHost: x\r\n\r\n"),
-    Case("raw quote in the query", 400, target='/event?event_data.a="x'),
     Case("target of 70,000 characters", 414, target="/event?event_type=" + "a" * 70_000),
     Case("header of 1,000,000 characters", 431, lines=("X-A: " + "a" * 1_000_000,)),
     Case("200 headers", 431, lines=tuple(f"X-{n}: a" for n in range(200))),
@@ -167,7 +165,7 @@ ROWS = (
     *FORBIDDEN,
     *TOO_LARGE,
     *FRAMES,
-    *(replace(case, answered_by_server=True) for case in SERVER),
+    *NOT_HTTP,
 )
 TAKEN = event(customer_id=str(CUSTOMER + 1), event_type='"good.input"')
 DEEPEST = event(customer_id=str(CUSTOMER + 1), event_type='"good.input"', event_data=f'{{"a": {deep(126)}}}')
@@ -197,12 +195,8 @@ def sent(case: Case, key: str) -> bytes:
 def test_a_wrong_request_gets_its_status_and_the_service_goes_on(case: Case, service: Service, key: str) -> None:
     logged = len(service.log)
     answer = exchange(service.port, sent(case, key), half_close=case.half_close)
-    if answer is None:
-        assert case.answered_by_server
-    elif case.answered_by_server:
-        assert answer.status == case.status
-    else:
-        assert_problem(case, answer)
+    assert answer is not None
+    assert_problem(case, answer)
     following = exchange(service.port, request("GET", "/ready"))
     assert following is not None
     assert following.status == 200

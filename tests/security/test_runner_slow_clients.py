@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.front import BODY_SECONDS
 from local_runner.gateway import MAX_BODY_BYTES
+from local_runner.http1 import BODY_SECONDS
 from tests.builders import new_event
 from tests.raw import connect, exchange, post_event, read_to_end, statuses
 from tests.service import Service
@@ -91,7 +91,7 @@ def test_a_body_that_never_comes_is_answered_408_after_ten_seconds(attack: Attac
     for connection in attack.half_bodies:
         head, _, body = read_to_end(connection).partition(b"\r\n\r\n")
         assert statuses(head) == [408]
-        assert b"content-type: application/problem+json" in head
+        assert b"content-type: application/problem+json" in head.lower()
         assert json.loads(body)["status"] == 408
     assert BODY_SECONDS - 1 < attack.seconds() < BODY_SECONDS + SLACK_SECONDS
 

@@ -64,13 +64,13 @@ def test_headers_that_two_readers_could_take_differently_are_refused(
 @pytest.mark.parametrize(
     "order", [(b"Content-Length: 5", CHUNKED), (CHUNKED, b"Content-Length: 5")], ids=["CL.TE", "TE.CL"]
 )
-def test_beside_a_transfer_encoding_the_length_is_ignored_and_the_connection_closed(
+def test_a_length_beside_a_transfer_encoding_is_refused(
     service: Service, token: str, order: tuple[bytes, bytes]
 ) -> None:
     """RFC 9112 section 6.1. What follows the body on the connection is not taken for a request."""
     answer = exchange(service.port, post_event(token, *order, body=CHUNKS + SMUGGLED))
-    assert statuses(answer) == [202]
-    assert b"connection: close" in answer
+    assert statuses(answer) == [400]
+    assert b"connection: close" in answer.lower()
 
 
 def test_a_length_within_the_body_of_another_request_is_no_request(service: Service, token: str) -> None:
@@ -168,7 +168,7 @@ def test_a_header_beyond_ascii_is_not_taken_as_missing(
     ],
 )
 def test_what_is_not_http_1_is_refused(service: Service, garbage: bytes) -> None:
-    assert statuses(exchange(service.port, garbage)) in ([400], [])
+    assert statuses(exchange(service.port, garbage)) == [400]
 
 
 def test_a_request_to_change_to_websockets_is_answered_like_any_other(service: Service) -> None:

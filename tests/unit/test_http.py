@@ -35,6 +35,8 @@ STATUSES = {
     http.UnsupportedMediaTypeError("x"): 415,
     http.MalformedRequestError("x"): 400,
     http.RequestTimeoutError("x"): 408,
+    http.PathTooLongError("x"): 414,
+    http.HeadersTooLargeError("x"): 431,
     http.RouteNotFoundError("x"): 404,
     http.MethodNotAllowedError(["GET", "HEAD"]): 405,
 }

@@ -1,25 +1,110 @@
-import json
+"""What a handler imports: nothing that it does not use. docs/performance.md tells what each library costs."""
+
 import subprocess
 import sys
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-HANDLERS = ["token", "create_event", "create_events", "query_events", "get_event", "consume_events", "health", "docs"]
-HEAVY = {"werkzeug", "sqlalchemy", "alembic", "granian", "boto3", "botocore", "pika", "structlog", "local_runner"}
+from tests.cold_starts import HANDLERS, ColdStart, Deployment, cold_start
+
 ROOT = Path(__file__).parents[2]
-PROGRAM = "import functions.{0}, json, sys; print(json.dumps([functions.{0}.handler.__name__, *sys.modules]))"
+MODELS = {"annotated_types", "orjson", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"} | {
+    "uuid_utils"
+}
+TOKENS = {"jwt", "cryptography", "http.client"}  # PyJWT imports what it finds, and its own HTTP client
+STORE = {"sqlalchemy", "asyncio", "sqlite3"}
+LIMITS = {"limits", "deprecated", "wrapt", "packaging"}
+
+IMPORTED = {
+    "token": MODELS | TOKENS,
+    "oauth_token": MODELS | TOKENS,
+    "create_event": MODELS | TOKENS,
+    "create_events": MODELS | TOKENS,
+    "query_events": MODELS | TOKENS,
+    "get_event": MODELS | TOKENS,
+    "consume_events": MODELS,
+    "health": MODELS,
+    "docs": MODELS,
+    "jwks": MODELS,
+}
+CALLED = {"query_events": STORE, "get_event": STORE, "consume_events": STORE}
+"""What the first call adds."""
+CALLED_WITH_CLIENTS = CALLED | {
+    "token": STORE | LIMITS,
+    "oauth_token": STORE | LIMITS,
+    "create_event": STORE,  # whether the client of the token was disabled
+    "create_events": STORE,
+}
+HEAVY_PARTS_OF_PYTHON = {"asyncio", "difflib", "http.client", "multiprocessing", "sqlite3"}
 
 
-@pytest.mark.parametrize("name", HANDLERS)
-def test_importing_a_handler_is_cheap_and_builds_nothing(name: str, tmp_path: Path) -> None:
-    environment = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    program = [sys.executable, "-c", PROGRAM.format(name)]
-    output = subprocess.run(program, cwd=tmp_path, env=environment, check=True, capture_output=True).stdout
-    handler, *modules = json.loads(output)
-    assert handler == "handler"
-    assert {module.partition(".")[0] for module in modules} & HEAVY == set()
+@pytest.fixture(scope="module")
+def deployments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Deployment]:
+    return {auth: Deployment(tmp_path_factory.mktemp(auth), auth) for auth in ("open", "clients")}
+
+
+@cache
+def libraries() -> frozenset[str]:
+    """What `import` finds of all installed packages."""
+    return frozenset(name for name in packages_distributions() if not name.startswith("_"))
+
+
+def watched(modules: frozenset[str]) -> set[str]:
+    roots = {name.partition(".")[0] for name in modules}
+    return {*(roots & libraries() - sys.stdlib_module_names), *(modules & HEAVY_PARTS_OF_PYTHON)}
+
+
+def answered(start: ColdStart) -> bool:
+    return start.answer is not None and start.answer.get("statusCode", 200) in {200, 202}
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_imports_what_it_uses_and_nothing_else(handler: str, deployments: dict[str, Deployment]) -> None:
+    start = deployments["open"].cold_start(handler)
+    assert answered(start)
+    assert watched(start.imported) == IMPORTED[handler]
+    assert watched(start.loaded) == IMPORTED[handler] | CALLED.get(handler, set())
+
+
+@pytest.mark.parametrize("handler", sorted(CALLED_WITH_CLIENTS.keys() - CALLED.keys()))
+def test_with_clients_those_who_ask_for_them_need_the_store(handler: str, deployments: dict[str, Deployment]) -> None:
+    start = deployments["clients"].cold_start(handler)
+    assert answered(start)
+    assert watched(start.loaded) == IMPORTED[handler] | CALLED_WITH_CLIENTS[handler]
+
+
+def test_importing_the_handlers_builds_nothing(tmp_path: Path) -> None:
+    cold_start("functions.routes", before=["functions.consume_events"], cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shared_secret_needs_no_cryptography(deployments: dict[str, Deployment]) -> None:
+    start = deployments["open"].cold_start("create_event", without=["cryptography"])
+    assert answered(start)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"jwt_key_file": "/dev/null"},
+        {
+            "trusted_issuer": "https://id.example.org",
+            "trusted_audience": "audit-log",
+            "trusted_jwks_url": "https://id.example.org/jwks.json",
+        },
+    ],
+    ids=["key file", "identity provider"],
+)
+def test_a_key_pair_without_cryptography_is_refused(settings: dict[str, str], tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.settings |= {f"AUDIT_LOG_{name.upper()}": value for name, value in settings.items()}
+    start = deployment.cold_start("create_event", without=["cryptography"])
+    assert start.answer is not None
+    assert start.answer["statusCode"] == 500
+    assert "the settings do not describe a service" in start.log
 
 
 def test_a_function_that_queues_nothing_does_not_pay_for_the_client_of_its_queue() -> None:

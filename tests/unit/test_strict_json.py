@@ -1,7 +1,11 @@
+import json
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.errors import MalformedJSONError
-from core.strict_json import MAX_DEPTH, loads
+from core.strict_json import MAX_DEPTH, carefully, loads
 
 
 @pytest.mark.parametrize(
@@ -70,3 +74,38 @@ def test_nesting_is_taken_up_to_the_limit_and_not_beyond(opening: str, closing: 
 
 def test_many_brackets_beside_each_other_are_not_deep() -> None:
     assert loads(b"[" + b"[{}]," * 1000 + b"[]]") == [[{}]] * 1000 + [[]]
+
+
+_TEXTS = st.one_of(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    ).map(lambda value: json.dumps(value, ensure_ascii=False)),
+    st.lists(
+        st.sampled_from(
+            [*'{}[]:," \\', "a", "1", "0", ".", "-", "e", "null", "true", '"a":', '{"a":1,', "\\u003a", "9" * 19]
+        )
+    ).map("".join),
+)
+
+
+@given(_TEXTS)
+@settings(max_examples=500, deadline=None)
+def test_the_shorter_way_reads_the_same_as_the_careful_one(text: str) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        careful = repr(carefully(data))
+    except MalformedJSONError as exc:
+        careful = str(exc)
+    try:
+        answer = repr(loads(data))
+    except MalformedJSONError as exc:
+        answer = str(exc)
+    assert answer == careful
+
+
+@pytest.mark.parametrize("text", ['{"a":1,"a":1}', '{"a:":1, "a:":2}', '[{"b": {"a":":", "a":":"}}]'])
+def test_equal_names_are_found_whatever_stands_beside_them(text: str) -> None:
+    with pytest.raises(MalformedJSONError, match="twice"):
+        loads(text.encode())

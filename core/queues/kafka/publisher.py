@@ -32,9 +32,7 @@ class KafkaPublisher:
     def publish(self, events: Sequence[Event]) -> None:
         """See `EventPublisher.publish`."""
         topic = self._address.topic
-        self._producer.send(
-            [Record(topic, str(event.customer_id).encode(), event.model_dump_json().encode()) for event in events]
-        )
+        self._producer.send([Record(topic, str(event.customer_id).encode(), event.to_json()) for event in events])
 
     def check(self) -> dict[str, object]:
         """Implements `Check`: a broker answers and has the topics; how many messages wait and were given up."""

@@ -32,7 +32,7 @@ class RabbitMQPublisher:
 
     def publish(self, events: Sequence[Event]) -> None:
         """See `EventPublisher.publish`."""
-        bodies = [(event.event_id, event.model_dump_json().encode()) for event in events]
+        bodies = [(event.event_id, event.to_json()) for event in events]
         self._connection.run(lambda: self._publish(bodies))
 
     def check(self) -> dict[str, object]:

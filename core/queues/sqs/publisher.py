@@ -53,7 +53,7 @@ class SQSPublisher:
 
 
 def _body(event: Event) -> str:
-    body = event.model_dump_json()
+    body = event.to_json().decode()
     for character, escape in _ESCAPES.items():
         body = body.replace(character, escape)
     return body
