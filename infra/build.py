@@ -47,7 +47,7 @@ def build(build_dir: Path, output: Path, python: str = PYTHON) -> Size:
 def _chalice(project: Path, merged: Path, made: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project), "package",
-        "--merge-template", str(merged), str(made),
+        "--merge-template", str(merged.resolve()), str(made.resolve()),
     ]  # fmt: skip
     # Not the settings of whoever builds: app.py is imported.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AUDIT_LOG_", "AWS_"))}

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from core.aws.cloudwatch import accepted_between
 from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
 from core.aws.secrets import read_secret, resolved
-from core.errors import InvalidClientError, InvalidSettingsError, SecretUnavailableError
+from core.errors import InvalidClientError, InvalidSettingsError, MetricsUnavailableError, SecretUnavailableError
 from core.ports import Count
 from core.settings import Settings
 from core.stores.engine import open_engine
@@ -16,6 +17,7 @@ from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.administration import administer
 from functions.lambda_process import SECRETS_SECONDS, LambdaServices
+from functions.maintenance import reconcile
 from tests.builders import event
 from tests.conftest import SECRET
 
@@ -184,6 +186,40 @@ def test_what_is_counted_is_a_line_unless_it_is_nothing(caplog: pytest.LogCaptur
     metrics.count(Count.STORED, 7)
     (record,) = (vars(record) for record in caplog.records)
     assert (record["EventsStored"], record["_aws"]["Timestamp"]) == (7, 1500)
+
+
+def test_what_nobody_can_account_for_is_a_metric(
+    settings: Settings, sqlite_store: SqlEventStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = event(1).received_at.timestamp() + 3600
+    sqlite_store.add([event(1), event(2)])
+    services = Services(settings, checks={"queue": lambda: {"waiting": 1, "dead_letters": 2}}, clock=lambda: now)
+    asked: list[tuple[str, int, int]] = []
+
+    def accepted(stage: str, start: int, end: int) -> int:
+        asked.append((stage, start, end))
+        return 8
+
+    result = reconcile(services, "dev", accepted)
+    services.close()
+    assert result == {
+        "accepted": 8, "stored": 2, "repeated": 0, "dead_lettered": 2, "in_flight": 1, "difference": 3,
+    }  # fmt: skip
+    assert [vars(record)["EventsUnaccounted"] for record in caplog.records if record.msg == "counted"] == [3]
+    ((stage, start, end),) = asked
+    assert (stage, end - start) == ("dev", 24 * 60)
+    assert end * 60 < now - 14 * 60, "what is younger may be on its way"
+
+
+def test_without_cloudwatch_nothing_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "tests")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(MetricsUnavailableError):
+        accepted_between("dev", 0, 1)
 
 
 @pytest.fixture
