@@ -194,7 +194,8 @@ def test_what_nobody_can_account_for_is_a_metric(
     caplog.set_level(logging.INFO)
     now = event(1).received_at.timestamp() + 3600
     sqlite_store.add([event(1), event(2)])
-    services = Services(settings, checks={"queue": lambda: {"waiting": 1, "dead_letters": 2}}, clock=lambda: now)
+    depths: dict[str, object] = {"waiting": 1, "dead_letters": 2}
+    services = Services(settings, checks={"queue": lambda: depths}, clock=lambda: now)
     asked: list[tuple[str, int, int]] = []
 
     def accepted(stage: str, start: int, end: int) -> int:
