@@ -34,6 +34,15 @@ class EventFilter(BaseModel):
         default=None, description="The only customers the reader may see; None: all."
     )
 
+    @property
+    def customers(self) -> tuple[int, ...] | None:
+        """The customers that are both asked for and visible; None: all."""
+        if not self.customer_ids:
+            return self.visible_customers
+        if self.visible_customers is None:
+            return self.customer_ids
+        return tuple(sorted(set(self.customer_ids).intersection(self.visible_customers)))
+
 
 class Position(BaseModel):
     """A place in the order of events: just after the event with this time and id, `offset` events from the start."""

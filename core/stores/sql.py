@@ -2,12 +2,24 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import get_ident
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, literal, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Select,
+    UnaryExpression,
+    and_,
+    func,
+    literal,
+    select,
+    true,
+)
 
 from core.errors import EventNotStorableError
 from core.models import Event, EventId
@@ -17,6 +29,7 @@ from core.stores import tallies
 from core.stores.connection import connected
 from core.stores.dialects import IdTakenError, dialect_of
 from core.stores.schema import events
+from core.strict_json import MAX_INTEGER
 
 COUNT_LIMIT: Final = 10_000
 """Matches are counted up to here: a count costs time for every row, and no one pages by hand beyond it."""
@@ -65,14 +78,26 @@ class SqlEventStore:
 
     def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         """See `EventReader.find`."""
-        condition = self._condition(event_filter)
-        counted = select(literal(1)).select_from(events).where(condition).limit(COUNT_LIMIT + 1).subquery()
         with connected(self._engine) as connection:
-            rows = connection.execute(self._page_query(condition, page)).mappings().all()
-            total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
+            access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
+            wanted = _less_implied(event_filter, page)
+            if access.combinations is None:
+                condition = and_(self._condition(wanted), access.condition)
+                query = self._page_query(condition, page, access.page_hint)
+            else:
+                query = self._merged_query(wanted, access.combinations, page)
+            rows = connection.execute(query).mappings().all()
+            more = len(rows) > page.limit
+            if not more and page.after is None and (rows or not page.offset):
+                total = page.offset + len(rows)  # the page has the last of them
+            elif access.matching is not None:
+                total = access.matching
+            else:
+                condition = and_(self._condition(event_filter), access.condition)
+                total = connection.execute(self._count_query(condition, access.count_hint)).scalar_one()
         return Matches(
             events=[Event.model_construct(**row) for row in rows[: page.limit]],
-            more=len(rows) > page.limit,
+            more=more,
             total_count=min(total, COUNT_LIMIT),
             total_relation="eq" if total <= COUNT_LIMIT else "gte",
         )
@@ -98,30 +123,61 @@ class SqlEventStore:
             found |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
         return found
 
-    def _page_query(self, condition: ColumnElement[bool], page: PageRequest) -> Select[Any]:
-        descending = page.order == "desc"
-        key = (events.c.timestamp_utc, events.c.event_id)
+    def _page_query(self, condition: ColumnElement[bool], page: PageRequest, hint: str) -> Select[Any]:
+        query = _hinted(select(events), hint).where(condition).order_by(*_order(events, page))
         # One more than asked for tells whether another page follows.
-        query = select(events).where(condition).limit(page.limit + 1)
-        query = query.order_by(*(column.desc() if descending else column.asc() for column in key))
+        query = query.limit(page.limit + 1)
         if page.after is None:
             return query.offset(page.offset)
-        return query.where(self._dialect.beyond(page.after, descending=descending))
+        return query.where(self._dialect.beyond(page.after, descending=page.order == "desc"))
+
+    def _merged_query(self, event_filter: EventFilter, combinations: FromClause, page: PageRequest) -> Select[Any]:
+        """The same page, from the pages of each combination of a customer and a type, each read off an index."""
+        rest = event_filter.model_copy(update={"customer_ids": (), "visible_customers": None, "event_types": ()})
+        these = [events.c[column.name] == column for column in combinations.c]
+        whole = page.model_copy(update={"offset": 0, "limit": min(page.offset + page.limit, MAX_INTEGER - 1)})
+        part = self._page_query(and_(self._condition(rest), *these), whole, "").lateral("part")
+        query = select(part).select_from(combinations.join(part, true())).order_by(*_order(part, page))
+        return query.limit(page.limit + 1).offset(page.offset if page.after is None else 0)
+
+    @staticmethod
+    def _count_query(condition: ColumnElement[bool], hint: str) -> Select[int]:
+        some = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(COUNT_LIMIT + 1)
+        return select(func.count()).select_from(some.subquery())
 
     def _condition(self, wanted: EventFilter) -> ColumnElement[bool]:
         conditions: list[ColumnElement[bool]] = []
         if wanted.event_types:
             conditions.append(events.c.event_type.in_(wanted.event_types))
-        if wanted.customer_ids:
-            conditions.append(events.c.customer_id.in_(wanted.customer_ids))
-        if wanted.visible_customers is not None:
-            conditions.append(events.c.customer_id.in_(wanted.visible_customers))
+        if wanted.customers is not None:
+            conditions.append(events.c.customer_id.in_(wanted.customers))
         if wanted.start is not None:
             conditions.append(events.c.timestamp_utc >= wanted.start)
         if wanted.end is not None:
             conditions.append(events.c.timestamp_utc <= wanted.end)
         conditions.extend(self._dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data)
         return and_(true(), *conditions)
+
+
+def _less_implied(event_filter: EventFilter, page: PageRequest) -> EventFilter:
+    """The filter less the end of its time that the place of the page implies: an index is entered by one of the two."""
+    if page.after is None:
+        return event_filter
+    time = page.after.timestamp_utc
+    if page.order == "desc" and event_filter.end is not None and time <= event_filter.end:
+        return event_filter.model_copy(update={"end": None})
+    if page.order == "asc" and event_filter.start is not None and time >= event_filter.start:
+        return event_filter.model_copy(update={"start": None})
+    return event_filter
+
+
+def _order(table: FromClause, page: PageRequest) -> Iterator[UnaryExpression[Any]]:
+    for name in ("timestamp_utc", "event_id"):
+        yield table.c[name].desc() if page.order == "desc" else table.c[name].asc()
+
+
+def _hinted(query: Select[Any], hint: str) -> Select[Any]:
+    return query.with_hint(events, hint) if hint else query
 
 
 def _outcome(item: Event, first: Event) -> Outcome:

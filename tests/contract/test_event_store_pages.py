@@ -1,11 +1,12 @@
 """In which order events come, page by page, and how many there are."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from core.models import Event
-from core.queries import EventFilter, Matches, Order, PageRequest, Position
+from core.queries import DataFilter, EventFilter, Matches, Order, PageRequest, Position
 from tests.builders import event
 from tests.fakes import EventStore
 
@@ -83,6 +84,18 @@ def test_page_after_page_every_event_comes_once_whatever_arrives_meanwhile(
     assert seen == list(range(100, 150))[:: 1 if order == "asc" else -1]
 
 
+@pytest.mark.parametrize(("order", "step"), [("asc", 1), ("desc", -1)])
+@pytest.mark.parametrize("place", [0, 9, 10, 12, 14, 15, 99])
+def test_a_page_after_a_place_keeps_to_the_range_of_time(
+    event_store: EventStore, order: Order, step: int, place: int
+) -> None:
+    """The place may be anywhere: a cursor is not signed."""
+    event_store.add([event(number, timestamp_utc=number) for number in range(30)])
+    after = Position(timestamp_utc=place, event_id=event(place).event_id, offset=0)
+    found = numbers(event_store.find(EventFilter(start=10, end=14), PageRequest(order=order, after=after)))
+    assert found == [number for number in range(10, 15) if (number - place) * step > 0][::step]
+
+
 def test_a_page_after_a_place_keeps_to_the_filter(event_store: EventStore) -> None:
     event_store.add([event(number, customer_id=number % 2, timestamp_utc=5) for number in range(20)])
     odd = EventFilter(customer_ids=(1,))
@@ -97,12 +110,55 @@ def test_the_count_is_of_all_that_match_not_of_the_page(event_store: EventStore)
     assert (len(matches.events), matches.total_count, matches.total_relation) == (2, 7, "eq")
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_events_of_several_customers_and_types_come_once_each_in_one_order(
+    event_store: EventStore, order: Order
+) -> None:
+    event_store.add(
+        [
+            event(number, customer_id=number % 5, event_type=f"type {number % 3}", timestamp_utc=number // 4)
+            for number in range(90)
+        ]
+    )
+    wanted = EventFilter(customer_ids=(0, 2, 3, 7), event_types=("type 2", "type 0"), end=20)
+    expected = [number for number in range(84) if number % 5 in {0, 2, 3} and number % 3 != 1]
+    expected = expected if order == "asc" else expected[::-1]
+    assert [number for page in pages(event_store, wanted, order, 7) for number in numbers(page)] == expected
+    for offset in (0, 5, len(expected) - 1, len(expected), 2**63 - 1):
+        matches = event_store.find(wanted, PageRequest(offset=offset, limit=7, order=order))
+        assert numbers(matches) == expected[offset : offset + 7]
+        assert matches.total_count == len(expected)
+
+
+def data(path: str, *, value: bool) -> tuple[DataFilter]:
+    return (DataFilter(path=(path,), values=(value,)),)
+
+
+COUNTS: list[tuple[dict[str, Any], int, str]] = [
+    ({"customer_ids": (1,)}, 10_000, "eq"),
+    ({}, 10_000, "gte"),
+    ({"data": data("most", value=True)}, 10_000, "eq"),
+    ({"data": data("most", value=False)}, 50, "eq"),
+    ({"data": data("all", value=True)}, 10_000, "gte"),
+    ({"data": data("all", value=True), "start": 1_700_000_001}, 10_000, "gte"),
+    ({"data": data("all", value=True), "start": 1_700_000_100}, 9_950, "eq"),
+    ({"data": data("all", value=True), "customer_ids": (0,)}, 50, "eq"),
+    ({"data": data("all", value=True), "visible_customers": ()}, 0, "eq"),
+    ({"data": data("all", value=True), "visible_customers": (1,), "customer_ids": (0,)}, 0, "eq"),
+]
+
+
 def test_the_count_is_exact_up_to_10000_and_a_lower_bound_beyond(event_store: EventStore) -> None:
-    event_store.add([event(number, customer_id=int(number < 10_000)) for number in range(10_050)])
-    of_one = event_store.find(EventFilter(customer_ids=(1,)), PageRequest(limit=1))
-    assert (of_one.total_count, of_one.total_relation) == (10_000, "eq")
-    of_all = event_store.find(ALL, PageRequest(limit=1))
-    assert (of_all.total_count, of_all.total_relation) == (10_000, "gte")
+    event_store.add(
+        [
+            event(number, customer_id=int(number < 10_000), event_data={"most": number < 10_000, "all": True})
+            for number in range(10_050)
+        ]
+    )
+    for conditions, total, relation in COUNTS:
+        for page in (PageRequest(limit=1), PageRequest(limit=1, after=position(event(0)))):
+            matches = event_store.find(EventFilter(**conditions), page)
+            assert (matches.total_count, matches.total_relation) == (total, relation), conditions
 
 
 def test_an_empty_store_has_one_empty_page(event_store: EventStore) -> None:

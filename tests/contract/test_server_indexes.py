@@ -53,12 +53,13 @@ def full_mariadb(mariadb: Engine) -> Iterator[Engine]:
     databases.empty(mariadb)
 
 
-def first_statement(engine: Engine, call: Callable[[], object]) -> tuple[str, Any]:
-    """The first statement of a call, such as the one that finds a page, and its parameters."""
+def first_query(engine: Engine, call: Callable[[], object]) -> tuple[str, Any]:
+    """The first statement of a call that asks for events, and its parameters."""
     statements: list[tuple[str, Any]] = []
 
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        statements.append((statement, parameters))
+        if "FROM events" in statement:
+            statements.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
     call()
@@ -67,7 +68,7 @@ def first_statement(engine: Engine, call: Callable[[], object]) -> tuple[str, An
 
 
 def page_statement(engine: Engine, event_filter: EventFilter, page: PageRequest) -> tuple[str, Any]:
-    return first_statement(engine, lambda: SqlEventStore(engine).find(event_filter, page))
+    return first_query(engine, lambda: SqlEventStore(engine).find(event_filter, page))
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -95,6 +96,40 @@ def test_postgresql_reads_a_page_off_its_index(
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("after", [None, PLACE])
+@pytest.mark.parametrize(
+    ("conditions", "index"),
+    [
+        ({"customer_ids": (1, 2), "event_types": ("type 1", "none such")}, "ix_events_customer_type_time"),
+        ({"customer_ids": (1,), "event_types": ("type 1", "none such")}, "ix_events_customer_type_time"),
+        ({"visible_customers": tuple(range(24, 74)), "start": 1}, "ix_events_customer_time"),
+        ({"event_types": ("none such", "nor such")}, "ix_events_type_time"),
+    ],
+)
+def test_postgresql_reads_a_page_of_several_off_an_index_for_each(
+    full_postgresql: Engine, conditions: dict[str, Any], index: str, after: Position | None, order: Any
+) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Any, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        # In the transaction of the query, since the settings are its own.
+        if "LATERAL" in statement and not statement.startswith("EXPLAIN"):
+            plans.append("\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()))
+
+    event.listen(full_postgresql, "before_cursor_execute", explain)
+    SqlEventStore(full_postgresql).find(EventFilter(**conditions), PageRequest(limit=10, order=order, after=after))
+    event.remove(full_postgresql, "before_cursor_execute", explain)
+    with full_postgresql.connect() as connection:
+        child = connection.exec_driver_sql(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", (index,)
+        ).scalar_one()
+    [plan] = plans
+    assert f"using {child} " in plan, plan
+    assert plan.count("Sort Key") == 1, plan
+    assert plan.index("Sort Key") < plan.index("Nested Loop"), plan
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("after", [None, PLACE])
 @CASES
 def test_mariadb_reads_a_page_off_its_index(
     full_mariadb: Engine, conditions: dict[str, Any], index: str, after: Position | None, order: Any
@@ -112,7 +147,7 @@ def test_mariadb_reads_a_page_off_its_index(
 def test_one_event_is_read_by_its_id(full_postgresql: Engine, full_mariadb: Engine) -> None:
     for engine in (full_postgresql, full_mariadb):
         store = SqlEventStore(engine)
-        statement, parameters = first_statement(engine, partial(store.get, EVENTS[7].event_id))
+        statement, parameters = first_query(engine, partial(store.get, EVENTS[7].event_id))
         with engine.connect() as connection:
             rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).all()
         plan = "\n".join(map(str, rows))

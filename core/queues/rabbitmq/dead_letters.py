@@ -1,5 +1,6 @@
 """Looks at what was given up, and puts it back."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from threading import Lock
 from typing import Any, Final
@@ -16,6 +17,8 @@ from core.queues.rabbitmq.topology import DELIVERY_LIMIT
 WORK_SECONDS: Final = 600.0
 
 _BATCH: Final = 500
+_LOOKS: Final = 5
+_LOOK_SECONDS: Final = 0.1
 
 
 class RabbitMQDeadLetters:
@@ -65,7 +68,7 @@ class RabbitMQDeadLetters:
         redriven = 0
         held: list[DeliveredMessage] = []
         # Not what fails again meanwhile, behind them: to go on could mean to go round without end.
-        left = (await channel.queue_declare(self._connection.address.dead_letters, passive=True)).message_count or 0
+        left = await self._count(channel)
         try:
             while messages := await self._get(channel, min(_BATCH, left)):
                 left -= len(messages)
@@ -80,6 +83,15 @@ class RabbitMQDeadLetters:
             if not channel.is_closed:
                 await _give_back(channel, held)
         return redriven
+
+    async def _count(self, channel: AbstractChannel) -> int:
+        """How many messages there are. What was given back a moment ago is not counted at once, so 0 is asked again."""
+        for _ in range(_LOOKS):
+            declared = await channel.queue_declare(self._connection.address.dead_letters, passive=True)
+            if declared.message_count:
+                return int(declared.message_count)
+            await asyncio.sleep(_LOOK_SECONDS)
+        return 0
 
     async def _get(self, channel: AbstractChannel, limit: int) -> list[DeliveredMessage]:
         messages: list[DeliveredMessage] = []

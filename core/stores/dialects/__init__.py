@@ -2,18 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Select
+from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Select, true
 
 from core.models import Event
-from core.queries import DataFilter, Position
+from core.queries import DataFilter, EventFilter, Position
 
 
 class IdTakenError(Exception):
     """An id that was to be inserted is there already. The transaction has to be rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to get at the events of a filter, where the database would not choose well by itself."""
+
+    page_hint: str = ""
+    """Which index to use for a page, in the words of the database, behind the name of the table."""
+    count_hint: str = ""
+    """The same for a count."""
+    condition: ColumnElement[bool] = field(default_factory=true)
+    """What also holds for every event of the filter, and selects more than the rest of it."""
+    matching: int | None = None
+    """How many events match, if that is known without a count."""
+    combinations: FromClause | None = None
+    """The customers and types of the filter, each with each, as a table with these columns: one index scan for each."""
 
 
 class StoreDialect(Protocol):
@@ -41,6 +58,9 @@ class StoreDialect(Protocol):
 
     def beyond(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
         """That an event comes after `place` in this order, in a form that an index is entered by."""
+
+    def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:
+        """How to get at the events of the filter. Where more than `enough` match it does not matter how many."""
 
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:
         """A transaction that one process at a time is in; it commits when nothing was raised."""

@@ -49,6 +49,7 @@ class _MySQL:
     DRIVER = "mysql+pymysql"
     EXTRA: str | None = "mysql"
     by_ids = staticmethod(common.by_ids)
+    access = staticmethod(common.access)
 
     def options(self, url: URL) -> Mapping[str, Any]:
         arguments = {name: value for name, value in _CONNECT.items() if name not in url.query}

@@ -6,14 +6,30 @@ What libpq takes in a URL is taken here: `sslmode`, `sslrootcert`, several hosts
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any, Final
 
-from sqlalchemy import URL, BigInteger, Column, ColumnElement, Connection, MetaData, Select, Table, cast, select
-from sqlalchemy.dialects.postgresql import JSONPATH, UUID
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    MetaData,
+    Select,
+    Table,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, UUID
 
 from core.models import Event
-from core.queries import DataFilter
-from core.stores.dialects import IdTakenError, StoreDialect, common
+from core.queries import DataFilter, EventFilter
+from core.stores.dialects import Access, IdTakenError, StoreDialect, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
 
@@ -44,6 +60,8 @@ FROM (VALUES ('synchronous_commit', 'on', '{off,local}'), ('statement_timeout', 
      ) AS wanted (name, value, instead_of)
 WHERE current_setting(name) = ANY (instead_of::text[])
 """
+# What cannot do without a sort then seems so dear that compiling it would pay.
+_NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
 _EVENTS: Final = f"COPY events ({', '.join(column.name for column in events.c)}) FROM STDIN"
 
@@ -86,6 +104,21 @@ class _PostgreSQL:
         # strict: lax paths look into arrays that no one asked for. It is a bound parameter.
         return column.bool_op("@?")(cast(f"strict ${''.join(steps)} ? ({equals})", JSONPATH))
 
+    def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:  # noqa: ARG002 - for others
+        if event_filter.customers == ():  # none, which is not the same as all
+            return Access()
+        wanted = {events.c.customer_id: event_filter.customers or (), events.c.event_type: event_filter.event_types}
+        # With a filter on event_data the planner weighs its index against the others, and has to be free to sort.
+        if event_filter.data or all(len(values) <= 1 for values in wanted.values()):
+            return Access()
+        # Of several values the planner would read all events in order of time and pass over what is of no use. Of one
+        # that it does not know it expects few events, and would sort them.
+        connection.exec_driver_sql(_NEVER_SORT)
+        lists = [_listed(column, values) for column, values in wanted.items() if values]
+        each = reduce(lambda some, more: some.join(more, true()), lists)
+        columns = [column for listed in lists for column in listed.c]
+        return Access(combinations=select(*columns).select_from(each).subquery("wanted"))
+
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
@@ -109,6 +142,12 @@ class _PostgreSQL:
 
 
 DIALECT: Final[StoreDialect] = _PostgreSQL()
+
+
+def _listed(column: Column[Any], values: Sequence[Any]) -> FromClause:
+    """A table with one column, named like `column`, that holds the values."""
+    listed = func.unnest(literal(list(values), ARRAY(column.type)))
+    return listed.table_valued(column.name, name=f"wanted_{column.name}").render_derived()
 
 
 def _state(error: BaseException) -> str | None:

@@ -1,4 +1,4 @@
-"""SQLite, by Python's own sqlite3."""
+"""SQLite, by Python's own sqlite3, which has to have FTS5: docs/decisions/0015."""
 
 import json
 import sqlite3
@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import URL, ColumnElement, Connection, and_, func, or_
+from sqlalchemy import URL, ColumnElement, Connection, Integer, and_, func, literal_column, or_, text
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import IntegrityError
 
 from core.models import Event
-from core.queries import DataFilter, JsonScalar
-from core.stores.dialects import IdTakenError, StoreDialect, common
+from core.queries import DataFilter, EventFilter, JsonScalar
+from core.stores.dialects import Access, IdTakenError, StoreDialect, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
+from core.stores.terms import expression, words
 
 _BUSY_SECONDS: Final = 5.0
 _PRAGMAS: Final = (
@@ -25,10 +29,34 @@ _PRAGMAS: Final = (
 )
 _COLUMNS: Final = [f"json_extract(value, '$[{place}]')" for place in range(len(events.c))]
 _INSERT: Final = f"INSERT INTO events ({', '.join(events.c.keys())}) SELECT {', '.join(_COLUMNS)} FROM json_each(?)"  # noqa: S608 - names
+_INSERT_TERMS: Final = (
+    "INSERT INTO event_terms (rowid, words) SELECT events.number, json_extract(value, '$[1]') "
+    "FROM json_each(?) JOIN events ON events.event_id = json_extract(value, '$[0]')"
+)
+_BY_NUMBER: Final = "NOT INDEXED"  # but by the primary key
+_FEW: Final = 1_000
+_NUMBERS: Final = "SELECT rowid FROM event_terms WHERE event_terms MATCH :words"
+_COUNT_NUMBERS: Final = text(f"SELECT count(*) FROM ({_NUMBERS} LIMIT :most)")  # noqa: S608 - our own words
+_NUMBER: Final = literal_column("events.number", Integer)
+
+
+class _HintingCompiler(SQLiteCompiler):
+    def get_from_hint_text(self, table: object, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return text  # SQLAlchemy's own leaves hints out
+
+
+class HintedDialect(SQLiteDialect_pysqlite):
+    """SQLAlchemy's dialect, with INDEXED BY (https://www.sqlite.org/lang_indexedby.html)."""
+
+    statement_compiler = _HintingCompiler
+    supports_statement_cache = True
+
+
+registry.register("sqlite.hinted", __name__, HintedDialect.__name__)
 
 
 class _SQLite:
-    DRIVER = "sqlite"
+    DRIVER = "sqlite+hinted"
     EXTRA: str | None = None
     by_ids = staticmethod(common.by_ids)
     beyond = staticmethod(common.beyond)
@@ -59,14 +87,33 @@ class _SQLite:
         try:
             connection.exec_driver_sql(_INSERT, (to_json(columns),))
         except IntegrityError as exc:
-            if getattr(exc.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+            if getattr(exc.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
                 raise IdTakenError from None
             raise
+        terms = [(row.event_id, words(row.customer_id, row.event_type, row.event_data)) for row in rows]
+        connection.exec_driver_sql(_INSERT_TERMS, (to_json(terms),))
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in data_filter.path)
         # The path is a bound parameter, like the value: nothing that a client sent is part of the statement.
         return or_(*(_is(column, path, value) for value in data_filter.values))
+
+    def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:
+        # Without statistics SQLite guesses, and for a customer and several types it guesses wrong.
+        index = f"INDEXED BY {_index(event_filter)}"
+        if not event_filter.data or event_filter.customers == ():  # which no word stands for
+            return Access(index, index)
+        asked = {"words": expression(event_filter)}
+        found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
+        any_time = event_filter.start is None and event_filter.end is None
+        matching = found if any_time else None
+        if found > enough:  # so many that those of a page are soon met in its order
+            return Access(index, index, matching=matching)
+        # Few are sorted. Of more the page is looked for in its order, and the index alone tells which to pass over.
+        page_hint = _BY_NUMBER if found <= _FEW else index
+        return Access(
+            page_hint, _BY_NUMBER, _NUMBER.in_(text(_NUMBERS).bindparams(**asked).columns(rowid=Integer)), matching
+        )
 
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
@@ -83,6 +130,13 @@ class _SQLite:
 
 
 DIALECT: Final[StoreDialect] = _SQLite()
+
+
+def _index(event_filter: EventFilter) -> str:
+    """The index that begins with what the filter names, and in which the order of a page follows."""
+    customer = "" if event_filter.customers is None else "_customer"
+    kind = "_type" if event_filter.event_types else ""
+    return f"ix_events{customer}{kind}_time"
 
 
 def _is(column: ColumnElement[Any], path: str, value: JsonScalar) -> ColumnElement[bool]:
