@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint audit format chalice-local load-test bench faults demo docker lock clean
+.PHONY: help install run test lint audit format chalice-local load-test bench faults demo docker package deploy scan lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -66,6 +66,20 @@ var/docker/jwt-key.pem:
 	@mkdir -p -m 700 var && mkdir -p -m 700 var/docker
 	@openssl genpkey -algorithm ed25519 -out $@ && chmod 644 $@
 
+package: $(VENV)/.installed-dev  ## the package and the template for AWS, in dist/aws/
+	@$(BIN)/python -m infra.build
+
+deploy: package  ## to AWS: says what it would do, and asks (ARGS="--stage dev --bucket NAME")
+	@$(BIN)/python -m infra.deploy $(ARGS)
+
+scan: package build/checkov/bin/checkov  ## the template for AWS by checkov; what it is not to say is in infra/checkov.yaml
+	@build/checkov/bin/checkov --quiet --compact --config-file infra/checkov.yaml --file dist/aws/sam.yaml
+
+# An environment of its own: it pins what others need newer.
+build/checkov/bin/checkov:
+	@$(PYTHON) -m venv build/checkov
+	@build/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+
 lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs
 	@$(PIP) install uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -73,6 +87,9 @@ lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and wit
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --all-extras --constraint requirements.txt pyproject.toml --group dev --group bench \
 	  --output-file dev-requirements.txt
+	@$(BIN)/uv pip compile --quiet --python-platform x86_64-manylinux2014 --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --constraint requirements.txt --group lambda \
+	  --output-file chalice_config/requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade tests/sqs_server.in --output-file tests/sqs_server.txt
 

@@ -88,5 +88,13 @@ class StoreUnavailableError(AuditLogError):
     """The event store cannot be reached or is busy. Nothing was changed: try again after a while."""
 
 
+class SecretUnavailableError(AuditLogError):
+    """A secret that a setting names cannot be read. Nothing was changed: try again after a while."""
+
+
+class MetricsUnavailableError(AuditLogError):
+    """What was counted elsewhere cannot be asked for. Try again after a while."""
+
+
 class EventNotStorableError(AuditLogError):
     """The store refuses this event for what it is. Trying again is useless: it belongs in the dead letters."""

@@ -1,7 +1,7 @@
 """The composition root: from settings to real parts. With `core.brokers` the only file of core that names adapters."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, cached_property
 from importlib.metadata import entry_points
@@ -61,12 +61,14 @@ class Services:
         tallies: "SqlTallies | None" = None,
         meter: Meter | None = None,
         ledger: Ledger | None = None,
+        database_password: Callable[[], str] | None = None,
         clock: "Clock" = time.time,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.meter: Meter = meter or _Unobserved()
         self._ledger: Ledger = ledger or _Unobserved()
+        self._database_password = database_password
         self._opened = ExitStack()
         given = {
             "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
@@ -100,7 +102,7 @@ class Services:
         """Where events are counted."""
         from core.stores.summaries import SqlEventSummaries  # noqa: PLC0415 - as for the events
 
-        return SqlEventSummaries(self._engine)
+        return SqlEventSummaries(self.engine)
 
     @cached_property
     def writer(self) -> EventWriter:
@@ -117,7 +119,7 @@ class Services:
         """Where clients are looked up."""
         from core.stores.clients import SqlClientStore  # noqa: PLC0415 - with its part
 
-        return SqlClientStore(self._engine)
+        return SqlClientStore(self.engine)
 
     @cached_property
     def authenticator(self) -> "Authenticator":
@@ -163,7 +165,7 @@ class Services:
         """What was counted of accepted and stored events."""
         from core.stores.tallies import SqlTallies  # noqa: PLC0415 - with its part
 
-        return SqlTallies(self._engine)
+        return SqlTallies(self.engine)
 
     @cached_property
     def limiter(self) -> "RateLimiter":
@@ -171,6 +173,15 @@ class Services:
         from core.rate_limits import RateLimiter  # noqa: PLC0415 - with its part
 
         return RateLimiter(self.settings)
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The database of events, for what is done to it as a whole."""
+        from core.stores.engine import open_engine  # noqa: PLC0415 - with its part
+
+        engine = open_engine(self.settings.store_url, self._database_password)
+        self._opened.callback(engine.dispose)
+        return engine
 
     def publish(self, events: Sequence[Event]) -> None:
         """Put events into the queue's keeping, and count them as accepted.
@@ -199,18 +210,12 @@ class Services:
     def _store(self) -> "SqlEventStore":
         from core.stores.sql import SqlEventStore  # noqa: PLC0415 - with its part
 
-        return self._until_closed(SqlEventStore(self._engine))
+        return self._until_closed(SqlEventStore(self.engine))
 
     def _check_revision(self) -> dict[str, object]:
         from core.stores.revision import check_revision  # noqa: PLC0415 - the same
 
-        return check_revision(self._engine)
-
-    @cached_property
-    def _engine(self) -> "Engine":
-        from core.stores.engine import open_engine  # noqa: PLC0415 - with its part
-
-        return open_engine(self.settings.store_url)
+        return check_revision(self.engine)
 
 
 class _Unobserved:

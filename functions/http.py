@@ -178,6 +178,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SecretUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -218,7 +219,12 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
             headers["WWW-Authenticate"] = 'Basic realm="audit-log", charset="UTF-8"'
         case errors.RateLimitedError():
             headers["Retry-After"] = str(error.retry_after)
-        case errors.QueueFullError() | errors.QueueUnavailableError() | errors.StoreUnavailableError():
+        case (
+            errors.QueueFullError()
+            | errors.QueueUnavailableError()
+            | errors.StoreUnavailableError()
+            | errors.SecretUnavailableError()
+        ):
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         case MethodNotAllowedError():
             headers["Allow"] = ", ".join(error.allowed)

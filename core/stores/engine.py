@@ -1,5 +1,6 @@
 """Database engines, each set up so that a commit that returned is on disk and a dead server holds up no one."""
 
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -16,11 +17,12 @@ _EXAMPLES: Final = "sqlite:////var/lib/audit-log/audit-log.db or postgresql://us
 _POOL: Final = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "pool_timeout": 10, "pool_recycle": 1800}
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, password: Callable[[], str] | None = None) -> Engine:
     """An engine for the database at `url` (SQLAlchemy's form); connects at first use.
 
     `sqlite://`, `postgresql://` (also `postgres://`), `mysql://` and `mariadb://` are known; the query of the URL goes
-    to the driver, and so takes certificates: see the modules in `core.stores.dialects`.
+    to the driver, and so takes certificates: see the modules in `core.stores.dialects`. `password`, where it is given,
+    makes the password of each connection, in the place of the one in the URL.
 
     Raises:
         InvalidSettingsError: not a database URL, one of a database that is not known, or its driver is not installed.
@@ -39,6 +41,9 @@ def open_engine(url: str) -> Engine:
         raise InvalidSettingsError(
             f"AUDIT_LOG_DATABASE_URL: the driver is not installed; pip install 'audit-log-service[{dialect.EXTRA}]'"
         ) from None
+    if password is not None:
+        # SQLAlchemy hands over the parameters of a connection before it is made, to be changed.
+        event.listen(engine, "do_connect", lambda _d, _r, _a, parameters: parameters.update(password=password()))
     event.listen(engine, "connect", lambda connection, _record: dialect.set_up(connection))
     return engine
 

@@ -28,6 +28,8 @@ STATUSES = {
     errors.QueueFullError("x"): 503,
     errors.QueueUnavailableError("x"): 503,
     errors.StoreUnavailableError("x"): 503,
+    errors.SecretUnavailableError("x"): 503,
+    errors.MetricsUnavailableError("x"): 500,
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
     http.UnsupportedMediaTypeError("x"): 415,

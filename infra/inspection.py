@@ -1,0 +1,95 @@
+"""Looks into the package: is all there that runs in Lambda, and nothing else?"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zipfile import ZipFile
+
+from infra.errors import BuildError
+from infra.staging import PINS, PLATFORM, ROOT
+
+MAX_ZIPPED: Final = 24_000_000
+MAX_UNPACKED: Final = 70_000_000
+"""Bytes. Lambda takes 250 MB unpacked; these bounds are there so that growth is noticed."""
+
+_OURS: Final = {"app.py", "chalice", "core", "functions"}
+_SOURCES: Final = ["functions", "core/stores/migrations", "core/queues/sqs", "functions/static"]
+_PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
+_TAG: Final = re.compile(r"^Tag: \S+-(\S+)$", re.MULTILINE)
+# PEP 600: of any machine, or of an x86-64 with glibc 2.17 or older, which all are in the platform that was asked for.
+_FITS: Final = re.compile(r"any|manylinux(1|2010|2014|_2_([0-9]|1[0-7]))_x86_64")
+
+
+@dataclass(frozen=True)
+class Size:
+    """In bytes."""
+
+    zipped: int
+    unpacked: int
+
+
+def inspect(package: Path) -> Size:
+    """The size of a package that can be deployed.
+
+    Raises:
+        BuildError: something is missing, or does not belong in there, or it is too large. The message names all of it.
+    """
+    with ZipFile(package) as archive:
+        names = set(archive.namelist())
+        size = Size(package.stat().st_size, sum(member.file_size for member in archive.infolist()))
+        complaints = [*_missing(names), *_foreign(archive, names), *_wrong_wheels(archive, names), *_too_large(size)]
+    if complaints:
+        raise BuildError(f"{package.name} cannot be deployed:\n" + "\n".join(f"  {line}" for line in complaints))
+    return size
+
+
+def pins() -> dict[str, str]:
+    """The version of each distribution that must be in the package, by name as in file names."""
+    return {name.lower().replace("-", "_"): version for name, version in _PIN.findall(PINS.read_text())}
+
+
+def _missing(names: set[str]) -> Iterable[str]:
+    wanted = {"app.py", "chalice/app.py", "core/wiring.py"}
+    for folder in _SOURCES:
+        wanted |= {
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+    wanted |= {f"{name}-{version}.dist-info/METADATA" for name, version in pins().items()}
+    return (f"missing: {name}" for name in sorted(wanted - names))
+
+
+def _foreign(archive: ZipFile, names: set[str]) -> Iterable[str]:
+    """Whatever came with no wheel of the lock file, and is none of ours."""
+    ours = set(_OURS)
+    for record in _with_suffix(names, ".dist-info/RECORD"):
+        ours |= {line.partition("/")[0].partition(",")[0] for line in archive.read(record).decode().splitlines()}
+    return (
+        f"does not belong here: {name}"
+        for name in sorted({name.partition("/")[0] for name in names} - ours - {"__pycache__"})
+    )
+
+
+def _wrong_wheels(archive: ZipFile, names: set[str]) -> Iterable[str]:
+    known = {f"{name}-{version}.dist-info" for name, version in pins().items()}
+    for wheel in _with_suffix(names, ".dist-info/WHEEL"):
+        folder = wheel.partition("/")[0]
+        platforms = set(_TAG.findall(archive.read(wheel).decode()))
+        if folder.lower() not in known:
+            yield f"not of the lock file: {folder}"
+        if not any(map(_FITS.fullmatch, platforms)):
+            yield f"not for {PLATFORM}: {folder} ({', '.join(sorted(platforms))})"
+
+
+def _too_large(size: Size) -> Iterable[str]:
+    if size.zipped > MAX_ZIPPED:
+        yield f"{size.zipped:,} bytes zipped are more than {MAX_ZIPPED:,}"
+    if size.unpacked > MAX_UNPACKED:
+        yield f"{size.unpacked:,} bytes unpacked are more than {MAX_UNPACKED:,}"
+
+
+def _with_suffix(names: set[str], suffix: str) -> list[str]:
+    return sorted(name for name in names if name.endswith(suffix) and name.count("/") == suffix.count("/"))

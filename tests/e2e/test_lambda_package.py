@@ -1,0 +1,164 @@
+"""The package for Lambda: nothing is missing in it, nothing is too much, and its handlers work with it alone."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from functions.routes import ROUTES
+from infra.build import PACKAGE
+from infra.errors import BuildError
+from infra.inspection import inspect, pins
+from tests import sqs
+from tests.builders import new_event, proxy_event
+from tests.conftest import SECRET
+from tests.databases import POSTGRESQL, throwaway
+from tests.lambda_package import LambdaProcess, built
+
+REGION = "us-east-1"
+KEY = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}  # the server of the tests takes any
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    return built() / PACKAGE
+
+
+@pytest.fixture(scope="module")
+def in_lambda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
+    """With PostgreSQL, and a server that speaks like SQS, Secrets Manager and CloudWatch."""
+    server = sqs.server()
+    secrets = boto3.client(
+        "secretsmanager", endpoint_url=server, region_name=REGION, config=Config(retries={"total_max_attempts": 1}),
+        aws_access_key_id="tests", aws_secret_access_key="tests",
+    )  # fmt: skip
+    with throwaway(POSTGRESQL) as database, sqs.queue_url() as queue:
+        arn = secrets.create_secret(Name=f"tests/{queue.rpartition('/')[2]}", SecretString=SECRET)["ARN"]
+        environ = {
+            **KEY,
+            "AWS_LAMBDA_FUNCTION_NAME": "tests",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": server,
+            "STAGE": "tests",
+            "AUDIT_LOG_AUTH": "clients",
+            "AUDIT_LOG_DATABASE_URL": database.replace("+psycopg", ""),
+            "AUDIT_LOG_JWT_SECRET": arn,
+            "AUDIT_LOG_QUEUE_URL": queue,
+        }
+        with LambdaProcess(tmp_path_factory.mktemp("lambda"), environ) as process:
+            process.call("app.migrate", {})
+            yield process
+
+
+@pytest.fixture(scope="module")
+def token(in_lambda: LambdaProcess) -> str:
+    client = in_lambda.call("app.administer_clients", {"act": "create", "name": "tests"})
+    basic = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+    answer = gateway(in_lambda, "GET", "/access-token", headers={"Authorization": f"Basic {basic}"})
+    assert answer["statusCode"] == 200, in_lambda.log
+    token: str = json.loads(answer["body"])["token"]
+    return token
+
+
+def gateway(process: LambdaProcess, method: str, resource: str, **parts: Any) -> dict[str, Any]:
+    """The answer to a request, in the form in which API Gateway sends it to Chalice's one function."""
+    path = resource.format(**parts.get("path_parameters", {}))
+    event = proxy_event(method, path, stage_path=f"/dev{path}", **parts)
+    event["resource"] = resource
+    event["requestContext"] |= {"resourcePath": resource, "httpMethod": method, "identity": {"sourceIp": "192.0.2.7"}}
+    answer: dict[str, Any] = process.call("app.app", event)
+    return answer
+
+
+def sqs_event(queue: str) -> dict[str, Any]:
+    """What Lambda's event source makes of the messages that wait: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
+    url = queue.removeprefix("sqs+")
+    messages = sqs.client().receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    return {
+        "Records": [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "eventSource": "aws:sqs",
+                "awsRegion": REGION,
+            }
+            for message in messages
+        ]
+    }
+
+
+def test_an_event_goes_all_its_way_with_nothing_but_the_package(in_lambda: LambdaProcess, token: str) -> None:
+    posted = gateway(in_lambda, "POST", "/event", body=new_event(), token=token)
+    assert posted["statusCode"] == 202, in_lambda.log
+    event_id = json.loads(posted["body"])["event_id"]
+    assert posted["headers"]["Location"] == f"/dev/event/{event_id}"
+
+    batch = sqs_event(in_lambda.environ["AUDIT_LOG_QUEUE_URL"])
+    broken = {**batch["Records"][0], "messageId": "broken", "body": "{}"}
+    batch["Records"].append(broken)
+    failed = in_lambda.call("app.consume_events", batch)
+    assert failed == {"batchItemFailures": [{"itemIdentifier": "broken"}]}
+
+    found = gateway(in_lambda, "GET", "/event", query=[("event_type", "user.login")], token=token)
+    assert [event["event_id"] for event in json.loads(found["body"])["events"]] == [event_id]
+
+    counted = {name: line[name] for line in in_lambda.log for name in line if name.startswith("Events")}
+    assert counted == {"EventsAccepted": 1, "EventsStored": 1, "EventsRefused": 1}
+    assert next(line for line in in_lambda.log if "EventsAccepted" in line)["event_ids"] == [event_id]
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path)
+def test_every_route_that_is_read_is_served(in_lambda: LambdaProcess, token: str, route: Any) -> None:
+    parameters = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": "docs.js"}
+    named = {name: value for name, value in parameters.items() if f"{{{name}}}" in route.path}
+    answer = gateway(in_lambda, "GET", route.path, path_parameters=named, token=token)
+    expected = {"/event/{event_id}": 404, "/access-token": 401}
+    assert answer["statusCode"] == expected.get(route.path, 200), in_lambda.log
+
+
+def test_partitions_are_made_once(in_lambda: LambdaProcess) -> None:
+    assert len(in_lambda.call("app.create_partitions", {})["created"]) == 4
+    assert in_lambda.call("app.create_partitions", {}) == {"created": []}
+
+
+def test_the_books_are_compared(in_lambda: LambdaProcess) -> None:
+    result = in_lambda.call("app.reconcile", {})
+    assert result.keys() == {"accepted", "stored", "repeated", "dead_lettered", "in_flight", "difference"}
+    assert [line["EventsUnaccounted"] for line in in_lambda.log if "EventsUnaccounted" in line] == [0]
+
+
+def test_the_package_is_whole(package: Path) -> None:
+    assert inspect(package).zipped > 0
+
+
+def test_a_package_that_is_not_right_is_refused(package: Path, tmp_path: Path) -> None:
+    removed = ("functions/token.py", "0001_events.py", f"orjson-{pins()['orjson']}.dist-info/METADATA")
+    added = ("local_runner/server.py", "granian/__init__.py", "tests/conftest.py", "token.py")
+    copy = tmp_path / "changed.zip"
+    with ZipFile(package) as source, ZipFile(copy, "w") as target:
+        for member in source.infolist():
+            if not member.filename.endswith(removed):
+                target.writestr(member, source.read(member))
+        for name in added:
+            target.writestr(name, "")
+        target.writestr("numpy-9.9.dist-info/WHEEL", "Tag: cp311-cp311-manylinux_2_28_x86_64\n")
+    with pytest.raises(BuildError, match="cannot be deployed") as refusal:
+        inspect(copy)
+    complaints = {line.strip() for line in str(refusal.value).splitlines()[1:] if "bytes" not in line}
+    assert complaints == {
+        "missing: functions/token.py",
+        "missing: core/stores/migrations/versions/0001_events.py",
+        f"missing: {removed[2]}",
+        *(f"does not belong here: {name.partition('/')[0]}" for name in added),
+        "does not belong here: numpy-9.9.dist-info",
+        "not of the lock file: numpy-9.9.dist-info",
+        "not for manylinux2014_x86_64: numpy-9.9.dist-info (manylinux_2_28_x86_64)",
+    }
