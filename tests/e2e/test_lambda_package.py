@@ -117,7 +117,8 @@ def test_an_event_goes_all_its_way_with_nothing_but_the_package(in_lambda: Lambd
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path)
 def test_every_route_that_is_read_is_served(in_lambda: LambdaProcess, token: str, route: Any) -> None:
-    parameters = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": "docs.js"}
+    file = "viewer.css" if route.path.startswith("/viewer/") else "docs.js"
+    parameters = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": file}
     named = {name: value for name, value in parameters.items() if f"{{{name}}}" in route.path}
     answer = gateway(in_lambda, "GET", route.path, path_parameters=named, token=token)
     expected = {"/event/{event_id}": 404, "/access-token": 401}
