@@ -79,7 +79,7 @@ def serve(  # noqa: PLR0913, PLR0917 - what the command line says
             _serve_here(settings, monitor, tls, listener, partial(greet, settings, host, port, scheme))
         else:
             greet(settings, host, port, scheme)
-            Multiprocess(_config(partial(front, monitor), tls, workers=workers), [listener]).run()
+            Multiprocess(config_of(partial(front, monitor), tls, workers=workers), [listener]).run()
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -196,13 +196,14 @@ def _serve_here(
     # and none may end the process while it drains.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    server = Server(_config(_front(settings, monitor), tls))
+    server = Server(config_of(_front(settings, monitor), tls))
     on_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])
 
 
-def _config(application: Front | Callable[[], Front], tls: Tls | None, *, workers: int = 1) -> Config:
+def config_of(application: Front | Callable[[], Front], tls: Tls | None, *, workers: int = 1) -> Config:
+    """What uvicorn is told. Several workers each call `application` for one of their own."""
     return Config(
         application,
         factory=not isinstance(application, Front),
