@@ -21,7 +21,7 @@ from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
 from local_runner.front import Front
-from local_runner.http1 import BODY_SECONDS, Connection
+from local_runner.http1 import STOP_SECONDS, Connection
 from local_runner.monitor import Monitor, bound
 from local_runner.pipeline import Started, started
 from local_runner.preparation import prepared
@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 
 _GARBAGE: Final = 50_000  # objects more than before, for a look at the youngest; the default is 700
 
-_FINISH_SECONDS: Final = round(BODY_SECONDS) + 1
-"""How long a stop waits for requests that have begun to arrive: no time at all, but for clients that hang."""
+_FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
+"""How long a stop waits for requests at hand: no time at all, but for clients that hang."""
 
 
 class AddressInUseError(AuditLogError):
