@@ -7,50 +7,90 @@ chance once in many millions of databases. What is changed here makes a new inde
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from core.queries import EventFilter, JsonScalar
 
-# No text of an event has a NUL in it (`core.strict_json`), so it keeps the parts of a path and the value apart.
-_MEMBER, _INDEX, _VALUE = "\0m", "\0i", "\0="
+MOST_WORDS: Final = 2_000
+"""Of the values of one event. An event of a hundred thousand numbers must not cost the store seconds."""
+
+_ROOT: Final = bytes(8)  # of the size of all places, so that a place and what follows are told apart
+_CACHED_CHARACTERS: Final = 100  # of names and values: what comes again and again is short
 
 
 def words(customer_id: int, event_type: str, event_data: Any) -> str:
-    """All words of an event, separated by spaces."""
-    found = [_of_customer(customer_id), _of_type(event_type)]
-    _collect(event_data, "", found)
-    return " ".join(found)
+    """All words of an event, separated by spaces; with too many, some of them and the word `INCOMPLETE`."""
+    found: list[str] = []
+    _collect(event_data, _ROOT, found)
+    if len(found) >= MOST_WORDS:
+        found[MOST_WORDS:] = [INCOMPLETE]
+    return " ".join((_of_customer(customer_id), _of_type(event_type), *found))
 
 
 def expression(event_filter: EventFilter) -> str:
-    """What an FTS5 index of words is asked to find the events that hold all of the filter but its times.
+    """What an FTS5 index of words is asked to find the events that may hold all of the filter but its times.
 
-    The syntax is that of https://www.sqlite.org/fts5.html#full_text_query_syntax.
+    Those that have the word `INCOMPLETE` have to be looked at. The syntax is that of
+    https://www.sqlite.org/fts5.html#full_text_query_syntax.
     """
     customers = event_filter.customers
     groups = [
         [] if customers is None else map(_of_customer, customers),
         map(_of_type, event_filter.event_types),
-        *(_wanted(data.path, data.values) for data in event_filter.data),
+        *((*_wanted(data.path, data.values), INCOMPLETE) for data in event_filter.data),
     ]
     return " AND ".join(f"({any_of})" for group in groups if (any_of := " OR ".join(f'"{word}"' for word in group)))
 
 
+def unsure(event_filter: EventFilter) -> str:
+    """The same for those of them that the index does not know as a whole."""
+    return f'({expression(event_filter)}) AND "{INCOMPLETE}"'
+
+
 def _wanted(path: tuple[str | int, ...], values: Iterable[JsonScalar]) -> Iterator[str]:
-    steps = "".join(f"{_INDEX}{step}" if isinstance(step, int) else _MEMBER + step for step in path)
-    return (_of_leaf(steps, value) for value in values)
+    place = _ROOT
+    for step in path:
+        place = _below(place, step)
+    return (_of_leaf(place, value) for value in values)
 
 
-def _collect(value: Any, path: str, found: list[str]) -> None:
-    """Add the word of every scalar inside."""
+def _collect(value: Any, place: bytes, found: list[str]) -> None:
+    """Add the words of all scalars inside, until there are enough."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            _collect(inner, path + _MEMBER + name, found)
+            _collect(inner, _below(place, name), found)
+            if len(found) > MOST_WORDS:
+                return
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            _collect(inner, f"{path}{_INDEX}{number}", found)
+            _collect(inner, _below(place, number), found)
+            if len(found) > MOST_WORDS:
+                return
     else:
-        found.append(_of_leaf(path, value))
+        found.append(_of_leaf(place, value))
+
+
+def _below(place: bytes, step: str | int) -> bytes:
+    """What stands for a member or an element of what stands at `place`: of one size, however long the path."""
+    if isinstance(step, str) and len(step) > _CACHED_CHARACTERS:
+        return _hash(place, f"m{step}")
+    return _below_cached(place, step)
+
+
+@lru_cache(maxsize=10_000)
+def _below_cached(place: bytes, step: str | int) -> bytes:
+    return _hash(place, f"m{step}" if isinstance(step, str) else f"i{step}")
+
+
+def _of_leaf(place: bytes, value: JsonScalar) -> str:
+    if isinstance(value, str) and len(value) > _CACHED_CHARACTERS:
+        return _hash(place, _canonical(value)).hex()
+    return _of_leaf_cached(place, value)
+
+
+@lru_cache(maxsize=20_000, typed=True)  # true and 1 are equal to Python
+def _of_leaf_cached(place: bytes, value: JsonScalar) -> str:
+    return _hash(place, _canonical(value)).hex()
 
 
 def _canonical(value: JsonScalar) -> str:
@@ -62,20 +102,19 @@ def _canonical(value: JsonScalar) -> str:
     return f"n{int(value) if value == int(value) else value!r}"
 
 
-@lru_cache(maxsize=20_000, typed=True)  # true and 1 are equal to Python
-def _of_leaf(path: str, value: JsonScalar) -> str:
-    return _word(path + _VALUE + _canonical(value))
-
-
 @lru_cache(maxsize=1_000)
 def _of_customer(customer_id: int) -> str:
-    return _word(f"customer {customer_id}")
+    return _hash(_ROOT, f"customer {customer_id}").hex()
 
 
 @lru_cache(maxsize=1_000)
 def _of_type(event_type: str) -> str:
-    return _word(f"type {event_type}")
+    return _hash(_ROOT, f"type {event_type}").hex()
 
 
-def _word(text: str) -> str:
-    return blake2b(text.encode(), digest_size=8).hexdigest()
+def _hash(place: bytes, text: str) -> bytes:
+    return blake2b(place + text.encode(), digest_size=8).digest()
+
+
+INCOMPLETE: Final = _hash(_ROOT, "incomplete").hex()
+"""The word of an event that has more values than words."""

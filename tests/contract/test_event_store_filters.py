@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.queries import DataFilter, EventFilter, JsonScalar
+from core.queries import DataFilter, EventFilter, JsonScalar, PageRequest
 from tests.builders import event
 from tests.fakes import EventStore
 
@@ -197,3 +197,14 @@ def test_as_many_data_filters_as_a_query_may_have_are_taken(event_store: EventSt
     event_store.add([event(1, event_data={f"a{number}": number for number in range(100)})])
     assert find(data=tuple(DataFilter(path=(f"a{number}",), values=(number,)) for number in range(100))) == [1]
     assert find(data=(DataFilter(path=("a99",), values=tuple(range(100))),)) == [1]
+
+
+def test_a_value_behind_thousands_of_others_is_found_and_counted(event_store: EventStore) -> None:
+    many = list(range(3_000))
+    event_store.add(
+        [event(number, event_data={"many": many, "last": last}) for number, last in enumerate(("a", "b", "a"))]
+    )
+    wanted = EventFilter(data=(DataFilter(path=("last",), values=("a",)),))
+    found = event_store.find(wanted, PageRequest())
+    assert [each.event_data["last"] for each in found.events] == ["a", "a"]
+    assert (found.total_count, event_store.find(wanted, PageRequest(limit=1)).total_count) == (2, 2)

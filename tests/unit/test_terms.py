@@ -1,12 +1,14 @@
 """Which values have a word in common: those that are equal as JSON, at the same path. Counts rest on it."""
 
+import time
+import tracemalloc
 from itertools import combinations
 from typing import Any
 
 import pytest
 
 from core.queries import DataFilter, EventFilter
-from core.stores.terms import expression, words
+from core.stores.terms import INCOMPLETE, MOST_WORDS, expression, words
 
 DIFFERENT: list[dict[str, Any]] = [
     {"a": value}
@@ -37,4 +39,27 @@ def test_a_filter_asks_for_the_words_of_what_it_means() -> None:
         customer_ids=(7, 8), visible_customers=(7,), event_types=("login",),
         data=(DataFilter(path=("a", 0, "b"), values=(True,)),),
     )  # fmt: skip
-    assert expression(wanted) == f'("{customer}") AND ("{kind}") AND ("{value}")'
+    assert expression(wanted) == f'("{customer}") AND ("{kind}") AND ("{value}" OR "{INCOMPLETE}")'
+
+
+def test_an_event_with_more_values_than_words_says_so() -> None:
+    assert INCOMPLETE not in words_of({"a": list(range(MOST_WORDS - 1))})
+    many = words_of({"a": list(range(MOST_WORDS + 1)), "b": "not reached"})
+    assert INCOMPLETE in many
+    assert len(many) == MOST_WORDS + 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"k" * 130_000: [0] * 60_000}, {"a": [0] * 100_000}, {"a": ["x" * 100_000, "y" * 100_000]}],
+    ids=["a long name above many values", "many values", "long values"],
+)
+def test_the_largest_events_cost_little(data: dict[str, Any]) -> None:
+    tracemalloc.start()
+    started = time.process_time()
+    for _ in range(5):
+        words(1, "type", data)
+    seconds, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds < 1
+    assert peak < 5_000_000

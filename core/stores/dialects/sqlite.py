@@ -18,7 +18,7 @@ from core.queries import DataFilter, EventFilter, JsonScalar
 from core.stores.dialects import Access, IdTakenError, StoreDialect, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
-from core.stores.terms import expression, words
+from core.stores.terms import expression, unsure, words
 
 _BUSY_SECONDS: Final = 5.0
 _PRAGMAS: Final = (
@@ -105,8 +105,9 @@ class _SQLite:
             return Access(index, index)
         asked = {"words": expression(event_filter)}
         found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
+        for_sure = not connection.execute(_COUNT_NUMBERS, {"words": unsure(event_filter), "most": 1}).scalar_one()
         any_time = {event_filter.start, event_filter.end, event_filter.received_until} == {None}
-        matching = found if any_time else None
+        matching = found if any_time and for_sure else None
         if found > enough:  # so many that those of a page are soon met in its order
             return Access(index, index, matching=matching)
         # Few are sorted. Of more the page is looked for in its order, and the index alone tells which to pass over.
