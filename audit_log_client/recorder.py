@@ -97,7 +97,7 @@ class AuditLog:
             "timestamp_utc": int(time.time()) if timestamp_utc is None else timestamp_utc,
             "event_data": event_data,
         }
-        text = json.dumps(event, allow_nan=False, separators=(",", ":")).encode()
+        text = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
         if len(text) > MAX_EVENT_BYTES:
             raise EventTooLargeError(f"The event has {len(text)} bytes of JSON: at most {MAX_EVENT_BYTES} are taken.")
         self._buffer.put(Line(event_id, text))

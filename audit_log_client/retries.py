@@ -12,6 +12,7 @@ from audit_log_client.errors import UnavailableError
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
+LONGEST_RETRY_AFTER: Final = 300.0  # seconds; a proxy that asks for hours is asked again sooner
 _PASSING: Final = frozenset({429, 502, 503, 504})
 """Statuses of what passes by itself: too many requests, a queue that is full, a service that is restarted."""
 
@@ -57,4 +58,4 @@ class Retries:
 
 def _retry_after(response: httpx.Response) -> float:
     text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else 0.0
+    return min(float(text), LONGEST_RETRY_AFTER) if text.isdecimal() else 0.0

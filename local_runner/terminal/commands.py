@@ -50,7 +50,7 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
             for event in found:
                 typer.echo(shown.as_json(event))
         else:
-            Console(highlight=False, markup=False).print(shown.as_table(found))
+            Console(highlight=False, markup=False, emoji=False).print(shown.as_table(found))
 
 
 def tail(  # noqa: PLR0913
@@ -168,7 +168,7 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
 def _bar(what: str, total: float | None) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
     """A bar on standard error, if that is a terminal: what moves it, and what writes a line above it."""
     size = DownloadColumn() if total != 1 else TaskProgressColumn()
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), size, TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)

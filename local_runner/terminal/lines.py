@@ -6,6 +6,7 @@ that is corrected, and lines that are added at the end, leave those of all other
 
 import json
 import uuid
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
@@ -65,6 +66,7 @@ def _identified(text: bytes, number: int, name: str | None) -> bytes:
     Raises:
         ValueError: it cannot be sent; the message says why.
     """
+    text = text.removeprefix(BOM_UTF8)  # some programs begin their files with it
     if len(text) > MAX_EVENT_BYTES:
         raise ValueError(f"has {len(text)} bytes: at most {MAX_EVENT_BYTES} are taken")
     try:

@@ -10,12 +10,16 @@ from rich.table import Column, Table
 
 from audit_log_client import StoredEvent
 
-_CONTROL: Final = re.compile(r"[\x7f-\x9f]")
+# Those that a terminal obeys, and those that turn the direction of what follows (Unicode's bidirectional controls).
+_CONTROL: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def as_json(value: Any) -> str:
-    """JSON on one line, without a character that a terminal would obey (JSON itself escapes those below 32)."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON on one line, with every character escaped that would change how a terminal shows the rest."""
+    return _visible(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _visible(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -37,4 +41,4 @@ def as_table(events: Iterable[StoredEvent]) -> Table:
 def _cells(event: StoredEvent) -> tuple[str, str, str, str]:
     moment = datetime.fromtimestamp(event["timestamp_utc"], UTC)
     data = as_json(event["event_data"])
-    return f"{moment:%Y-%m-%d %H:%M:%S}", event["event_type"], str(event["customer_id"]), data
+    return f"{moment:%Y-%m-%d %H:%M:%S}", _visible(event["event_type"]), str(event["customer_id"]), data

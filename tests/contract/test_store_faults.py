@@ -98,7 +98,15 @@ def test_a_store_that_was_damaged_while_open_is_unavailable(sqlite_store: SqlEve
 
 
 @pytest.mark.parametrize(
-    "changed", [{"event_data": {"a": 2**70}}, {"customer_id": 2**70}, {"event_type": None}, {"recorded_by": "\ud800"}]
+    "changed",
+    [
+        {"event_data": {"a": 2**70}},
+        {"customer_id": 2**70},
+        {"customer_id": 2**63},
+        {"event_type": None},
+        {"event_type": "a\0b"},
+        {"recorded_by": "\ud800"},
+    ],
 )
 def test_an_event_that_the_database_cannot_hold_is_not_storable(
     sqlite_store: SqlEventStore, changed: dict[str, Any]

@@ -13,12 +13,14 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import IntegrityError
 
+from core.errors import EventNotStorableError
 from core.models import Event
 from core.queries import DataFilter, EventFilter, JsonScalar
 from core.stores.dialects import Access, IdTakenError, StoreDialect, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
 from core.stores.terms import expression, unsure, words
+from core.strict_json import MAX_INTEGER, MIN_INTEGER
 
 _BUSY_SECONDS: Final = 5.0
 _PRAGMAS: Final = (
@@ -84,6 +86,8 @@ class _SQLite:
             )
             for row in rows
         ]
+        if not all(_is_exact(row) for row in rows):
+            raise EventNotStorableError("SQLite would keep an event otherwise than it is.")
         try:
             connection.exec_driver_sql(_INSERT, (to_json(columns),))
         except IntegrityError as exc:
@@ -131,6 +135,11 @@ class _SQLite:
 
 
 DIALECT: Final[StoreDialect] = _SQLite()
+
+
+def _is_exact(row: Event) -> bool:
+    """Whether SQLite's JSON gives back what it is given: it makes larger integers floats, and ends text at a NUL."""
+    return MIN_INTEGER <= row.customer_id <= MAX_INTEGER and "\0" not in (row.event_type or "") + row.recorded_by
 
 
 def _index(event_filter: EventFilter) -> str:
