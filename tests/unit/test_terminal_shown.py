@@ -23,7 +23,7 @@ def test_neither_markup_nor_names_of_emoji_are_replaced() -> None:
 
 @pytest.mark.parametrize("character", ["\x1b", "\x9b", "\u202e", "\u2066"])
 def test_characters_that_turn_or_command_are_escaped(character: str) -> None:
-    event = {**EVENT, "event_type": f"a{character}b".replace("\x1b", ""), "event_data": {"a": character}}
+    event: Any = {**EVENT, "event_type": f"a{character}b".replace("\x1b", ""), "event_data": {"a": character}}
     assert character not in shown.as_line(event)
 
 
