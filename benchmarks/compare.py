@@ -2,7 +2,7 @@
 
 Each turn starts one server on an empty folder, loads it by wrk and ends it, so that no two servers ever share the
 machine. Turns alternate because a machine's speed drifts: only neighbours may be compared, so ratios are taken within a
-round. The results go to `docs/performance/`, which `docs/performance.md` shows.
+round. The tables go into `docs/performance.md`, the plots beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from benchmarks.serving import EMPTY, OURS, OURS_IN_MEMORY, YARDSTICK, YARDSTICK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-RESULTS: Final = Path(__file__).parents[1] / "docs" / "performance"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
+PLOTS: Final = PAGE.with_suffix("")
+BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
 MANY_TOKENS: Final = 12_000
 """More than a verifier remembers: each comes back only when it is forgotten."""
 
@@ -80,11 +82,12 @@ def main() -> None:
             for contender in case.contenders:
                 with console.status(f"round {number} of {options.rounds}: {case.name}: {contender.name}"):
                     turns[case][contender].append(take(contender, case, options.seconds))
-    RESULTS.mkdir(exist_ok=True)
     text = report(turns, options.rounds, options.seconds)
-    (RESULTS / "http.md").write_text(text)
+    page = PAGE.read_text()
+    PAGE.write_text(f"{page.partition(BEGIN)[0]}{BEGIN}\n{text}{END}{page.partition(END)[2]}")
+    PLOTS.mkdir(exist_ok=True)
     for name, plot in plots(turns):
-        (RESULTS / name).write_text(plot)
+        (PLOTS / name).write_text(plot)
     console.print(text, markup=False)
     if any(turn.missing for case in turns.values() for of_one in case.values() for turn in of_one):
         sys.exit("An accepted event was not stored: see the column missing.")
