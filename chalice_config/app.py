@@ -11,13 +11,13 @@ from typing import Any, Final, NoReturn, cast
 
 from chalice.app import Chalice, Request, Response
 
-from core.wiring import Services, process_services
-from functions import http, maintenance
+from core.wiring import Services
+from functions import http, maintenance, process
 from functions.administration import administer
-from functions.consume_events import lambda_consumer
+from functions.consume_events import handler as consume
 from functions.cors import preflight
 from functions.endpoint import Handler, Operation, lambda_handler
-from functions.lambda_process import STAGE, LambdaServices
+from functions.lambda_process import STAGE
 from functions.routes import ROUTES
 
 if os.environ.get("AWS_CHALICE_CLI_MODE"):
@@ -26,8 +26,6 @@ if os.environ.get("AWS_CHALICE_CLI_MODE"):
     os.environ.setdefault("AUDIT_LOG_DATA_DIR", str(Path(__file__).parents[1] / "var"))
 
 app = Chalice(app_name="audit-log")
-
-_services = LambdaServices() if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else process_services
 
 _ANY_TYPE: Final = ["*/*"]  # the handlers themselves refuse media types
 # All are routed, so that a wrong one gets its 405.
@@ -38,8 +36,8 @@ def _serve(path: str, handlers: dict[str, Handler]) -> None:
     if "GET" in handlers:
         handlers["HEAD"] = handlers["GET"]
     methods = sorted(handlers)
-    wrong_method = lambda_handler(_refuse(methods), _services)
-    handlers["OPTIONS"] = lambda_handler(preflight(methods), _services)
+    wrong_method = lambda_handler(_refuse(methods))
+    handlers["OPTIONS"] = lambda_handler(preflight(methods))
 
     def view(**_path_parameters: str) -> Response:
         request = cast("Request", app.current_request)  # Chalice sets it before it calls a view
@@ -73,42 +71,40 @@ def _proxy_event(request: Request) -> dict[str, Any]:
 def _serve_all() -> None:
     by_path: dict[str, dict[str, Handler]] = {}
     for route in ROUTES:
-        by_path.setdefault(route.path, {})[route.method] = lambda_handler(route.operation, _services)
+        by_path.setdefault(route.path, {})[route.method] = lambda_handler(route.operation)
     for path, handlers in by_path.items():
         _serve(path, handlers)
 
 
 _serve_all()
 
-_consume = lambda_consumer(_services)
-
 
 # What calls these, and how often, is in infra/resources/. Each module-level name is the name of a Lambda handler.
 @app.lambda_function(name="consume-events")
 def consume_events(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Store what SQS delivers."""
-    return _consume(event, context)
+    return consume(event, context)
 
 
 @app.lambda_function(name="migrate")
 def migrate(_event: object, _context: object) -> dict[str, Any]:
     """Bring the database to the current schema."""
-    return maintenance.migrate(_services())
+    return maintenance.migrate(process.services())
 
 
 @app.lambda_function(name="create-partitions")
 def create_partitions(_event: object, _context: object) -> dict[str, Any]:
     """Make partitions ahead."""
-    return maintenance.create_partitions(_services())
+    return maintenance.create_partitions(process.services())
 
 
 @app.lambda_function(name="reconcile")
 def reconcile(_event: object, _context: object) -> dict[str, Any]:
     """Compare what was accepted with what is stored."""
-    return maintenance.reconcile(_services(), os.environ[STAGE])
+    return maintenance.reconcile(process.services(), os.environ[STAGE])
 
 
 @app.lambda_function(name="administer-clients")
 def administer_clients(event: object, _context: object) -> dict[str, Any]:
     """Register a client, give it a new secret, or disable it."""
-    return administer(event, _services())
+    return administer(event, process.services())

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from core.errors import EventNotStorableError
 from core.models import Event
 from core.ports import Count, EventWriter, Measure, Outcome
-from core.wiring import Services, process_services
+from core.wiring import Services
+from functions import process
 
 SqsEvent = Mapping[str, Any]
 BatchResponse = dict[str, list[dict[str, str]]]
@@ -59,7 +60,7 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
 
 
 def lambda_consumer(
-    services: Callable[[], Services] = process_services,
+    services: Callable[[], Services] = process.services,
 ) -> Callable[[SqsEvent, object], BatchResponse]:
     """A handler for SQS events that stores with `services`."""
 

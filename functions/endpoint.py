@@ -5,7 +5,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from core.errors import AuditLogError, InvalidSettingsError
-from core.wiring import Services, process_services
+from core.wiring import Services
+from functions import process
 from functions.cors import cors_headers
 from functions.http import ProxyEvent, ProxyResponse, Request, Response, problem, request_id_of
 
@@ -16,7 +17,7 @@ Handler = Callable[[ProxyEvent, object], ProxyResponse]
 _log = logging.getLogger(__name__)
 
 
-def lambda_handler(operation: Operation, services: Callable[[], Services] = process_services) -> Handler:
+def lambda_handler(operation: Operation, services: Callable[[], Services] = process.services) -> Handler:
     """A handler for `operation` that turns every error into its answer, so that none reaches the caller raw."""
 
     def handler(event: ProxyEvent, context: object) -> ProxyResponse:

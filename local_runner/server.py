@@ -38,6 +38,13 @@ _FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
 """How long a stop waits for requests at hand: no time at all, but for clients that hang."""
 
 
+_SILENT_SECONDS: Final = 20
+"""How long one of several processes may be silent before it counts as hung and is replaced.
+
+It is silent while it starts, which on a busy machine takes longer than uvicorn's five seconds: it would be killed again
+and again."""
+
+
 class AddressInUseError(AuditLogError):
     """Another process listens on this address. End it, or serve on another port."""
 
@@ -224,6 +231,7 @@ def config_of(application: Front | Callable[[], Front], tls: Tls | None, *, work
         proxy_headers=False,
         headers=[("Server", "audit-log")],
         timeout_graceful_shutdown=_FINISH_SECONDS,
+        timeout_worker_healthcheck=_SILENT_SECONDS,
         ssl_context_factory=partial(_tls_context, tls) if tls else None,
     )
 

@@ -53,8 +53,8 @@ def log_of(browser: webdriver.Chrome, kind: str) -> list[str]:
 
 
 def hosts_asked_by(browser: webdriver.Chrome) -> set[str]:
-    """Of every request over a network; the browser's own pages are chrome:, icons in a style sheet are data:."""
+    """Of every request over a network; the browser's own pages are chrome:, icons data:, files to save blob:."""
     messages = [json.loads(entry)["message"] for entry in log_of(browser, "performance")]
     requests = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
     urls = [urlsplit(request["request"]["url"]) for request in requests]
-    return {url.netloc for url in urls if url.scheme not in {"chrome", "data"}}
+    return {url.netloc for url in urls if url.scheme not in {"chrome", "data", "blob"}}

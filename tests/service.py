@@ -1,6 +1,7 @@
 """A real service for tests: `audit-log serve` in a process of its own, as a user starts it."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,22 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_ports(count: int) -> range:
+    """Neighbouring ports, below those that the system gives to connections, any of which may be taken at once."""
+    starts = list(range(20_000, 32_000, count))
+    random.shuffle(starts)
+    return next(ports for start in starts if all(map(_is_free, ports := range(start, start + count))))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
@@ -83,6 +100,13 @@ class Service:
         """An HTTP client that is already authenticated."""
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.token()}"}, timeout=10)
 
+    @property
+    def workers(self) -> set[int]:
+        """Process ids of `--workers`. Python starts a process beside them that keeps its semaphores, which is none."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        return {int(child) for child in children if b"spawn_main" in _command_line(child)}
+
     def stop(self, signal_number: int = signal.SIGTERM, timeout: float = 20) -> int:
         """Send the signal to the whole process group, as a terminal does; the exit status."""
         if self.process.poll() is None:
@@ -100,3 +124,10 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""  # it has just ended

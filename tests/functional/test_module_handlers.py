@@ -45,6 +45,31 @@ from functions import health
 from tests.builders import proxy_event
 print(json.dumps(health.handler(proxy_event(), None)))
 """
+OPEN_IN_LAMBDA = """
+import json, pkgutil
+from importlib import import_module
+import functions
+from chalice_config import app as chalice
+from core.errors import InvalidSettingsError
+from tests.builders import proxy_event
+
+def refused(handler, event):
+    try:
+        return handler(event, None)["statusCode"] == 500
+    except InvalidSettingsError as exc:
+        return "AUDIT_LOG_AUTH=clients" in str(exc)
+
+modules = [import_module("functions." + module.name) for module in pkgutil.iter_modules(functions.__path__)]
+named = {f"{module.__name__}.{name}": part for module in modules for name, part in vars(module).items()
+         if name == "handler" or name.endswith("_handler") and name != "lambda_handler"}
+named |= {f"chalice.{function.name}": getattr(chalice, function.handler_string.split(".")[1])
+          for function in chalice.app.pure_lambda_functions}
+event = proxy_event("GET", "/access-token")
+event["resource"] = "/access-token"
+event["requestContext"] |= {"httpMethod": "GET", "resourcePath": "/access-token"}
+named["chalice.app"] = chalice.app
+print(json.dumps({name: refused(handler, event) for name, handler in named.items()}))
+"""
 
 
 def run(program: str, data_dir: Path, **settings: str) -> Any:
@@ -84,3 +109,11 @@ def test_settings_that_are_wrong_are_a_500_without_a_word_of_them(tmp_path: Path
     assert response["statusCode"] == 500
     assert "hunter2" not in str(response)
     assert "AUDIT_LOG" not in str(response)
+
+
+def test_no_handler_gives_a_token_to_anyone_in_lambda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tests")
+    monkeypatch.setenv("STAGE", "tests")
+    refused = run(OPEN_IN_LAMBDA, tmp_path, queue_url="sqs://sqs.eu-central-1.amazonaws.com/123456789012/events")
+    assert len(refused) > 20
+    assert {name for name, was_refused in refused.items() if not was_refused} == set()

@@ -1,5 +1,7 @@
 // The service's HTTP API, relative to this file, so that it is also found below a stage such as /prod.
 
+const CLOCK_SECONDS = 2; // how old a Date may be: it is cut to the second, and servers make it once a second
+
 const BASE = new URL("../", import.meta.url);
 
 /** What went wrong, in the service's own words; `status` is 0 when it did not answer. */
@@ -22,9 +24,9 @@ export class Api {
     this.#signIn = signIn;
   }
 
-  /** The service's time in Unix seconds. */
+  /** The service's time in Unix seconds, at most CLOCK_SECONDS ahead and never behind: a range up to it has all there is. */
   get now() {
-    return Math.floor(Date.now() / 1000 + this.#clockAhead);
+    return Math.ceil(Date.now() / 1000 + this.#clockAhead) + CLOCK_SECONDS - 1;
   }
 
   /** Claims of the token that is in use, to show; the service alone judges them. */
@@ -46,16 +48,30 @@ export class Api {
     this.#token = null;
   }
 
-  /** GET with the token; asks to sign in, as often as it takes, and goes on where it stopped. Throws ApiError. */
+  /** The JSON at a path. Throws ApiError. */
   async get(path, parameters, signal) {
+    return parse((await this.#authorized(`${path}?${new URLSearchParams(parameters)}`, signal)).text());
+  }
+
+  /** One part of an answer that is a chain of them: its bytes, and the address of the next or null. Throws ApiError. */
+  async part(url, signal) {
+    const response = await this.#authorized(url, signal);
+    const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "");
+    return { bytes: response.bytes, next: link && new URL(link[1], response.url).href };
+  }
+
+  /** Any request without a token of its own. Throws ApiError. */
+  async request(path, options = {}) {
+    return parse((await this.#send(path, options)).text());
+  }
+
+  /** GET with the token; asks to sign in, as often as it takes, and goes on where it stopped. */
+  async #authorized(url, signal) {
     let reason = "";
     for (;;) {
       const token = this.#token ?? (await this.#newToken(reason));
       try {
-        return await this.request(`${path}?${new URLSearchParams(parameters)}`, {
-          headers: { Authorization: `Bearer ${token}` },
-          signal,
-        });
+        return await this.#send(url, { headers: { Authorization: `Bearer ${token}` }, signal });
       } catch (error) {
         if (error.status !== 401) throw error;
         reason = error.message;
@@ -64,20 +80,22 @@ export class Api {
     }
   }
 
-  /** Any request without a token of its own. Throws ApiError. */
-  async request(path, options = {}) {
+  async #send(url, options) {
     let response;
+    let bytes;
     try {
       // Without credentials the browser does not answer a 401 by asking for a password itself.
-      response = await fetch(new URL(path, BASE), { ...options, credentials: "omit", cache: "no-store" });
+      response = await fetch(new URL(url, BASE), { ...options, credentials: "omit", cache: "no-store" });
+      const date = Date.parse(response.headers.get("Date") ?? "");
+      if (!Number.isNaN(date)) this.#clockAhead = (date - Date.now()) / 1000;
+      bytes = await response.arrayBuffer();
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new ApiError(0, "The service does not answer. See that it runs and can be reached, then try again.");
     }
-    const date = Date.parse(response.headers.get("Date") ?? "");
-    if (!Number.isNaN(date)) this.#clockAhead = (date - Date.now()) / 1000;
-    const answer = parse(await response.text());
-    if (response.ok) return answer;
+    const text = () => new TextDecoder().decode(bytes);
+    if (response.ok) return { headers: response.headers, url: response.url, bytes, text };
+    const answer = parse(text());
     const message = answer?.detail ?? answer?.error_description ?? `The service answered ${response.status}.`;
     throw new ApiError(response.status, message, answer?.errors ?? []);
   }

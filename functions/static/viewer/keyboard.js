@@ -13,7 +13,7 @@ export function keyboard(shortcuts) {
   ]));
   byId("help").addEventListener("click", () => help.showModal());
   addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest?.("input, textarea, select, dialog");
+    const isTyping = event.target.closest?.("input, textarea, select, dialog, [popover]");
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     const run = byKey.get(event.key);
     if (!run) return;

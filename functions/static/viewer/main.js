@@ -3,6 +3,7 @@
 import { Api } from "./api.js";
 import { hideDetail, showDetail, showNoDetail } from "./detail.js";
 import { byId, el } from "./dom.js";
+import { exporting } from "./export.js";
 import { Filters } from "./filters.js";
 import { atLeast, events, visible } from "./format.js";
 import { Histogram } from "./histogram.js";
@@ -21,6 +22,7 @@ const filters = new Filters(view);
 const results = new Results((eventId) => view.set({ event: eventId }));
 const histogram = new Histogram((start, end) => view.set({ last: null, start, end }));
 const live = liveTail(poll);
+const exports = exporting(api, () => view.parameters(api.now));
 timeRange(view);
 
 let loading = new AbortController();
@@ -166,6 +168,7 @@ function showWho() {
 
 function signOut() {
   api.signOut();
+  exports.stop();
   if (live.isOn) live.toggle();
   filters.forget();
   opened = null;

@@ -1,5 +1,6 @@
 """What somebody does with the log viewer, and sees of it."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,6 +12,10 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser import WAIT_SECONDS
+from tests.builders import new_event
+from tests.service import Service
+
+VISIBLE_WITHIN_SECONDS = 5
 
 
 class ViewerPage:
@@ -78,3 +83,20 @@ class ViewerPage:
 
     def keys(self, *keys: str) -> None:
         ActionChains(self.browser).send_keys(*keys).perform()
+
+
+def post(service: Service, *events: dict[str, Any]) -> list[str]:
+    """Post events and wait until they are stored; their ids."""
+    with service.client() as client:
+        accepted = client.post("/events", json={"events": events}).raise_for_status().json()["accepted"]
+        ids: list[str] = [event["event_id"] for event in accepted]
+        assert len(ids) == len(events)
+        deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
+        while client.get(f"/event/{ids[-1]}").status_code != 200:
+            assert time.monotonic() < deadline, "the events are not stored"
+            time.sleep(0.02)
+    return ids
+
+
+def numbered(count: int, customer: int, **fields: Any) -> list[dict[str, Any]]:
+    return [new_event(customer_id=customer, event_data={"number": number}, **fields) for number in range(count)]

@@ -1,0 +1,22 @@
+"""One browser for all tests of the log viewer."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from selenium import webdriver
+
+from tests.browser import chromium, hosts_asked_by
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("browser") / "profile") as driver:
+        yield driver
+
+
+@pytest.fixture(autouse=True)
+def only_its_own_host(browser: webdriver.Chrome) -> Iterator[None]:
+    """Whatever a test does, the page asks no one but the service that it came from."""
+    yield
+    assert hosts_asked_by(browser) == {urlsplit(browser.current_url).netloc}
