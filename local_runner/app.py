@@ -1,6 +1,7 @@
 """The WSGI application: a request becomes a proxy event, its route's handler answers."""
 
 from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import uuid_utils
@@ -13,6 +14,7 @@ from core.wiring import Services
 from functions.cors import cors_headers, preflight
 from functions.endpoint import Handler, Operation, lambda_handler
 from functions.http import MethodNotAllowedError, ProxyResponse, RouteNotFoundError, problem
+from functions.request_log import Line, RequestLog
 from functions.routes import ROUTES, Route
 from local_runner import gateway
 from local_runner.gateway import Environ
@@ -32,6 +34,7 @@ class Application:
     ) -> None:
         self._services = services
         self._requests = requests or RequestMetrics(CollectorRegistry(), [])
+        self._refused = RequestLog()
         self._handlers: dict[tuple[str, str], Handler] = {
             (route.method, route.path): self._handler(route.operation) for route in routes
         }
@@ -51,11 +54,7 @@ class Application:
             try:
                 response = self._answer(environ, request_id, observation)
             except AuditLogError as exc:
-                response = problem(exc, request_id).to_proxy(
-                    request_id,
-                    with_body=environ["REQUEST_METHOD"] != "HEAD",
-                    extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
-                )
+                response = self._refuse(exc, environ, request_id, observation)
             observation.status = response["statusCode"]
         status, headers, body = gateway.to_wsgi(response)
         start_response(status, headers)
@@ -73,6 +72,21 @@ class Application:
             path_parameters=path_parameters,
         )
         return handler(event, LambdaContext(function_name=resource, aws_request_id=request_id))
+
+    def _refuse(
+        self, error: AuditLogError, environ: Environ, request_id: str, observation: Observation
+    ) -> ProxyResponse:
+        """Answer what reaches no handler, and write its line."""
+        answer = problem(error, request_id)
+        method, route = observation.method, observation.route
+        if (left_out := self._refused.due(route, answer.status)) is not None:
+            seconds = perf_counter() - observation.started
+            self._refused.write(Line(request_id, method, route, answer.status, seconds), left_out)
+        return answer.to_proxy(
+            request_id,
+            with_body=environ["REQUEST_METHOD"] != "HEAD",
+            extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
+        )
 
     def _route(self, environ: Environ) -> tuple[Handler, str, dict[str, Any]]:
         path, method = environ.get("PATH_INFO") or "/", environ["REQUEST_METHOD"]
