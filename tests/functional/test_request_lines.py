@@ -12,6 +12,7 @@ from functions.create_event import create_event
 from functions.endpoint import lambda_handler
 from local_runner.app import Application
 from tests.builders import new_event, proxy_event
+from tests.fakes import FakeQueue
 from tests.security.shop import Shop
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -121,6 +122,18 @@ def test_a_request_that_names_a_trace_has_its_id_in_its_line(
         assert answer.status_code == 202  # a trace that makes no sense is no reason to refuse an event
 
     assert [line.get("trace_id") for line in lines(caplog)] == [TRACEPARENT.split("-")[1], None, None]
+
+
+def test_the_trace_goes_into_the_queue_with_each_event(
+    client: Client, authorization: dict[str, str], queue: FakeQueue
+) -> None:
+    headers = {**authorization, "traceparent": TRACEPARENT}
+    client.post("/event", json=new_event(), headers=headers)
+    client.post("/events", json={"events": [new_event(), new_event()]}, headers=headers)
+    client.post("/event", json=new_event(), headers=authorization)
+    client.post("/event", json=new_event(), headers={**authorization, "traceparent": "nonsense"})
+
+    assert queue.traceparents == [TRACEPARENT] * 3 + [None] * 2
 
 
 def test_who_gets_a_token_is_named_and_who_does_not_is_not(

@@ -127,7 +127,7 @@ def test_secrets_are_in_no_log_line_no_command_line_and_no_file(run: tuple[Servi
 class BrokenQueue(FakeQueue):
     """Fails as no part should: with an error of nobody's, that holds what it was given."""
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], _traceparent: str | None = None) -> None:
         raise RuntimeError(f"broken by {len(events)}")
 
 
