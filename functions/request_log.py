@@ -11,7 +11,9 @@ from core.traceparent import trace_id
 LINES_PER_SECOND: Final = 10
 """Of one route and one class of status, such as 4xx: neither a load nor a flood of refusals fills the disk."""
 
-_PROBES: Final = frozenset({"/health", "/ready"})  # asked every few seconds, with the same answer
+PROBES: Final = frozenset({"/health", "/ready"})
+"""Asked every few seconds, with the same answer."""
+
 _CLASSES: Final = 6  # of statuses, by their first digit
 _FIRST_FAILURE: Final = 400
 _FIRST_FAULT: Final = 500
@@ -47,7 +49,7 @@ class RequestLog:
 
         Under load most are left out, so that comes first, and `write` only for the others.
         """
-        if status < _FIRST_FAILURE and route in _PROBES:
+        if status < _FIRST_FAILURE and route in PROBES:
             return None
         kind = status // 100
         now = self._clock()

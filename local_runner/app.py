@@ -20,6 +20,7 @@ from local_runner import gateway
 from local_runner.gateway import Environ
 from local_runner.lambda_context import LambdaContext
 from local_runner.metrics.requests import Observation, RequestMetrics
+from local_runner.tracing import NoTracing, Tracing
 
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
 
@@ -30,9 +31,14 @@ class Application:
     """Serves `routes` with `services`, and counts in `requests`. Safe to call from several threads."""
 
     def __init__(
-        self, services: Services, routes: Sequence[Route] = ROUTES, requests: RequestMetrics | None = None
+        self,
+        services: Services,
+        routes: Sequence[Route] = ROUTES,
+        requests: RequestMetrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._services = services
+        self._tracing = tracing or NoTracing()
         self._requests = requests or RequestMetrics(CollectorRegistry(), [])
         self._refused = RequestLog()
         self._handlers: dict[tuple[str, str], Handler] = {
@@ -106,7 +112,7 @@ class Application:
         return self._handlers[endpoint], endpoint[1], dict(path_parameters)
 
     def _handler(self, operation: Operation) -> Handler:
-        return lambda_handler(operation, lambda: self._services)
+        return self._tracing.handler(lambda_handler(operation, lambda: self._services))
 
 
 def _pattern(path: str) -> str:
