@@ -46,7 +46,7 @@ load-test: install  ## load a service that is already running (ARGS="--requests 
 	@$(BIN)/audit-log load-test $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## this service beside a plain FastAPI one, in one run
-	@$(BIN)/python benchmarks/compare.py $(ARGS)
+	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 faults: $(VENV)/.installed-dev  ## every fault in full, and what became of the events (ARGS="kill" for some, "--short")
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -1,26 +1,44 @@
-"""The ceiling: a WSGI app that does nothing, so that its rate shows what the load generator itself can reach.
-
-It answers every route at once from constants and stores nothing. Start it with
-`granian --interface wsgi --blocking-threads 1 empty_app:app` in this folder.
-"""
+"""The limit: the same server with an application that answers from constants; more than its rate cannot be had."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from uvicorn import Server
+
+from core.settings import Settings
+from core.wiring import Services
+from local_runner.app import Application
+from local_runner.front import Front
+from local_runner.server import config_of, listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from collections.abc import Mapping
 
-_JSON = ("Content-Type", "application/json")
+    from local_runner.front import Answer
+
 _TOKEN = b'{"token":"empty","access_token":"empty","token_type":"Bearer","expires_in":3600}'
 _QUEUED = b'{"event_id":"00000000-0000-7000-8000-000000000000","status":"queued"}'
 
 
-def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer a token to /access-token and 202 to everything else."""
-    if environ["PATH_INFO"] == "/access-token":
-        start_response("200 OK", [_JSON, ("Content-Length", str(len(_TOKEN)))])
-        return [_TOKEN]
-    start_response("202 Accepted", [_JSON, ("Content-Length", str(len(_QUEUED)))])
-    return [_QUEUED]
+def _answer(status: int, body: bytes) -> Answer:
+    return status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
+
+
+class _Empty(Front):
+    def threads(self, environ: Mapping[str, Any]) -> None:
+        """Answer everything on the event loop."""
+
+    def answer(self, environ: Mapping[str, Any]) -> Answer:
+        """Answer a token, or that an event is queued."""
+        return _answer(200, _TOKEN) if environ["REQUEST_METHOD"] == "GET" else _answer(202, _QUEUED)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    options = parser.parse_args()
+    nothing = Application(Services(Settings()), [])
+    with listening("127.0.0.1", options.port) as listener:
+        Server(config_of(_Empty(nothing, on_stop=lambda: None), None)).run([listener])

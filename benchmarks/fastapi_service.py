@@ -37,11 +37,11 @@ QUEUE_LIMIT = 100_000
 PARTY = "audit-log"
 REQUIRED: Any = {"require": ["exp", "iat", "iss", "aud", "sub"]}
 SECRET = secrets.token_bytes(32)
+JOURNAL_MODE = "wal"
 
 COLUMNS = "event_id, event_type, customer_id, timestamp_utc, event_data, received_at, recorded_by"
 INSERT = f"INSERT OR IGNORE INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # constants
 SCHEMA = """
-PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS events (
     event_id TEXT PRIMARY KEY, event_type TEXT NOT NULL, customer_id INTEGER NOT NULL, timestamp_utc INTEGER NOT NULL,
@@ -109,6 +109,7 @@ def _json_text(value: str) -> str:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False)  # SQLite itself serialises the threads that read
+    connection.execute(f"PRAGMA journal_mode = {JOURNAL_MODE}")
     connection.executescript(SCHEMA)
     return connection
 
@@ -241,5 +242,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8002)
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--journal-mode", choices=["delete", "wal"], default="wal", help="delete is SQLite's default")
     options = parser.parse_args()
+    JOURNAL_MODE = options.journal_mode
     uvicorn.run(_build(options.data_dir), port=options.port, loop="uvloop", http="httptools", access_log=False)

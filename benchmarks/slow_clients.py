@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.compare import AUDIT_LOG, OURS, serving
+from benchmarks.serving import AUDIT_LOG, OURS, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=3_000)
     parser.add_argument("--slow", type=int, default=200, help="clients that send one byte a second")
     options = parser.parse_args()
-    with serving(OURS) as url:
+    with serving(OURS) as running:
+        url = f"http://127.0.0.1:{running.port}"
         try:
             pairs = asyncio.run(rounds(url, options.rounds, options.requests, options.slow))
         except TimeoutError:

@@ -22,7 +22,7 @@ from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
 from local_runner.front import Front
-from local_runner.http1 import BODY_SECONDS, Connection
+from local_runner.http1 import STOP_SECONDS, Connection
 from local_runner.monitor import Monitor, bound
 from local_runner.pipeline import Started, started
 from local_runner.preparation import prepared
@@ -32,8 +32,8 @@ _log = logging.getLogger(__name__)
 
 _GARBAGE: Final = 50_000  # objects more than before, for a look at the youngest; the default is 700
 
-_FINISH_SECONDS: Final = round(BODY_SECONDS) + 1
-"""How long a stop waits for requests that have begun to arrive: no time at all, but for clients that hang."""
+_FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
+"""How long a stop waits for requests at hand: no time at all, but for clients that hang."""
 
 
 class AddressInUseError(AuditLogError):
@@ -81,7 +81,7 @@ def serve(  # noqa: PLR0913, PLR0917 - what the command line says
             _serve_here(settings, monitor, tls, listener, partial(greet, settings, host, port, scheme))
         else:
             greet(settings, host, port, scheme)
-            Multiprocess(_config(partial(front, monitor), tls, workers=workers), [listener]).run()
+            Multiprocess(config_of(partial(front, monitor), tls, workers=workers), [listener]).run()
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -205,13 +205,14 @@ def _serve_here(
     # and none may end the process while it drains.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    server = Server(_config(_front(settings, monitor), tls))
+    server = Server(config_of(_front(settings, monitor), tls))
     on_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])
 
 
-def _config(application: Front | Callable[[], Front], tls: Tls | None, *, workers: int = 1) -> Config:
+def config_of(application: Front | Callable[[], Front], tls: Tls | None, *, workers: int = 1) -> Config:
+    """What uvicorn is told. Several workers each call `application` for one of their own."""
     return Config(
         application,
         factory=not isinstance(application, Front),

@@ -17,8 +17,9 @@ _MEMBER, _INDEX, _VALUE = "\0m", "\0i", "\0="
 
 def words(customer_id: int, event_type: str, event_data: Any) -> str:
     """All words of an event, separated by spaces."""
-    values = (_word(path + _VALUE + _canonical(value)) for path, value in _leaves(event_data))
-    return " ".join((_of_customer(customer_id), _of_type(event_type), *values))
+    found = [_of_customer(customer_id), _of_type(event_type)]
+    _collect(event_data, "", found)
+    return " ".join(found)
 
 
 def expression(event_filter: EventFilter) -> str:
@@ -30,27 +31,26 @@ def expression(event_filter: EventFilter) -> str:
     groups = [
         [] if customers is None else map(_of_customer, customers),
         map(_of_type, event_filter.event_types),
-        *(map(_word, _wanted(data.path, data.values)) for data in event_filter.data),
+        *(_wanted(data.path, data.values) for data in event_filter.data),
     ]
     return " AND ".join(f"({any_of})" for group in groups if (any_of := " OR ".join(f'"{word}"' for word in group)))
 
 
 def _wanted(path: tuple[str | int, ...], values: Iterable[JsonScalar]) -> Iterator[str]:
     steps = "".join(f"{_INDEX}{step}" if isinstance(step, int) else _MEMBER + step for step in path)
-    return (steps + _VALUE + _canonical(value) for value in values)
+    return (_of_leaf(steps, value) for value in values)
 
 
-def _leaves(value: Any) -> Iterator[tuple[str, JsonScalar]]:
-    """Every scalar inside, with its path. Not by recursion, which costs a generator for each level."""
-    waiting: list[tuple[str, Any]] = [("", value)]
-    while waiting:
-        path, item = waiting.pop()
-        if isinstance(item, dict):
-            waiting.extend((path + _MEMBER + name, inner) for name, inner in item.items())
-        elif isinstance(item, list):
-            waiting.extend((f"{path}{_INDEX}{number}", inner) for number, inner in enumerate(item))
-        else:
-            yield path, item
+def _collect(value: Any, path: str, found: list[str]) -> None:
+    """Add the word of every scalar inside."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _collect(inner, path + _MEMBER + name, found)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            _collect(inner, f"{path}{_INDEX}{number}", found)
+    else:
+        found.append(_of_leaf(path, value))
 
 
 def _canonical(value: JsonScalar) -> str:
@@ -62,14 +62,20 @@ def _canonical(value: JsonScalar) -> str:
     return f"n{int(value) if value == int(value) else value!r}"
 
 
+@lru_cache(maxsize=20_000, typed=True)  # true and 1 are equal to Python
+def _of_leaf(path: str, value: JsonScalar) -> str:
+    return _word(path + _VALUE + _canonical(value))
+
+
+@lru_cache(maxsize=1_000)
 def _of_customer(customer_id: int) -> str:
     return _word(f"customer {customer_id}")
 
 
+@lru_cache(maxsize=1_000)
 def _of_type(event_type: str) -> str:
     return _word(f"type {event_type}")
 
 
-@lru_cache(maxsize=10_000)
 def _word(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()

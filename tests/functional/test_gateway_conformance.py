@@ -50,6 +50,10 @@ CASES = [*random.Random(1).sample(BAD, 80), *GOOD_ONES]  # noqa: S311 - no secre
 Case = tuple[str, str, tuple[str, ...], bytes]
 
 
+def _nothing(*_: object) -> None:
+    """What a transport does, and nobody asks for here."""
+
+
 def fast(raw: bytes) -> Any:
     """What the server makes of bytes from a socket, which come in three pieces."""
     seen: list[dict[str, Any]] = []
@@ -60,7 +64,11 @@ def fast(raw: bytes) -> Any:
 
     front = SimpleNamespace(threads=lambda _: None, answer=answer)
     transport = SimpleNamespace(
-        get_extra_info=lambda _: ("192.0.2.1", 1), write=lambda _: None, close=lambda: None, is_closing=lambda: False
+        get_extra_info=lambda _: ("192.0.2.1", 1),
+        write=_nothing,
+        close=_nothing,
+        pause_reading=_nothing,
+        resume_reading=_nothing,
     )
     state = SimpleNamespace(connections=set(), default_headers=[])
 
@@ -69,6 +77,8 @@ def fast(raw: bytes) -> Any:
         connection.connection_made(transport)  # type: ignore[arg-type]  # the same
         for start, end in ((0, 7), (7, 60), (60, len(raw))):
             connection.data_received(raw[start:end])
+        for _ in range(100):
+            await asyncio.sleep(0)  # a long one is read in several turns
         connection.connection_lost(None)
 
     asyncio.run(receive())
