@@ -65,7 +65,12 @@ def _proxy_event(request: Request) -> dict[str, Any]:
     """The event that API Gateway sent; what `chalice local` leaves out of it is filled in."""
     event = request.to_original_event()
     context = event["requestContext"]
-    return {**event, "httpMethod": request.method, "path": event.get("path") or context["path"]}
+    return {
+        **event,
+        "httpMethod": request.method,
+        "path": event.get("path") or context["path"],
+        "resource": event.get("resource") or context["resourcePath"],
+    }
 
 
 def _serve_all() -> None:

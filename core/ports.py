@@ -16,11 +16,12 @@ if TYPE_CHECKING:  # models that only those need who look events up
 class EventPublisher(Protocol):
     """Where create-event puts what it accepted."""
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """Take all of `events`; when this returns they are in the queue's keeping.
 
         A broker that goes away in the middle of a batch may have taken some of it. They are stored like any others, so
-        a batch that is sent again is stored once if its events have ids of their own.
+        a batch that is sent again is stored once if its events have ids of their own. `traceparent` goes with each of
+        them, see `core.traceparent`.
 
         Raises:
             QueueFullError: the queue is at its bound; trying again later helps.
@@ -29,13 +30,17 @@ class EventPublisher(Protocol):
 
 
 class Message(NamedTuple):
-    """A message as received. `receipt_handle` is of this receive alone; `sent_at` is in Unix seconds."""
+    """A message as received. `receipt_handle` is of this receive alone; `sent_at` is in Unix seconds.
+
+    `traceparent` is what came with it, checked by nobody.
+    """
 
     message_id: str
     receipt_handle: str
     body: str
     receive_count: int
     sent_at: float
+    traceparent: str | None = None
 
 
 class EventSource(Protocol):

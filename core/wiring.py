@@ -183,14 +183,14 @@ class Services:
         self._opened.callback(engine.dispose)
         return engine
 
-    def publish(self, events: Sequence[Event]) -> None:
-        """Put events into the queue's keeping, and count them as accepted.
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
+        """Put events into the queue's keeping, as part of a trace if there is one, and count them as accepted.
 
         Raises:
             QueueFullError: the queue is at its bound; trying again later helps.
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
-        self.publisher.publish(events)
+        self.publisher.publish(events, traceparent)
         self._ledger.accepted(events)
         self.meter.count(Count.ACCEPTED, len(events))
 

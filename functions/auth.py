@@ -28,6 +28,7 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     except InvalidTokenError:
         services.meter.count(Count.TOKEN_REFUSED, 1)
         raise
+    request.caller.client = claims.client
     if services.settings.rate_limit_requests:
         services.limiter.count_request(claims.client)
     if scope not in claims.scope:

@@ -49,10 +49,12 @@ def authenticate_client(credentials: tuple[str, str] | None, request: Request, s
         StoreUnavailableError: trying again later helps.
     """
     try:
-        return _authenticated(credentials, request, services)
+        client = _authenticated(credentials, request, services)
     except (InvalidClientError, RateLimitedError):
         services.meter.count(Count.TOKEN_DENIED, 1)
         raise
+    request.caller.client = client.client_id
+    return client
 
 
 def _authenticated(credentials: tuple[str, str] | None, request: Request, services: Services) -> Client:

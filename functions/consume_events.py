@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from core.errors import EventNotStorableError
 from core.models import Event
 from core.ports import Count, EventWriter, Measure, Outcome
+from core.traceparent import TRACEPARENT, checked, trace_id
 from core.wiring import Services
 from functions import process
 
@@ -39,23 +40,23 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
         StoreUnavailableError: nothing was stored and all of the batch must come again.
     """
     failed: list[str] = []
-    batch: list[tuple[str, Event]] = []
+    batch: list[tuple[Mapping[str, Any], Event]] = []
     for record in event["Records"]:
         try:
-            batch.append((record["messageId"], Event.model_validate_json(record["body"])))
+            batch.append((record, Event.model_validate_json(record["body"])))
         except ValidationError:
-            _log.warning("a message is not an event", extra={"message_id": record["messageId"]})
+            _log.warning("a message is not an event", extra=_told(record))
             failed.append(record["messageId"])
     started = time.perf_counter()
     outcomes = _store([item for _, item in batch], services.writer)
     services.meter.measure(Measure.BATCH_EVENTS, [len(batch)])
     services.meter.measure(Measure.STORE_SECONDS, [time.perf_counter() - started])
     _count(event, [item for _, item in batch], outcomes, services)
-    for (message_id, item), outcome in zip(batch, outcomes, strict=True):
+    for (record, item), outcome in zip(batch, outcomes, strict=True):
         if outcome not in {Outcome.STORED, Outcome.DUPLICATE}:
             reason = "the store refuses an event" if outcome is None else "an event repeats an id with other content"
-            _log.warning(reason, extra={"message_id": message_id, "event_id": item.event_id})
-            failed.append(message_id)
+            _log.warning(reason, extra={**_told(record), "event_id": item.event_id})
+            failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -71,6 +72,19 @@ def lambda_consumer(
 
 
 handler = lambda_consumer()
+
+
+def traceparent_of(record: Mapping[str, Any]) -> str | None:
+    """What a record says of its trace, see `core.traceparent`."""
+    attributes = record.get("messageAttributes") or {}
+    return checked(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
+
+
+def _told(record: Mapping[str, Any]) -> dict[str, str]:
+    """What the log says of a record."""
+    traceparent = traceparent_of(record)
+    trace = {"trace_id": trace_id(traceparent)} if traceparent else {}
+    return {"message_id": record["messageId"], **trace}
 
 
 def _count(event: SqsEvent, batch: Sequence[Event], outcomes: Sequence[Outcome | None], services: Services) -> None:

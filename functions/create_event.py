@@ -34,7 +34,7 @@ def create_event(request: Request, services: Services) -> Response:
     new = new_event(strict_json.loads(request.body))
     require_customers(claims, [new])
     event = accept(new, claims, services, key)
-    services.publish([event])
+    services.publish([event], request.traceparent)
     location = f"{request.url_prefix}/event/{event.event_id}"
     # A dict, checked by no model: `Queued` describes it.
     queued = orjson.dumps({"event_id": event.event_id, "status": "queued"})

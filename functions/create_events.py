@@ -82,7 +82,7 @@ def create_events(request: Request, services: Services) -> Response:
         raise InvalidFieldsError("No event of the batch is valid: see errors.", _flat(rejected))
     require_customers(claims, list(good.values()))
     events = {index: accept(new, claims, services, key and f"{key}\n{index}") for index, new in good.items()}
-    services.publish(list(events.values()))
+    services.publish(list(events.values()), request.traceparent)
     accepted = [Accepted(index=index, event_id=event.event_id) for index, event in events.items()]
     return Response.of(202, BatchResult(accepted=accepted, rejected=rejected))
 

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from time import perf_counter
 
 from core.errors import AuditLogError, InvalidSettingsError
 from core.wiring import Services
 from functions import process
 from functions.cors import cors_headers
 from functions.http import ProxyEvent, ProxyResponse, Request, Response, problem, request_id_of
+from functions.request_log import Line, RequestLog
 
 Operation = Callable[[Request, Services], Response]
 
@@ -18,10 +20,16 @@ _log = logging.getLogger(__name__)
 
 
 def lambda_handler(operation: Operation, services: Callable[[], Services] = process.services) -> Handler:
-    """A handler for `operation` that turns every error into its answer, so that none reaches the caller raw."""
+    """A handler for `operation` that turns every error into its answer, so that none reaches the caller raw.
+
+    It writes the line of the log that each request has.
+    """
+    log = RequestLog()
 
     def handler(event: ProxyEvent, context: object) -> ProxyResponse:
+        started = perf_counter()
         request_id = request_id_of(event, context)
+        request: Request | None = None
         extra: dict[str, str] = {}
         try:
             built = services()
@@ -35,6 +43,12 @@ def lambda_handler(operation: Operation, services: Callable[[], Services] = proc
             response = problem(exc if isinstance(exc, AuditLogError) else None, request_id)
             if response.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("a handler failed", extra={"request_id": request_id, "operation": operation.__name__})
-        return response.to_proxy(request_id, with_body=event.get("httpMethod") != "HEAD", extra_headers=extra)
+        method, route = event.get("httpMethod") or "GET", event.get("resource") or ""
+        if (left_out := log.due(route, response.status)) is not None:
+            line = Line(request_id, method, route, response.status, perf_counter() - started)
+            if request:
+                line = line._replace(client=request.caller.client, traceparent=request.traceparent)
+            log.write(line, left_out)
+        return response.to_proxy(request_id, with_body=method != "HEAD", extra_headers=extra)
 
     return handler

@@ -8,6 +8,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from core import errors
+from core import errors, traceparent
 from core.errors import FieldError
 from core.models import no_default
 
@@ -58,6 +59,13 @@ class MethodNotAllowedError(errors.AuditLogError):
         self.allowed = allowed
 
 
+@dataclass(slots=True)
+class Caller:
+    """Who turned out to have sent a request: whoever finds out says so here, for the line in the log."""
+
+    client: str | None = None
+
+
 class Request(NamedTuple):
     """What a handler may know of an HTTP request. Header names are in lower case."""
 
@@ -69,6 +77,9 @@ class Request(NamedTuple):
     body: bytes
     url_prefix: str
     source_ip: str
+    caller: Caller
+    traceparent: str | None = None
+    """Which trace it is a part of, see `core.traceparent`."""
 
     @classmethod
     def from_event(cls, event: ProxyEvent) -> "Request":
@@ -79,17 +90,20 @@ class Request(NamedTuple):
         """
         path = event.get("path") or "/"
         context = event.get("requestContext") or {}
+        headers = _headers(event.get("multiValueHeaders") or _single(event.get("headers")))
         query = event.get("multiValueQueryStringParameters") or _single(event.get("queryStringParameters"))
         return cls(
             method=event.get("httpMethod") or "GET",
             path=path,
-            headers=_headers(event.get("multiValueHeaders") or _single(event.get("headers"))),
+            headers=headers,
             query=[(name, value) for name, values in query.items() for value in values] if query else [],
             path_parameters=event.get("pathParameters") or {},
             body=_body(event),
             # A stage puts its name before every path that the client sees: /prod/event.
             url_prefix=(context.get("path") or path).removesuffix(path),
             source_ip=(context.get("identity") or {}).get("sourceIp") or "",
+            caller=Caller(),
+            traceparent=_traceparent(headers) if traceparent.TRACEPARENT in headers else None,
         )
 
     def header(self, name: str) -> str | None:
@@ -244,6 +258,12 @@ def _headers(given: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
         for name, values in given.items():
             headers[name.lower()] = [*headers[name.lower()], *values]
     return headers
+
+
+def _traceparent(headers: Mapping[str, Sequence[str]]) -> str | None:
+    """Several are none, which the standard asks for."""
+    values = headers[traceparent.TRACEPARENT]
+    return traceparent.checked(values[0]) if len(values) == 1 else None
 
 
 def _body(event: ProxyEvent) -> bytes:

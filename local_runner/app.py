@@ -1,6 +1,7 @@
 """The WSGI application: a request becomes a proxy event, its route's handler answers."""
 
 from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import uuid_utils
@@ -13,11 +14,13 @@ from core.wiring import Services
 from functions.cors import cors_headers, preflight
 from functions.endpoint import Handler, Operation, lambda_handler
 from functions.http import MethodNotAllowedError, ProxyResponse, RouteNotFoundError, problem
+from functions.request_log import Line, RequestLog
 from functions.routes import ROUTES, Route
 from local_runner import gateway
 from local_runner.gateway import Environ
 from local_runner.lambda_context import LambdaContext
 from local_runner.metrics.requests import Observation, RequestMetrics
+from local_runner.tracing import NoTracing, Tracing
 
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
 
@@ -28,10 +31,16 @@ class Application:
     """Serves `routes` with `services`, and counts in `requests`. Safe to call from several threads."""
 
     def __init__(
-        self, services: Services, routes: Sequence[Route] = ROUTES, requests: RequestMetrics | None = None
+        self,
+        services: Services,
+        routes: Sequence[Route] = ROUTES,
+        requests: RequestMetrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._services = services
+        self._tracing = tracing or NoTracing()
         self._requests = requests or RequestMetrics(CollectorRegistry(), [])
+        self._refused = RequestLog()
         self._handlers: dict[tuple[str, str], Handler] = {
             (route.method, route.path): self._handler(route.operation) for route in routes
         }
@@ -51,11 +60,7 @@ class Application:
             try:
                 response = self._answer(environ, request_id, observation)
             except AuditLogError as exc:
-                response = problem(exc, request_id).to_proxy(
-                    request_id,
-                    with_body=environ["REQUEST_METHOD"] != "HEAD",
-                    extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
-                )
+                response = self._refuse(exc, environ, request_id, observation)
             observation.status = response["statusCode"]
         status, headers, body = gateway.to_wsgi(response)
         start_response(status, headers)
@@ -73,6 +78,21 @@ class Application:
             path_parameters=path_parameters,
         )
         return handler(event, LambdaContext(function_name=resource, aws_request_id=request_id))
+
+    def _refuse(
+        self, error: AuditLogError, environ: Environ, request_id: str, observation: Observation
+    ) -> ProxyResponse:
+        """Answer what reaches no handler, and write its line."""
+        answer = problem(error, request_id)
+        method, route = observation.method, observation.route
+        if (left_out := self._refused.due(route, answer.status)) is not None:
+            seconds = perf_counter() - observation.started
+            self._refused.write(Line(request_id, method, route, answer.status, seconds), left_out)
+        return answer.to_proxy(
+            request_id,
+            with_body=environ["REQUEST_METHOD"] != "HEAD",
+            extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
+        )
 
     def _route(self, environ: Environ) -> tuple[Handler, str, dict[str, Any]]:
         path, method = environ.get("PATH_INFO") or "/", environ["REQUEST_METHOD"]
@@ -92,7 +112,7 @@ class Application:
         return self._handlers[endpoint], endpoint[1], dict(path_parameters)
 
     def _handler(self, operation: Operation) -> Handler:
-        return lambda_handler(operation, lambda: self._services)
+        return self._tracing.handler(lambda_handler(operation, lambda: self._services))
 
 
 def _pattern(path: str) -> str:

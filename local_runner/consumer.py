@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from core.errors import AuditLogError, QueueUnavailableError, StoreUnavailableError
 from core.ports import EventSource, Message
+from core.traceparent import TRACEPARENT
 from local_runner.lambda_context import LambdaContext
 
 ConsumeHandler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]
@@ -194,7 +195,7 @@ def to_sqs_event(messages: Sequence[Message]) -> dict[str, Any]:
                     "SenderId": "local",
                     "ApproximateFirstReceiveTimestamp": received_at,
                 },
-                "messageAttributes": {},
+                "messageAttributes": _attributes(message),
                 "eventSource": "aws:sqs",
                 "eventSourceARN": "arn:aws:sqs:local:000000000000:events",
                 "awsRegion": "local",
@@ -202,3 +203,10 @@ def to_sqs_event(messages: Sequence[Message]) -> dict[str, Any]:
             for message in messages
         ]
     }
+
+
+def _attributes(message: Message) -> dict[str, Any]:
+    if message.traceparent is None:
+        return {}
+    value = {"stringValue": message.traceparent, "stringListValues": [], "binaryListValues": [], "dataType": "String"}
+    return {TRACEPARENT: value}

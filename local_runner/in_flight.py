@@ -15,6 +15,7 @@ class Entry:
     number: int
     body: bytes
     sent_at: float
+    traceparent: str | None = None  # in memory alone: what comes from the spool of another process has lost it
     receive_count: int = 0
     receipt_handle: str = ""
     due: float = 0.0
@@ -23,7 +24,14 @@ class Entry:
     @property
     def message(self) -> Message:
         """What a consumer gets to see."""
-        return Message(str(self.number), self.receipt_handle, self.body.decode(), self.receive_count, self.sent_at)
+        return Message(
+            str(self.number),
+            self.receipt_handle,
+            self.body.decode(),
+            self.receive_count,
+            self.sent_at,
+            self.traceparent,
+        )
 
 
 class InFlight:

@@ -27,6 +27,7 @@ from local_runner.queue import InMemoryQueue, QueueLimits
 from local_runner.secret import make_data_dir
 from local_runner.spool.recovery import unsettled
 from local_runner.spool.spool import SPOOL_NAME, check_spool, open_spool
+from local_runner.tracing import NoTracing, Tracing
 
 DRAIN_SECONDS: Final = 8.0
 """How long a stop waits for the store. Process managers kill what takes longer than 10 seconds in all."""
@@ -47,6 +48,7 @@ class Pipeline:
         consumer_limits: ConsumerLimits | None = None,
         *,
         meter: Meter | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Migrate the store and start consuming.
 
@@ -54,6 +56,7 @@ class Pipeline:
             InvalidSettingsError: the settings do not describe a store or a data directory that can be used.
             StoreUnavailableError: the store cannot be opened or written.
         """
+        tracing = tracing or NoTracing()
         settings = prepared(settings)
         if settings.spool != "off":
             make_data_dir(settings)
@@ -67,12 +70,12 @@ class Pipeline:
         self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
         tallies = SqlTallies(engine)
         self._ledger = AcceptedLedger(tallies, self._spool.pasts())
-        self._consumer = ConsumerSupervisor(self.queue, handler, consumer_limits)
+        self._consumer = ConsumerSupervisor(self.queue, tracing.consumer(handler), consumer_limits)
         self.services = Services(
             settings,
-            publisher=self.queue,
+            publisher=tracing.publisher(self.queue),
             reader=self._store,
-            writer=self._store,
+            writer=tracing.writer(self._store),
             clients=SqlClientStore(engine),
             ledger=self._ledger,
             checks={
@@ -158,20 +161,21 @@ class Started:
     restarts: Callable[[], int] | None = None
 
 
-def started(settings: Settings, meter: Meter | None = None) -> Started:
+def started(settings: Settings, meter: Meter | None = None, tracing: Tracing | None = None) -> Started:
     """A pipeline in this process, or connections to a broker.
 
     Raises:
         AuditLogError: see `Pipeline`.
     """
     if settings.queue_scheme == "memory":
-        pipeline = Pipeline(settings, meter=meter)
+        pipeline = Pipeline(settings, meter=meter, tracing=tracing)
         return Started(pipeline.services, pipeline.close, lambda: pipeline.restarts)
+    tracing = tracing or NoTracing()
     parts = Services(settings)
     ledger = AcceptedLedger(parts.tallies)
     connected = Services(
         settings,
-        publisher=parts.publisher,
+        publisher=tracing.publisher(parts.publisher),
         reader=parts.reader,
         clients=parts.clients,
         checks=parts.checks,

@@ -87,7 +87,7 @@ class InMemoryQueue:
         self._burial_fails = False
         self._bytes = 0
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """See `EventPublisher.publish`."""
         now = self._wall_clock()
         # Copied, since what orjson makes keeps up to 4 KB for as long as it lives.
@@ -103,7 +103,7 @@ class InMemoryQueue:
             raise
         with self._changed:
             self._arriving -= len(bodies)
-            self._waiting.extend(map(Entry, numbers, bodies, itertools.repeat(now)))
+            self._waiting.extend(map(Entry, numbers, bodies, itertools.repeat(now), itertools.repeat(traceparent)))
             if self._receivers:
                 self._changed.notify()
 

@@ -3,6 +3,7 @@
 import gc
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -26,6 +27,7 @@ from local_runner.http1 import STOP_SECONDS, Connection
 from local_runner.monitor import Monitor, bound
 from local_runner.pipeline import Started, started
 from local_runner.preparation import prepared
+from local_runner.tracing import tracing
 
 _log = logging.getLogger(__name__)
 
@@ -163,7 +165,8 @@ def front(monitor_address: MonitorAddress) -> Front:
 
 def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
     monitor = Monitor()
-    running = started(settings, monitor.meter)
+    traces = tracing(os.environ)
+    running = started(settings, monitor.meter, traces)
     _show_metrics(monitor, monitor_address, running)
     # Requests and events hold no cycles: there is little to find for a collector that looks through all that waits.
     gc.freeze()
@@ -175,7 +178,13 @@ def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
         or settings.trusted_jwks_url is not None
         or (bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://")
     )
-    return Front(Application(running.services, requests=monitor.requests()), on_stop=running.close, waits=waits)
+
+    def stop() -> None:
+        running.close()
+        traces.close()
+
+    application = Application(running.services, requests=monitor.requests(), tracing=traces)
+    return Front(application, on_stop=stop, waits=waits)
 
 
 def _show_metrics(monitor: Monitor, address: MonitorAddress, running: Started) -> None:

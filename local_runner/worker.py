@@ -1,6 +1,7 @@
 """`audit-log worker`: takes batches from a broker and has them stored, on as many hosts as there is work for."""
 
 import logging
+import os
 import signal
 from typing import Final
 
@@ -12,6 +13,7 @@ from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.monitor import Monitor
 from local_runner.preparation import migrated
 from local_runner.server import listening
+from local_runner.tracing import tracing
 
 BATCH_SECONDS: Final = 8.0
 """How long a stop waits for the batch at hand. A batch that takes longer comes again to another worker."""
@@ -42,9 +44,11 @@ def work(settings: Settings, host: str, port: int) -> None:
     listener = listening(host, port)
     migrated(settings)
     monitor = Monitor()
-    services = Services(settings, meter=monitor.meter)
+    traces = tracing(os.environ)
+    services = Services(settings)
+    storing = Services(settings, writer=traces.writer(services.writer), meter=monitor.meter)
     supervisor = ConsumerSupervisor(
-        services.source, lambda_consumer(lambda: services), ConsumerLimits(poll=POLL_SECONDS)
+        services.source, traces.consumer(lambda_consumer(lambda: storing)), ConsumerLimits(poll=POLL_SECONDS)
     )
     checks = {**services.checks, "consumer": supervisor.check}
     watched = Services(settings, checks=checks, tallies=services.tallies)
@@ -55,4 +59,5 @@ def work(settings: Settings, host: str, port: int) -> None:
     supervisor.stop(BATCH_SECONDS)
     monitor.close()
     services.close()
+    traces.close()
     _log.info("stopped; what was not stored is with the broker")

@@ -44,6 +44,7 @@ class EventSourceMapping:
                 MaxNumberOfMessages=min(10, self._batch_size - len(messages)),
                 WaitTimeSeconds=0 if messages else 2,
                 MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
             )
             messages += received.get("Messages", [])
             size += sum(len(message["Body"]) for message in received.get("Messages", []))
@@ -70,7 +71,15 @@ def _record(message: Mapping[str, Any]) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message["Attributes"],
-        "messageAttributes": {},
+        "messageAttributes": {
+            name: {
+                "stringValue": value["StringValue"],
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": value["DataType"],
+            }
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:queue",

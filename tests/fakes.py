@@ -48,11 +48,14 @@ class FakeQueue:
     def __init__(self, capacity: int = 1000) -> None:
         self.capacity = capacity
         self.events: list[Event] = []
+        self.traceparents: list[str | None] = []
+        """Of each event, what came with it."""
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         if len(self.events) + len(events) > self.capacity:
             raise QueueFullError("The queue is full.")
         self.events.extend(events)
+        self.traceparents.extend([traceparent] * len(events))
 
     @property
     def bodies(self) -> list[str]:

@@ -17,7 +17,7 @@ class Kept:
     def __init__(self) -> None:
         self.events: list[object] = []
 
-    def publish(self, events: Sequence[object]) -> None:
+    def publish(self, events: Sequence[object], _traceparent: str | None = None) -> None:
         self.events += events
 
 

@@ -72,6 +72,19 @@ def wait_for_dead_letters(queue: QueueUnderTest, count: int) -> list[DeadLetter]
     raise AssertionError(f"there are not {count} dead letters")
 
 
+def test_a_message_carries_the_trace_that_it_is_a_part_of_each_time_it_comes(queue: QueueUnderTest) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    queue.publisher.publish([event(1)], traceparent)
+    (first,) = take(queue)
+    queue.source.retry_after(receipts([first]), 0)
+    (again,) = take(queue)
+    queue.source.delete(receipts([again]))
+    queue.publisher.publish([event(2)])
+    (without,) = take(queue)
+
+    assert [message.traceparent for message in (first, again, without)] == [traceparent, traceparent, None]
+
+
 def test_a_message_carries_the_event_and_when_it_was_sent(queue: QueueUnderTest) -> None:
     published = event(7, event_data={"name": "Zo\u00eb \N{PILE OF POO}", "nested": [1, 2.5, None, {"a": "\n"}]})
     queue.publisher.publish([published])

@@ -126,7 +126,7 @@ def test_an_error_of_ours_is_a_500_that_tells_nothing_and_is_logged(
     settings: Settings, authorization: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     class BrokenQueue(FakeQueue):
-        def publish(self, _events: object) -> NoReturn:
+        def publish(self, _events: object, _traceparent: str | None = None) -> NoReturn:
             raise ZeroDivisionError("a detail of ours")
 
     client = Client(Application(Services(settings, publisher=BrokenQueue())))

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreUnavailableError
-from core.ports import Count, Measure
+from core.ports import Count, Measure, Message
 from core.queries import EventFilter, PageRequest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.consume_events import BatchResponse, SqsEvent, lambda_consumer
+from local_runner.consumer import to_sqs_event
 from tests.builders import event, sqs_event
 from tests.fakes import FakeMeter, FakeStore
 
@@ -151,3 +152,22 @@ def test_what_an_event_holds_is_not_logged(
     consume(services, sqs_event(poison, '{"password": "hunter2"}'))
     assert len(caplog.records) == 2
     assert not any("hunter2" in str(vars(record)) for record in caplog.records)
+
+
+def test_a_message_that_fails_is_logged_with_its_trace(
+    services: Services, store: FakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.refused_types = {"poison"}
+    refused = event(1, event_type="poison").model_dump_json()
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    messages = [
+        Message("m1", "r1", refused, 1, 1.0, f"00-{trace}-{parent}-01"),
+        Message("m2", "r2", "no event", 1, 1.0, f"00-{trace}-{parent}-01"),
+        Message("m3", "r3", "no event", 1, 1.0, "no traceparent"),
+        Message("m4", "r4", "no event", 1, 1.0),
+    ]
+
+    assert sorted(failures(consume(services, to_sqs_event(messages)))) == ["m1", "m2", "m3", "m4"]
+
+    told = {record.__dict__["message_id"]: record.__dict__.get("trace_id") for record in caplog.records}
+    assert told == {"m1": trace, "m2": trace, "m3": None, "m4": None}

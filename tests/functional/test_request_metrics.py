@@ -76,7 +76,7 @@ def test_every_route_is_shown_before_its_first_request(counted: Counted) -> None
 
 def test_a_failure_of_ours_counts_as_5xx(settings: Settings) -> None:
     class AwayQueue(FakeQueue):
-        def publish(self, _events: object) -> NoReturn:
+        def publish(self, _events: object, _traceparent: str | None = None) -> NoReturn:
             raise StoreUnavailableError("away")
 
     counted = Counted(Services(settings, publisher=AwayQueue()))
@@ -100,7 +100,7 @@ def test_a_request_is_in_flight_until_it_is_answered(settings: Settings) -> None
     arrived, go_on = Flag(), Flag()
 
     class SlowQueue(FakeQueue):
-        def publish(self, _events: object) -> None:
+        def publish(self, _events: object, _traceparent: str | None = None) -> None:
             arrived.set()
             assert go_on.wait(10)
 

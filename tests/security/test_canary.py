@@ -83,6 +83,7 @@ def good_and_bad_requests(service: Service, canaries: Canaries) -> None:
             http.get("/access-token", headers={"Authorization": f"Bearer {value}"})
             http.get("/event", headers={"Authorization": f"Bearer {value}x", "Idempotency-Key": value})
             http.get("/event", headers={"Authorization": f"Basic {value}", "Cookie": value, "User-Agent": value})
+            http.get("/event", headers={"traceparent": value, "tracestate": value, "baggage": value})
             http.request(value[:20].upper(), "/event")
             http.post("/oauth2/token", content=f"grant_type={value}&client_secret={value}", headers=form)
             http.post("/oauth2/token", params={"client_secret": value}, content=value, headers=form)
@@ -114,6 +115,7 @@ def test_secrets_are_in_no_log_line_no_command_line_and_no_file(run: tuple[Servi
     service.stop()
     log = service.log
     assert "repeats an id with other content" in log  # it did log what went on
+    assert log.count("audit_log.request") > 20
     assert "canary" not in log
     assert canaries.found_in(log) == set()
     stolen = "".join(path.read_text("latin-1") for path in service.data_dir.rglob("*") if path.is_file())
@@ -127,7 +129,7 @@ def test_secrets_are_in_no_log_line_no_command_line_and_no_file(run: tuple[Servi
 class BrokenQueue(FakeQueue):
     """Fails as no part should: with an error of nobody's, that holds what it was given."""
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], _traceparent: str | None = None) -> None:
         raise RuntimeError(f"broken by {len(events)}")
 
 

@@ -10,7 +10,7 @@ from core import errors
 from core.wiring import Services
 from functions import http
 from functions.endpoint import Operation, lambda_handler
-from functions.http import MalformedRequestError, Request, Response, problem
+from functions.http import Caller, MalformedRequestError, Request, Response, problem
 from tests.builders import proxy_event
 
 FIELDS: list[errors.FieldError] = [{"loc": ["a", 0], "msg": "is wrong"}]
@@ -60,7 +60,15 @@ def answer(operation: Operation, services: Services, event: dict[str, Any] | Non
 
 def test_only_the_method_is_needed_of_an_event() -> None:
     assert Request.from_event({"httpMethod": "GET"}) == Request(
-        method="GET", path="/", headers={}, query=[], path_parameters={}, body=b"", url_prefix="", source_ip=""
+        method="GET",
+        path="/",
+        headers={},
+        query=[],
+        path_parameters={},
+        body=b"",
+        url_prefix="",
+        source_ip="",
+        caller=Caller(),
     )
 
 
@@ -173,8 +181,7 @@ def test_an_error_of_our_own_is_logged_with_the_request(
     error: Exception, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer(failing(error), services)
-    [record] = caplog.records
-    assert record.levelname == "ERROR"
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert vars(record)["request_id"] == "request-1"
     assert "reason" in f"{record.exc_text} {vars(record).get('reason')}"
 

@@ -85,6 +85,19 @@ def test_an_sqs_event_differs_from_the_published_one_only_where_it_is_explained(
     assert unexplained(list(differences(published("sqs"), ours)), SQS) == []
 
 
+def test_an_attribute_of_a_message_has_the_form_that_aws_gives_it() -> None:
+    (record,) = to_sqs_event([Message("m1", "r1", "test", 1, 1_700_000_000.456, "00-a-b-01")])["Records"]
+    # https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, `messageAttributes` of the example
+    assert record["messageAttributes"] == {
+        "traceparent": {
+            "stringValue": "00-a-b-01",
+            "stringListValues": [],
+            "binaryListValues": [],
+            "dataType": "String",
+        }
+    }
+
+
 def test_no_explanation_has_lost_its_difference() -> None:
     found = [
         path

@@ -23,6 +23,7 @@ class Read(NamedTuple):
     key: bytes | None
     value: bytes
     sent_at: float
+    traceparent: str | None = None
 
 
 @dataclass(eq=False)
@@ -157,6 +158,7 @@ class Deliveries:
             body=delivery.read.value.decode(errors="replace"),
             receive_count=delivery.receive_count,
             sent_at=delivery.read.sent_at,
+            traceparent=delivery.read.traceparent,
         )
 
     def _wait_for(self, count: int, seconds: float) -> bool:

@@ -27,7 +27,7 @@ class Record:
     topic: str
     key: bytes | None
     value: bytes
-    headers: list[tuple[str, str | bytes | None]] = field(default_factory=list)
+    headers: Sequence[tuple[str, str | bytes | None]] = field(default_factory=list)
 
 
 class _Deliveries:
@@ -86,7 +86,7 @@ class ConfirmedProducer:
             for record in records:
                 deliveries.give()
                 producer.produce(
-                    record.topic, record.value, record.key, headers=record.headers, on_delivery=deliveries.report
+                    record.topic, record.value, record.key, headers=[*record.headers], on_delivery=deliveries.report
                 )
         except BufferError as exc:
             raise QueueFullError("The queue is full: send the same request again after Retry-After seconds.") from exc

@@ -9,6 +9,7 @@ from core.models import Event
 from core.queues.kafka.address import Address
 from core.queues.kafka.lag import Lag
 from core.queues.kafka.producer import ConfirmedProducer, Record
+from core.traceparent import TRACEPARENT
 
 PUBLISH_SECONDS: Final = 5.0
 """librdkafka tries again by itself, so a broker that is back within this time goes unnoticed."""
@@ -31,10 +32,13 @@ class KafkaPublisher:
         self._lag = Lag(self._address)
         self._producer = ConfirmedProducer(self._address, "audit-log publisher", timeout)
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """See `EventPublisher.publish`."""
         topic = self._address.topic
-        self._producer.send([Record(topic, str(event.customer_id).encode(), event.to_json()) for event in events])
+        headers = [(TRACEPARENT, traceparent)] if traceparent else []
+        self._producer.send(
+            [Record(topic, str(event.customer_id).encode(), event.to_json(), headers) for event in events]
+        )
 
     def check(self) -> dict[str, object]:
         """Implements `Check`: a broker answers and has the topics; how many messages wait and were given up.

@@ -10,6 +10,7 @@ from core.ports import DeadLetter
 from core.queues.kafka.address import Address
 from core.queues.kafka.deliveries import Delivery, Read
 from core.queues.kafka.producer import Record
+from core.traceparent import TRACEPARENT
 
 TOPIC: Final = "audit-log-topic"
 PARTITION: Final = "audit-log-partition"
@@ -30,7 +31,13 @@ def read(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[Read]]:
                 raise KafkaException(error)
             continue
         by_partition[message.partition() or 0].append(
-            Read(message.offset() or 0, message.key(), message.value() or b"", message.timestamp()[1] / 1000)
+            Read(
+                message.offset() or 0,
+                message.key(),
+                message.value() or b"",
+                message.timestamp()[1] / 1000,
+                _traceparent(message),
+            )
         )
     return by_partition
 
@@ -60,3 +67,8 @@ def as_dead_letter(message: "Message[Any, Any]") -> DeadLetter:
         body=(message.value() or b"").decode(errors="replace"),
         receive_count=int(count) if count is not None and count.isdigit() else 0,
     )
+
+
+def _traceparent(message: "Message[Any, Any]") -> str | None:
+    value = dict(message.headers() or []).get(TRACEPARENT)
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -20,6 +20,7 @@ class Delivery:
     body: str
     receive_count: int
     sent_at: float
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,14 @@ class Deliveries:
         self._receives += 1
         receipt = f"{self._id}.{self._receives}"
         self._received[receipt] = delivery
-        return Message(delivery.message_id, receipt, delivery.body, delivery.receive_count, delivery.sent_at)
+        return Message(
+            delivery.message_id,
+            receipt,
+            delivery.body,
+            delivery.receive_count,
+            delivery.sent_at,
+            delivery.traceparent,
+        )
 
     def _wait_for(self, count: int, seconds: float) -> None:
         """Wait until so many messages are here; woken once for all of them, not by each."""

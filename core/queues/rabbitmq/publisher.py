@@ -13,6 +13,7 @@ from core.errors import QueueFullError, QueueUnavailableError
 from core.models import Event
 from core.queues.rabbitmq.address import Address
 from core.queues.rabbitmq.connection import Connection
+from core.traceparent import TRACEPARENT
 
 PUBLISH_SECONDS: Final = 10.0
 
@@ -30,10 +31,10 @@ class RabbitMQPublisher:
         """
         self._connection = Connection(Address.parse(url), "audit-log publisher", timeout)
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """See `EventPublisher.publish`."""
         bodies = [(event.event_id, event.to_json()) for event in events]
-        self._connection.run(lambda: self._publish(bodies))
+        self._connection.run(lambda: self._publish(bodies, traceparent))
 
     def check(self) -> dict[str, object]:
         """Implements `Check`: RabbitMQ is reached; how many messages wait, and how many were given up."""
@@ -45,9 +46,9 @@ class RabbitMQPublisher:
         """Disconnect, for good."""
         self._connection.close()
 
-    async def _publish(self, bodies: Sequence[tuple[str, bytes]]) -> None:
+    async def _publish(self, bodies: Sequence[tuple[str, bytes]], traceparent: str | None) -> None:
         channel = await self._connection.channel()
-        messages = [(body, properties_of(event_id)) for event_id, body in bodies]
+        messages = [(body, properties_of(event_id, traceparent)) for event_id, body in bodies]
         await publish_all(channel, self._connection.address.queue, messages)
 
     async def _lengths(self, *queues: str) -> list[int]:
@@ -57,13 +58,14 @@ class RabbitMQPublisher:
         return lengths
 
 
-def properties_of(event_id: str) -> aiormq.spec.Basic.Properties:
+def properties_of(event_id: str, traceparent: str | None = None) -> aiormq.spec.Basic.Properties:
     """What goes with the message of an event. Its id begins with the event's, which may have been sent twice."""
     return aiormq.spec.Basic.Properties(
         content_type="application/json",
         delivery_mode=_PERSISTENT,
         message_id=f"{event_id}.{secrets.token_hex(4)}",
         timestamp=datetime.now(UTC),
+        headers={TRACEPARENT: traceparent} if traceparent else None,
     )
 
 

@@ -13,6 +13,7 @@ from core.ports import Message
 from core.queues.rabbitmq.address import Address
 from core.queues.rabbitmq.connection import Connection
 from core.queues.rabbitmq.deliveries import Deliveries, Delivery
+from core.traceparent import TRACEPARENT
 
 BROKER_SECONDS: Final = 10.0
 
@@ -123,6 +124,7 @@ class RabbitMQSource:
 def _delivery(message: DeliveredMessage) -> Delivery:
     properties = message.header.properties
     headers: dict[str, Any] = dict(properties.headers or {})
+    traceparent = headers.get(TRACEPARENT)
     sent_at = properties.timestamp.timestamp() if isinstance(properties.timestamp, datetime) else time.time()
     return Delivery(
         tag=message.delivery_tag or 0,
@@ -130,4 +132,5 @@ def _delivery(message: DeliveredMessage) -> Delivery:
         body=message.body.decode(errors="replace"),  # not ours then, and refused as no event
         receive_count=int(headers.get("x-delivery-count", 0)) + 1,
         sent_at=sent_at,
+        traceparent=traceparent if isinstance(traceparent, str) else None,
     )

@@ -11,7 +11,7 @@ from core.queues.sqs.client import Client, unavailable
 
 MAX_ENTRIES: Final = 10
 MAX_REQUEST_BYTES: Final = 256 * 1024
-"""Of the bodies in a request of several. SQS takes 1 MiB since August 2025, its copies and older proxies often less.
+"""Of the messages in a request of several. SQS takes 1 MiB since August 2025, its copies and older proxies often less.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
@@ -55,7 +55,7 @@ def packed(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     group: list[Entry] = []
     size = 0
     for entry in entries:
-        entry_size = len(entry.get("MessageBody", "").encode())
+        entry_size = _size(entry)
         if group and (len(group) == MAX_ENTRIES or size + entry_size > MAX_REQUEST_BYTES):
             yield group
             group, size = [], 0
@@ -63,6 +63,18 @@ def packed(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         size += entry_size
     if group:
         yield group
+
+
+def attribute(name: str, value: str) -> dict[str, dict[str, str]]:
+    """What goes with a message beside its body."""
+    return {name: {"DataType": "String", "StringValue": value}}
+
+
+def _size(entry: Entry) -> int:
+    """As SQS counts: the body, and name, type and value of each attribute."""
+    attributes = entry.get("MessageAttributes", {})
+    beside = sum(len(name) + len("".join(attribute.values())) for name, attribute in attributes.items())
+    return len(entry.get("MessageBody", "").encode()) + beside
 
 
 def _in_one_batch(

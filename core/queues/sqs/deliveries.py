@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Final
 
 from core.ports import Message
+from core.traceparent import TRACEPARENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Delivery:
     body: str
     receive_count: int
     sent_at: float
+    traceparent: str | None = None
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> "Delivery":
@@ -32,6 +34,7 @@ class Delivery:
             message["Body"],
             int(attributes["ApproximateReceiveCount"]),
             int(attributes["SentTimestamp"]) / 1000,
+            message.get("MessageAttributes", {}).get(TRACEPARENT, {}).get("StringValue"),
         )
 
 
@@ -50,7 +53,14 @@ class Deliveries:
         with self._lock:
             receipt = f"{self._source}.{next(self._numbers)}"
             self._given[receipt] = delivery
-        return Message(delivery.message_id, receipt, delivery.body, delivery.receive_count, delivery.sent_at)
+        return Message(
+            delivery.message_id,
+            receipt,
+            delivery.body,
+            delivery.receive_count,
+            delivery.sent_at,
+            delivery.traceparent,
+        )
 
     def release(self, receipts: Iterable[str]) -> list[Delivery]:
         """The messages of these receipts, which are valid no longer; a receipt that is not valid counts for nothing."""

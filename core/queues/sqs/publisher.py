@@ -6,9 +6,10 @@ from typing import Final
 from core.errors import EventTooLargeError, QueueUnavailableError
 from core.models import Event
 from core.queues.sqs.address import Address
-from core.queues.sqs.batches import in_batches
+from core.queues.sqs.batches import attribute, in_batches
 from core.queues.sqs.client import READ_SECONDS, Client
 from core.queues.sqs.depths import depths
+from core.traceparent import TRACEPARENT
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
@@ -29,7 +30,7 @@ class SQSPublisher:
         """
         self._client = Client(Address.parse(url), timeout)
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """See `EventPublisher.publish`.
 
         Raises:
@@ -38,7 +39,9 @@ class SQSPublisher:
         bodies = [_body(event) for event in events]
         if any(len(body.encode()) > MAX_MESSAGE_BYTES for body in bodies):
             raise EventTooLargeError(f"The queue takes at most {MAX_MESSAGE_BYTES} bytes an event: send less.")
-        if in_batches(self._client, "send_message_batch", [{"MessageBody": body} for body in bodies]):
+        attributes = {"MessageAttributes": attribute(TRACEPARENT, traceparent)} if traceparent else {}
+        entries = [{"MessageBody": body, **attributes} for body in bodies]
+        if in_batches(self._client, "send_message_batch", entries):
             raise QueueUnavailableError(
                 "SQS refuses some of the events and has the others: see the log, mend its settings, send all again."
             )

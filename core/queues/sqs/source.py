@@ -13,6 +13,7 @@ from core.queues.sqs.address import Address
 from core.queues.sqs.batches import MAX_ENTRIES, in_batches
 from core.queues.sqs.client import LONGEST_POLL_SECONDS, Client
 from core.queues.sqs.deliveries import Deliveries, Delivery
+from core.traceparent import TRACEPARENT
 
 _POLLS: Final = 8  # at the same time, while there is a backlog
 _JUST_BEGUN: Final = 0.01  # seconds that a wait of whole ones may have lost on its way here
@@ -109,6 +110,7 @@ class SQSSource:
             WaitTimeSeconds=max(0, min(seconds, LONGEST_POLL_SECONDS)),
             VisibilityTimeout=self._visibility_timeout,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            MessageAttributeNames=[TRACEPARENT],
         )
         return [Delivery.of(message) for message in answer.get("Messages", [])]
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from core.ports import Message
 from core.queues.sqs import SQSPublisher
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
-from functions.consume_events import lambda_consumer
+from functions.consume_events import lambda_consumer, traceparent_of
 from functions.create_event import create_event
 from functions.create_events import create_events
+from local_runner.consumer import to_sqs_event
 from tests.builders import event, new_event
 from tests.event_source_mapping import EventSourceMapping
 from tests.fakes import FakeGateway, FakeStore
@@ -61,6 +63,20 @@ def test_what_is_posted_is_stored_once_and_leaves_the_queue(
     assert publisher.check() == {"waiting": 0, "dead_letters": 0}
     (sample, _) = published("sqs")["Records"]
     assert list(differences(sample, lambda_.events[0]["Records"][0])) == []
+
+
+def test_lambda_gets_the_trace_that_a_request_named(url: str, publisher: SQSPublisher, services: Services) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    publisher.publish([event(1)], traceparent)
+
+    lambda_ = mapping(url, services)
+    while lambda_.step():
+        pass
+
+    (record,) = lambda_.events[0]["Records"]
+    (ours,) = to_sqs_event([Message("m1", "r1", record["body"], 1, 1.0, traceparent)])["Records"]
+    assert traceparent_of(record) == traceparent
+    assert record["messageAttributes"] == ours["messageAttributes"]
 
 
 def test_a_bad_message_holds_up_no_other_and_ends_in_the_dead_letters(

@@ -8,7 +8,7 @@ import pytest
 from core.errors import EventTooLargeError, QueueUnavailableError
 from core.models import Event
 from core.queues.sqs import SQSPublisher, SQSSource
-from core.queues.sqs.batches import MAX_ENTRIES, MAX_REQUEST_BYTES, packed
+from core.queues.sqs.batches import MAX_ENTRIES, MAX_REQUEST_BYTES, attribute, packed
 from core.queues.sqs.publisher import MAX_MESSAGE_BYTES
 from tests.builders import event
 from tests.flaky_sqs import FlakySQS
@@ -36,6 +36,13 @@ def test_what_counts_are_bytes_and_not_characters() -> None:
     entries = [{"MessageBody": "\N{PILE OF POO}" * (MAX_REQUEST_BYTES // 8)}] * 3
 
     assert [len(group) for group in packed(entries)] == [2, 1]
+
+
+def test_what_goes_beside_a_body_counts_as_well() -> None:
+    body = "x" * (MAX_REQUEST_BYTES // 2)
+    attributes = attribute("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+    assert [len(group) for group in packed([{"MessageBody": body, "MessageAttributes": attributes}] * 2)] == [1, 1]
 
 
 def test_large_events_go_in_requests_that_sqs_takes(publisher: SQSPublisher, source: SQSSource) -> None:
