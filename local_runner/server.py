@@ -3,7 +3,6 @@
 import gc
 import ipaddress
 import logging
-import os
 import signal
 import socket
 import ssl
@@ -165,7 +164,7 @@ def front(monitor_address: MonitorAddress) -> Front:
 
 def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
     monitor = Monitor()
-    traces = tracing(os.environ)
+    traces = tracing()
     running = started(settings, monitor.meter, traces)
     _show_metrics(monitor, monitor_address, running)
     # Requests and events hold no cycles: there is little to find for a collector that looks through all that waits.

@@ -1,7 +1,6 @@
 """`audit-log worker`: takes batches from a broker and has them stored, on as many hosts as there is work for."""
 
 import logging
-import os
 import signal
 from typing import Final
 
@@ -44,7 +43,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     listener = listening(host, port)
     migrated(settings)
     monitor = Monitor()
-    traces = tracing(os.environ)
+    traces = tracing()
     services = Services(settings)
     storing = Services(settings, writer=traces.writer(services.writer), meter=monitor.meter)
     supervisor = ConsumerSupervisor(

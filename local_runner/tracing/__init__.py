@@ -1,6 +1,6 @@
 """Spans of OpenTelemetry around what the handlers do. Without a collector there is nothing around it, and no cost."""
 
-from collections.abc import Mapping
+import os
 from typing import Final, Protocol
 
 from core.errors import InvalidSettingsError
@@ -54,13 +54,13 @@ class NoTracing:
         """See `Tracing.close`."""
 
 
-def tracing(environ: Mapping[str, str]) -> Tracing:
-    """Spans to the collector that the environment names.
+def tracing() -> Tracing:
+    """Spans to the collector that this process's environment names, which the SDK reads by itself.
 
     Raises:
         InvalidSettingsError: it names one, and the extra `otel` is not installed.
     """
-    if not any(environ.get(name) for name in ENDPOINTS):
+    if not any(os.environ.get(name) for name in ENDPOINTS):
         return NoTracing()
     try:
         from local_runner.tracing.spans import exporting  # noqa: PLC0415 - an extra, and none of the lightest
@@ -68,4 +68,4 @@ def tracing(environ: Mapping[str, str]) -> Tracing:
         raise InvalidSettingsError(
             f"{exc.name} is missing, which {ENDPOINTS[1]} needs: pip install 'audit-log-service[otel]', or unset it"
         ) from None
-    return exporting(environ)
+    return exporting()

@@ -4,6 +4,7 @@ Names and attributes: https://opentelemetry.io/docs/specs/semconv/. No path, no 
 them: those may hold what an event says.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -151,9 +152,9 @@ class _Writer:
             return self._writer.add(events)
 
 
-def exporting(environ: Mapping[str, str]) -> Spans:
+def exporting() -> Spans:
     """Spans that are sent by a thread of their own, in batches; those beyond its bound are dropped."""
-    attributes = {SERVICE_NAME: environ.get("OTEL_SERVICE_NAME", "audit-log"), SERVICE_VERSION: __version__}
+    attributes = {SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "audit-log"), SERVICE_VERSION: __version__}
     provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Spans(provider)

@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from threading import Event as Flag
 from typing import NoReturn
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from werkzeug.test import Client
@@ -27,7 +28,6 @@ from local_runner.tracing import NoTracing, tracing
 from local_runner.tracing.spans import CLOSE_SECONDS, MOST_LINKS, Spans
 from tests.builders import event, new_event, proxy_event
 from tests.fakes import FakeQueue, FakeStore
-from tests.service import free_port
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -188,23 +188,39 @@ def test_a_batch_is_linked_to_each_publish_once_and_to_no_more_than_are_kept(
     assert links(collector.one("process events")) == [(TRACE, parent) for parent in parents[:MOST_LINKS]]
 
 
-def test_without_a_collector_nothing_is_put_around_the_parts() -> None:
-    off = tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": ""})
+def test_without_a_collector_nothing_is_put_around_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    off = tracing()
     queue, store = FakeQueue(), FakeStore()
     assert isinstance(off, NoTracing)
     assert (off.publisher(queue), off.writer(store)) == (queue, store)
 
 
 def test_a_collector_without_the_extra_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     monkeypatch.setitem(sys.modules, "local_runner.tracing.spans", None)
-    with pytest.raises(InvalidSettingsError, match="audit-log-service\\[otel\\]"):
-        tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"})
+    with pytest.raises(InvalidSettingsError, match=r"audit-log-service\[otel\]"):
+        tracing()
 
 
-def test_a_collector_that_is_away_holds_up_a_stop_for_a_second(services: Services) -> None:
-    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
-    away = tracing(environ)
-    away.handler(lambda_handler(create_event, lambda: services))(proxy_event("POST"), None)
+class Hanging(SpanExporter):
+    """To a collector that does not answer until it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = Flag()
+
+    def export(self, _spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.let_go.wait(10)
+        return SpanExportResult.FAILURE
+
+
+def test_a_collector_that_does_not_answer_holds_up_a_stop_for_a_second(services: Services) -> None:
+    exporter, provider = Hanging(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    spans = Spans(provider)
+    spans.handler(lambda_handler(create_event, lambda: services))(proxy_event("POST"), None)
     started = time.monotonic()
-    away.close()
-    assert time.monotonic() - started < CLOSE_SECONDS + 0.5
+    spans.close()
+    taken = time.monotonic() - started
+    exporter.let_go.set()
+    assert CLOSE_SECONDS <= taken < CLOSE_SECONDS + 0.5
