@@ -142,7 +142,7 @@ def test_the_package_is_whole(package: Path) -> None:
 
 def test_a_package_that_is_not_right_is_refused(package: Path, tmp_path: Path) -> None:
     removed = ("functions/token.py", "0001_events.py", f"orjson-{pins()['orjson']}.dist-info/METADATA")
-    added = ("local_runner/server.py", "granian/__init__.py", "tests/conftest.py", "token.py")
+    added = ("local_runner/server.py", "uvicorn/__init__.py", "tests/conftest.py", "token.py")
     copy = tmp_path / "changed.zip"
     with ZipFile(package) as source, ZipFile(copy, "w") as target:
         for member in source.infolist():

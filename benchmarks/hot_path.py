@@ -1,0 +1,114 @@
+"""Where the time of an accepted event goes: `python -m benchmarks.hot_path`, a few seconds.
+
+Every step of `POST /event` by itself, from the WSGI environ to the answer, in microseconds: the least of several runs.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tempfile
+import timeit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uuid_utils
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load import bodies
+from core import strict_json
+from core.settings import Settings
+from core.tokens import WRITE
+from core.wiring import Services
+from functions.auth import authenticate
+from functions.create_event import create_event
+from functions.http import Request
+from functions.posted import JSON, accept, media_type, new_event
+from local_runner import gateway
+from local_runner.app import Application
+from local_runner.queue import InMemoryQueue
+from local_runner.spool.spool import DiskSpool
+from local_runner.wire import response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CALLS = 5_000
+
+
+def main() -> None:
+    """Print a table."""
+    table = Table("step", "microseconds", box=None)
+    with tempfile.TemporaryDirectory() as folder:
+        spool = DiskSpool(Path(folder) / "spool", "process")
+        for name, step in steps(spool):
+            table.add_row(name, f"{min(timeit.repeat(step, number=CALLS, repeat=5)) / CALLS * 1e6:.2f}")
+        spool.close()
+    Console().print(table)
+
+
+def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Each step with its name, on one event."""
+    services = Services(Settings(jwt_secret=SecretStr(secrets.token_urlsafe(48))), publisher=_queue())
+    application = Application(services)
+    body = bodies(1)[0].encode()
+    environ = _environ(services, body)
+    event = gateway.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None)
+    request = Request.from_event(event)
+    posted = strict_json.loads(body)
+    new = new_event(posted)
+    claims = authenticate(request, services, WRITE)
+    accepted = accept(new, claims, services, None)
+    proxy = create_event(request, services).to_proxy("r")
+    status, headers, content = gateway.to_wsgi(proxy)
+    answer = (int(status[:3]), headers, content)
+    defaults = [(b"date", b"Tue, 24 Nov 2026 20:00:00 GMT")]
+    spooled, off = _queue(spool), _queue()
+
+    yield "id of the request", lambda: str(uuid_utils.uuid4())
+    yield (
+        "proxy event from the environ",
+        lambda: gateway.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None),
+    )
+    yield "request from the proxy event", lambda: Request.from_event(event)
+    yield "token, verified before", lambda: authenticate(request, services, WRITE)
+    yield "media type", lambda: media_type(request, JSON)
+    yield "JSON, strictly", lambda: strict_json.loads(body)
+    yield "fields", lambda: new_event(posted)
+    yield "id and receive time of the event", lambda: accept(new, claims, services, None)
+    yield "JSON of the event", accepted.to_json
+    yield "into the queue, without a spool", lambda: off.publish([accepted])
+    yield "into the queue, with the spool", lambda: spooled.publish([accepted])
+    yield "the whole application, without a spool", lambda: application(_again(environ), lambda *_: None)
+    yield "bytes of the answer", lambda: response(answer, defaults, stays=True)
+
+
+class _Nowhere:
+    """Dead letters that do not come."""
+
+    def add(self, messages: object) -> None:
+        """Take none."""
+
+
+def _queue(spool: DiskSpool | None = None) -> InMemoryQueue:
+    return InMemoryQueue(_Nowhere(), spool=spool)
+
+
+def _environ(services: Services, body: bytes) -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": "POST", "PATH_INFO": "/event", "QUERY_STRING": "", "REMOTE_ADDR": "127.0.0.1",
+        "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.input_terminated": True, "wsgi.input": io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json", "HTTP_HOST": "127.0.0.1:8000",
+        "HTTP_AUTHORIZATION": f"Bearer {services.issuer.issue('bench')[0]}",
+    }  # fmt: skip
+
+
+def _again(environ: dict[str, Any]) -> dict[str, Any]:
+    environ["wsgi.input"].seek(0)
+    return environ
+
+
+if __name__ == "__main__":
+    main()
