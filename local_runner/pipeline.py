@@ -35,6 +35,8 @@ DRAIN_SECONDS: Final = 8.0
 _LEAST_FREE_BYTES: Final = 64 * 1024
 """Less on the disk takes no event any more."""
 
+_LIMITS: Final = ConsumerLimits(batch_size=3000)  # under full load as many a second are stored as are accepted
+
 _log = logging.getLogger(__name__)
 
 

@@ -22,6 +22,7 @@ from local_runner.in_flight import Entry, InFlight
 from local_runner.spool.spool import NoSpool, Spool
 
 _BURIAL_RETRY_SECONDS: Final = 1.0
+_BATCH_BYTES: Final = 16 * 1024 * 1024  # of a receive: thousands of the largest events would fill the memory
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class InMemoryQueue:
         if window and len(self._waiting) < max_messages:
             self._closed.wait(window)  # not woken by each message: that would cost the publishers more than it brings
         with self._changed:
-            entries = [self._waiting.popleft() for _ in range(min(max_messages, len(self._waiting)))]
+            entries = self._next(max_messages)
             self._in_flight.add(entries, self._clock() + self._limits.visibility_timeout)
         return [entry.message for entry in entries]
 
@@ -221,6 +222,14 @@ class InMemoryQueue:
                 self._receivers += 1
                 self._changed.wait(max(0.0, min(deadline, next_timer) - now))
                 self._receivers -= 1
+
+    def _next(self, at_most: int) -> list[Entry]:
+        entries: list[Entry] = []
+        size = 0
+        while self._waiting and len(entries) < at_most and size < _BATCH_BYTES:
+            entries.append(self._waiting.popleft())
+            size += len(entries[-1].body)
+        return entries
 
     def _pause(self, entries: Sequence[Entry], delay: float) -> None:
         self._in_flight.postpone(entries, self._clock() + delay, paused=True)

@@ -6,7 +6,6 @@ import logging
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -31,9 +30,6 @@ from local_runner.tracing import tracing
 _log = logging.getLogger(__name__)
 
 _GARBAGE: Final = 50_000  # objects more than before, for a look at the youngest; the default is 700
-
-_SWITCH_SECONDS: Final = 0.0005
-"""How long the consumer may keep the interpreter from the event loop; Python's 0.005 made p99 half as long again."""
 
 _FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
 """How long a stop waits for requests at hand: no time at all, but for clients that hang."""
@@ -170,7 +166,6 @@ def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
     # Requests and events hold no cycles: there is little to find for a collector that looks through all that waits.
     gc.freeze()
     gc.set_threshold(_GARBAGE)
-    sys.setswitchinterval(_SWITCH_SECONDS)
     waits = (
         settings.queue_scheme != "memory"
         or settings.spool == "disk"

@@ -173,3 +173,11 @@ def test_nothing_is_lost_or_doubled_between_eight_publishers_and_a_consumer() ->
 
     assert sorted(received) == sorted(event.model_dump_json() for event in events)
     assert queue.state().in_flight == 0
+
+
+def test_a_receive_is_bounded_in_bytes_as_well() -> None:
+    queue = InMemoryQueue(FakeDeadLetters())
+    large = event(1, event_data={"text": "x" * 5_000_000})
+    for _ in range(5):
+        queue.publish([large])
+    assert [len(queue.receive(10, wait=0)) for _ in range(2)] == [4, 1]
