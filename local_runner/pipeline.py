@@ -72,7 +72,7 @@ class Pipeline:
         self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
         tallies = SqlTallies(engine)
         self._ledger = AcceptedLedger(tallies, self._spool.pasts())
-        self._consumer = ConsumerSupervisor(self.queue, tracing.consumer(handler), consumer_limits)
+        self._consumer = ConsumerSupervisor(self.queue, tracing.consumer(handler), consumer_limits or _LIMITS)
         self.services = Services(
             settings,
             publisher=tracing.publisher(self.queue),
