@@ -27,7 +27,7 @@ from core.ports import Message
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import Address
 from tests.builders import event
-from tests.queues import MAX_RECEIVES, QueueUnderTest
+from tests.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 
 BROKER = os.environ.get("TEST_KAFKA_SERVERS")
 PARTITIONS = 6
@@ -123,30 +123,17 @@ def queue_url(cluster: MockCluster | None = None) -> Iterator[str]:
 
 @contextmanager
 def kafka_queue() -> Iterator[QueueUnderTest]:
-    with queue_url() as url:
-        publisher = KafkaPublisher(url)
-        dead_letters = KafkaDeadLetters(url)
-        sources: list[KafkaSource] = []
-
-        def open_source() -> KafkaSource:
-            sources.append(KafkaSource(url, max_receives=MAX_RECEIVES))
-            return sources[-1]
-
-        def close_source() -> None:
-            sources.pop().close()
-
-        yield QueueUnderTest(
-            publisher,
-            open_source(),
-            dead_letters,
-            open_source,
-            close_source,
+    with (
+        queue_url() as url,
+        broker_queue(
+            KafkaPublisher(url),
+            KafkaDeadLetters(url),
+            lambda: KafkaSource(url, max_receives=MAX_RECEIVES),
             refuses_ids=NotSupportedError,
             is_log=True,
-        )
-        close_source()
-        publisher.close()
-        dead_letters.close()
+        ) as queue,
+    ):
+        yield queue
 
 
 def body(number: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from core.brokers import BrokerDeadLetters, BrokerPublisher, BrokerSource
 from core.models import Event
 from core.ports import DeadLetterQueue, EventPublisher, EventSource
 from local_runner.dead_letters import DeadLetterFile
@@ -36,6 +37,26 @@ class QueueUnderTest:
         """End the consumer as it is and start another in its place."""
         self.close_source()
         self.source = self.open_source()
+
+
+@contextmanager
+def broker_queue(
+    publisher: BrokerPublisher, dead_letters: BrokerDeadLetters, new_source: Callable[[], BrokerSource], **more: Any
+) -> Iterator[QueueUnderTest]:
+    """A queue on a broker; `more` is what holds for this broker alone."""
+    sources: list[BrokerSource] = []
+
+    def open_source() -> BrokerSource:
+        sources.append(new_source())
+        return sources[-1]
+
+    def close_source() -> None:
+        sources.pop().close()
+
+    yield QueueUnderTest(publisher, open_source(), dead_letters, open_source, close_source, **more)
+    close_source()
+    publisher.close()
+    dead_letters.close()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitM
 from core.queues.rabbitmq.address import Address
 from tests.builders import event
 from tests.conftest import skip_or_fail
-from tests.queues import MAX_RECEIVES, QueueUnderTest
+from tests.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 
 HOST = "127.0.0.1"
 PORT = 5672
@@ -50,22 +50,15 @@ async def _delete(url: str) -> None:
 
 @contextmanager
 def rabbitmq_queue() -> Iterator[QueueUnderTest]:
-    with queue_url() as url:
-        publisher = RabbitMQPublisher(url)
-        dead_letters = RabbitMQDeadLetters(url, max_receives=MAX_RECEIVES)
-        sources: list[RabbitMQSource] = []
-
-        def open_source() -> RabbitMQSource:
-            sources.append(RabbitMQSource(url, max_receives=MAX_RECEIVES))
-            return sources[-1]
-
-        def close_source() -> None:
-            sources.pop().close()
-
-        yield QueueUnderTest(publisher, open_source(), dead_letters, open_source, close_source)
-        close_source()
-        publisher.close()
-        dead_letters.close()
+    with (
+        queue_url() as url,
+        broker_queue(
+            RabbitMQPublisher(url),
+            RabbitMQDeadLetters(url, max_receives=MAX_RECEIVES),
+            lambda: RabbitMQSource(url, max_receives=MAX_RECEIVES),
+        ) as queue,
+    ):
+        yield queue
 
 
 def bodies(messages: Sequence[Message]) -> list[str]:

@@ -26,7 +26,7 @@ from core.ports import Message
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
 from tests.builders import event
 from tests.conftest import skip_or_fail
-from tests.queues import MAX_RECEIVES, QueueUnderTest
+from tests.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 from tests.service import free_port
 
 PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
@@ -106,22 +106,8 @@ def queue_url(**attributes: str) -> Iterator[str]:
 
 @contextmanager
 def sqs_queue() -> Iterator[QueueUnderTest]:
-    with queue_url() as url:
-        publisher = SQSPublisher(url)
-        dead_letters = SQSDeadLetters(url)
-        sources: list[SQSSource] = []
-
-        def open_source() -> SQSSource:
-            sources.append(SQSSource(url))
-            return sources[-1]
-
-        def close_source() -> None:
-            sources.pop().close()
-
-        yield QueueUnderTest(publisher, open_source(), dead_letters, open_source, close_source)
-        close_source()
-        publisher.close()
-        dead_letters.close()
+    with queue_url() as url, broker_queue(SQSPublisher(url), SQSDeadLetters(url), lambda: SQSSource(url)) as queue:
+        yield queue
 
 
 def use(part: Any) -> None:
