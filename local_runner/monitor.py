@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from threading import Thread
 from typing import Final
 
@@ -67,19 +68,31 @@ def bound(host: str, ports: Iterable[int]) -> socket.socket:
         OSError: all are taken, or `host` is none of this machine's.
     """
     for port in ports:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(address)
-            listener.listen()
+            with ExitStack() as undo:
+                listener = undo.enter_context(bind(host, port))
+                listener.listen()
+                undo.pop_all()
+                return listener
         except OSError as exc:
-            listener.close()
             if exc.errno != errno.EADDRINUSE:
                 raise
-        else:
-            return listener
     raise OSError(errno.EADDRINUSE, "Address already in use")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that has the address, and does not listen.
+
+    Raises:
+        OSError: another has it, or `host` is none of this machine's.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with ExitStack() as undo:
+        listener = undo.enter_context(socket.socket(family, kind, protocol))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        undo.pop_all()
+        return listener
 
 
 class _Quiet(WSGIRequestHandler):

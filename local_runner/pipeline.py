@@ -16,6 +16,7 @@ from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
 from core.stores.revision import check_revision
 from core.stores.sql import SqlEventStore
+from core.stores.summaries import SqlEventSummaries
 from core.stores.tallies import SqlTallies
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
@@ -77,6 +78,7 @@ class Pipeline:
             settings,
             publisher=tracing.publisher(self.queue),
             reader=self._store,
+            summaries=SqlEventSummaries(engine),
             writer=tracing.writer(self._store),
             clients=SqlClientStore(engine),
             ledger=self._ledger,
@@ -179,8 +181,10 @@ def started(settings: Settings, meter: Meter | None = None, tracing: Tracing | N
         settings,
         publisher=tracing.publisher(parts.publisher),
         reader=parts.reader,
+        summaries=parts.summaries,
         clients=parts.clients,
         checks=parts.checks,
+        tallies=parts.tallies,
         meter=meter,
         ledger=ledger,
     )

@@ -22,7 +22,7 @@ from local_runner import logs
 from local_runner.app import Application
 from local_runner.front import Front
 from local_runner.http1 import STOP_SECONDS, Connection
-from local_runner.monitor import Monitor, bound
+from local_runner.monitor import Monitor, bind, bound
 from local_runner.pipeline import Started, started
 from local_runner.preparation import prepared
 from local_runner.tracing import tracing
@@ -82,7 +82,8 @@ def serve(  # noqa: PLR0913, PLR0917 - what the command line says
         _require_usable(tls)
     scheme = "https" if tls else "http"
     with listening(host, port) as listener:
-        settings = prepared(settings)
+        if not in_process:  # a pipeline prepares what it needs
+            settings = prepared(settings)
         if workers == 1:
             _serve_here(settings, monitor, tls, listener, partial(greet, settings, host, port, scheme))
         else:
@@ -120,19 +121,11 @@ def listening(host: str, port: int) -> socket.socket:
         AddressInUseError: it cannot be had.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except BaseException:
-            listener.close()
-            raise
+        return bind(host, port)
     except OSError as exc:
         raise AddressInUseError(
             f"Cannot listen on {host} port {port} ({exc.strerror}): end what listens there, or choose another --port."
         ) from None
-    return listener
 
 
 def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> None:
