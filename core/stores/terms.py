@@ -56,18 +56,13 @@ def _wanted(path: tuple[str | int, ...], values: Iterable[JsonScalar]) -> Iterat
 
 def _collect(value: Any, place: bytes, found: list[str]) -> None:
     """Add the words of all scalars inside, until there are enough."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            _collect(inner, _below(place, name), found)
-            if len(found) > MOST_WORDS:
-                return
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            _collect(inner, _below(place, number), found)
-            if len(found) > MOST_WORDS:
-                return
-    else:
+    if not isinstance(value, dict | list):
         found.append(_of_leaf(place, value))
+        return
+    for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        _collect(inner, _below(place, step), found)
+        if len(found) > MOST_WORDS:
+            return
 
 
 def _below(place: bytes, step: str | int) -> bytes:

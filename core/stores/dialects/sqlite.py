@@ -72,6 +72,8 @@ class _SQLite:
         write_ahead(connection)
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
+        if not all(_is_exact(row) for row in rows):
+            raise EventNotStorableError("SQLite would keep an event otherwise than it is.")
         # One statement for all: while SQLite works, the interpreter is free for those who send events. With one for
         # each row it would be asked back after each, from a thread that seldom lets go of it.
         columns = [
@@ -86,16 +88,15 @@ class _SQLite:
             )
             for row in rows
         ]
-        if not all(_is_exact(row) for row in rows):
-            raise EventNotStorableError("SQLite would keep an event otherwise than it is.")
+        terms = [(row.event_id, words(row.customer_id, row.event_type, row.event_data)) for row in rows]
+        inserts = to_json(columns), to_json(terms)  # both before the first, from which on other writers wait
         try:
-            connection.exec_driver_sql(_INSERT, (to_json(columns),))
+            connection.exec_driver_sql(_INSERT, inserts[:1])
         except IntegrityError as exc:
             if getattr(exc.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
                 raise IdTakenError from None
             raise
-        terms = [(row.event_id, words(row.customer_id, row.event_type, row.event_data)) for row in rows]
-        connection.exec_driver_sql(_INSERT_TERMS, (to_json(terms),))
+        connection.exec_driver_sql(_INSERT_TERMS, inserts[1:])
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in data_filter.path)
@@ -109,9 +110,8 @@ class _SQLite:
             return Access(index, index)
         asked = {"words": expression(event_filter)}
         found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
-        for_sure = not connection.execute(_COUNT_NUMBERS, {"words": unsure(event_filter), "most": 1}).scalar_one()
         any_time = {event_filter.start, event_filter.end, event_filter.received_until} == {None}
-        matching = found if any_time and for_sure else None
+        matching = found if any_time and not _some_are_unsure(connection, event_filter) else None
         if found > enough:  # so many that those of a page are soon met in its order
             return Access(index, index, matching=matching)
         # Few are sorted. Of more the page is looked for in its order, and the index alone tells which to pass over.
@@ -135,6 +135,10 @@ class _SQLite:
 
 
 DIALECT: Final[StoreDialect] = _SQLite()
+
+
+def _some_are_unsure(connection: Connection, event_filter: EventFilter) -> bool:
+    return bool(connection.execute(_COUNT_NUMBERS, {"words": unsure(event_filter), "most": 1}).scalar_one())
 
 
 def _is_exact(row: Event) -> bool:
