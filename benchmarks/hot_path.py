@@ -25,7 +25,8 @@ from core.wiring import Services
 from functions.auth import authenticate
 from functions.create_event import create_event
 from functions.http import Request
-from functions.posted import JSON, accept, media_type, new_event
+from functions.media_types import JSON, media_type
+from functions.posted import accept, new_event
 from local_runner import gateway
 from local_runner.app import Application
 from local_runner.queue import InMemoryQueue

@@ -12,7 +12,8 @@ from core.wiring import Services
 from functions.auth import authenticate
 from functions.endpoint import lambda_handler
 from functions.http import Answer, Request, Response
-from functions.posted import JSON, MAX_EVENT_BYTES, accept, idempotency_key, media_type, new_event, require_customers
+from functions.media_types import JSON, media_type
+from functions.posted import MAX_EVENT_BYTES, accept, idempotency_key, new_event, require_customers
 
 
 class Queued(Answer):

@@ -14,14 +14,12 @@ from core.wiring import Services
 from functions.auth import authenticate
 from functions.endpoint import lambda_handler
 from functions.http import Answer, Request, Response
+from functions.media_types import JSON, NDJSON, media_type
 from functions.posted import (
-    JSON,
     MAX_BODY_BYTES,
     MAX_EVENT_BYTES,
-    NDJSON,
     accept,
     idempotency_key,
-    media_type,
     new_event,
     require_customers,
 )

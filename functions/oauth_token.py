@@ -15,7 +15,7 @@ from core.wiring import Services
 from functions.client_auth import authenticate_client, basic_credentials
 from functions.endpoint import lambda_handler
 from functions.http import Answer, MalformedRequestError, Request, Response, headers_for
-from functions.posted import media_type
+from functions.media_types import media_type
 from functions.token import token_for
 
 FORM: Final = "application/x-www-form-urlencoded"

@@ -15,7 +15,7 @@ from core import __version__
 from functions.create_event import Queued
 from functions.export_events import export_events
 from functions.http import PROBLEM, Problem
-from functions.posted import JSON, NDJSON
+from functions.media_types import JSON, NDJSON
 from functions.query_string import EVENT_DATA
 from functions.routes import ROUTES, Route
 

@@ -1,4 +1,4 @@
-"""Reading what was posted: media types, JSON, fields."""
+"""Reading what was posted: JSON and its fields."""
 
 import re
 from collections.abc import Sequence
@@ -12,31 +12,12 @@ from core.errors import FieldError, InsufficientScopeError, InvalidFieldsError
 from core.models import Event, NewEvent
 from core.tokens import WRITE, Claims
 from core.wiring import Services
-from functions.http import Request, UnsupportedMediaTypeError
-
-JSON: Final = "application/json"
-NDJSON: Final = "application/x-ndjson"
+from functions.http import Request
 
 MAX_EVENT_BYTES: Final = 256 * 1024
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 
-_UTF8: Final = re.compile(r'(\s*;\s*charset\s*=\s*"?utf-?8"?)?\s*;?\s*', re.IGNORECASE)
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
-
-
-def media_type(request: Request, *accepted: str) -> str:
-    """The media type of the body: one of `accepted`, in UTF-8.
-
-    Raises:
-        UnsupportedMediaTypeError: another one, or none.
-    """
-    given = request.header("content-type") or ""
-    for candidate in accepted:
-        if given == candidate or (
-            given[: len(candidate)].lower() == candidate and _UTF8.fullmatch(given, len(candidate))
-        ):
-            return candidate
-    raise UnsupportedMediaTypeError(f"Send the body as {' or '.join(accepted)} in UTF-8, and say so in Content-Type.")
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -27,7 +27,7 @@ from functions import (
 from functions.endpoint import Operation
 from functions.event_filters import FILTERS
 from functions.event_lines import MEDIA_TYPES
-from functions.posted import JSON, NDJSON
+from functions.media_types import JSON, NDJSON
 from functions.query_string import Parameter
 
 BODY_PROBLEMS: Final = (400, 413, 415, 422, 503)

@@ -5,7 +5,8 @@ import pytest
 
 from core.wiring import Services
 from functions.create_events import MAX_EVENTS, create_events
-from functions.posted import MAX_BODY_BYTES, MAX_EVENT_BYTES, NDJSON
+from functions.media_types import NDJSON
+from functions.posted import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from tests.builders import new_event
 from tests.fakes import Answer, FakeGateway, FakeQueue
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from core.wiring import Services
 from functions.docs import openapi
 from functions.http import PROBLEM
+from functions.media_types import NDJSON
 from functions.openapi import describe
-from functions.posted import NDJSON
 from functions.routes import ROUTES, Route
 from tests.fakes import FakeGateway
 
