@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 
-_PEM: Final = re.compile(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", re.DOTALL)
+_BEGIN: Final = "-----BEGIN "
 MIN_RSA_BITS: Final = 2048
 _MAKE_ONE: Final = "make one with `openssl genpkey -algorithm ed25519`"
 
@@ -93,9 +92,11 @@ def _keys_of_file(path: Path) -> list[Key]:
     )
 
     try:
-        blocks = _PEM.findall(path.read_text(encoding="ascii"))
+        _, *blocks = path.read_text(encoding="ascii").split(_BEGIN)
         loaded = [
-            load_pem_private_key(block.encode(), None) if "PRIVATE" in block else load_pem_public_key(block.encode())
+            load_pem_private_key(f"{_BEGIN}{block}".encode(), None)
+            if "PRIVATE" in block.partition("-----")[0]
+            else load_pem_public_key(f"{_BEGIN}{block}".encode())
             for block in blocks
         ]
     except OSError as exc:

@@ -18,7 +18,9 @@ DATA_PREFIX: Final = "event_data."
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _STEP: Final = re.compile(r"(?P<name>[^.\[\]]+)(?P<indexes>(\[[0-9]{1,9}\])*)")
+_INDEX: Final = re.compile(r"[0-9]+")
 _UNNAMEABLE: Final = re.compile(r'["\\\x00-\x1f\x7f]')
+_MAX_MISSPELT: Final = 64  # characters: comparing takes quadratic time, and no parameter has half as many
 _MAX_STEPS: Final = 31  # as deep as the JSON functions of MariaDB look
 _MAX_DATA_FILTERS: Final = 100
 _EVENT_TYPE: Final = TypeAdapter[str](EventType)
@@ -50,10 +52,7 @@ class QueryString:
         names = [f"{DATA_PREFIX}PATH" if parameter is EVENT_DATA else parameter.name for parameter in known]
         for name in self._values:
             if name not in names and not (EVENT_DATA in known and name.startswith(DATA_PREFIX)):
-                import difflib  # noqa: PLC0415 - only for a name that is wrong
-
-                near = difflib.get_close_matches(name, names, n=1)
-                self.refuse(name, f"is not a parameter; did you mean {near[0]}?" if near else "is not a parameter")
+                self.refuse(name, f"is not a parameter{_suggestion(name, names)}")
 
     def one(self, parameter: Parameter[T]) -> T | None:
         """The value of a parameter that may come once, or None."""
@@ -136,7 +135,7 @@ def data_path(text: str) -> tuple[str | int, ...]:
         if step is None:
             raise ValueError("must name a member, such as event_data.admin_data.username or event_data.items[0].name")
         steps.append(step["name"])
-        steps.extend(int(index) for index in re.findall(r"[0-9]+", step["indexes"]))
+        steps.extend(int(index) for index in _INDEX.findall(step["indexes"]))
     if len(steps) > _MAX_STEPS:
         raise ValueError(f"must have at most {_MAX_STEPS} steps")
     if _UNNAMEABLE.search(text):
@@ -158,6 +157,16 @@ def data_value(text: str) -> JsonScalar:
     except MalformedJSONError as exc:
         raise ValueError(f"is not one JSON value: {exc} Quotes around it make it a string.") from None
     return value
+
+
+def _suggestion(name: str, known: Sequence[str]) -> str:
+    """The known name that an unknown one was meant for, as the end of a message; empty if none is near."""
+    if len(name) > _MAX_MISSPELT:
+        return ""
+    import difflib  # noqa: PLC0415 - only for a name that is wrong
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _checked(rule: TypeAdapter[T], value: object) -> T:

@@ -1,0 +1,185 @@
+"""Every regular expression takes time in proportion to what it is matched with.
+
+`re` backtracks, with the interpreter's lock held: one that takes quadratic time over a header stops every thread. A new
+pattern has a name at the level of its module, and its worst case is listed here.
+"""
+
+import ast
+import importlib
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("core", "functions", "local_runner", "audit_log_client", "chalice_config")
+LENGTH = 64 * 1024
+"""Of the longest header or path that the service reads."""
+SECONDS = 0.5
+"""Of processor time. The linear ones need some milliseconds, a quadratic one 2 to 15 seconds."""
+
+MATCHING = ("match", "fullmatch", "search", "findall", "finditer", "split", "sub", "subn")
+BUILT_AT_RUN_TIME = {"core.queues.kafka.address"}
+"""Modules that match with a pattern made of the operator's own settings."""
+
+
+class Worst(NamedTuple):
+    """A text that begins as the pattern asks, goes on as it may for as long as possible, and ends otherwise."""
+
+    start: str
+    repeated: str
+    end: str = "!"
+
+
+WORST = {
+    "core.aws.secrets._ARN": Worst("arn:aws", "a-"),
+    "core.models._CONTROL_CHARACTER": Worst("", "a", ""),
+    "core.models._UUID": Worst("00000000", "-0000"),
+    "core.queues.kafka.address._NAME": Worst("a", ".a"),
+    "core.queues.kafka.address._SERVER": Worst("", "a."),
+    "core.queues.kafka.address._TOPIC": Worst("", "."),
+    "core.queues.sqs.address._PATH": Worst("/000000000000/", "a"),
+    "core.queues.sqs.address._REGION": Worst("sqs.aa", "-a"),
+    "core.settings._EXAMPLE": Worst("", "change"),
+    "core.settings._ORIGIN": Worst("https://", "a", "/"),
+    "core.settings._RATE": Worst("", "1"),
+    "core.stores.partitions._BOUNDS": Worst("FOR VALUES FROM ('", "1"),
+    "core.traceparent._FORM": Worst(f"01-{'1' * 32}-{'1' * 16}-01", "-", "\n"),
+    "functions.auth._BEARER": Worst("bearer ", "="),
+    "functions.client_auth._POSSIBLE_ID": Worst("", "a", " "),
+    "functions.posted._VISIBLE": Worst("", "a", " "),
+    "functions.query_string._INDEX": Worst("", "0", ""),
+    "functions.query_string._INTEGER": Worst("-", "1"),
+    "functions.query_string._NUMBER": Worst("1.", "1"),
+    "functions.query_string._STEP": Worst("a", "[0]"),
+    "functions.query_string._UNNAMEABLE": Worst("", "a", ""),
+    "local_runner.dead_letter_commands._CONTROL": Worst("", "\x1b", ""),
+    "local_runner.request_reader._REQUEST_LINE": Worst("A /", "a", " HTTP/1.1\n!"),
+    "local_runner.spool.records._HEADER": Worst("audit-log spool ", "1"),
+    "local_runner.terminal.shown._CONTROL": Worst("", "\x7f", ""),
+}
+"""By module and name."""
+
+REPEATED = (
+    " ",
+    "\t",
+    "\n",
+    "a",
+    "A",
+    "0",
+    "1",
+    ".",
+    ".a",
+    "-",
+    "-a",
+    "_",
+    ",",
+    ";",
+    ":",
+    "/",
+    "=",
+    '"',
+    "[",
+    "[0]",
+    "\0",
+)
+"""What every pattern is given as well: a worst case may have been overlooked."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A pattern, and the methods by which its module uses it."""
+
+    name: str
+    pattern: re.Pattern[Any]
+    methods: frozenset[str]
+
+    def seconds(self, text: str) -> float:
+        given = text if isinstance(self.pattern.pattern, str) else text.encode("latin-1")
+        started = time.thread_time()
+        for method in self.methods:
+            if method in {"sub", "subn"}:
+                getattr(self.pattern, method)(given[:0], given)
+            else:
+                getattr(self.pattern, method)(given)
+        return time.thread_time() - started
+
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text())
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def compiled(tree: ast.Module) -> dict[str, ast.Call]:
+    """By name: the calls of `re.compile` whose pattern is a name of the module."""
+    calls: dict[str, ast.Call] = {}
+    for statement in tree.body:
+        match statement:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=ast.Attribute(attr="compile")) as call)
+                | ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr="compile")) as call)
+            ):  # fmt: skip
+                calls[name] = call
+    return calls
+
+
+def uses(tree: ast.Module, name: str) -> frozenset[str]:
+    """What of the module or pattern `name` is called."""
+    return frozenset(
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == name
+    )
+
+
+def patterns() -> Iterator[Found]:
+    for module, tree in MODULES.items():
+        for name in compiled(tree):
+            methods = uses(tree, name) & set(MATCHING)
+            yield Found(f"{module}.{name}", getattr(importlib.import_module(module), name), methods)
+
+
+PATTERNS = {found.name: found for found in patterns()}
+
+
+def test_the_worst_case_of_every_pattern_is_listed() -> None:
+    assert PATTERNS.keys() == WORST.keys()
+    assert all(found.methods for found in PATTERNS.values()), "a pattern that nothing is matched with"
+
+
+def test_every_pattern_has_a_name_by_which_it_is_found_here() -> None:
+    for module, tree in MODULES.items():
+        imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "re"]
+        calls = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "compile"
+        ]
+        assert not imported, f"{module}: import re as a whole"
+        assert len(calls) == len(compiled(tree)), f"{module}: give every pattern a name at the level of the module"
+        if module not in BUILT_AT_RUN_TIME:
+            assert not uses(tree, "re") & set(MATCHING), f"{module}: match by a pattern that has a name"
+
+
+def test_pydantic_matches_by_automata() -> None:
+    """Patterns of fields are Rust's, which never backtrack, unless a model asks for Python's."""
+    for module, tree in MODULES.items():
+        assert not any(isinstance(node, ast.Constant) and node.value == "python-re" for node in ast.walk(tree)), module
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_a_pattern_takes_linear_time(name: str) -> None:
+    start, worst, end = WORST[name]
+    for repeated in (worst, *REPEATED):
+        for text in (start + repeated * (LENGTH // len(repeated)), repeated * (LENGTH // len(repeated))):
+            assert PATTERNS[name].seconds(text + end) < SECONDS, (repeated, end)
+            assert PATTERNS[name].seconds(text) < SECONDS, repeated
