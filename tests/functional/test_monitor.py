@@ -94,6 +94,13 @@ def test_a_scrape_shows_events_queue_checks_and_resources(running: Running) -> N
     assert shown["audit_log_memory_limit_bytes", ""] > shown["process_resident_memory_bytes", ""]
 
 
+@pytest.mark.parametrize(
+    "path", ["/metrics/", "/metrics/health", "/health/metrics", "/metrics" + "/" * 60_000], ids=len
+)
+def test_no_other_path_shows_the_metrics(running: Running, path: str) -> None:
+    assert httpx.get(running.url + path).status_code == 404
+
+
 def test_dead_letters_that_cannot_be_read_leave_the_service_in_rotation(running: Running, settings: Settings) -> None:
     assert running.ready() == (200, "ready", [])
     (settings.data_dir / FILE_NAME).write_bytes(b"no database, but as long as the header of one has to be" * 20)
