@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import Field
 
-from core.errors import InvalidClientError
+from core.errors import EventTooLargeError, InvalidClientError
 from core.models import Client
 from core.tokens import READ, SCOPES, WRITE
 from core.wiring import Services
@@ -19,6 +19,7 @@ from functions.media_types import media_type
 from functions.token import token_for
 
 FORM: Final = "application/x-www-form-urlencoded"
+MAX_FORM_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 20
 
 
@@ -55,6 +56,8 @@ class _RefusedError(Exception):
 def oauth_token(request: Request, services: Services) -> Response:
     """Issue a token to the client that the request authenticates; in open mode to anyone."""
     media_type(request, FORM)
+    if len(request.body) > MAX_FORM_BYTES:
+        raise EventTooLargeError(f"The form has {len(request.body)} bytes: at most {MAX_FORM_BYTES} are taken.")
     try:
         form = _form(request)
         client = None

@@ -61,7 +61,7 @@ ROUTES: Final = (
     ),
     Route(
         "POST", "/oauth2/token", oauth_token.oauth_token, "Get a token by OAuth 2.0 client credentials",
-        {200: token.Token, 400: oauth_token.OAuthError, 401: oauth_token.OAuthError}, (415, 429, 503),
+        {200: token.Token, 400: oauth_token.OAuthError, 401: oauth_token.OAuthError}, (413, 415, 429, 503),
         credentials="client", bodies={oauth_token.FORM: oauth_token.TokenRequest},
     ),
     Route("GET", "/.well-known/jwks.json", jwks.jwks, "Public keys of the tokens", {200: jwks.JwkSet}),

@@ -12,7 +12,7 @@ from authlib.integrations.requests_client import OAuth2Session  # type: ignore[i
 
 from core.settings import Settings
 from core.tokens import READ, WRITE
-from functions.oauth_token import FORM, oauth_token
+from functions.oauth_token import FORM, MAX_FORM_BYTES, oauth_token
 from tests.builders import basic, new_event
 from tests.security.shop import Shop, register
 from tests.service import Service
@@ -86,6 +86,14 @@ def test_a_parameter_that_comes_twice_so_that_two_readers_differ(shop: Shop, twi
 )
 def test_a_form_that_is_no_text_or_has_no_end(shop: Shop, form: str) -> None:
     refused(post(shop, form, by_header(shop)), 400, "invalid_request")
+
+
+def test_a_form_may_have_as_many_bytes_as_the_limit_and_no_more(shop: Shop) -> None:
+    form = urlencode({**GRANT, **by_form(shop), "x": ""})
+    largest = form + "%" * (MAX_FORM_BYTES - len(form))
+    assert post(shop, largest)["statusCode"] == 200
+    answer = post(shop, largest + "%")
+    assert (answer["statusCode"], str(MAX_FORM_BYTES) in answer["detail"]) == (413, True)
 
 
 def test_credentials_in_two_ways_at_once(shop: Shop) -> None:
