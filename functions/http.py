@@ -168,7 +168,9 @@ class Problem(Answer):
     detail: str = Field(description="What to do.")
     instance: str = Field(description="The id of the request, as in X-Request-Id.")
     errors: list[FieldError] | SkipJsonSchema[None] = Field(
-        default=None, description="With 422: each thing that is wrong, and where.", json_schema_extra=no_default
+        default=None,
+        description="With 422: each thing that is wrong, and where; of very many the first, and how many more.",
+        json_schema_extra=no_default,
     )
 
 

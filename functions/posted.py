@@ -16,6 +16,8 @@ from functions.http import Request
 
 MAX_EVENT_BYTES: Final = 256 * 1024
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
+MAX_ERRORS: Final = 20
+"""Errors that are listed of one event: an answer must not be many times as large as its request."""
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -36,11 +38,14 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
-    """Pydantic's findings in the words of the API, without the values that were sent."""
-    return [
-        {"loc": list(found["loc"]), "msg": found["msg"].removeprefix("Value error, ")}
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
+    """The first `MAX_ERRORS` errors of a validation, without the values that were sent, and the count of the others."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    errors: list[FieldError] = [
+        {"loc": list(each["loc"]), "msg": each["msg"].removeprefix("Value error, ")} for each in found[:MAX_ERRORS]
     ]
+    if len(found) > MAX_ERRORS:
+        errors.append({"loc": [], "msg": f"and {len(found) - MAX_ERRORS} more errors"})
+    return errors
 
 
 def new_event(value: object) -> NewEvent:

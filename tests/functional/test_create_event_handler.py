@@ -9,7 +9,7 @@ from core.models import Event
 from core.tokens import READ
 from core.wiring import Services
 from functions.create_event import create_event
-from functions.posted import MAX_EVENT_BYTES
+from functions.posted import MAX_ERRORS, MAX_EVENT_BYTES
 from tests.builders import new_event
 from tests.fakes import Answer, FakeClock, FakeGateway, FakeQueue
 
@@ -102,6 +102,14 @@ def test_each_wrong_field_is_told_by_its_name_without_its_value(gateway: FakeGat
     assert list(answer.errors) == ["event_type", "timestamp_utc", "event_id", "extra"]
     assert "milliseconds" in answer.errors["timestamp_utc"]
     assert b"hunter2" not in answer.body
+
+
+def test_the_first_errors_of_an_event_are_listed_and_the_others_counted(gateway: FakeGateway) -> None:
+    answer = post(gateway, new_event(**{f"unknown{number}": 0 for number in range(10_000)}))
+    assert len(answer.json["errors"]) == MAX_ERRORS + 1
+    assert answer.json["errors"][-1] == {"loc": [], "msg": f"and {10_000 - MAX_ERRORS} more errors"}
+    listed = [error["loc"] for error in answer.json["errors"][:-1]]
+    assert listed == [[f"unknown{number}"] for number in range(MAX_ERRORS)]
 
 
 @pytest.mark.parametrize(
