@@ -255,11 +255,12 @@ def _single(values: Mapping[str, str] | None) -> Mapping[str, Sequence[str]]:
 def _headers(given: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
     """By name in lower case: a header that came in two spellings came twice."""
     headers = {name.lower(): values for name, values in given.items()}
-    if len(headers) < len(given):
-        headers = {name: [] for name in headers}
-        for name, values in given.items():
-            headers[name.lower()] = [*headers[name.lower()], *values]
-    return headers
+    if len(headers) == len(given):
+        return headers
+    merged: dict[str, list[str]] = {}
+    for name, values in given.items():
+        merged.setdefault(name.lower(), []).extend(values)
+    return merged
 
 
 def _traceparent(headers: Mapping[str, Sequence[str]]) -> str | None:

@@ -76,5 +76,5 @@ def require_customers(claims: Claims, events: Sequence[NewEvent]) -> None:
     Raises:
         InsufficientScopeError: at least one event is for another customer.
     """
-    if claims.customers is not None and not all(claims.may_touch(new.customer_id) for new in events):
+    if claims.customers is not None and not {new.customer_id for new in events} <= set(claims.customers):
         raise InsufficientScopeError("The token is limited to certain customers, and this is not one of them.", WRITE)
