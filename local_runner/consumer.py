@@ -95,7 +95,7 @@ class Consumer:
         self._queue.delete([message.receipt_handle for message in messages if message.message_id not in failed])
         for message in messages:
             if message.message_id in failed:
-                delay = self._limits.first_retry * 2 ** (message.receive_count - 1)
+                delay = self._limits.first_retry * 2 ** min(message.receive_count - 1, 16)  # any count may come
                 self._queue.retry_after([message.receipt_handle], min(delay, self._limits.longest_retry))
 
     def _wait_for_the_store(self, messages: Sequence[Message], error: StoreUnavailableError) -> None:

@@ -119,6 +119,25 @@ def test_the_delay_of_a_retry_has_a_limit(handler: ConsumeHandler, store: FakeSt
     assert [seconds_until_next_batch(taking, clock) for _ in range(5)] == [0, 4, 8, 10, 10]
 
 
+class OftenReceived(InMemoryQueue):
+    """A queue whose messages say that they were received ten thousand times, as any publisher to a broker can say."""
+
+    def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
+        messages = super().receive(max_messages, wait=wait, window=window)
+        return [message._replace(receive_count=10_000) for message in messages]
+
+
+def test_the_delay_of_a_message_that_was_received_very_often_has_the_same_limit(
+    handler: ConsumeHandler, store: FakeStore, clock: FakeClock
+) -> None:
+    store.refused_types = {"poison"}
+    queue = OftenReceived(FakeDeadLetters(), QueueLimits(max_receives=100), clock=clock)
+    queue.publish([POISON])
+    taking = consumer(queue, handler, longest_retry=10)
+
+    assert [seconds_until_next_batch(taking, clock) for _ in range(3)] == [0, 10, 10]
+
+
 def test_messages_wait_uncounted_for_a_store_that_is_down(
     queue: InMemoryQueue, dead_letters: FakeDeadLetters, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
 ) -> None:

@@ -17,6 +17,8 @@ PARTITION: Final = "audit-log-partition"
 OFFSET: Final = "audit-log-offset"
 RECEIVE_COUNT: Final = "audit-log-receive-count"
 
+_MOST_DIGITS: Final = 9
+
 
 def read(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[Read]]:
     """What was read, by partition.
@@ -59,13 +61,12 @@ def dead_letter(address: Address, delivery: Delivery) -> Record:
 
 
 def as_dead_letter(message: "Message[Any, Any]") -> DeadLetter:
-    """A message of the topic of dead letters. Without the header, someone else has put it there: never received."""
-    headers = dict(message.headers() or [])
-    count = headers.get(RECEIVE_COUNT)
+    """A message of the topic of dead letters. Without a count, someone else has put it there: never received."""
+    count = dict(message.headers() or []).get(RECEIVE_COUNT)
     return DeadLetter(
         message_id=f"{message.partition()}-{message.offset()}",
         body=(message.value() or b"").decode(errors="replace"),
-        receive_count=int(count) if count is not None and count.isdigit() else 0,
+        receive_count=int(count) if count and len(count) <= _MOST_DIGITS and count.isdigit() else 0,
     )
 
 

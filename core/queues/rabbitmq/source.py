@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -130,7 +130,13 @@ def _delivery(message: DeliveredMessage) -> Delivery:
         tag=message.delivery_tag or 0,
         message_id=properties.message_id or "",
         body=message.body.decode(errors="replace"),  # not ours then, and refused as no event
-        receive_count=int(headers.get("x-delivery-count", 0)) + 1,
+        receive_count=_delivery_count(headers) + 1,
         sent_at=sent_at,
         traceparent=traceparent if isinstance(traceparent, str) else None,
     )
+
+
+def _delivery_count(headers: Mapping[str, Any]) -> int:
+    """How often the broker has delivered the message before. Whoever publishes can set the header to anything."""
+    count = headers.get("x-delivery-count")
+    return count if type(count) is int and count > 0 else 0

@@ -6,10 +6,11 @@ import time
 from collections import defaultdict
 from contextlib import closing
 
-from confluent_kafka import TopicPartition
+import pytest
+from confluent_kafka import Producer, TopicPartition
 
 from core.models import Event
-from core.queues.kafka import KafkaPublisher, KafkaSource
+from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import Address
 from tests.builders import event
 from tests.kafka import PATIENCE, body, committed, reader, receipts, sooner_or_later, take, wait_until
@@ -119,6 +120,17 @@ def test_a_dead_letter_tells_where_it_was_and_how_often_it_was_received(url: str
         ("audit-log-receive-count", b"2"),
     ]
     assert committed(url) == {int(partition): int(offset) + 1}
+
+
+@pytest.mark.parametrize("count", [b"9" * 5000, b"-1", b"two", b"", None], ids=lambda count: str(count)[:4])
+def test_a_foreign_dead_letter_whose_count_is_no_count_was_never_received(url: str, count: bytes | None) -> None:
+    address = Address.parse(url)
+    producer = Producer({"bootstrap.servers": address.servers})
+    producer.produce(address.dead_letters, b"{}", headers={"audit-log-receive-count": count})
+    assert producer.flush(PATIENCE) == 0
+
+    with closing(KafkaDeadLetters(url)) as dead_letters:
+        assert [(letter.body, letter.receive_count) for letter in dead_letters.dead_letters(10)] == [("{}", 0)]
 
 
 def test_no_more_is_read_of_a_partition_than_may_be_undone(url: str, publisher: KafkaPublisher) -> None:

@@ -102,6 +102,21 @@ def test_a_queue_that_was_declared_otherwise_is_named_with_what_to_do(url: str, 
         use(opened)
 
 
+@pytest.mark.parametrize(
+    "count", ["9" * 5000, "none", bytearray(b"1"), True, -3, 2.5, None], ids=lambda count: str(count)[:4]
+)
+def test_a_foreign_message_whose_delivery_count_is_no_count_was_received_once(
+    url: str, publisher: RabbitMQPublisher, source: RabbitMQSource, count: Any
+) -> None:
+    publisher.check()
+    properties = aiormq.spec.Basic.Properties(headers={"x-delivery-count": count})
+    in_channel(
+        url, lambda channel, address: channel.basic_publish(b"{}", routing_key=address.queue, properties=properties)
+    )
+
+    assert [(message.body, message.receive_count) for message in take(source, 1)] == [("{}", 1)]
+
+
 def test_the_check_tells_how_many_wait_and_how_many_were_given_up(url: str, publisher: RabbitMQPublisher) -> None:
     publisher.publish([event(1), event(2), event(3)])
     with closing(RabbitMQSource(url, max_receives=1)) as source:
