@@ -85,6 +85,8 @@ class _Entry(BaseModel):
     crv: str | None = None
     kid: str = Field(min_length=1)
     use: Literal["sig"] | None = None
+    d: None = None
+    """A private key signs for everyone who reads it. PyJWT would search for the factors of one that leaves them out."""
 
 
 def _key(entry: Any) -> Key | None:

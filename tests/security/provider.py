@@ -10,15 +10,15 @@ from typing import Any, Self
 
 import jwt
 import trustme
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from core.errors import InvalidTokenError
 from core.settings import Settings
 from core.tokens import Claims
 from core.wiring import Services
-from tests.builders import PrivateKey
+from tests.builders import PrivateKey, PublicKey
 from tests.fakes import FakeClients, FakeClock, FakeQueue
 
 ISSUER = "https://login.example"
@@ -26,15 +26,21 @@ AUDIENCE = "audit-log-of-us"
 
 
 def public_jwk(key: PrivateKey, **members: object) -> dict[str, Any]:
-    public = key.public_key()
-    match public:
-        case RSAPublicKey():
-            jwk = RSAAlgorithm.to_jwk(public, as_dict=True)
-        case EllipticCurvePublicKey():
-            jwk = ECAlgorithm.to_jwk(public, as_dict=True)
+    return {**_jwk(key.public_key()), **members}
+
+
+def private_jwk(key: PrivateKey, **members: object) -> dict[str, Any]:
+    return {**_jwk(key), **members}
+
+
+def _jwk(key: PrivateKey | PublicKey) -> dict[str, Any]:
+    match key:
+        case RSAPublicKey() | RSAPrivateKey():
+            return RSAAlgorithm.to_jwk(key, as_dict=True)
+        case EllipticCurvePublicKey() | EllipticCurvePrivateKey():
+            return ECAlgorithm.to_jwk(key, as_dict=True)
         case _:
-            jwk = OKPAlgorithm.to_jwk(public, as_dict=True)
-    return {**jwk, **members}
+            return OKPAlgorithm.to_jwk(key, as_dict=True)
 
 
 class Provider:

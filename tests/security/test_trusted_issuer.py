@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from core.clients import create, disable
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 from tests.builders import PrivateKey, pem
-from tests.security.provider import AUDIENCE, ISSUER, House, Provider, public_jwk
+from tests.security.provider import AUDIENCE, ISSUER, House, Provider, private_jwk, public_jwk
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 RSA = generate_private_key(public_exponent=65537, key_size=2048)
@@ -140,6 +141,23 @@ def test_a_secret_that_a_provider_publishes_by_mistake_signs_nothing(house: Hous
     claims = jwt.decode(house.token(KEY), options={"verify_signature": False})
     assert not house.accepts(jwt.encode(claims, secret, algorithm="HS256", headers={"kid": "k1"}))
     assert house.accepts(house.token(OTHER, "k2"))
+
+
+@pytest.mark.parametrize("key", [KEY, RSA, generate_curve(SECP256R1())], ids=["EdDSA", "RS256", "ES256"])
+def test_a_private_key_that_a_provider_publishes_by_mistake_signs_nothing(
+    house: House, provider: Provider, key: PrivateKey, request: pytest.FixtureRequest
+) -> None:
+    provider.keys = [private_jwk(key, kid="k1"), public_jwk(OTHER, kid="k2")]
+    assert not house.accepts(house.token(key, algorithm=request.node.callspec.id))
+    assert house.accepts(house.token(OTHER, "k2"))
+
+
+def test_a_private_key_that_would_have_to_be_factored_holds_up_no_request(house: House, provider: Provider) -> None:
+    n, d = (jwt.utils.base64url_encode(b"\xff" * 1024).decode() for _ in range(2))
+    provider.keys = [{"kty": "RSA", "n": n, "e": "AQAB", "d": d, "kid": "k1"}, public_jwk(OTHER, kid="k2")]
+    started = time.thread_time()
+    assert house.accepts(house.token(OTHER, "k2"))
+    assert time.thread_time() - started < 0.5
 
 
 def test_a_key_that_the_provider_uses_for_encryption_signs_nothing(house: House, provider: Provider) -> None:
