@@ -8,13 +8,19 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from core.errors import InvalidClientError, StoreUnavailableError
+from core.errors import InvalidClientError
+from core.last_answer import Clock, LastAnswer
 from core.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Client, Event, NewEvent
 from core.ports import ClientReader
+
+STATUS_SECONDS: Final = 10.0
+"""From one question to the store which clients are disabled to the next: so soon a disabled client's tokens end."""
+
+STATUS_LIMIT_SECONDS: Final = 12 * 3600.0
+"""How long the last answer counts while the store gives no other. After that no token of ours is accepted."""
 
 _SECRET_BYTES: Final = 32
 _SECRET_PREFIX: Final = "als_"  # noqa: S105 - by which scanners find a secret that was committed somewhere
@@ -89,23 +95,20 @@ class Authenticator:
         return client
 
 
-class ClientStatus:
-    """Whether clients are disabled, as far as is known: while the store is down the last answer holds."""
+def disabled_clients(clients: ClientReader, clock: Clock) -> LastAnswer[frozenset[str]]:
+    """The ids of disabled clients, as the store said last.
 
-    def __init__(self, clients: ClientReader) -> None:
-        self._clients = clients
-        self._disabled: set[str] = set()
-
-    def is_disabled(self, client_id: str) -> bool:
-        """Whether the client is known to be disabled. One that is not registered is not: its token was signed here."""
-        # Events are taken in while the store is down; that a client is disabled meanwhile is the smaller harm.
-        with suppress(StoreUnavailableError):
-            client = self._clients.client(client_id)
-            if client is not None and client.disabled_at is not None:
-                self._disabled.add(client_id)
-            else:
-                self._disabled.discard(client_id)
-        return client_id in self._disabled
+    Before the first answer there are none. That one is disabled while the store cannot answer is the smaller harm:
+    nobody can disable a client in a store that is down, and events have to be taken in meanwhile.
+    """
+    return LastAnswer(
+        clients.disabled,
+        frozenset(),
+        name="disabled clients",
+        every=STATUS_SECONDS,
+        limit=STATUS_LIMIT_SECONDS,
+        clock=clock,
+    )
 
 
 def _new_secret() -> str:

@@ -44,6 +44,10 @@ class InvalidTokenError(AuditLogError):
     """A token was sent and is not accepted. Get a new one."""
 
 
+class TokenCheckUnavailableError(AuditLogError):
+    """What a token is checked against is not known, or too old. Nothing was accepted: try again after a while."""
+
+
 class InvalidClientError(AuditLogError):
     """Client id and secret do not belong together, or the client is disabled. The answer never says which."""
 

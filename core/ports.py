@@ -165,10 +165,17 @@ class EventSummaries(Protocol):
 
 
 class ClientReader(Protocol):
-    """Where the token handlers look clients up."""
+    """Where the token handlers look clients up, and what verifies tokens learns which are disabled."""
 
     def client(self, client_id: str) -> Client | None:
         """The client with this id, disabled or not.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def disabled(self) -> frozenset[str]:
+        """The ids of all disabled clients.
 
         Raises:
             StoreUnavailableError: trying again later helps.

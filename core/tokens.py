@@ -22,7 +22,8 @@ LEEWAY_SECONDS: Final = 30
 """How far in the future `iat` and `nbf` may lie, for clocks that differ. A token's end has no leeway."""
 
 REMEMBERED_SECONDS: Final = 30
-"""How long a verification is remembered: after this, a disabled client or a withdrawn key counts no more."""
+"""How long a verification is remembered, also after its key is known to be withdrawn. Whether a token has expired or
+its client is disabled is looked at each time."""
 
 _REQUIRED: Final = ["exp", "iat", "iss", "aud", "sub"]
 _REMEMBERED_TOKENS: Final = 10_000
@@ -58,6 +59,11 @@ class Claims(BaseModel):
     nbf: StrictInt = 0
     scope: Annotated[frozenset[str], BeforeValidator(_split)] = frozenset()
     customers: Annotated[tuple[CustomerId, ...] | None, BeforeValidator(_present)] = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the token is of another issuer, so that its subject is none of our clients."""
+        return self.client != self.sub
 
     def may_touch(self, customer_id: int) -> bool:
         """Whether the bearer may write and see events of this customer."""
@@ -146,6 +152,7 @@ class TokenVerifier:
 
         Raises:
             InvalidTokenError: anything is wrong with it; the message says what, and never repeats the token.
+            TokenCheckUnavailableError: what it is checked against is not known; trying again later helps.
         """
         now = self._clock()
         claims = self._verified(token, int(now // REMEMBERED_SECONDS))
@@ -153,6 +160,8 @@ class TokenVerifier:
             raise InvalidTokenError("The token has expired: get a new one.")
         if max(claims.iat, claims.nbf) > now + LEEWAY_SECONDS:
             raise InvalidTokenError("The token is not valid yet: check the clock of the host that made it.")
+        if not claims.foreign and self._is_disabled(claims.sub):
+            raise InvalidTokenError("The client of this token was disabled.")
         return claims
 
     def _verify(self, token: str, _period: int) -> Claims:
@@ -177,8 +186,6 @@ class TokenVerifier:
             raise InvalidTokenError(_NOT_OURS) from exc
         if claims.exp - claims.iat > self._max_seconds:
             raise InvalidTokenError("The token lives longer than this service allows: ask for a shorter life.")
-        if not trusted.foreign and self._is_disabled(claims.sub):
-            raise InvalidTokenError("The client of this token was disabled.")
         return claims
 
     def _issuer(self, token: str) -> TrustedIssuer:

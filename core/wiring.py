@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import cache, cached_property
 from importlib.metadata import entry_points
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from core.brokers import SCHEMES, BrokerPublisher, Closable, broker, no_broker
 from core.models import Event
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from core.clients import Authenticator
     from core.keys import KeyRing
+    from core.last_answer import LastAnswer
     from core.rate_limits import RateLimiter
     from core.stores.sql import SqlEventStore
     from core.stores.tallies import SqlTallies
@@ -70,6 +71,7 @@ class Services:
         self._ledger: Ledger = ledger or _Unobserved()
         self._database_password = database_password
         self._opened = ExitStack()
+        self._last_answers: list[LastAnswer[Any]] = []
         given = {
             "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
             "dead_letters": dead_letters, "checks": checks, "tallies": tallies,
@@ -156,9 +158,13 @@ class Services:
             issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, keys, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
-        from core.clients import ClientStatus  # noqa: PLC0415 - with its part
+        from core.clients import disabled_clients  # noqa: PLC0415 - with its part
 
-        return TokenVerifier(issuers, settings.token_max_minutes, self.clock, ClientStatus(self.clients).is_disabled)
+        disabled = disabled_clients(self.clients, self.clock)
+        self._last_answers.append(disabled)
+        return TokenVerifier(
+            issuers, settings.token_max_minutes, self.clock, lambda client_id: client_id in disabled.latest()
+        )
 
     @cached_property
     def tallies(self) -> "SqlTallies":
@@ -193,6 +199,16 @@ class Services:
         self.publisher.publish(events, traceparent)
         self._ledger.accepted(events)
         self.meter.count(Count.ACCEPTED, len(events))
+
+    def poll(self) -> None:
+        """Ask for what tokens are checked against by threads from now on, until `close`, so that no request waits.
+
+        For processes that go on between requests. Waits for first answers, see `LastAnswer.poll`.
+        """
+        _ = self.verifier
+        for last_answer in self._last_answers:
+            last_answer.poll()
+            self._opened.callback(last_answer.close)
 
     def close(self) -> None:
         """Give back the connections of the parts that were built here."""

@@ -19,6 +19,7 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     Raises:
         UnauthenticatedError: no Authorization header, or of another scheme than Bearer.
         InvalidTokenError: the token is not accepted.
+        TokenCheckUnavailableError: what it is checked against is not known; trying again later helps.
         InsufficientScopeError: the token does not allow this.
         MalformedRequestError: more than one Authorization header.
         RateLimitedError: the client has sent too many requests.

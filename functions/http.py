@@ -194,6 +194,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TokenCheckUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SecretUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -239,6 +240,7 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
             errors.QueueFullError()
             | errors.QueueUnavailableError()
             | errors.StoreUnavailableError()
+            | errors.TokenCheckUnavailableError()
             | errors.SecretUnavailableError()
         ):
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

@@ -93,6 +93,7 @@ class Pipeline:
             tallies=tallies,
             meter=meter,
         )
+        self.services.poll()
         self._consumer.start()
 
     @property
@@ -119,6 +120,7 @@ class Pipeline:
             )
         self._ledger.close()
         self._spool.close()
+        self.services.close()
         self._store.close()
 
     def _check_queue(self) -> dict[str, object]:
@@ -188,9 +190,11 @@ def started(settings: Settings, meter: Meter | None = None, tracing: Tracing | N
         meter=meter,
         ledger=ledger,
     )
+    connected.poll()
 
     def close() -> None:
         ledger.close()
+        connected.close()
         parts.close()
 
     return Started(connected, close)

@@ -4,9 +4,11 @@ import base64
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event as Flag
 from typing import Any, Protocol
 
 import orjson
@@ -184,16 +186,31 @@ class FakeStore:
 
 
 class FakeClients:
-    """A `ClientReader` in a dict that notes what it is asked, in order. It can be told to be down."""
+    """A `ClientReader` in a dict that notes what it is asked, in order. It can be told to be down, and to hang."""
 
     def __init__(self, *clients: Client) -> None:
         self.by_id = {client.client_id: client for client in clients}
         self.down = False
         self.calls: list[str] = []
+        self._goes_on = Flag()
+        self._goes_on.set()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Questions of the block are answered once it has ended."""
+        self._goes_on.clear()
+        try:
+            yield
+        finally:
+            self._goes_on.set()
 
     def client(self, client_id: str) -> Client | None:
         self._note("client")
         return self.by_id.get(client_id)
+
+    def disabled(self) -> frozenset[str]:
+        self._note("disabled")
+        return frozenset(client.client_id for client in self.by_id.values() if client.disabled_at is not None)
 
     def touch(self, client_id: str, at: datetime) -> None:
         self._note("touch")
@@ -201,6 +218,7 @@ class FakeClients:
 
     def _note(self, call: str) -> None:
         self.calls.append(call)
+        self._goes_on.wait()
         if self.down:
             raise StoreUnavailableError("The event store cannot be used at the moment.")
 

@@ -22,6 +22,11 @@ class SqlClientStore:
             row = connection.execute(select(clients).where(clients.c.client_id == client_id)).mappings().first()
         return None if row is None else Client.model_validate(dict(row))
 
+    def disabled(self) -> frozenset[str]:
+        """See `ClientReader.disabled`."""
+        with connected(self._engine) as connection:
+            return frozenset(connection.scalars(select(clients.c.client_id).where(clients.c.disabled_at.is_not(None))))
+
     def touch(self, client_id: str, at: datetime) -> None:
         """See `ClientReader.touch`."""
         with connected(self._engine) as connection:

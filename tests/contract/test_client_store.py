@@ -25,3 +25,15 @@ def test_a_client_is_kept_replaced_and_told_of(sql_store: SqlEventStore) -> None
     later = NOW + timedelta(milliseconds=1)
     store.touch(client.client_id, later)
     assert store.clients() == [rotated.model_copy(update={"last_used_at": later})]
+
+
+def test_the_disabled_clients_are_those_of_all_clients_that_were_disabled(sql_store: SqlEventStore) -> None:
+    store = SqlClientStore(sql_store._engine)  # noqa: SLF001 - the same
+    assert store.disabled() == frozenset()
+    made = [clients.create(f"number {number}", ["events:write"], None, at=NOW)[0] for number in range(3)]
+    for client in made:
+        store.put_client(client, clients.act("client.created", client.client_id, at=NOW))
+    assert store.disabled() == frozenset()
+    for client in made[:2]:
+        store.put_client(clients.disable(client, at=NOW), clients.act("client.disabled", client.client_id, at=NOW))
+    assert store.disabled() == {client.client_id for client in made[:2]}

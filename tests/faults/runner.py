@@ -7,21 +7,25 @@ import signal
 import sqlite3
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
+
 from core.settings import Settings
 from core.wiring import Services
 from tests.faults.load import Load, Verdict, judge, wait_until
-from tests.faults.servers import MissingServerError
+from tests.faults.servers import MissingServerError, PostgreSQL, running
 from tests.faults.shim import Shim
 from tests.service import AUDIT_LOG, Service, free_port
 
 SECRET = "the-fault-runs-sign-their-tokens-with-this"
 RATE = 300.0
 STOP_SECONDS = 10.0
+PROMPT_SECONDS = 5.0
 DAY = 86_400
 
 
@@ -64,10 +68,10 @@ class Runner:
             connection.close()
 
 
-def token(seconds_off: int = 0) -> str:
+def token(seconds_off: int = 0, subject: str = "faults") -> str:
     """One that the runner takes when its clock is so far off."""
     settings = Settings.from_environ({"AUDIT_LOG_JWT_SECRET": SECRET})
-    return Services(settings, clock=lambda: time.time() + seconds_off).issuer.issue("faults")[0]
+    return Services(settings, clock=lambda: time.time() + seconds_off).issuer.issue(subject)[0]
 
 
 @contextmanager
@@ -127,6 +131,25 @@ def locked_database(rounds: int) -> Verdict:
             while time.monotonic() < deadline:
                 wait_until(load.goes_on(), "an accepted event", seconds=5)
         return judge(load.ledger, made.database_url)
+
+
+def frozen_database(rounds: int) -> Verdict:
+    """Let PostgreSQL hang for so many seconds while clients are checked: events go on being accepted, as if it worked.
+
+    Every half second a client comes that the runner has never seen, and somebody asks for the runner's health.
+    """
+    with running(PostgreSQL) as server, runner(database_url=server.url, auth="clients") as made:
+        with Load([made.url], token(), rate=RATE) as load:
+            wait_until(load.goes_on(), "an accepted event")
+            with server.frozen(), httpx.Client(base_url=made.url, timeout=PROMPT_SECONDS) as client:
+                deadline = time.monotonic() + rounds
+                while time.monotonic() < deadline:
+                    wait_until(load.goes_on(round(RATE / 2)), "events of half a second", seconds=PROMPT_SECONDS)
+                    headers = {"Authorization": f"Bearer {token(subject=str(uuid.uuid4()))}"}
+                    refused = client.post("/event", json={}, headers=headers)  # after its token was checked
+                    if (refused.status_code, client.get("/health").status_code) != (422, 200):
+                        raise AssertionError(f"a new client was answered {refused.status_code}: {refused.text}")
+        return judge(load.ledger, server.url)
 
 
 def full_disk(rounds: int) -> Verdict:

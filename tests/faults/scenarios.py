@@ -34,6 +34,7 @@ SCENARIOS: Final = (
     ),
     Scenario("clock a day ahead and a day back", runner.jumping_clock, 5, 1),
     Scenario("database locked, seconds", runner.locked_database, 30, 2),
+    Scenario("database hangs, seconds, and clients are checked", runner.frozen_database, 60, 12),
     Scenario("consumer thread killed", inside.killed_consumer, 100, 2),
     Scenario("bit flipped in the spool", inside.flipped_bits, 1000, 50),
     Scenario("kill -9 of a worker in mid-batch", brokers.killed_workers, 50, 1),

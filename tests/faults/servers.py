@@ -69,6 +69,23 @@ class Server(ABC):
                 self._process.wait()
             self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Leave the server and all its processes without a processor for the block: it takes connections, and hangs."""
+        assert self._process is not None
+        # Not the process group: each backend of PostgreSQL leads one of its own. The first that stops forks no more.
+        pid = self._process.pid
+        stopped = [pid]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+                os.kill(int(child), signal.SIGSTOP)
+                stopped.append(int(child))
+            yield
+        finally:
+            for process in reversed(stopped):
+                os.kill(process, signal.SIGCONT)
+
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
         """Run a program of the server's beside it."""
         return subprocess.run(

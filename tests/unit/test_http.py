@@ -29,6 +29,7 @@ STATUSES = {
     errors.QueueUnavailableError("x"): 503,
     errors.StoreUnavailableError("x"): 503,
     errors.SecretUnavailableError("x"): 503,
+    errors.TokenCheckUnavailableError("x"): 503,
     errors.MetricsUnavailableError("x"): 500,
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
