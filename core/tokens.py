@@ -118,7 +118,11 @@ class KeySource(Protocol):
     """Where a verifier looks up the key that a token names."""
 
     def find(self, kid: str | None) -> Key | None:
-        """The key of this name, or None."""
+        """The key of this name, or None.
+
+        Raises:
+            TokenCheckUnavailableError: the keys are not known; trying again later helps.
+        """
 
 
 @dataclass(frozen=True)

@@ -1,75 +1,75 @@
 """The keys of an outside identity provider, fetched from its JWK set (RFC 7517 section 5)."""
 
-import logging
-import threading
-from collections.abc import Callable
-from ssl import SSLContext
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from jwt import PyJWK, PyJWKClient, PyJWKClientError, PyJWTError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.errors import TokenCheckUnavailableError
 from core.keys import MIN_RSA_BITS, Key, require_cryptography
+from core.last_answer import Clock, LastAnswer
 
 FETCH_SECONDS: Final = 60.0
-"""At most one fetch in this time, whatever is asked for and whatever the provider answers."""
+"""From one fetch to the next, whatever tokens name and whatever the provider answers: so soon a new key counts, and one
+that is withdrawn no longer does."""
 
-REFRESH_SECONDS: Final = 300.0
-"""A key that the provider withdraws is forgotten after this time, as long as the provider answers."""
+KEYS_LIMIT_SECONDS: Final = 24 * 3600.0
+"""How long the keys count that were fetched last, while the provider gives no others."""
 
-_TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 5.0  # to connect, and for each piece of the answer
 _ALGORITHM_OF: Final = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 
-_log = logging.getLogger(__name__)
+Keys = Mapping[str, Key]
+"""By `kid`."""
+
+
+def provider_keys(url: str, clock: Clock) -> LastAnswer[Keys | None]:
+    """The keys of the JWK set at `url`, as they were fetched last; None before the first fetch that succeeds.
+
+    Raises:
+        InvalidSettingsError: the library that checks signatures by public keys is not installed.
+    """
+    require_cryptography("AUDIT_LOG_TRUSTED_JWKS_URL")
+    client = PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT_SECONDS)
+    return LastAnswer(
+        lambda: _fetched(client),
+        None,
+        name="keys of the identity provider",
+        every=FETCH_SECONDS,
+        limit=KEYS_LIMIT_SECONDS,
+        clock=clock,
+    )
 
 
 class TrustedKeys:
     """Looks keys up by `kid`. The algorithm follows from the key's type, never from a token."""
 
-    def __init__(self, url: str, clock: Callable[[], float], ssl_context: SSLContext | None = None) -> None:
-        """Prepare the client; the keys are fetched at first use.
-
-        Raises:
-            InvalidSettingsError: the library that checks signatures by public keys is not installed.
-        """
-        require_cryptography("AUDIT_LOG_TRUSTED_JWKS_URL")
-        self._client = PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT_SECONDS, ssl_context=ssl_context)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._keys: dict[str, Key] = {}
-        self._fetched = self._tried = float("-inf")
+    def __init__(self, keys: LastAnswer[Keys | None]) -> None:
+        self._keys = keys
 
     def find(self, kid: str | None) -> Key | None:
-        """The key of this name, or None."""
+        """See `KeySource.find`."""
         if kid is None:
             return None
-        # While one request fetches, those whose key is known go on with it: a slow provider must not hold up all.
-        if self._lock.acquire(blocking=kid not in self._keys):
-            try:
-                self._fetch_if_due(kid, self._clock())
-            finally:
-                self._lock.release()
-        return self._keys.get(kid)
+        keys = self._keys.latest()
+        if keys is None:
+            # Not a 401: the token may be good, and its bearer can do nothing but send it again.
+            raise TokenCheckUnavailableError(
+                "The keys of the identity provider could not be fetched yet: try again later."
+            )
+        return keys.get(kid)
 
-    def _fetch_if_due(self, kid: str, now: float) -> None:
-        due = kid not in self._keys or now - self._fetched >= REFRESH_SECONDS
-        if due and now - self._tried >= FETCH_SECONDS:
-            self._tried = now
-            self._fetch(now)
 
-    def _fetch(self, now: float) -> None:
-        try:
-            found = [_key(entry) for entry in _KeySet.model_validate(self._client.fetch_data()).keys]
-        except (PyJWKClientError, ValueError, OSError, RecursionError) as exc:
-            # The keys that are known go on counting: an outage there must not become one here.
-            _log.warning("the trusted issuer's keys cannot be fetched", extra={"reason": str(exc)})
-            return
-        keys = {key.kid: key for key in found if key is not None}
-        if not keys:
-            _log.warning("the trusted issuer has no key that can be used", extra={"keys": len(found)})
-            return
-        self._keys = keys
-        self._fetched = now
+def _fetched(client: PyJWKClient) -> Keys:
+    try:
+        found = [_key(entry) for entry in _KeySet.model_validate(client.fetch_data()).keys]
+    except (PyJWKClientError, ValueError, OSError, RecursionError) as exc:
+        raise TokenCheckUnavailableError("The keys of the identity provider cannot be fetched.") from exc
+    keys = {key.kid: key for key in found if key is not None}
+    if not keys:
+        raise TokenCheckUnavailableError(f"None of the {len(found)} keys of the identity provider can be used.")
+    return keys
 
 
 class _KeySet(BaseModel):

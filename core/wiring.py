@@ -152,10 +152,12 @@ class Services:
         settings = self.settings
         issuers = [TrustedIssuer(settings.jwt_issuer, settings.jwt_audience, self.keys)]
         if settings.trusted_issuer and settings.trusted_audience and settings.trusted_jwks_url:
-            from core.trusted_keys import TrustedKeys  # noqa: PLC0415 - an HTTP client that few need
+            from core.trusted_keys import TrustedKeys, provider_keys  # noqa: PLC0415 - an HTTP client that few need
 
-            keys = TrustedKeys(settings.trusted_jwks_url, self.clock)
-            issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, keys, foreign=True))
+            keys = provider_keys(settings.trusted_jwks_url, self.clock)
+            self._last_answers.append(keys)
+            trusted = TrustedKeys(keys)
+            issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, trusted, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
         from core.clients import disabled_clients  # noqa: PLC0415 - with its part

@@ -162,7 +162,6 @@ def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
     waits = (
         settings.queue_scheme != "memory"
         or settings.spool == "disk"
-        or settings.trusted_jwks_url is not None
         or (bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://")
     )
 
