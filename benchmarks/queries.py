@@ -23,6 +23,7 @@ from benchmarks.generate import BIG_CUSTOMER, CUSTOMERS, FIRST, SECONDS, TYPES, 
 from core.models import Event
 from core.queries import DataFilter, EventFilter, PageRequest, Position
 from core.settings import Settings
+from core.stores.engine import reading_engine
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.endpoint import lambda_handler
@@ -234,7 +235,7 @@ def main() -> None:
         urls = (arguments.database_url, arguments.single_url, arguments.small_url)
         engines = [stack.enter_context(databases.opened(url)) for url in urls]
         store, single, small = map(SqlEventStore, engines)
-        event.listen(engines[1], "before_cursor_execute", without_hint, retval=True)
+        event.listen(reading_engine(engines[1]), "before_cursor_execute", without_hint, retval=True)
         compare(store, single, arguments.rounds)
         list_all(store, arguments.rounds)
         inside(store, arguments.queries)

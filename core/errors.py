@@ -92,6 +92,10 @@ class StoreUnavailableError(AuditLogError):
     """The event store cannot be reached or is busy. Nothing was changed: try again after a while."""
 
 
+class ReadTimeoutError(StoreUnavailableError):
+    """A read was stopped at a time limit. Read less if the message says so, or try again after a while."""
+
+
 class SecretUnavailableError(AuditLogError):
     """A secret that a setting names cannot be read. Nothing was changed: try again after a while."""
 

@@ -195,6 +195,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.QueueUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TokenCheckUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ReadTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SecretUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Engine, delete, insert, select, update
 
 from core.models import Client, Event
-from core.stores.connection import connected
+from core.stores.connection import connected, reading
 from core.stores.dialects import dialect_of
 from core.stores.schema import clients
 
@@ -18,7 +18,7 @@ class SqlClientStore:
 
     def client(self, client_id: str) -> Client | None:
         """See `ClientReader.client`."""
-        with connected(self._engine) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(clients).where(clients.c.client_id == client_id)).mappings().first()
         return None if row is None else Client.model_validate(dict(row))
 

@@ -1,17 +1,24 @@
 """Connections, with the driver's errors in the words of the domain."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from core.errors import EventNotStorableError, StoreUnavailableError
-from core.stores.dialects import dialect_of
+from core.errors import EventNotStorableError, ReadTimeoutError, StoreUnavailableError
+from core.stores.dialects import TimeLimit, dialect_of
+from core.stores.engine import reading_engine
 
 _REFUSED = "The event store refuses the event for what it holds."
 _UNAVAILABLE = "The event store cannot be used at the moment ({}): try again later."
+_EXCEEDED: Final[Mapping[TimeLimit, str]] = {
+    "statement": "The event store stopped a read that took too long ({}): ask for a shorter range of time, or for one "
+    "customer_id or event_type, which have indexes, or try again later.",
+    "lock": "The event store is locked by another connection, and a read does not wait for long ({}): try again later.",
+}
 
 
 @contextmanager
@@ -44,6 +51,26 @@ def connected(engine: Engine) -> Iterator[Connection]:
     except (StatementError, OverflowError, UnicodeEncodeError) as exc:
         # A value that cannot be written as UTF-8 or in 64 bits; no database was asked.
         raise EventNotStorableError(_REFUSED) from exc
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for one read, which has to be over within the `ReadLimits` of the engine.
+
+    Raises:
+        ReadTimeoutError: it took longer.
+        StoreUnavailableError: as `connected`.
+    """
+    dialect = dialect_of(engine)
+    try:
+        with connected(reading_engine(engine)) as connection:
+            yield connection
+    except TimeoutError:
+        raise ReadTimeoutError(_EXCEEDED["statement"].format("several statements")) from None
+    except StoreUnavailableError as exc:
+        if exc.__cause__ is None or (limit := dialect.exceeded(exc.__cause__)) is None:
+            raise
+        raise ReadTimeoutError(_EXCEEDED[limit].format(_code(exc.__cause__))) from exc.__cause__
 
 
 def _code(error: BaseException) -> str:

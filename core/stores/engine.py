@@ -1,41 +1,70 @@
 """Database engines, each set up so that a commit that returned is on disk and a dead server holds up no one."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.errors import InvalidSettingsError
-from core.stores.dialects import StoreDialect, dialect_named
+from core.stores.dialects import ReadLimits, StoreDialect, dialect_named
 from core.stores.json_text import to_json
 
 _EXAMPLES: Final = "sqlite:////var/lib/audit-log/audit-log.db or postgresql://user@host/audit_log"
 # As many connections as threads of one process ask at once; a connection is not older than a network's patience.
 _POOL: Final = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "pool_timeout": 10, "pool_recycle": 1800}
+# More connections than one process has threads that read, so that they seldom wait for one. The last used goes first,
+# since it has pages in its cache.
+_READERS: Final = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 2, "pool_use_lifo": True}
+_READING: Final = "reading"
+_END: Final = "end of the read"
+_LIMITS: Final = ReadLimits()
 
 
-def open_engine(url: str, password: Callable[[], str] | None = None) -> Engine:
+def open_engine(url: str, password: Callable[[], str] | None = None, limits: ReadLimits = _LIMITS) -> Engine:
     """An engine for the database at `url` (SQLAlchemy's form); connects at first use.
 
     `sqlite://`, `postgresql://` (also `postgres://`), `mysql://` and `mariadb://` are known; the query of the URL goes
     to the driver, and so takes certificates: see the modules in `core.stores.dialects`. `password`, where it is given,
     makes the password of each connection, in the place of the one in the URL.
 
+    The engine has a second one for reads, with connections under `limits`: see `reading_engine`.
+
     Raises:
         InvalidSettingsError: not a database URL, one of a database that is not known, or its driver is not installed.
     """
     dialect, given = _read(url)
+    pool = dict(_POOL) if dialect.EXTRA else {}
+    reading = _created(dialect, given, password, pool | _READERS)
+    _limit(reading, limits)
+    dialect.limit_reads(reading, limits)
+    engine = _created(dialect, given, password, {**pool, "execution_options": {_READING: reading}})
+    event.listen(engine, "engine_disposed", lambda _engine: reading.dispose())
+    return engine
+
+
+def reading_engine(engine: Engine) -> Engine:
+    """The engine for reads of one of `open_engine`, closed together with it.
+
+    A separate pool: reads that hang use up no connection of the consumer, and the limits of reads do not apply to it.
+    """
+    reading: Engine = engine.get_execution_options()[_READING]
+    return reading
+
+
+def _created(dialect: StoreDialect, url: URL, password: Callable[[], str] | None, options: Mapping[str, Any]) -> Engine:
     try:
         # hide_parameters: an error goes to the log, and what an event holds must not go with it.
         engine = create_engine(
-            given,
+            url,
             json_serializer=to_json,
             json_deserializer=orjson.loads,
             hide_parameters=True,
-            **(_POOL | dict(dialect.options(given)) if dialect.EXTRA else {}),
+            **{**options, **dialect.options(url)},
         )
     except ImportError:
         raise InvalidSettingsError(
@@ -46,6 +75,20 @@ def open_engine(url: str, password: Callable[[], str] | None = None) -> Engine:
         event.listen(engine, "do_connect", lambda _d, _r, _a, parameters: parameters.update(password=password()))
     event.listen(engine, "connect", lambda connection, _record: dialect.set_up(connection))
     return engine
+
+
+def _limit(engine: Engine, limits: ReadLimits) -> None:
+    """Begin no statement of a read that has had its time: servers know the limit of a statement, not of several."""
+
+    def begin(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        record.info[_END] = monotonic() + limits.statement
+
+    def go_on(connection: Connection, *_: object) -> None:
+        if monotonic() > connection.info[_END]:
+            raise TimeoutError
+
+    event.listen(engine, "checkout", begin)
+    event.listen(engine, "before_cursor_execute", go_on)
 
 
 def _read(url: str) -> tuple[StoreDialect, URL]:

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Engine, column, select, table
 
 from core.errors import StoreUnavailableError
-from core.stores.connection import connected
+from core.stores.connection import reading
 
 NEWEST: Final = "0004"
 """The last of the migrations. Told here once more so that a process that only looks need not load Alembic."""
@@ -19,7 +19,7 @@ def check_revision(engine: Engine) -> dict[str, object]:
     Raises:
         StoreUnavailableError: it is at another, or cannot be reached.
     """
-    with connected(engine) as connection:
+    with reading(engine) as connection:
         revision = connection.execute(select(_ALEMBICS)).scalar()
     if revision != NEWEST:
         raise StoreUnavailableError(

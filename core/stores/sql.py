@@ -28,7 +28,7 @@ from core.ports import Outcome
 from core.queries import EventFilter, Matches, PageRequest
 from core.stores import tallies
 from core.stores.conditions import on_columns, on_data
-from core.stores.connection import connected
+from core.stores.connection import connected, reading
 from core.stores.dialects import Access, IdTakenError, dialect_of
 from core.stores.schema import events
 from core.strict_json import MAX_INTEGER
@@ -50,7 +50,7 @@ class SqlEventStore:
 
     def check(self) -> dict[str, object]:
         """Implements `Check`: the database answers and has the events table."""
-        with connected(self._engine) as connection:
+        with reading(self._engine) as connection:
             connection.execute(select(events.c.event_id).limit(1)).all()
         return {"database": self._engine.dialect.name}
 
@@ -80,7 +80,7 @@ class SqlEventStore:
 
     def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         """See `EventReader.find`."""
-        with connected(self._engine) as connection:
+        with reading(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
             query = self._rows_query(event_filter, page, access)
             rows = connection.execute(query).mappings().all()
@@ -101,7 +101,7 @@ class SqlEventStore:
 
     def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
         """See `EventReader.read`."""
-        with connected(self._engine) as connection:
+        with reading(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
             rows = connection.execute(self._rows_query(event_filter, page, access)).mappings()
             return [Event.model_construct(**row) for row in islice(rows, page.limit)]
@@ -112,7 +112,7 @@ class SqlEventStore:
             _EVENT_ID.validate_python(event_id)
         except ValidationError:
             return None  # PostgreSQL would fail to compare it
-        with connected(self._engine) as connection:
+        with reading(self._engine) as connection:
             return self._by_ids(connection, [event_id]).get(event_id)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Subquery, case
 
 from core.queries import EventFilter
 from core.stores.conditions import on_columns, on_data
-from core.stores.connection import connected
+from core.stores.connection import reading
 from core.stores.dialects import dialect_of
 from core.stores.schema import events
 from core.summaries import Bucket, CustomerCount, Frequencies, Summary, TypeCount, bucket_seconds, bucket_starts
@@ -33,7 +33,7 @@ class SqlEventSummaries:
     def summarize(self, event_filter: EventFilter) -> Summary:
         """See `EventSummaries.summarize`."""
         strands = _strands(event_filter)
-        with connected(self._engine) as connection:
+        with reading(self._engine) as connection:
             span = _span(connection, event_filter, strands)
             if span is None:
                 return _nothing(event_filter)

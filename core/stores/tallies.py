@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from core.stores.connection import connected
+from core.stores.connection import connected, reading
 from core.stores.schema import tallies
 
 Tally = Literal["accepted", "stored", "repeated", "numbered"]
@@ -75,6 +75,6 @@ class SqlTallies:
         window = select(tallies.c.outcome, func.sum(tallies.c.count)).where(
             tallies.c.minute >= start, tallies.c.minute < end
         )
-        with connected(self._engine) as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(window.group_by(tallies.c.outcome)).all()
         return Counter({outcome: int(total) for outcome, total in rows})

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from core.queries import DataFilter, EventFilter, PageRequest, Position
+from core.stores.engine import reading_engine
 from core.stores.sql import SqlEventStore
 from tests import builders, databases
 
@@ -61,9 +62,9 @@ def first_query(engine: Engine, call: Callable[[], object]) -> tuple[str, Any]:
         if "FROM events" in statement:
             statements.append((statement, parameters))
 
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(reading_engine(engine), "before_cursor_execute", note)
     call()
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(reading_engine(engine), "before_cursor_execute", note)
     return statements[0]
 
 
@@ -115,9 +116,9 @@ def test_postgresql_reads_a_page_of_several_off_an_index_for_each(
         if "LATERAL" in statement and not statement.startswith("EXPLAIN"):
             plans.append("\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()))
 
-    event.listen(full_postgresql, "before_cursor_execute", explain)
+    event.listen(reading_engine(full_postgresql), "before_cursor_execute", explain)
     SqlEventStore(full_postgresql).find(EventFilter(**conditions), PageRequest(limit=10, order=order, after=after))
-    event.remove(full_postgresql, "before_cursor_execute", explain)
+    event.remove(reading_engine(full_postgresql), "before_cursor_execute", explain)
     with full_postgresql.connect() as connection:
         child = connection.exec_driver_sql(
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", (index,)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 
 from core.queries import DataFilter, EventFilter, PageRequest, Position
 from core.settings import Settings
-from core.stores.engine import open_engine
+from core.stores.engine import open_engine, reading_engine
 from core.stores.migrate import migrate
 from core.stores.sql import SqlEventStore
 from tests.builders import event as built
@@ -32,9 +32,9 @@ def plans(engine: Engine, event_filter: EventFilter, page: PageRequest) -> list[
     def note(_connection: object, _cursor: object, statement: str, parameters: Sequence[Any], *_: object) -> None:
         statements.append((statement, parameters))
 
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(reading_engine(engine), "before_cursor_execute", note)
     SqlEventStore(engine).find(event_filter, page)
-    event.remove(engine, "before_cursor_execute", note)
+    event.remove(reading_engine(engine), "before_cursor_execute", note)
     with engine.connect() as connection:
         return [
             "; ".join(

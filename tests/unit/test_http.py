@@ -28,6 +28,7 @@ STATUSES = {
     errors.QueueFullError("x"): 503,
     errors.QueueUnavailableError("x"): 503,
     errors.StoreUnavailableError("x"): 503,
+    errors.ReadTimeoutError("x"): 503,
     errors.SecretUnavailableError("x"): 503,
     errors.TokenCheckUnavailableError("x"): 503,
     errors.MetricsUnavailableError("x"): 500,

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Select, true
 
@@ -33,6 +33,21 @@ class Access:
     """The customers and types of the filter, each with each, as a table with these columns: one index scan for each."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """How long a read may take, in seconds. Writers, migrations and maintenance have no part in these limits."""
+
+    statement: float = 10.0
+    """For a statement, at the server; a read that has taken as long begins no further statement."""
+    lock: float = 3.0
+    """Waiting for a lock that another connection holds."""
+    silence: float = 12.0
+    """Waiting for a server that may be stopped or cut off: longer than it takes to stop a statement and say so."""
+
+
+TimeLimit = Literal["statement", "lock"]
+
+
 class StoreDialect(Protocol):
     """How one kind of database is set up, asked and understood."""
 
@@ -46,6 +61,12 @@ class StoreDialect(Protocol):
 
     def set_up(self, connection: Any) -> None:
         """Prepare a driver's connection that was just opened."""
+
+    def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
+        """Apply the limits to all connections of an engine that nothing else than reads will use."""
+
+    def exceeded(self, error: BaseException) -> TimeLimit | None:
+        """The time limit that the driver's error says was exceeded."""
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
         """Insert all of `rows`, whose ids differ, in this order, or raise IdTakenError."""

@@ -13,10 +13,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Engine,
     LargeBinary,
     String,
     and_,
     cast,
+    event,
     func,
     insert,
     literal,
@@ -27,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 from core.errors import StoreUnavailableError
 from core.models import Event
 from core.queries import DataFilter, JsonScalar, Position
-from core.stores.dialects import IdTakenError, StoreDialect, common
+from core.stores.dialects import IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_json
 from core.stores.schema import events
 from core.strict_json import MAX_INTEGER, MIN_INTEGER
@@ -37,11 +39,13 @@ _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",  # a value that does not fit is an error
     "SET SESSION innodb_lock_wait_timeout = 10",
 )
-_LOCK_SECONDS: Final = 25  # less than the read timeout
+_STATEMENT_SECONDS: Final = 25
+_LOCK_SECONDS: Final = 25  # both less than the read timeout
 _LOCK: Final = "CONCAT('audit-log migrate ', MD5(DATABASE()))"  # its name is the server's, not the database's
 
 _DUPLICATE_ENTRY: Final = 1062
 _PACKET_TOO_LARGE: Final = 1153
+_EXCEEDED: Final[Mapping[object, TimeLimit]] = {1205: "lock", 1969: "statement", 3024: "statement"}  # MySQL's is 3024
 _NUMBERS: Final = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
 
 
@@ -60,8 +64,23 @@ class _MySQL:
             for statement in _SESSION:
                 cursor.execute(statement)
             # A query that takes too long ends at the server as well, before the read timeout here.
-            maria = "MariaDB" in connection.get_server_info()
-            cursor.execute(f"SET SESSION {'max_statement_time = 25' if maria else 'max_execution_time = 25000'}")
+            cursor.execute(_statement_limit(connection, _STATEMENT_SECONDS))
+
+    def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
+        def be_brief(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+            parameters["read_timeout"] = min(float(parameters["read_timeout"]), limits.silence)
+
+        def set_up(connection: Any, _record: object) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(_statement_limit(connection, limits.statement))
+                for name in ("lock_wait_timeout", "innodb_lock_wait_timeout"):
+                    cursor.execute(f"SET SESSION {name} = LEAST(@@{name}, {max(1, round(limits.lock))})")
+
+        event.listen(engine, "do_connect", be_brief)
+        event.listen(engine, "connect", set_up)
+
+    def exceeded(self, error: BaseException) -> TimeLimit | None:
+        return _EXCEEDED.get(_number(error))
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
         try:
@@ -108,6 +127,13 @@ class _MySQL:
 
 
 DIALECT: Final[StoreDialect] = _MySQL()
+
+
+def _statement_limit(connection: Any, seconds: float) -> str:
+    """The statement that limits those after it, at the server; MySQL limits only those that read."""
+    if "MariaDB" in connection.get_server_info():
+        return f"SET SESSION max_statement_time = {seconds}"
+    return f"SET SESSION max_execution_time = {seconds * 1000:.0f}"
 
 
 def _number(error: BaseException | None) -> object:

@@ -15,11 +15,13 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Engine,
     FromClause,
     MetaData,
     Select,
     Table,
     cast,
+    event,
     func,
     literal,
     select,
@@ -29,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, UUID
 
 from core.models import Event
 from core.queries import DataFilter, EventFilter
-from core.stores.dialects import Access, IdTakenError, StoreDialect, common
+from core.stores.dialects import Access, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
 
@@ -60,12 +62,19 @@ FROM (VALUES ('synchronous_commit', 'on', '{off,local}'), ('statement_timeout', 
      ) AS wanted (name, value, instead_of)
 WHERE current_setting(name) = ANY (instead_of::text[])
 """
+# In milliseconds; a shorter limit of the server, the role or the URL stays.
+_READS: Final = """
+SELECT set_config(name, milliseconds::text, false)
+FROM (VALUES ('statement_timeout', %s), ('lock_timeout', %s)) AS wanted (name, milliseconds)
+WHERE (SELECT setting::bigint FROM pg_settings WHERE pg_settings.name = wanted.name) NOT BETWEEN 1 AND milliseconds
+"""
 # What cannot do without a sort then seems so dear that compiling it would pay.
 _NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
 _EVENTS: Final = f"COPY events ({', '.join(column.name for column in events.c)}) FROM STDIN"
 
 _UNIQUE_VIOLATION: Final = "23505"
+_EXCEEDED: Final[Mapping[str | None, TimeLimit]] = {"57014": "statement", "55P03": "lock"}
 _CHECK_VIOLATION: Final = "23514"  # the schema has no checks: this is a partition that is missing
 
 
@@ -80,6 +89,22 @@ class _PostgreSQL:
     def set_up(self, connection: Any) -> None:
         connection.execute(_SESSION)
         connection.commit()
+
+    def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
+        def connect(_dialect: object, _record: object, arguments: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
+            from core.stores.dialects.psycopg_silence import connect as connect_briefly  # noqa: PLC0415 - the driver
+
+            return connect_briefly(limits.silence, *arguments, **parameters)
+
+        def set_up(connection: Any, _record: object) -> None:
+            connection.execute(_READS, (round(limits.statement * 1000), round(limits.lock * 1000)))
+            connection.commit()
+
+        event.listen(engine, "do_connect", connect)
+        event.listen(engine, "connect", set_up)
+
+    def exceeded(self, error: BaseException) -> TimeLimit | None:
+        return _EXCEEDED.get(_state(error))
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
         if not connection.in_transaction():

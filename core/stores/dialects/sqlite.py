@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import URL, ColumnElement, Connection, Integer, and_, func, literal_column, or_, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Integer, and_, event, func, literal_column, or_, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from core.errors import EventNotStorableError
 from core.models import Event
 from core.queries import DataFilter, EventFilter, JsonScalar
-from core.stores.dialects import Access, IdTakenError, StoreDialect, common
+from core.stores.dialects import Access, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
 from core.stores.terms import expression, unsure, words
@@ -29,6 +29,12 @@ _PRAGMAS: Final = (
     "PRAGMA cache_size=-65536",  # KiB, of the pages of all indexes that a batch touches; the default is 2,000
     "PRAGMA wal_autocheckpoint=8000",  # pages, so 32 MB: what several batches touch goes to the file once
 )
+# Steps of SQLite's virtual machine between two looks at the clock, which take the interpreter's lock: about 10 ms.
+_STEPS: Final = 100_000
+_EXCEEDED: Final[Mapping[int | None, TimeLimit]] = {
+    sqlite3.SQLITE_INTERRUPT: "statement",
+    sqlite3.SQLITE_BUSY: "lock",
+}
 _COLUMNS: Final = [f"json_extract(value, '$[{place}]')" for place in range(len(events.c))]
 _INSERT: Final = f"INSERT INTO events ({', '.join(events.c.keys())}) SELECT {', '.join(_COLUMNS)} FROM json_each(?)"  # noqa: S608 - names
 _INSERT_TERMS: Final = (
@@ -70,6 +76,20 @@ class _SQLite:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         write_ahead(connection)
+
+    def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
+        def set_up(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute(f"PRAGMA busy_timeout={limits.lock * 1000:.0f}")
+
+        def begin(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
+            end = time.monotonic() + limits.statement
+            connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+
+        event.listen(engine, "connect", set_up)
+        event.listen(engine, "checkout", begin)
+
+    def exceeded(self, error: BaseException) -> TimeLimit | None:
+        return _EXCEEDED.get(getattr(error, "sqlite_errorcode", None))
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
         if not all(_is_exact(row) for row in rows):
