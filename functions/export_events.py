@@ -19,6 +19,9 @@ from functions.query_string import Parameter, QueryString, integer
 MAX_PART_BYTES: Final = 2_000_000
 """Of a part with more than one event. Lambda answers at most 6 MB, and its JSON makes up to three bytes of one."""
 
+PART_SECONDS: Final = 2.0
+"""How long a part may be added to, so that exports of a slow database take turns with each other and with queries."""
+
 _PAGE: Final = 100
 _MAX_MILLISECONDS: Final = MAX_TIMESTAMP * 1000 + 999
 
@@ -80,8 +83,12 @@ handler = lambda_handler(export_events)
 def _fill(
     lines: list[bytes], line_of: LineWriter, wanted: EventFilter, start: Position | None, services: Services
 ) -> Position | None:
-    """Add events to `lines` until the part is full or there are no more; the place to go on from, if it is full."""
+    """Add events to `lines` until the part is full, its time is over or there are no more.
+
+    Returns the place to go on from; None if there are no more.
+    """
     room = MAX_PART_BYTES - sum(map(len, lines))
+    end = services.clock() + PART_SECONDS
     after = start
     while True:
         events = services.reader.read(wanted, PageRequest(limit=_PAGE, order="asc", after=after))
@@ -94,6 +101,8 @@ def _fill(
             after = _place(event, after)
         if len(events) < _PAGE:
             return None
+        if services.clock() > end:
+            return after
 
 
 def _place(event: Event, before: Position | None) -> Position:

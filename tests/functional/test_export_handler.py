@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl
 import pytest
 
 from core.models import Event
+from core.queries import EventFilter, PageRequest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.tokens import WRITE
 from core.wiring import Services
-from functions.export_events import MAX_PART_BYTES, export_events
+from functions.export_events import MAX_PART_BYTES, PART_SECONDS, export_events
 from functions.query_events import query_events
 from tests.builders import event
 from tests.fakes import Answer, FakeClock, FakeGateway, FakeStore
@@ -204,6 +205,20 @@ def test_what_is_wrong_is_told(gateway: FakeGateway, name: str, value: str, mess
     answer = ask(gateway, (name, value))
     assert answer.status == 422
     assert message in answer.errors[name]
+
+
+def test_a_slow_store_makes_shorter_parts_and_the_same_file(settings: Settings, clock: FakeClock) -> None:
+    class SlowStore(FakeStore):
+        def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+            clock.now += PART_SECONDS * 0.75
+            return super().read(event_filter, page)
+
+    store = SlowStore()
+    store.add([event(number) for number in range(650)])
+    gateway = FakeGateway(Services(settings, reader=store, clock=clock))
+    answers = list(parts(gateway))
+    assert [len(numbers(answer)) for answer in answers] == [200, 200, 200, 50]
+    assert numbers(*answers) == list(range(650))
 
 
 def test_a_store_that_is_down_is_answered_with_when_to_try_again(settings: Settings, store: FakeStore) -> None:
