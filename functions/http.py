@@ -47,6 +47,10 @@ class RequestTimeoutError(errors.AuditLogError):
     """The request did not arrive in time. Send it again, over a connection that is fast enough."""
 
 
+class ServerBusyError(errors.AuditLogError):
+    """Too many requests of this kind are at work here already. Nothing was done: send it again after a while."""
+
+
 class RouteNotFoundError(errors.AuditLogError):
     """There is no such path. See /docs."""
 
@@ -196,6 +200,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TokenCheckUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ReadTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
+    ServerBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SecretUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -242,6 +247,7 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
             | errors.QueueUnavailableError()
             | errors.StoreUnavailableError()
             | errors.TokenCheckUnavailableError()
+            | ServerBusyError()
             | errors.SecretUnavailableError()
         ):
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

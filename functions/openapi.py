@@ -17,7 +17,7 @@ from functions.export_events import export_events
 from functions.http import PROBLEM, Problem
 from functions.media_types import JSON, NDJSON
 from functions.query_string import EVENT_DATA
-from functions.routes import ROUTES, Route
+from functions.routes import ROUTES, Place, Route
 
 JsonObject = dict[str, Any]
 References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
@@ -130,11 +130,12 @@ def _body_schema(media_type: str, model: type[BaseModel], references: References
 
 def _statuses(route: Route) -> list[int]:
     gate = (400, 401, 403, 429) if route.scope else ()
-    return sorted({*route.answers, *route.problems, *gate, 500})
+    busy = () if route.place is Place.LOOP else (503,)
+    return sorted({*route.answers, *route.problems, *gate, *busy, 500})
 
 
 def _response(route: Route, status: int, references: References) -> JsonObject:
-    answer = route.answers.get(status, Problem)
+    answer = route.answers.get(status)
     headers = {
         "X-Request-Id": {"description": "The id of this request.", "schema": _STRING},
         **_HEADERS.get(status, {}),
@@ -143,9 +144,12 @@ def _response(route: Route, status: int, references: References) -> JsonObject:
         headers["Location"] = {"description": "Where the event will be.", "schema": _STRING}
     if route.operation is export_events and status == HTTPStatus.OK:
         headers["Link"] = _NEXT
+    content: JsonObject = {}
     if isinstance(answer, str):
-        content: JsonObject = {media_type: {} for media_type in answer.split(", ")}
-    else:
-        content = {PROBLEM if answer is Problem else JSON: {"schema": references[answer, "serialization"]}}
+        content |= {media_type: {} for media_type in answer.split(", ")}
+    elif answer is not None:
+        content[JSON] = {"schema": references[answer, "serialization"]}
+    if answer is None or status == HTTPStatus.SERVICE_UNAVAILABLE:  # a full place answers so for every route
+        content[PROBLEM] = {"schema": references[Problem, "serialization"]}
     described = {name: {"required": True, **header} for name, header in headers.items()}
     return {"description": HTTPStatus(status).phrase, "headers": described, "content": content}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -30,15 +31,38 @@ from functions.event_lines import MEDIA_TYPES
 from functions.media_types import JSON, NDJSON
 from functions.query_string import Parameter
 
-BODY_PROBLEMS: Final = (400, 413, 415, 422, 503)
+BODY_PROBLEMS: Final = (400, 413, 415, 422)
+
+
+class Place(Enum):
+    """Where a server answers a request: each place has threads that no other uses, so that none waits for another."""
+
+    LOOP = "loop"
+    """The event loop: it takes microseconds and waits for nothing."""
+    ACCEPT = "accept"
+    """Takes one event: on the event loop as well, unless that waits for a disk or another host."""
+    ACCEPT_BATCH = "accept-batch"
+    """Takes a body of megabytes."""
+    TOKEN = "token"  # noqa: S105 - the name of a place
+    """Gives out a token, for which a client may have to be looked up in the store."""
+    READ = "read"
+    """Reads events, for up to several seconds."""
+    CHECK = "check"
+    """Asks each part whether it works."""
+    PAGE = "page"
+    """Answers from files and memory."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """One method on one path. `answers` are the successes and plain failures; `problems` come as problem+json."""
+    """One method on one path. `answers` are the successes and plain failures; `problems` come as problem+json.
+
+    Those that any route has, or any with a token, are not among them: a refused token, a full place, an error of ours.
+    """
 
     method: Literal["GET", "POST"]
     path: str
+    place: Place
     operation: Operation
     summary: str
     answers: Mapping[int, type[BaseModel] | str]
@@ -56,55 +80,55 @@ class Route:
 
 ROUTES: Final = (
     Route(
-        "GET", "/access-token", token.issue_token, "Get a token",
-        {200: token.Token}, (400, 401, 422, 429, 503), parameters=(token.VALID_MINUTES,), credentials="client",
+        "GET", "/access-token", Place.TOKEN, token.issue_token, "Get a token",
+        {200: token.Token}, (400, 401, 422, 429), parameters=(token.VALID_MINUTES,), credentials="client",
     ),
     Route(
-        "POST", "/oauth2/token", oauth_token.oauth_token, "Get a token by OAuth 2.0 client credentials",
-        {200: token.Token, 400: oauth_token.OAuthError, 401: oauth_token.OAuthError}, (413, 415, 429, 503),
+        "POST", "/oauth2/token", Place.TOKEN, oauth_token.oauth_token, "Get a token by OAuth 2.0 client credentials",
+        {200: token.Token, 400: oauth_token.OAuthError, 401: oauth_token.OAuthError}, (413, 415, 429),
         credentials="client", bodies={oauth_token.FORM: oauth_token.TokenRequest},
     ),
-    Route("GET", "/.well-known/jwks.json", jwks.jwks, "Public keys of the tokens", {200: jwks.JwkSet}),
+    Route("GET", "/.well-known/jwks.json", Place.PAGE, jwks.jwks, "Public keys of the tokens", {200: jwks.JwkSet}),
     Route(
-        "POST", "/event", create_event.create_event, "Accept one event",
+        "POST", "/event", Place.ACCEPT, create_event.create_event, "Accept one event",
         {202: create_event.Queued}, BODY_PROBLEMS, scope=WRITE, bodies={JSON: NewEvent},
     ),
     Route(
-        "POST", "/events", create_events.create_events, "Accept up to 1,000 events",
+        "POST", "/events", Place.ACCEPT_BATCH, create_events.create_events, "Accept up to 1,000 events",
         {202: create_events.BatchResult}, BODY_PROBLEMS, scope=WRITE,
         bodies={JSON: create_events.NewEvents, NDJSON: NewEvent},
     ),
     Route(
-        "GET", "/event", query_events.query_events, "Find events",
-        {200: Page}, (422, 503), scope=READ, parameters=query_events.PARAMETERS,
+        "GET", "/event", Place.READ, query_events.query_events, "Find events",
+        {200: Page}, (422,), scope=READ, parameters=query_events.PARAMETERS,
     ),
     Route(
-        "GET", "/event/summary", event_summary.summarize_events, "Count events over time and by what they are",
-        {200: Summary}, (422, 503), scope=READ, parameters=FILTERS,
+        "GET", "/event/summary", Place.READ, event_summary.summarize_events,
+        "Count events over time and by what they are", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
     ),
     Route(
-        "GET", "/event/export", export_events.export_events, "Export events",
-        {200: ", ".join(MEDIA_TYPES.values())}, (422, 503), scope=READ, parameters=export_events.PARAMETERS,
+        "GET", "/event/export", Place.READ, export_events.export_events, "Export events",
+        {200: ", ".join(MEDIA_TYPES.values())}, (422,), scope=READ, parameters=export_events.PARAMETERS,
     ),
     Route(
-        "GET", "/event/{event_id}", get_event.get_event, "Look up one event",
-        {200: Event}, (404, 422, 503), scope=READ,
+        "GET", "/event/{event_id}", Place.READ, get_event.get_event, "Look up one event",
+        {200: Event}, (404, 422), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
     ),
-    Route("GET", "/health", health.health, "Is the process up", {200: health.Health}),
+    Route("GET", "/health", Place.LOOP, health.health, "Is the process up", {200: health.Health}),
     Route(
-        "GET", "/ready", health.ready, "Can the service do its work",
+        "GET", "/ready", Place.CHECK, health.ready, "Can the service do its work",
         {200: health.Readiness, 503: health.Readiness},
     ),
-    Route("GET", "/openapi.json", docs.openapi, "This description", {200: JSON}),
-    Route("GET", "/docs", docs.docs, "This description, to read and try out", {200: "text/html"}),
+    Route("GET", "/openapi.json", Place.PAGE, docs.openapi, "This description", {200: JSON}),
+    Route("GET", "/docs", Place.PAGE, docs.docs, "This description, to read and try out", {200: "text/html"}),
     Route(
-        "GET", "/docs/{file}", docs.docs_file, "A file of that page", {200: "*/*"}, (404,),
+        "GET", "/docs/{file}", Place.PAGE, docs.docs_file, "A file of that page", {200: "*/*"}, (404,),
         path_parameters={"file": {"type": "string", "enum": list(docs.TYPES)}},
     ),
-    Route("GET", "/", viewer.viewer, "The log viewer", {200: "text/html"}),
+    Route("GET", "/", Place.PAGE, viewer.viewer, "The log viewer", {200: "text/html"}),
     Route(
-        "GET", "/viewer/{file}", viewer.viewer_file, "A file of that page", {200: "*/*"}, (404,),
+        "GET", "/viewer/{file}", Place.PAGE, viewer.viewer_file, "A file of that page", {200: "*/*"}, (404,),
         path_parameters={"file": {"type": "string", "enum": list(viewer.TYPES)}},
     ),
 )  # fmt: skip

@@ -15,12 +15,15 @@ from functions.cors import cors_headers, preflight
 from functions.endpoint import Handler, Operation, lambda_handler
 from functions.http import MethodNotAllowedError, ProxyResponse, RouteNotFoundError, problem
 from functions.request_log import Line, RequestLog
-from functions.routes import ROUTES, Route
+from functions.routes import ROUTES, Place, Route
 from local_runner import gateway
 from local_runner.gateway import Environ
 from local_runner.lambda_context import LambdaContext
 from local_runner.metrics.requests import Observation, RequestMetrics
 from local_runner.tracing import NoTracing, Tracing
+
+REFUSAL: Final = "audit_log.refusal"
+"""Where an environ has the error that its request is answered with, in the place of what its route would do."""
 
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
 
@@ -44,6 +47,8 @@ class Application:
         self._handlers: dict[tuple[str, str], Handler] = {
             (route.method, route.path): self._handler(route.operation) for route in routes
         }
+        # A parameter comes last, and stands for all behind a slash.
+        self._places = {(route.method, route.path.partition("{")[0]): route.place for route in routes}
         rules = [Rule(_pattern(path), methods=[method], endpoint=(method, path)) for method, path in self._handlers]
         if services.settings.cors_origins:
             for path in {route.path for route in routes}:
@@ -66,10 +71,20 @@ class Application:
         start_response(status, headers)
         return [body]
 
+    def place(self, environ: Environ) -> Place:
+        """Where this is to be called for a request; a look-up, for which the event loop has the time."""
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO") or "/"
+        if method == "HEAD":
+            method = "GET"
+        found = self._places.get((method, path)) or self._places.get((method, path[: path.rfind("/") + 1]))
+        return found or Place.PAGE  # where it is refused
+
     def _answer(self, environ: Environ, request_id: str, observation: Observation) -> ProxyResponse:
         body = gateway.read_body(environ)  # first: a request that is refused half-read may have no path yet
         handler, resource, path_parameters = self._route(environ)
         observation.route = resource
+        if REFUSAL in environ:
+            raise environ[REFUSAL]
         event = gateway.to_event(
             environ,
             body=body,

@@ -1,35 +1,69 @@
 """The front of the server: what it hands a complete request to, and where that is worked on."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from time import monotonic
+from typing import Any, Final, NamedTuple
 
-from local_runner.app import Application
+from functions.http import ServerBusyError
+from functions.routes import Place
+from local_runner.app import REFUSAL, Application
+from local_runner.bounded_threads import BoundedThreads
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 """Status, headers, body."""
 
-_THREADS: Final = 4
-# Of those that accept events where that waits: so many can have their answer by one sync of the spool. More would help
-# a slower disk; on a fast one they cost more, by taking turns at the interpreter's lock.
-_ACCEPTING_THREADS: Final = 32
-# Where accepting one event does not wait, it takes less time than handing it to a thread and back. All else may wait
-# for the store, or has a body of megabytes to read.
-_ACCEPTING: Final = ("POST", "/event")
+
+class Bounds(NamedTuple):
+    """How many threads a place has, how many requests may wait for one, and for how many seconds before it is too late.
+
+    What waits in front of threads that all hang is refused as soon as one of them is free again.
+    """
+
+    threads: int
+    waiting: int
+    seconds: float
+
+
+BOUNDS: Final = {
+    # So many can have their answer by one sync of the spool. More would help a slower disk; on a fast one they cost
+    # more, by taking turns at the interpreter's lock.
+    Place.ACCEPT: Bounds(32, 2048, 5.0),
+    Place.ACCEPT_BATCH: Bounds(4, 256, 5.0),
+    Place.TOKEN: Bounds(4, 256, 10.0),
+    Place.READ: Bounds(4, 256, 10.0),
+    Place.CHECK: Bounds(4, 32, 10.0),
+    Place.PAGE: Bounds(4, 256, 10.0),
+}
+"""Of the places that are not the event loop."""
+
+_BEGIN_UNTIL: Final = "audit_log.begin_until"
+_BUSY: Final = "Too many requests of this kind wait, so that this one was not begun: send it again later."
 
 
 class Front:
     """Calls the WSGI application, on the event loop or in a thread. uvicorn sees an application that starts and stops.
 
     `on_stop` is called once the last request is answered. `waits` says that accepting an event asks another host or
-    waits for a disk, for which the event loop has no time.
+    waits for a disk, for which the event loop has no time; where it does not wait, it takes less time than handing it
+    to a thread and back.
     """
 
-    def __init__(self, application: Application, *, on_stop: Callable[[], None], waits: bool = False) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        on_stop: Callable[[], None],
+        waits: bool = False,
+        bounds: Mapping[Place, Bounds] = BOUNDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._application = application
-        self._accepting = ThreadPoolExecutor(_ACCEPTING_THREADS, thread_name_prefix="accepting") if waits else None
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="handler")
+        self._bounds = {place: bounds[place] for place in bounds if waits or place is not Place.ACCEPT}
+        self._threads = {
+            place: BoundedThreads(bound.threads, bound.waiting, place.value) for place, bound in self._bounds.items()
+        }
         self._on_stop = on_stop
+        self._clock = clock
 
     async def __call__(
         self,
@@ -42,20 +76,26 @@ class Front:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._threads.shutdown()
-        if self._accepting:
-            self._accepting.shutdown()
+        for threads in self._threads.values():
+            threads.shutdown()
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def threads(self, environ: Mapping[str, Any]) -> ThreadPoolExecutor | None:
-        """Where a request is to be answered; None: right on the event loop."""
-        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == _ACCEPTING:
-            return self._accepting
-        return self._threads
+    def threads(self, environ: MutableMapping[str, Any]) -> BoundedThreads | None:
+        """Where a request is to be answered; None: right on the event loop. So is one that finds its place full."""
+        place = self._application.place(environ)
+        threads = self._threads.get(place)
+        if threads is not None:
+            if threads.is_full:
+                environ[REFUSAL] = ServerBusyError(_BUSY)
+                return None
+            environ[_BEGIN_UNTIL] = self._clock() + self._bounds[place].seconds
+        return threads
 
-    def answer(self, environ: Mapping[str, Any]) -> Answer:
+    def answer(self, environ: MutableMapping[str, Any]) -> Answer:
         """Call the application."""
+        if _BEGIN_UNTIL in environ and self._clock() > environ[_BEGIN_UNTIL]:
+            environ[REFUSAL] = ServerBusyError(_BUSY)
         started: list[tuple[int, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]]) -> None:

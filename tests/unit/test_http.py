@@ -37,6 +37,7 @@ STATUSES = {
     http.UnsupportedMediaTypeError("x"): 415,
     http.MalformedRequestError("x"): 400,
     http.RequestTimeoutError("x"): 408,
+    http.ServerBusyError("x"): 503,
     http.PathTooLongError("x"): 414,
     http.HeadersTooLargeError("x"): 431,
     http.RouteNotFoundError("x"): 404,

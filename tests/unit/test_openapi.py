@@ -10,7 +10,7 @@ from functions.docs import openapi
 from functions.http import PROBLEM
 from functions.media_types import NDJSON
 from functions.openapi import describe
-from functions.routes import ROUTES, Route
+from functions.routes import ROUTES, Place, Route
 from tests.fakes import FakeGateway
 
 
@@ -43,12 +43,14 @@ def test_a_route_is_described_with_all_that_it_takes_and_answers(route: Route) -
     for status, answer in route.answers.items():
         content = answers[str(status)]["content"]
         if isinstance(answer, type) and issubclass(answer, BaseModel):
-            assert content == {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}}
+            assert content["application/json"] == {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}
+            assert set(content) == {"application/json", *([PROBLEM] if status == 503 else [])}
         else:
             assert list(content) == answer.split(", ")
     for status in set(answers) - {str(status) for status in route.answers}:
         assert answers[status]["content"] == {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     assert {int(status) for status in answers} >= {*route.problems, 500} | ({400, 401, 403} if route.scope else set())
+    assert ("503" in answers) is (route.place is not Place.LOOP)
     shown_by: list[dict[str, list[str]]] = [{"clientCredentials": []}, {}] if route.credentials else []
     assert described["security"] == ([{"bearerToken": []}] if route.scope else shown_by)
     names = [parameter["name"] for parameter in described["parameters"]]

@@ -1,0 +1,199 @@
+"""Where requests are answered: what hangs in one place holds up no other."""
+
+import io
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Event as Flag
+from threading import Semaphore
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from core.queries import EventFilter, Matches, PageRequest
+from core.settings import Settings
+from core.wiring import Services
+from functions.routes import ROUTES, Place, Route
+from local_runner.app import Application
+from local_runner.front import BOUNDS, Answer, Bounds, Front
+from local_runner.metrics.requests import RequestMetrics
+from tests.builders import new_event
+from tests.fakes import FakeClock, FakeQueue, FakeStore
+
+SECONDS = 10.0
+"""Far more than any of these answers takes."""
+
+Ask = Callable[..., Future[Answer]]
+
+
+class HangingStore(FakeStore):
+    """A store that returns no page before `go_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = Flag()
+        self.asked = Semaphore(0)
+
+    def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
+        self.asked.release()
+        assert self.go_on.wait(SECONDS)
+        return super().find(event_filter, page)
+
+    def wait_until_asked(self, times: int) -> None:
+        for _ in range(times):
+            assert self.asked.acquire(timeout=SECONDS)
+
+
+@pytest.fixture
+def hanging() -> Iterator[HangingStore]:
+    store = HangingStore()
+    yield store
+    store.go_on.set()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def open_front(
+    settings: Settings, queue: FakeQueue, hanging: HangingStore, registry: CollectorRegistry, clock: FakeClock
+) -> Callable[..., Ask]:
+    services = Services(
+        settings, publisher=queue, reader=hanging, summaries=hanging, writer=hanging, checks={"store": dict}
+    )
+    token = services.issuer.issue("tests")[0]
+    application = Application(services, requests=RequestMetrics(registry, []))
+
+    def open_front(bounds: Mapping[Place, Bounds] = BOUNDS, *, waits: bool = False) -> Ask:
+        front = Front(application, on_stop=lambda: None, waits=waits, bounds=bounds, clock=clock)
+
+        def ask(method: str, path: str, posted: object = None) -> Future[Answer]:
+            """As the connection does: on the event loop, which is here, or in the threads that the front names."""
+            environ = asked(method, path, posted) | {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+            threads = front.threads(environ)
+            if threads is not None:
+                return threads.submit(front.answer, environ)
+            done: Future[Answer] = Future()
+            done.set_result(front.answer(environ))
+            return done
+
+        return ask
+
+    return open_front
+
+
+def asked(method: str, path: str, posted: object = None) -> dict[str, Any]:
+    body = b"" if posted is None else json.dumps(posted).encode()
+    return {
+        "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json",
+    }  # fmt: skip
+
+
+def status(future: Future[Answer]) -> int:
+    return future.result(timeout=SECONDS)[0]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_readers_that_hang_hold_up_nothing_else(
+    open_front: Callable[..., Ask], hanging: HangingStore, queue: FakeQueue, *, waits: bool
+) -> None:
+    ask = open_front(waits=waits)
+    reads = [ask("GET", "/event") for _ in range(12)]
+    hanging.wait_until_asked(BOUNDS[Place.READ].threads)
+
+    assert ask("GET", "/health").done()
+    assert status(ask("POST", "/event", new_event())) == 202
+    assert status(ask("POST", "/events", {"events": [new_event(), new_event()]})) == 202
+    for path in ("/health", "/ready", "/access-token", "/", "/docs", "/.well-known/jwks.json"):
+        assert status(ask("GET", path)) == 200
+    assert status(ask("GET", "/nowhere")) == 404
+    assert len(queue.events) == 3
+
+    assert not any(read.done() for read in reads)
+    hanging.go_on.set()
+    assert [status(read) for read in reads] == [200] * 12
+
+
+def test_what_finds_its_place_full_is_refused_at_once_until_there_is_room(
+    open_front: Callable[..., Ask], hanging: HangingStore, registry: CollectorRegistry
+) -> None:
+    ask = open_front({**BOUNDS, Place.READ: Bounds(threads=1, waiting=2, seconds=10)})
+    reads = [ask("GET", "/event") for _ in range(3)]
+    hanging.wait_until_asked(1)
+
+    refused = ask("GET", "/event")
+
+    assert refused.done()
+    assert_refused(refused)
+    labels = {"route": "/event", "method": "GET", "status": "5xx"}
+    assert registry.get_sample_value("audit_log_http_request_seconds_count", labels) == 1
+    hanging.go_on.set()
+    assert [status(read) for read in reads] == [200] * 3
+    deadline = time.monotonic() + SECONDS
+    while (again := status(ask("GET", "/event"))) != 200 and time.monotonic() < deadline:
+        pass  # a thread gives its place back just after its answer
+    assert again == 200
+
+
+def test_what_has_waited_too_long_is_refused_and_not_begun(
+    open_front: Callable[..., Ask], hanging: HangingStore, clock: FakeClock
+) -> None:
+    ask = open_front({**BOUNDS, Place.READ: Bounds(threads=1, waiting=2, seconds=10)})
+    first = ask("GET", "/event")
+    hanging.wait_until_asked(1)
+    late = ask("GET", "/event")
+    clock.now += 9
+    in_time = ask("GET", "/event")
+    clock.now += 2
+
+    hanging.go_on.set()
+
+    assert_refused(late)
+    assert [status(first), status(in_time)] == [200, 200]
+    hanging.wait_until_asked(1)
+    assert not hanging.asked.acquire(blocking=False)
+
+
+def assert_refused(future: Future[Answer]) -> None:
+    code, headers, body = future.result(timeout=SECONDS)
+    assert (code, dict(headers)["Retry-After"], dict(headers)["Content-Type"]) == (503, "2", "application/problem+json")
+    assert json.loads(body)["detail"].startswith("Too many requests of this kind wait")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_request_is_answered_in_the_place_of_its_route(services: Services, route: Route) -> None:
+    application = Application(services)
+    path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{file}", "main.js")
+    assert application.place(asked(route.method, path)) is route.place
+    if route.method == "GET":
+        assert application.place(asked("HEAD", path)) is route.place
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nowhere"), ("GET", "/event/1/2"), ("OPTIONS", "/event"), ("PUT", "/event"), ("GET", "")],
+)
+def test_what_has_no_route_is_refused_where_no_read_waits(services: Services, method: str, path: str) -> None:
+    assert Application(services).place(asked(method, path)) is Place.PAGE
+
+
+@pytest.mark.parametrize("place", BOUNDS)
+def test_the_bounds_are_those_of_the_documentation(place: Place) -> None:
+    threads, waiting, seconds = BOUNDS[place]
+    rows = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text().splitlines()
+    [row] = [row.split(" | ") for row in rows if row.startswith(f"| `{place.name}` |")]
+    assert re.search(rf"\b{threads}\b", row[2])
+    assert row[3] == f"{waiting:,} requests, {seconds:.0f} s |"
