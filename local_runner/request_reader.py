@@ -83,11 +83,12 @@ class RequestReader:
     def refuse(self, reason: AuditLogError, body: RawIOBase | BytesIO | None = None) -> None:
         """In place of the rest of the request: the application is given what came, and refuses it where it reads."""
         self.ended = True
-        self.reason = reason
+        self.reason = reason.with_traceback(None)  # its frames hold this object
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input_terminated": True, **self._environ}
         environ["wsgi.input"] = body or Refused(reason)
         environ.pop("CONTENT_LENGTH", None)  # so much will not come
         self.arrived.append(Arrived(environ, stays=False))
+        self._forget()
         self.phase = Phase.REQUEST
 
     def malformed(self) -> MalformedRequestError:
@@ -97,10 +98,13 @@ class RequestReader:
         return MalformedRequestError("The request line or a header is not HTTP/1.1, or could be read in two ways.")
 
     def close(self) -> None:
-        """Let go of the parser, which holds this object as well."""
+        """Release requests, and all that holds this object in turn: it must be freed without the garbage collector."""
         self.ended = True
+        self.reason = None
         self.arrived.clear()
+        self._forget()
         self._parser = None
+        self._on_phase = self._on_expectation = _nothing
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -191,6 +195,10 @@ class RequestReader:
         path, query = target(line[2])
         self._environ = {"REQUEST_METHOD": line[1].decode(), "PATH_INFO": path, "QUERY_STRING": query}
         self.refuse(self.malformed(), BytesIO())
+
+
+def _nothing() -> None:
+    """In place of calls to a connection that is closed."""
 
 
 def _too_many_headers() -> HeadersTooLargeError:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from copy import copy
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, NoReturn
@@ -21,8 +22,8 @@ class Refused(io.RawIOBase):
         self._reason = reason
 
     def read(self, _size: int = -1) -> NoReturn:
-        """Raise the reason."""
-        raise self._reason
+        """Raise the reason: a copy, since an error that is raised holds the frames that hold this object."""
+        raise copy(self._reason)
 
 
 @lru_cache(maxsize=256)
