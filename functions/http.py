@@ -51,6 +51,10 @@ class ServerBusyError(errors.AuditLogError):
     """Too many requests of this kind are at work here already. Nothing was done: send it again after a while."""
 
 
+class OverloadedError(errors.AuditLogError):
+    """The service has no memory or connection left for this. Nothing was accepted: send it again after a while."""
+
+
 class RouteNotFoundError(errors.AuditLogError):
     """There is no such path. See /docs."""
 
@@ -195,6 +199,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.EventTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidFieldsError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -243,7 +248,8 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
         case errors.RateLimitedError():
             headers["Retry-After"] = str(error.retry_after)
         case (
-            errors.QueueFullError()
+            OverloadedError()
+            | errors.QueueFullError()
             | errors.QueueUnavailableError()
             | errors.StoreUnavailableError()
             | errors.TokenCheckUnavailableError()

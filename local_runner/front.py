@@ -8,6 +8,8 @@ from functions.http import ServerBusyError
 from functions.routes import Place
 from local_runner.app import REFUSAL, Application
 from local_runner.bounded_threads import BoundedThreads
+from local_runner.connection_limits import ConnectionLimits
+from local_runner.wire import Refused
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 """Status, headers, body."""
@@ -45,10 +47,10 @@ class Front:
 
     `on_stop` is called once the last request is answered. `waits` says that accepting an event asks another host or
     waits for a disk, for which the event loop has no time; where it does not wait, it takes less time than handing it
-    to a thread and back.
+    to a thread and back. `limits` hold for all connections together.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - tests pass bounds, limits and a clock
         self,
         application: Application,
         *,
@@ -56,7 +58,9 @@ class Front:
         waits: bool = False,
         bounds: Mapping[Place, Bounds] = BOUNDS,
         clock: Callable[[], float] = monotonic,
+        limits: ConnectionLimits | None = None,
     ) -> None:
+        self.limits: Final = limits or ConnectionLimits()
         self._application = application
         self._bounds = {place: bounds[place] for place in bounds if waits or place is not Place.ACCEPT}
         self._threads = {
@@ -85,6 +89,8 @@ class Front:
         """Where a request is to be answered; None: right on the event loop. So is one that finds its place full."""
         place = self._application.place(environ)
         threads = self._threads.get(place)
+        if isinstance(environ["wsgi.input"], Refused):
+            return None  # it waits for nothing, and must not wait for a thread while the service has too much to do
         if threads is not None:
             if threads.is_full:
                 environ[REFUSAL] = ServerBusyError(_BUSY)

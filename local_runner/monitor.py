@@ -13,6 +13,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from core.wiring import Services
 from functions.routes import ROUTES
 from local_runner.app import Application
+from local_runner.connection_limits import ConnectionLimits
+from local_runner.metrics.connections import ConnectionCollector
 from local_runner.metrics.meter import PrometheusMeter
 from local_runner.metrics.requests import RequestMetrics
 from local_runner.metrics.resources import ResourceCollector
@@ -40,6 +42,10 @@ class Monitor:
         """Show at each scrape how `services` are; `restarts` as in `StateCollector`."""
         self.registry.register(StateCollector(services, restarts=restarts))
         self.registry.register(ResourceCollector(services.settings.data_dir))
+
+    def watch_connections(self, limits: ConnectionLimits) -> None:
+        """Show at each scrape how far `limits` are used up."""
+        self.registry.register(ConnectionCollector(limits))
 
     def serve(self, listener: socket.socket, services: Services, *, restarts: Callable[[], int] | None) -> None:
         """Answer on `listener`, which is taken over, by threads of its own, and watch `services`."""

@@ -21,6 +21,9 @@ from local_runner.wire import Refused, header_key, target
 _HEAD_BYTES: Final = 64 * 1024
 _HEADERS: Final = 100
 _BODY_BYTES_IN_CHUNKS: Final = 4 * MAX_BODY_BYTES  # with their sizes and line ends
+_REQUEST_OVERHEAD: Final = 2048
+_HEADER_OVERHEAD: Final = 256
+# Bytes of Python objects, in addition to the text: a small request takes 2 KiB, however few bytes it was sent in.
 _REQUEST_LINE: Final = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+) ([!-~]+) HTTP/1\.[01]\r?\n")
 
 
@@ -33,10 +36,11 @@ class Phase(Enum):
 
 
 class Arrived(NamedTuple):
-    """A request, and whether the connection may stay for another one."""
+    """A request, whether the connection may stay for another one, and the bytes of memory that it takes."""
 
     environ: dict[str, Any]
     stays: bool
+    size: int
 
 
 class RequestReader:
@@ -59,7 +63,13 @@ class RequestReader:
         self.reason: AuditLogError | None = None
         """Why it ended, unless the client wanted so; there may be bytes that nobody reads."""
         self._begun = 0  # requests, of what was fed last
+        self._arrived_bytes = 0
         self._forget()
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that requests take here: those that arrived, and the one that is arriving."""
+        return self._arrived_bytes + self._header_bytes + len(self._target) + len(self._body)
 
     def feed(self, data: bytes) -> None:
         """Read on."""
@@ -87,9 +97,19 @@ class RequestReader:
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input_terminated": True, **self._environ}
         environ["wsgi.input"] = body or Refused(reason)
         environ.pop("CONTENT_LENGTH", None)  # so much will not come
-        self.arrived.append(Arrived(environ, stays=False))
-        self._forget()
-        self.phase = Phase.REQUEST
+        self._arrive(environ, stays=False, body_bytes=0)
+
+    def refuse_all(self, reason: AuditLogError) -> None:
+        """In place of all requests that are here, and of what the connection would still send."""
+        self.arrived.clear()
+        self._arrived_bytes = 0
+        self.refuse(reason)
+
+    def take(self) -> Arrived:
+        """The first of the requests that have arrived, which is then no longer here."""
+        request = self.arrived.popleft()
+        self._arrived_bytes -= request.size
+        return request
 
     def malformed(self) -> MalformedRequestError:
         """The reason where what came is no HTTP, or not all of it came."""
@@ -102,6 +122,7 @@ class RequestReader:
         self.ended = True
         self.reason = None
         self.arrived.clear()
+        self._arrived_bytes = 0
         self._forget()
         self._parser = None
         self._on_phase = self._on_expectation = _nothing
@@ -165,7 +186,13 @@ class RequestReader:
         environ = self._environ
         environ["wsgi.input"] = BytesIO(self._body)
         stays = environ["SERVER_PROTOCOL"] == "HTTP/1.1" and self._parser.should_keep_alive()
-        self.arrived.append(Arrived(environ, stays))
+        self._arrive(environ, stays=stays, body_bytes=len(self._body))
+
+    def _arrive(self, environ: dict[str, Any], *, stays: bool, body_bytes: int) -> None:
+        overhead = _REQUEST_OVERHEAD + _HEADER_OVERHEAD * self._headers
+        size = overhead + self._header_bytes + len(self._target) + body_bytes
+        self.arrived.append(Arrived(environ, stays, size))
+        self._arrived_bytes += size
         self._forget()
         self.phase = Phase.REQUEST
 

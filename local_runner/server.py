@@ -20,6 +20,7 @@ from core.errors import AuditLogError, InvalidSettingsError
 from core.settings import Settings
 from local_runner import logs
 from local_runner.app import Application
+from local_runner.connection_limits import ConnectionLimits, max_connections
 from local_runner.front import Front
 from local_runner.http1 import STOP_SECONDS, Connection
 from local_runner.monitor import Monitor, bind, bound
@@ -88,7 +89,7 @@ def serve(  # noqa: PLR0913, PLR0917 - what the command line says
             _serve_here(settings, monitor, tls, listener, partial(greet, settings, host, port, scheme))
         else:
             greet(settings, host, port, scheme)
-            Multiprocess(config_of(partial(front, monitor), tls, workers=workers), [listener]).run()
+            Multiprocess(config_of(partial(front, monitor, tls), tls, workers=workers), [listener]).run()
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -140,7 +141,7 @@ def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> Non
         _log.warning("AUDIT_LOG_AUTH=open: anyone on this machine gets a token for the asking")
 
 
-def front(monitor_address: MonitorAddress) -> Front:
+def front(monitor_address: MonitorAddress, tls: Tls | None) -> Front:
     """The application of one of several processes, which uvicorn starts anew with this environment.
 
     Raises:
@@ -148,11 +149,13 @@ def front(monitor_address: MonitorAddress) -> Front:
     """
     settings = Settings.from_environ()
     logs.configure(settings.log_format)
-    return _front(settings, monitor_address)
+    return _front(settings, monitor_address, tls)
 
 
-def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
+def _front(settings: Settings, monitor_address: MonitorAddress, tls: Tls | None) -> Front:
     monitor = Monitor()
+    limits = ConnectionLimits(max_connections(tls=tls is not None))
+    monitor.watch_connections(limits)
     traces = tracing()
     running = started(settings, monitor.meter, traces)
     _show_metrics(monitor, monitor_address, running)
@@ -170,7 +173,7 @@ def _front(settings: Settings, monitor_address: MonitorAddress) -> Front:
         traces.close()
 
     application = Application(running.services, requests=monitor.requests(), tracing=traces)
-    return Front(application, on_stop=stop, waits=waits)
+    return Front(application, on_stop=stop, waits=waits, limits=limits)
 
 
 def _show_metrics(monitor: Monitor, address: MonitorAddress, running: Started) -> None:
@@ -203,7 +206,7 @@ def _serve_here(
     # and none may end the process while it drains.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    server = Server(config_of(_front(settings, monitor), tls))
+    server = Server(config_of(_front(settings, monitor, tls), tls))
     on_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])

@@ -12,6 +12,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from local_runner import gateway
+from local_runner.connection_limits import ConnectionLimits
 from local_runner.front import Answer
 from local_runner.http1 import Connection
 from tests.e2e.bad_requests import BATCHES, FIELDS, GOOD, KEYS, MALFORMED, MEDIA_TYPES, NDJSON, NO_OBJECTS, event
@@ -62,7 +63,7 @@ def fast(raw: bytes) -> Any:
         seen.append(environ)
         return 200, [], b""
 
-    front = SimpleNamespace(threads=lambda _: None, answer=answer)
+    front = SimpleNamespace(threads=lambda _: None, answer=answer, limits=ConnectionLimits())
     transport = SimpleNamespace(
         get_extra_info=lambda _: ("192.0.2.1", 1),
         write=_nothing,

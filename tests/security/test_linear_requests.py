@@ -139,7 +139,7 @@ class House:
         reader = RequestReader("127.0.0.1", on_phase=lambda: None, on_expectation=lambda: None)
         reader.feed(request)
         while reader.arrived:
-            environ, _ = reader.arrived.popleft()
+            environ = reader.take().environ
             self.application(environ, lambda status, _: answered.append(int(status[:3])))
         taken = time.thread_time() - started
         assert all(status < 500 for status in answered), answered

@@ -1,15 +1,20 @@
-"""Uploads that break off: memory stays bounded."""
+"""Uploads that break off, that stand still, and connections without end: memory stays bounded, others are served."""
 
 import socket
+import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from local_runner.connection_limits import MAX_REQUEST_BYTES
 from local_runner.gateway import MAX_BODY_BYTES
-from tests.raw import connect, post_event
-from tests.service import Service
+from tests.builders import new_event
+from tests.raw import connect, post_event, statuses
+from tests.service import AUDIT_LOG, Service, free_port
 
 UPLOADS = 60
 MEGABYTE = 1_000_000
@@ -41,3 +46,40 @@ def test_uploads_that_break_off_leave_no_memory_behind(service: Service) -> None
         upload(service, token).close()
     assert resident(service) - before < 100 * MEGABYTE  # of 315 that were sent
     assert httpx.get(f"{service.url}/health", timeout=5).status_code == 200
+
+
+def test_uploads_that_stand_still_are_refused_beyond_a_bound_and_events_are_accepted(service: Service) -> None:
+    token = service.token()
+    before = resident(service)
+    answers: Counter[int] = Counter()
+    with ExitStack() as stack, service.client() as client:
+        uploads = [stack.enter_context(upload(service, token)) for _ in range(UPLOADS)]
+        assert resident(service) - before < MAX_REQUEST_BYTES + 100 * MEGABYTE
+        assert client.post("/event", json=new_event()).status_code == 202
+        for connection in uploads:
+            connection.setblocking(False)
+            try:
+                answers.update(statuses(connection.recv(65536)))
+            except BlockingIOError:
+                answers[0] += 1
+    assert answers.keys() == {0, 503}
+    assert answers[0] * MAX_BODY_BYTES <= MAX_REQUEST_BYTES
+    assert "Traceback" not in service.log
+
+
+def test_silent_connections_that_use_up_the_file_descriptors_lock_no_client_out(tmp_path: Path) -> None:
+    port, files = free_port(), 256
+    command = ["sh", "-c", f"ulimit -n {files}; exec {AUDIT_LOG} serve --port {port}"]
+    with Service(command, port, tmp_path / "data", {}).wait_until_up() as service, ExitStack() as stack:
+        token = service.token()
+        silent = [stack.enter_context(connect(port)) for _ in range(2 * files)]
+        with service.client() as client:
+            for _ in range(5):
+                assert client.post("/event", json=new_event()).status_code == 202
+        assert sum(1 for _ in Path(f"/proc/{service.process.pid}/fd").iterdir()) < files
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{service.url}/event", headers={"Authorization": f"Bearer {token}"}).json()["total_count"] < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert silent[0].recv(1) == b""  # the first one made room
+        assert "Traceback" not in service.log

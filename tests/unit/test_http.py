@@ -40,6 +40,7 @@ STATUSES = {
     http.ServerBusyError("x"): 503,
     http.PathTooLongError("x"): 414,
     http.HeadersTooLargeError("x"): 431,
+    http.OverloadedError("x"): 503,
     http.RouteNotFoundError("x"): 404,
     http.MethodNotAllowedError(["GET", "HEAD"]): 405,
 }

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from core.settings import Settings
+from local_runner.connection_limits import ConnectionLimits
 from local_runner.monitor import Monitor
 from local_runner.pipeline import Pipeline
 from tests.conftest import skip_or_fail
@@ -48,6 +49,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     data_dir = tmp_path_factory.mktemp("data")
     monitor = Monitor()
     monitor.requests()
+    monitor.watch_connections(ConnectionLimits())
     pipeline = Pipeline(Settings(data_dir=data_dir), meter=monitor.meter)
     monitor.watch(pipeline.services, restarts=lambda: pipeline.restarts)
     names = {sample.name for family in monitor.registry.collect() for sample in family.samples}
