@@ -15,19 +15,19 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.stores import batches, size
-from core.models import Event
+from core.domain.models import Event
 from core.settings import Settings
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from functions.create_event import create_event
 from functions.create_events import create_events
-from functions.endpoint import lambda_handler
-from tests import databases
-from tests.builders import proxy_event, sqs_event
-from tests.cold_starts import SECRET
-from tests.first_call import Kept
+from functions.http.handler import lambda_handler
+from tests.support import databases
+from tests.support.builders import proxy_event, sqs_event
+from tests.support.cold_starts import SECRET
+from tests.support.first_call import Kept
 
 # List prices in US dollars, us-east-1, November 2026: check them before you rely on them.
 # aws.amazon.com/lambda/pricing (x86), /api-gateway/pricing, /sqs/pricing, /cloudwatch/pricing, /rds/postgresql/pricing,

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from core import queues
-from tests.cold_starts import HANDLERS, ColdStart, Deployment, cold_start
+from tests.support.cold_starts import HANDLERS, ColdStart, Deployment, cold_start
 
 YARDSTICK = "benchmarks.fastapi_service"
 ASKS_FOR_CLIENTS = ("token", "oauth_token", "create_event", "create_events")

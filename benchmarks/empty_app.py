@@ -9,14 +9,14 @@ from uvicorn import Server
 
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.app import Application
-from local_runner.front import Front
+from local_runner.http.application import Application
+from local_runner.http.dispatcher import Front
 from local_runner.server import config_of, listening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local_runner.front import Answer
+    from local_runner.http.dispatcher import Answer
 
 _TOKEN = b'{"token":"empty","access_token":"empty","token_type":"Bearer","expires_in":3600}'
 _QUEUED = b'{"event_id":"00000000-0000-7000-8000-000000000000","status":"queued"}'

@@ -15,10 +15,10 @@ import orjson
 from sqlalchemy import Engine, Index
 
 from core.stores import partitions
-from core.stores.migrate import migrate
+from core.stores.dialects.sqlite_terms import words
+from core.stores.migrations.upgrade import migrate
 from core.stores.schema import events
-from core.stores.terms import words
-from tests import databases
+from tests.support import databases
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 FIRST: Final = int(START.timestamp())

@@ -18,20 +18,20 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import bodies
-from core import strict_json
+from core.auth.tokens import WRITE
+from core.domain import strict_json
 from core.settings import Settings
-from core.tokens import WRITE
 from core.wiring import Services
-from functions.auth import authenticate
 from functions.create_event import create_event
-from functions.http import Request
-from functions.media_types import JSON, media_type
-from functions.posted import accept, new_event
-from local_runner import gateway
-from local_runner.app import Application
-from local_runner.queue import InMemoryQueue
+from functions.http.bearer import authenticate
+from functions.http.media_types import JSON, media_type
+from functions.http.request import Request
+from functions.http.request_body import accept, new_event
+from local_runner.aws_events import proxy_event
+from local_runner.http.application import Application
+from local_runner.http.codec import response
+from local_runner.queue.memory import InMemoryQueue
 from local_runner.spool.spool import DiskSpool
-from local_runner.wire import response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,14 +56,14 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     application = Application(services)
     body = bodies(1)[0].encode()
     environ = _environ(services, body)
-    event = gateway.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None)
+    event = proxy_event.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None)
     request = Request.from_event(event)
     posted = strict_json.loads(body)
     new = new_event(posted)
     claims = authenticate(request, services, WRITE)
     accepted = accept(new, claims, services, None)
     proxy = create_event(request, services).to_proxy("r")
-    status, headers, content = gateway.to_wsgi(proxy)
+    status, headers, content = proxy_event.to_wsgi(proxy)
     answer = (int(status[:3]), headers, content)
     defaults = [(b"date", b"Tue, 24 Nov 2026 20:00:00 GMT")]
     spooled, off = _queue(spool), _queue()
@@ -71,7 +71,7 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "id of the request", lambda: str(uuid_utils.uuid4())
     yield (
         "proxy event from the environ",
-        lambda: gateway.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None),
+        lambda: proxy_event.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None),
     )
     yield "request from the proxy event", lambda: Request.from_event(event)
     yield "token, verified before", lambda: authenticate(request, services, WRITE)

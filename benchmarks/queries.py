@@ -20,15 +20,15 @@ from sqlalchemy import event
 
 from benchmarks import generate
 from benchmarks.generate import BIG_CUSTOMER, CUSTOMERS, FIRST, SECONDS, TYPES, USERS
-from core.models import Event
-from core.queries import DataFilter, EventFilter, PageRequest, Position
+from core.domain.models import Event
+from core.domain.queries import DataFilter, EventFilter, PageRequest, Position
 from core.settings import Settings
 from core.stores.engine import reading_engine
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
-from functions.endpoint import lambda_handler
+from functions.http.handler import lambda_handler
 from functions.query_events import query_events
-from tests import builders, databases
+from tests.support import builders, databases
 
 HINT: Final = re.compile(r" INDEXED BY \w+")
 BATCH: Final = 1_000

@@ -21,15 +21,15 @@ import uuid_utils
 from rich.console import Console
 from rich.table import Table
 
-from core.models import Event
-from local_runner.dead_letters import DeadLetterFile
-from local_runner.queue import InMemoryQueue
+from core.domain.models import Event
+from local_runner.queue.dead_letters import DeadLetterFile
+from local_runner.queue.memory import InMemoryQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from core.ports import EventPublisher, EventSource
+    from core.ports.queue import EventPublisher, EventSource
 
     OpenQueue = Callable[[], AbstractContextManager[tuple[EventPublisher, EventSource]]]
 
@@ -67,7 +67,7 @@ def kafka(servers: str | None) -> Iterator[tuple[EventPublisher, EventSource]]:
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - the same
 
     from core.queues.kafka import KafkaPublisher, KafkaSource  # noqa: PLC0415 - the same
-    from tests.kafka import shared_cluster  # noqa: PLC0415 - the same
+    from tests.support.kafka import shared_cluster  # noqa: PLC0415 - the same
 
     topic = f"audit-log.benchmark.{secrets.token_hex(4)}"
     if servers is None:
@@ -88,7 +88,7 @@ def kafka(servers: str | None) -> Iterator[tuple[EventPublisher, EventSource]]:
 def sqs() -> Iterator[tuple[EventPublisher, EventSource]]:
     """Open a new queue on the SQS-compatible server of the tests, which is one Python process."""
     from core.queues.sqs import SQSPublisher, SQSSource  # noqa: PLC0415 - the same
-    from tests.sqs import queue_url  # noqa: PLC0415 - the same
+    from tests.support.sqs import queue_url  # noqa: PLC0415 - the same
 
     with queue_url() as url, closing(SQSPublisher(url)) as publisher, closing(SQSSource(url)) as source:
         yield publisher, source

@@ -13,7 +13,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from tests.service import AUDIT_LOG, Service
+from tests.support.service import AUDIT_LOG, Service
 
 MODES = ("off", "process", "disk")
 

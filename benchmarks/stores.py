@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 import uuid_utils
 from sqlalchemy import Engine
 
-from core.models import Event
-from core.stores.migrate import migrate
+from core.domain.models import Event
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from tests import databases
+from tests.support import databases
 
 BATCH = 1000
 MYSQL_SIZE = """SELECT data_length + index_length FROM information_schema.tables

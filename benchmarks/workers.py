@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.stores import batches
-from core.models import Event
+from core.domain.models import Event
 from core.queues.rabbitmq import RabbitMQPublisher
-from tests import databases
 from tests.faults.brokers import stored_by
-from tests.rabbitmq import queue_url
-from tests.service import AUDIT_LOG, Service, free_port
+from tests.support import databases
+from tests.support.rabbitmq import queue_url
+from tests.support.service import AUDIT_LOG, Service, free_port
 
 STORES = ("sqlite", "postgresql", "mariadb")
 

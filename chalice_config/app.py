@@ -12,12 +12,14 @@ from typing import Any, Final, NoReturn, cast
 from chalice.app import Chalice, Request, Response
 
 from core.wiring import Services
-from functions import http, maintenance, process
-from functions.administration import administer
+from functions import runtime
 from functions.consume_events import handler as consume
-from functions.cors import preflight
-from functions.endpoint import Handler, Operation, lambda_handler
-from functions.lambda_process import STAGE
+from functions.http import request
+from functions.http.cors import preflight
+from functions.http.handler import Handler, Operation, lambda_handler
+from functions.lambda_runtime import STAGE
+from functions.operations import maintenance
+from functions.operations.clients import administer
 from functions.routes import ROUTES
 
 if os.environ.get("AWS_CHALICE_CLI_MODE"):
@@ -55,8 +57,8 @@ def _serve(path: str, handlers: dict[str, Handler]) -> None:
 
 
 def _refuse(allowed: list[str]) -> Operation:
-    def wrong_method(_request: http.Request, _services: Services) -> NoReturn:
-        raise http.MethodNotAllowedError(allowed)
+    def wrong_method(_request: request.Request, _services: Services) -> NoReturn:
+        raise request.MethodNotAllowedError(allowed)
 
     return wrong_method
 
@@ -94,22 +96,22 @@ def consume_events(event: dict[str, Any], context: object) -> dict[str, Any]:
 @app.lambda_function(name="migrate")
 def migrate(_event: object, _context: object) -> dict[str, Any]:
     """Bring the database to the current schema."""
-    return maintenance.migrate(process.services())
+    return maintenance.migrate(runtime.services())
 
 
 @app.lambda_function(name="create-partitions")
 def create_partitions(_event: object, _context: object) -> dict[str, Any]:
     """Make partitions ahead."""
-    return maintenance.create_partitions(process.services())
+    return maintenance.create_partitions(runtime.services())
 
 
 @app.lambda_function(name="reconcile")
 def reconcile(_event: object, _context: object) -> dict[str, Any]:
     """Compare what was accepted with what is stored."""
-    return maintenance.reconcile(process.services(), os.environ[STAGE])
+    return maintenance.reconcile(runtime.services(), os.environ[STAGE])
 
 
 @app.lambda_function(name="administer-clients")
 def administer_clients(event: object, _context: object) -> dict[str, Any]:
     """Register a client, give it a new secret, or disable it."""
-    return administer(event, process.services())
+    return administer(event, runtime.services())

@@ -1,7 +1,7 @@
 """What can go wrong, in the domain's own words.
 
 Every error's message is written for whoever caused it and says what to do; none of them repeats what was sent, so that
-a secret that was put in the wrong place is not echoed. `functions.http` turns each class into its HTTP status.
+a secret that was put in the wrong place is not echoed. `functions.http.request` turns each class into its HTTP status.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The composition root: from settings to real parts. With `core.brokers` the only file of core that names adapters."""
+"""The composition root: from settings to real parts. With `core.queues.brokers` the only file that names adapters."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,9 +8,8 @@ from importlib.metadata import entry_points
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from core.brokers import SCHEMES, BrokerPublisher, Closable, broker, no_broker
-from core.models import Event
-from core.ports import (
+from core.domain.models import Event
+from core.ports.queue import (
     Check,
     ClientReader,
     Count,
@@ -24,18 +23,19 @@ from core.ports import (
     Measure,
     Meter,
 )
+from core.queues.brokers import SCHEMES, BrokerPublisher, Closable, broker, no_broker
 from core.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from core.clients import Authenticator
-    from core.keys import KeyRing
-    from core.last_answer import LastAnswer
-    from core.rate_limits import RateLimiter
+    from core.auth.clients import Authenticator
+    from core.auth.keys import KeyRing
+    from core.auth.last_answer import LastAnswer
+    from core.auth.rate_limits import RateLimiter
+    from core.auth.tokens import Clock, TokenIssuer, TokenVerifier
+    from core.stores.event_counters import SqlTallies
     from core.stores.sql import SqlEventStore
-    from core.stores.tallies import SqlTallies
-    from core.tokens import Clock, TokenIssuer, TokenVerifier
 
 _PIPELINES = "audit_log.pipelines"
 _T = TypeVar("_T", bound=Closable)
@@ -126,33 +126,36 @@ class Services:
     @cached_property
     def authenticator(self) -> "Authenticator":
         """Checks the secrets of clients."""
-        from core.clients import Authenticator  # noqa: PLC0415 - with its part
+        from core.auth.clients import Authenticator  # noqa: PLC0415 - with its part
 
         return Authenticator(self.clients)
 
     @cached_property
     def keys(self) -> "KeyRing":
         """The keys of this service's tokens."""
-        from core.keys import key_ring  # noqa: PLC0415 - with its part
+        from core.auth.keys import key_ring  # noqa: PLC0415 - with its part
 
         return key_ring(self.settings)
 
     @cached_property
     def issuer(self) -> "TokenIssuer":
         """Makes access tokens."""
-        from core.tokens import TokenIssuer  # noqa: PLC0415 - with its part
+        from core.auth.tokens import TokenIssuer  # noqa: PLC0415 - with its part
 
         return TokenIssuer(self.settings, self.keys.signing, self.clock)
 
     @cached_property
     def verifier(self) -> "TokenVerifier":
         """Checks access tokens, ours and those of the trusted issuer."""
-        from core.tokens import TokenVerifier, TrustedIssuer  # noqa: PLC0415 - with its part
+        from core.auth.tokens import TokenVerifier, TrustedIssuer  # noqa: PLC0415 - with its part
 
         settings = self.settings
         issuers = [TrustedIssuer(settings.jwt_issuer, settings.jwt_audience, self.keys)]
         if settings.trusted_issuer and settings.trusted_audience and settings.trusted_jwks_url:
-            from core.trusted_keys import TrustedKeys, provider_keys  # noqa: PLC0415 - an HTTP client that few need
+            from core.auth.remote_keys import (  # noqa: PLC0415 - an HTTP client that few need
+                TrustedKeys,
+                provider_keys,
+            )
 
             keys = provider_keys(settings.trusted_jwks_url, self.clock)
             self._last_answers.append(keys)
@@ -160,7 +163,7 @@ class Services:
             issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, trusted, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
-        from core.clients import disabled_clients  # noqa: PLC0415 - with its part
+        from core.auth.clients import disabled_clients  # noqa: PLC0415 - with its part
 
         disabled = disabled_clients(self.clients, self.clock)
         self._last_answers.append(disabled)
@@ -171,14 +174,14 @@ class Services:
     @cached_property
     def tallies(self) -> "SqlTallies":
         """What was counted of accepted and stored events."""
-        from core.stores.tallies import SqlTallies  # noqa: PLC0415 - with its part
+        from core.stores.event_counters import SqlTallies  # noqa: PLC0415 - with its part
 
         return SqlTallies(self.engine)
 
     @cached_property
     def limiter(self) -> "RateLimiter":
         """Counts requests and failures."""
-        from core.rate_limits import RateLimiter  # noqa: PLC0415 - with its part
+        from core.auth.rate_limits import RateLimiter  # noqa: PLC0415 - with its part
 
         return RateLimiter(self.settings)
 
@@ -231,7 +234,7 @@ class Services:
         return self._until_closed(SqlEventStore(self.engine))
 
     def _check_revision(self) -> dict[str, object]:
-        from core.stores.revision import check_revision  # noqa: PLC0415 - the same
+        from core.stores.migrations.revision import check_revision  # noqa: PLC0415 - the same
 
         return check_revision(self.engine)
 

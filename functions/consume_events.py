@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from core.domain.models import Event
+from core.domain.traceparent import TRACEPARENT, checked, trace_id
 from core.errors import EventNotStorableError
-from core.models import Event
-from core.ports import Count, EventWriter, Measure, Outcome
-from core.traceparent import TRACEPARENT, checked, trace_id
+from core.ports.queue import Count, EventWriter, Measure, Outcome
 from core.wiring import Services
-from functions import process
+from functions import runtime
 
 SqsEvent = Mapping[str, Any]
 BatchResponse = dict[str, list[dict[str, str]]]
@@ -61,7 +61,7 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
 
 
 def lambda_consumer(
-    services: Callable[[], Services] = process.services,
+    services: Callable[[], Services] = runtime.services,
 ) -> Callable[[SqsEvent, object], BatchResponse]:
     """A handler for SQS events that stores with `services`."""
 
@@ -75,7 +75,7 @@ handler = lambda_consumer()
 
 
 def traceparent_of(record: Mapping[str, Any]) -> str | None:
-    """What a record says of its trace, see `core.traceparent`."""
+    """What a record says of its trace, see `core.domain.traceparent`."""
     attributes = record.get("messageAttributes") or {}
     return checked(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
 

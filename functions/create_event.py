@@ -4,16 +4,16 @@ from typing import Literal
 
 import orjson
 
-from core import strict_json
+from core.auth.tokens import WRITE
+from core.domain import strict_json
+from core.domain.models import EventId
 from core.errors import EventTooLargeError
-from core.models import EventId
-from core.tokens import WRITE
 from core.wiring import Services
-from functions.auth import authenticate
-from functions.endpoint import lambda_handler
-from functions.http import Answer, Request, Response
-from functions.media_types import JSON, media_type
-from functions.posted import MAX_EVENT_BYTES, accept, idempotency_key, new_event, require_customers
+from functions.http.bearer import authenticate
+from functions.http.handler import lambda_handler
+from functions.http.media_types import JSON, media_type
+from functions.http.request import Answer, Request, Response
+from functions.http.request_body import MAX_EVENT_BYTES, accept, idempotency_key, new_event, require_customers
 
 
 class Queued(Answer):

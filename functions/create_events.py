@@ -6,16 +6,16 @@ from typing import Final
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from core import strict_json
+from core.auth.tokens import WRITE
+from core.domain import strict_json
+from core.domain.models import EventId, NewEvent
 from core.errors import AuditLogError, EventTooLargeError, FieldError, InvalidFieldsError
-from core.models import EventId, NewEvent
-from core.tokens import WRITE
 from core.wiring import Services
-from functions.auth import authenticate
-from functions.endpoint import lambda_handler
-from functions.http import Answer, Request, Response
-from functions.media_types import JSON, NDJSON, media_type
-from functions.posted import (
+from functions.http.bearer import authenticate
+from functions.http.handler import lambda_handler
+from functions.http.media_types import JSON, NDJSON, media_type
+from functions.http.request import Answer, Request, Response
+from functions.http.request_body import (
     MAX_BODY_BYTES,
     MAX_EVENT_BYTES,
     accept,

@@ -1,12 +1,12 @@
 """GET /event/summary: how many events match over time, and what they mostly are."""
 
-from core.tokens import READ
+from core.auth.tokens import READ
 from core.wiring import Services
-from functions.auth import authenticate
-from functions.endpoint import lambda_handler
-from functions.event_filters import FILTERS, event_filter
-from functions.http import Request, Response
-from functions.query_string import QueryString
+from functions.http.bearer import authenticate
+from functions.http.event_filters import FILTERS, event_filter
+from functions.http.handler import lambda_handler
+from functions.http.query_string import QueryString
+from functions.http.request import Request, Response
 
 
 def summarize_events(request: Request, services: Services) -> Response:

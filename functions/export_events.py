@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from core import cursor
-from core.models import MAX_TIMESTAMP, Event
-from core.queries import EventFilter, PageRequest, Position
-from core.tokens import READ
+from core.auth.tokens import READ
+from core.domain import cursor
+from core.domain.models import MAX_TIMESTAMP, Event
+from core.domain.queries import EventFilter, PageRequest, Position
 from core.wiring import Services
-from functions.auth import authenticate
-from functions.endpoint import lambda_handler
-from functions.event_filters import FILTERS, event_filter
-from functions.event_lines import MEDIA_TYPES, Format, LineWriter, head, line_writer
-from functions.http import Request, Response
-from functions.query_string import Parameter, QueryString, integer
+from functions.http.bearer import authenticate
+from functions.http.event_filters import FILTERS, event_filter
+from functions.http.export_formats import MEDIA_TYPES, Format, LineWriter, head, line_writer
+from functions.http.handler import lambda_handler
+from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.request import Request, Response
 
 MAX_PART_BYTES: Final = 2_000_000
 """Of a part with more than one event. Lambda answers at most 6 MB, and its JSON makes up to three bytes of one."""

@@ -1,12 +1,12 @@
 """GET /event/{event_id}: one event."""
 
+from core.auth.tokens import READ
 from core.errors import EventNotFoundError
-from core.tokens import READ
 from core.wiring import Services
-from functions.auth import authenticate
-from functions.endpoint import lambda_handler
-from functions.http import Request, Response
-from functions.query_string import QueryString
+from functions.http.bearer import authenticate
+from functions.http.handler import lambda_handler
+from functions.http.query_string import QueryString
+from functions.http.request import Request, Response
 
 _NOT_FOUND = "There is no such event; one just accepted appears within a second."
 

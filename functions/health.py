@@ -5,8 +5,8 @@ from typing import Any, Final, Literal
 from core import __version__
 from core.errors import AuditLogError
 from core.wiring import Services
-from functions.endpoint import lambda_handler
-from functions.http import RETRY_AFTER_SECONDS, Answer, Request, Response
+from functions.http.handler import lambda_handler
+from functions.http.request import RETRY_AFTER_SECONDS, Answer, Request, Response
 
 _ACCEPTING: Final = "queue"
 """The check without which nothing can be accepted."""

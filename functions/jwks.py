@@ -3,8 +3,8 @@
 from typing import Any
 
 from core.wiring import Services
-from functions.endpoint import lambda_handler
-from functions.http import Answer, Request, Response
+from functions.http.handler import lambda_handler
+from functions.http.request import Answer, Request, Response
 
 
 class JwkSet(Answer):

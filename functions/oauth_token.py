@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl
 
 from pydantic import Field
 
+from core.auth.tokens import READ, SCOPES, WRITE
+from core.domain.models import Client
 from core.errors import EventTooLargeError, InvalidClientError
-from core.models import Client
-from core.tokens import READ, SCOPES, WRITE
 from core.wiring import Services
-from functions.client_auth import authenticate_client, basic_credentials
-from functions.endpoint import lambda_handler
-from functions.http import Answer, MalformedRequestError, Request, Response, headers_for
-from functions.media_types import media_type
+from functions.http.client_credentials import authenticate_client, basic_credentials
+from functions.http.handler import lambda_handler
+from functions.http.media_types import media_type
+from functions.http.request import Answer, MalformedRequestError, Request, Response, headers_for
 from functions.token import token_for
 
 FORM: Final = "application/x-www-form-urlencoded"

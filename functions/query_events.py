@@ -3,16 +3,16 @@
 from functools import partial
 from typing import Final
 
-from core import cursor
-from core.queries import EventFilter, Order, Page, PageRequest, Position
-from core.strict_json import MAX_INTEGER
-from core.tokens import READ
+from core.auth.tokens import READ
+from core.domain import cursor
+from core.domain.queries import EventFilter, Order, Page, PageRequest, Position
+from core.domain.strict_json import MAX_INTEGER
 from core.wiring import Services
-from functions.auth import authenticate
-from functions.endpoint import lambda_handler
-from functions.event_filters import FILTERS, event_filter
-from functions.http import Request, Response
-from functions.query_string import Parameter, QueryString, integer
+from functions.http.bearer import authenticate
+from functions.http.event_filters import FILTERS, event_filter
+from functions.http.handler import lambda_handler
+from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.request import Request, Response
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 100

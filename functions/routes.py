@@ -7,14 +7,13 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from core.models import Event, NewEvent
-from core.queries import Page
-from core.summaries import Summary
-from core.tokens import READ, WRITE
+from core.auth.tokens import READ, WRITE
+from core.domain.models import Event, NewEvent
+from core.domain.queries import Page
+from core.domain.summaries import Summary
 from functions import (
     create_event,
     create_events,
-    docs,
     event_summary,
     export_events,
     get_event,
@@ -23,13 +22,13 @@ from functions import (
     oauth_token,
     query_events,
     token,
-    viewer,
 )
-from functions.endpoint import Operation
-from functions.event_filters import FILTERS
-from functions.event_lines import MEDIA_TYPES
-from functions.media_types import JSON, NDJSON
-from functions.query_string import Parameter
+from functions.http.event_filters import FILTERS
+from functions.http.export_formats import MEDIA_TYPES
+from functions.http.handler import Operation
+from functions.http.media_types import JSON, NDJSON
+from functions.http.query_string import Parameter
+from functions.pages import docs, viewer
 
 BODY_PROBLEMS: Final = (400, 413, 415, 422)
 

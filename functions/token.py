@@ -5,14 +5,14 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from core.models import Client
-from core.ports import Count
-from core.tokens import SCOPES
+from core.auth.tokens import SCOPES
+from core.domain.models import Client
+from core.ports.queue import Count
 from core.wiring import Services
-from functions.client_auth import authenticate_client, basic_credentials
-from functions.endpoint import lambda_handler
-from functions.http import Answer, Request, Response
-from functions.query_string import Parameter, QueryString, integer
+from functions.http.client_credentials import authenticate_client, basic_credentials
+from functions.http.handler import lambda_handler
+from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.request import Answer, Request, Response
 
 ANONYMOUS: Final = "anonymous"
 """The client of a service that runs with AUDIT_LOG_AUTH=open."""

@@ -15,7 +15,7 @@ MAX_UNPACKED: Final = 70_000_000
 """Bytes. Lambda takes 250 MB unpacked; these bounds are there so that growth is noticed."""
 
 _OURS: Final = {"app.py", "chalice", "core", "functions"}
-_SOURCES: Final = ["functions", "core/stores/migrations", "core/queues/sqs", "functions/static"]
+_SOURCES: Final = ["functions", "core/stores/migrations", "core/queues/sqs", "functions/pages/static"]
 _PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 _TAG: Final = re.compile(r"^Tag: \S+-(\S+)$", re.MULTILINE)
 # PEP 600: of any machine, or of an x86-64 with glibc 2.17 or older, which all are in the platform that was asked for.

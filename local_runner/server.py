@@ -18,15 +18,15 @@ from uvicorn.supervisors import Multiprocess
 
 from core.errors import AuditLogError, InvalidSettingsError
 from core.settings import Settings
-from local_runner import logs
-from local_runner.app import Application
-from local_runner.connection_limits import ConnectionLimits, max_connections
-from local_runner.front import Front
-from local_runner.http1 import STOP_SECONDS, Connection
-from local_runner.monitor import Monitor, bind, bound
+from local_runner.bootstrap import prepared
+from local_runner.http.application import Application
+from local_runner.http.connection_limits import ConnectionLimits, max_connections
+from local_runner.http.dispatcher import Front
+from local_runner.http.protocol import STOP_SECONDS, Connection
+from local_runner.management import Monitor, bind, bound
 from local_runner.pipeline import Started, started
-from local_runner.preparation import prepared
-from local_runner.tracing import tracing
+from local_runner.telemetry import logging_config
+from local_runner.telemetry.tracing import tracing
 
 _log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def front(monitor_address: MonitorAddress, tls: Tls | None) -> Front:
         AuditLogError: see `started`.
     """
     settings = Settings.from_environ()
-    logs.configure(settings.log_format)
+    logging_config.configure(settings.log_format)
     return _front(settings, monitor_address, tls)
 
 

@@ -8,11 +8,11 @@ from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.consumer import ConsumerLimits, ConsumerSupervisor
-from local_runner.monitor import Monitor
-from local_runner.preparation import migrated
+from local_runner.bootstrap import migrated
+from local_runner.management import Monitor
+from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.server import listening
-from local_runner.tracing import tracing
+from local_runner.telemetry.tracing import tracing
 
 BATCH_SECONDS: Final = 8.0
 """How long a stop waits for the batch at hand. A batch that takes longer comes again to another worker."""

@@ -9,11 +9,11 @@ import pytest
 
 from core.settings import Settings
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
-from tests.fakes import FakeQueue, FakeStore
-from tests.service import Service
+from tests.support.fakes import FakeQueue, FakeStore
+from tests.support.service import Service
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 

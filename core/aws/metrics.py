@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from core.models import Event
-from core.ports import Count, Measure
-from core.tokens import Clock
+from core.auth.tokens import Clock
+from core.domain.models import Event
+from core.ports.queue import Count, Measure
 
 NAMESPACE: Final = "AuditLog"
 STAGE: Final = "Stage"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, delete, insert, select, update
 
-from core.models import Client, Event
+from core.domain.models import Client, Event
 from core.stores.connection import connected, reading
 from core.stores.dialects import dialect_of
 from core.stores.schema import clients

@@ -29,7 +29,7 @@ class FoldedJSON(TypeDecorator[Any]):
 
     One level too many anywhere, and MySQL fails the whole query while MariaDB finds nothing in that event. So what is
     inside of 31 arrays and objects is kept as a string: NUL and then its JSON. No string of an event begins with NUL
-    (`core.strict_json` refuses it), so each comes back as what it was, and is never taken for another one.
+    (`core.domain.strict_json` refuses it), so each comes back as what it was, and is never taken for another one.
     """
 
     impl = LONGTEXT

@@ -22,16 +22,16 @@ from sqlalchemy import (
     true,
 )
 
+from core.domain.models import Event, EventId
+from core.domain.queries import EventFilter, Matches, PageRequest
+from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotStorableError
-from core.models import Event, EventId
-from core.ports import Outcome
-from core.queries import EventFilter, Matches, PageRequest
-from core.stores import tallies
-from core.stores.conditions import on_columns, on_data
+from core.ports.queue import Outcome
+from core.stores import event_counters
 from core.stores.connection import connected, reading
 from core.stores.dialects import Access, IdTakenError, dialect_of
+from core.stores.filters import on_columns, on_data
 from core.stores.schema import events
-from core.strict_json import MAX_INTEGER
 
 COUNT_LIMIT: Final = 10_000
 """Matches are counted up to here: a count costs time for every row, and no one pages by hand beyond it."""
@@ -74,7 +74,7 @@ class SqlEventStore:
             # What an event is measured by: the one that was there, else the first of the batch with its id.
             firsts |= kept
             outcomes = [_outcome(item, firsts[item.event_id]) for item in batch]
-            tallies.add(connection, f"{self._source}.{get_ident()}", _counts(batch, outcomes, firsts))
+            event_counters.add(connection, f"{self._source}.{get_ident()}", _counts(batch, outcomes, firsts))
             connection.commit()
         return outcomes
 
@@ -187,12 +187,12 @@ def _outcome(item: Event, first: Event) -> Outcome:
     return Outcome.DUPLICATE if item.same_content(first) else Outcome.CONFLICT
 
 
-def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping[str, Event]) -> tallies.Counts:
+def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping[str, Event]) -> event_counters.Counts:
     """What to add to the tallies. A message that came twice was accepted once, which its receive time tells."""
-    counts: Counter[tuple[int, tallies.Tally]] = Counter()
+    counts: Counter[tuple[int, event_counters.Tally]] = Counter()
     for item, outcome in zip(batch, outcomes, strict=True):
         if outcome is Outcome.STORED:
-            counts[tallies.minute_of(item.received_at), "stored"] += 1
+            counts[event_counters.minute_of(item.received_at), "stored"] += 1
         elif outcome is Outcome.DUPLICATE and item.received_at != firsts[item.event_id].received_at:
-            counts[tallies.minute_of(item.received_at), "repeated"] += 1
+            counts[event_counters.minute_of(item.received_at), "repeated"] += 1
     return counts

@@ -6,12 +6,20 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Subquery, case, func, select, union_all
 
-from core.queries import EventFilter
-from core.stores.conditions import on_columns, on_data
+from core.domain.queries import EventFilter
+from core.domain.summaries import (
+    Bucket,
+    CustomerCount,
+    Frequencies,
+    Summary,
+    TypeCount,
+    bucket_seconds,
+    bucket_starts,
+)
 from core.stores.connection import reading
 from core.stores.dialects import dialect_of
+from core.stores.filters import on_columns, on_data
 from core.stores.schema import events
-from core.summaries import Bucket, CustomerCount, Frequencies, Summary, TypeCount, bucket_seconds, bucket_starts
 
 COUNTED: Final = 200_000
 """Index entries that the counts over time look at, the newest that match; see docs/decisions/0021."""

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from core.queries import EventFilter, PageRequest
-from core.stores.migrate import migrate
+from core.domain.queries import EventFilter, PageRequest
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from tests import databases
-from tests.fakes import EventStore, FakeStore
+from tests.support import databases
+from tests.support.fakes import EventStore, FakeStore
 
 Find = Callable[..., list[int]]
 

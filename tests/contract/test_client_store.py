@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from core import clients
-from core.ports import Outcome
+from core.auth import clients
+from core.ports.queue import Outcome
 from core.stores.clients import SqlClientStore
 from core.stores.sql import SqlEventStore
 

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy import event as sqlalchemy_event
 
+from core.domain.models import Event
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import StoreUnavailableError
-from core.models import Event
-from core.ports import Outcome
-from core.queries import EventFilter, PageRequest
+from core.ports.queue import Outcome
 from core.stores.sql import SqlEventStore
-from tests import databases
-from tests.builders import event
+from tests.support import databases
+from tests.support.builders import event
 
 WRITERS = 8
 ROUNDS = 5

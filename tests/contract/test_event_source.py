@@ -7,12 +7,12 @@ from threading import Timer
 
 import pytest
 
-from core.ports import DeadLetter, Message
-from tests.builders import event
-from tests.kafka import kafka_queue
-from tests.queues import MAX_RECEIVES, QueueUnderTest, memory_queue
-from tests.rabbitmq import rabbitmq_queue
-from tests.sqs import sqs_queue
+from core.ports.queue import DeadLetter, Message
+from tests.support.builders import event
+from tests.support.kafka import kafka_queue
+from tests.support.queues import MAX_RECEIVES, QueueUnderTest, memory_queue
+from tests.support.rabbitmq import rabbitmq_queue
+from tests.support.sqs import sqs_queue
 
 PATIENCE = 15.0
 """Seconds in which a message comes that comes at all."""

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from core.domain.models import MAX_TIMESTAMP
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import EventNotStorableError
-from core.models import MAX_TIMESTAMP
-from core.ports import Outcome
-from core.queries import EventFilter, PageRequest
-from tests.builders import event
-from tests.fakes import EventStore
+from core.ports.queue import Outcome
+from tests.support.builders import event
+from tests.support.fakes import EventStore
 
 STORED, DUPLICATE, CONFLICT = Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT
 

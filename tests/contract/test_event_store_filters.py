@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core.queries import DataFilter, EventFilter, JsonScalar, PageRequest
-from tests.builders import event
-from tests.fakes import EventStore
+from core.domain.queries import DataFilter, EventFilter, JsonScalar, PageRequest
+from tests.support.builders import event
+from tests.support.fakes import EventStore
 
 Find = Callable[..., list[int]]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from core.models import Event
-from core.queries import DataFilter, EventFilter, Matches, Order, PageRequest, Position
-from tests.builders import event
-from tests.fakes import EventStore
+from core.domain.models import Event
+from core.domain.queries import DataFilter, EventFilter, Matches, Order, PageRequest, Position
+from tests.support.builders import event
+from tests.support.fakes import EventStore
 
 ALL = EventFilter()
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from core.queries import DataFilter, EventFilter
+from core.domain.queries import DataFilter, EventFilter
+from core.domain.summaries import MAX_BUCKETS, Summary
 from core.stores import summaries
 from core.stores.sql import SqlEventStore
 from core.stores.summaries import SqlEventSummaries
-from core.summaries import MAX_BUCKETS, Summary
-from tests.builders import event
-from tests.fakes import EventStore, FakeStore
+from tests.support.builders import event
+from tests.support.fakes import EventStore, FakeStore
 
 Summarize = Callable[..., Summary]
 

@@ -17,23 +17,23 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
+from core.domain.queries import DataFilter, EventFilter, PageRequest
 from core.errors import InvalidSettingsError, StoreUnavailableError
-from core.queries import DataFilter, EventFilter, PageRequest
 from core.stores.dialects import dialect_of
 from core.stores.dialects.postgresql import postgresql_metadata
-from core.stores.migrate import migrate
-from core.stores.revision import check_revision
+from core.stores.migrations.revision import check_revision
+from core.stores.migrations.upgrade import migrate
 from core.stores.schema import metadata
 from core.stores.sql import SqlEventStore
-from tests import databases
-from tests.builders import event
+from tests.support import databases
+from tests.support.builders import event
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "core" / "stores" / "migrations"
 MIGRATE = """
 import sys
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 print("ready", flush=True)
 input()
 print(migrate(open_engine(sys.argv[1])))

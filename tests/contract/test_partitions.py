@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
+from core.domain.models import Event
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import NotSupportedError
-from core.models import Event
-from core.ports import Outcome
-from core.queries import EventFilter, PageRequest
+from core.ports.queue import Outcome
 from core.stores import partitions
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from local_runner.partitions_command import app
-from tests import databases
-from tests.builders import event
+from local_runner.cli.partitions import app
+from tests.support import databases
+from tests.support.builders import event
 
 NOW = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
 JANUARY, FEBRUARY, MARCH = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (1, 2, 3))

@@ -2,12 +2,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from core.domain.models import Event
 from core.errors import QueueUnavailableError
-from core.models import Event
-from core.ports import Message
-from local_runner.queue import InMemoryQueue, QueueLimits, QueueState
-from tests.builders import event
-from tests.fakes import FakeClock, FakeDeadLetters
+from core.ports.queue import Message
+from local_runner.queue.memory import InMemoryQueue, QueueLimits, QueueState
+from tests.support.builders import event
+from tests.support.fakes import FakeClock, FakeDeadLetters
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from threading import Timer
 
 import pytest
 
+from core.domain.models import Event
 from core.errors import QueueFullError
-from core.models import Event
-from core.ports import Message
-from local_runner.queue import InMemoryQueue, QueueLimits
-from tests.builders import event
-from tests.fakes import FakeClock, FakeDeadLetters
+from core.ports.queue import Message
+from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from tests.support.builders import event
+from tests.support.fakes import FakeClock, FakeDeadLetters
 
 BODY_BYTES = len(event(1).to_json())
 

@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, make_url
 
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import ReadTimeoutError, StoreUnavailableError
-from core.ports import Outcome
-from core.queries import EventFilter, PageRequest
+from core.ports.queue import Outcome
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.connection import connected, reading
 from core.stores.dialects import ReadLimits
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
-from core.stores.revision import check_revision
+from core.stores.event_counters import SqlTallies
+from core.stores.migrations.revision import check_revision
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.stores.summaries import SqlEventSummaries
-from core.stores.tallies import SqlTallies
-from tests import databases
-from tests.builders import event
-from tests.tcp_proxy import TcpProxy
+from tests.support import databases
+from tests.support.builders import event
+from tests.support.tcp_proxy import TcpProxy
 
 PROMPTLY = 8.0
 """Seconds: far more than the limits of these tests, and far less than what they stop."""

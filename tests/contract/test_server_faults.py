@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy import event as sqlalchemy_event
 
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import EventNotStorableError, InvalidSettingsError, StoreUnavailableError
-from core.ports import Outcome
-from core.queries import EventFilter, PageRequest
+from core.ports.queue import Outcome
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from tests import databases
-from tests.builders import event
+from tests.support import databases
+from tests.support.builders import event
 
 Open = Callable[..., SqlEventStore]
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from core.queries import DataFilter, EventFilter, PageRequest, Position
+from core.domain.queries import DataFilter, EventFilter, PageRequest, Position
 from core.stores.engine import reading_engine
 from core.stores.sql import SqlEventStore
-from tests import builders, databases
+from tests.support import builders, databases
 
 EVENTS = [
     builders.event(number, event_type=f"type {number % 40}", customer_id=number // 40 % 25, timestamp_utc=number)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from core.queries import DataFilter, EventFilter, PageRequest, Position
+from core.domain.queries import DataFilter, EventFilter, PageRequest, Position
 from core.settings import Settings
 from core.stores.engine import open_engine, reading_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from tests.builders import event as built
+from tests.support.builders import event as built
 
 PLACE = Position(timestamp_utc=100, event_id="00000000-0000-7000-8000-000000000001", offset=1)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import EventNotStorableError, StoreUnavailableError
-from core.queries import EventFilter, PageRequest
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from tests.builders import event
+from tests.support.builders import event
 
 Open = Callable[[str], SqlEventStore]
 WRITE = pytest.param(lambda store: store.add([event()]), id="add")

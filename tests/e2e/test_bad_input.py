@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from core import cursor
-from core.queries import EventFilter, Position
-from tests.builders import new_event
+from core.domain import cursor
+from core.domain.queries import EventFilter, Position
 from tests.e2e.bad_requests import (
     BAD_TOKENS,
     BATCHES,
@@ -33,7 +32,8 @@ from tests.e2e.bad_requests import (
     posted,
 )
 from tests.e2e.raw_http import Answer, chunked, exchange, request
-from tests.service import Service
+from tests.support.builders import new_event
+from tests.support.service import Service
 
 NO_TOKEN_SENT = "Bearer"
 INVALID_TOKEN = 'Bearer error="invalid_token"'

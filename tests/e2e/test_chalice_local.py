@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service import Service, free_port
+from tests.support.service import Service, free_port
 
 ROOT = Path(__file__).parents[2]
 CHALICE = str(Path(sys.executable).with_name("chalice"))
-STATIC = ROOT / "functions" / "static"
+STATIC = ROOT / "functions" / "pages" / "static"
 EVENT_DATA = {"admin_data": {"username": "admin", "roles": ["owner", {"since": 1.5, "until": None}]}, "ü": True}
 
 

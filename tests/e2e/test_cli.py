@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from core import __version__
 from core.errors import InvalidSettingsError
-from local_runner import cli
-from tests.builders import new_event
-from tests.service import AUDIT_LOG, Service, environment
+from local_runner.cli import main
+from tests.support.builders import new_event
+from tests.support.service import AUDIT_LOG, Service, environment
 
 COMMANDS = ["serve", "migrate", "token", "openapi", "load-test"]
 
@@ -31,7 +31,7 @@ def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.Complete
 
 def output(data_dir: Path, *arguments: str) -> str:
     """What the command prints; called as a function, which is much quicker than a process."""
-    ended = CliRunner().invoke(cli.app, arguments, env=environment(data_dir), catch_exceptions=False)
+    ended = CliRunner().invoke(main.app, arguments, env=environment(data_dir), catch_exceptions=False)
     assert (ended.exit_code, ended.stderr) == (0, "")
     return ended.stdout
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.builders import basic, new_event
-from tests.service import AUDIT_LOG, Service, environment
+from tests.support.builders import basic, new_event
+from tests.support.service import AUDIT_LOG, Service, environment
 
 TOKEN_ENDS_SECONDS = 30  # as the README promises of a client that is disabled
 SECRET = re.compile(r"als_[A-Za-z0-9_-]{43}")

@@ -10,8 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.browser import WAIT_SECONDS, chromium, hosts_asked_by, log_of
-from tests.service import Service
+from tests.support.browser import WAIT_SECONDS, chromium, hosts_asked_by, log_of
+from tests.support.service import Service
 
 
 @pytest.fixture

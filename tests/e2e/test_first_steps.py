@@ -1,7 +1,7 @@
 import time
 
-from tests.builders import new_event
-from tests.service import Service
+from tests.support.builders import new_event
+from tests.support.service import Service
 
 
 def test_an_event_posted_comes_back_within_a_second(service: Service) -> None:

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from sqlalchemy import Connection, create_engine
 
-from tests import databases
-from tests.builders import basic, new_event
 from tests.security.shop import register
-from tests.service import Service
+from tests.support import databases
+from tests.support.builders import basic, new_event
+from tests.support.service import Service
 
 PROMPT_SECONDS = 5.0  # generous: a request that waited for the lock would take ten
 DEADLINE_SECONDS = 30.0

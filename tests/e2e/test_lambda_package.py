@@ -15,11 +15,11 @@ from functions.routes import ROUTES
 from infra.build import PACKAGE
 from infra.errors import BuildError
 from infra.inspection import inspect, pins
-from tests import sqs
-from tests.builders import new_event, proxy_event
 from tests.conftest import SECRET
-from tests.databases import POSTGRESQL, throwaway
-from tests.lambda_package import LambdaProcess, built
+from tests.support import sqs
+from tests.support.builders import new_event, proxy_event
+from tests.support.databases import POSTGRESQL, throwaway
+from tests.support.lambda_package import LambdaProcess, built
 
 REGION = "us-east-1"
 KEY = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}  # the server of the tests takes any

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit_log_client import Api, Filters
-from tests.service import Service, environment
+from tests.support.service import Service, environment
 
 PROGRAM = """
 import sys

@@ -11,8 +11,8 @@ import pytest
 import typer
 
 from core.settings import Settings
-from local_runner.cli import app
-from tests.service import Service
+from local_runner.cli.main import app
+from tests.support.service import Service
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from functions.routes import ROUTES
-from tests.service import Service
+from tests.support.service import Service
 
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 

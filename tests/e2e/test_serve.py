@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from local_runner.server import listening
-from tests.builders import new_event
-from tests.service import AUDIT_LOG, Service, free_port
+from tests.support.builders import new_event
+from tests.support.service import AUDIT_LOG, Service, free_port
 
 Send = Callable[[int, int], None]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.builders import new_event
-from tests.service import Service, free_port
+from tests.support.builders import new_event
+from tests.support.service import Service, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ def source(tmp_path: Path) -> Path:
 
 def serve(source: Path) -> Service:
     port = free_port()
-    command = [sys.executable, "-m", "local_runner.cli", "serve", "--dev", "--port", str(port)]
+    command = [sys.executable, "-m", "local_runner.cli.main", "serve", "--dev", "--port", str(port)]
     return Service(command, port, source.parent / "data", {}, cwd=source).wait_until_up()
 
 

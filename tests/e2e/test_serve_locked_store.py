@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from tests import databases
-from tests.builders import new_event
-from tests.service import Service
+from tests.support import databases
+from tests.support.builders import new_event
+from tests.support.service import Service
 
 PROMPTLY = 5.0
 """Seconds, on a busy machine. Behind readers it was half a minute."""

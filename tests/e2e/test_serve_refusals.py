@@ -9,7 +9,7 @@ import pytest
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 from local_runner.server import refuse_open_to_others
-from tests.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
 SECONDS = 2  # of processor time, which is what a start takes on an idle machine; on a busy one it takes longer
 SECRET = "hush-hush"

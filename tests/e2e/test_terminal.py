@@ -14,17 +14,17 @@ from typer.testing import CliRunner, Result
 
 from audit_log_client import Api, Filters, StoredEvent
 from audit_log_client.models import MAX_BATCH_EVENTS
-from local_runner import cli
-from local_runner.terminal.following import Follower
-from tests.builders import new_event
-from tests.service import AUDIT_LOG, Service, environment, free_port
+from local_runner.cli import main
+from local_runner.cli.remote.tail import Follower
+from tests.support.builders import new_event
+from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
 NOW = 1_700_000_000
 
 
 def run(service: Service, *arguments: str, stdin: bytes = b"") -> Result:
     return CliRunner().invoke(
-        cli.app, [*arguments, "--url", service.url], input=stdin, env={"COLUMNS": "200"}, catch_exceptions=False
+        main.app, [*arguments, "--url", service.url], input=stdin, env={"COLUMNS": "200"}, catch_exceptions=False
     )
 
 
@@ -130,7 +130,7 @@ def test_nothing_is_sent_where_nobody_answers(tmp_path: Path) -> None:
     (tmp_path / "events").write_text(lines("cli.nowhere", 1)[0])
     url = f"http://127.0.0.1:{free_port()}"
     started = time.monotonic()
-    ended = CliRunner().invoke(cli.app, ["send", str(tmp_path / "events"), "--url", url])
+    ended = CliRunner().invoke(main.app, ["send", str(tmp_path / "events"), "--url", url])
     assert (ended.exit_code, "is the service running" in ended.stderr) == (1, True)
     assert time.monotonic() - started < 5
 

@@ -12,9 +12,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.builders import new_event
-from tests.rabbitmq import queue_url
-from tests.service import AUDIT_LOG, Service, free_port
+from tests.support.builders import new_event
+from tests.support.rabbitmq import queue_url
+from tests.support.service import AUDIT_LOG, Service, free_port
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import orjson
 import pytest
 
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
-from tests import sqs
-from tests.builders import event
-from tests.rabbitmq import queue_url
-from tests.service import AUDIT_LOG, Service, environment, free_port, free_ports
+from tests.support import sqs
+from tests.support.builders import event
+from tests.support.rabbitmq import queue_url
+from tests.support.service import AUDIT_LOG, Service, environment, free_port, free_ports
 
 SECRET = "Hq7-the-hosts-of-these-tests-share-this-one"
 PATIENCE = 20.0

@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.wiring import Services
 from tests.faults.load import Ledger, Load, Verdict, judge, new_event, wait_until
 from tests.faults.servers import PostgreSQL, RabbitMQ, Server, running
-from tests.service import AUDIT_LOG, Service, free_port
+from tests.support.service import AUDIT_LOG, Service, free_port
 
 SECRET = "the-fault-runs-sign-their-tokens-with-this"
 RATE = 200.0

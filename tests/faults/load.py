@@ -14,7 +14,7 @@ from typing import Self
 import httpx
 from sqlalchemy import select
 
-from core.models import Event, NewEvent
+from core.domain.models import Event, NewEvent
 from core.stores.engine import open_engine
 from core.stores.schema import events
 

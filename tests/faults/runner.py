@@ -20,7 +20,7 @@ from core.wiring import Services
 from tests.faults.load import Load, Verdict, judge, wait_until
 from tests.faults.servers import MissingServerError, PostgreSQL, running
 from tests.faults.shim import Shim
-from tests.service import AUDIT_LOG, Service, free_port
+from tests.support.service import AUDIT_LOG, Service, free_port
 
 SECRET = "the-fault-runs-sign-their-tokens-with-this"
 RATE = 300.0

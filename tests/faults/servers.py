@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tests.service import free_port
+from tests.support.service import free_port
 
 START_SECONDS = 90
 

@@ -12,10 +12,10 @@ import pytest
 from core.aws import metrics
 from core.queues.sqs.address import Address
 from core.settings import PREFIX, Settings
-from functions.lambda_process import STAGE
+from functions.lambda_runtime import STAGE
 from infra.build import TEMPLATE
 from infra.template import resources
-from tests.lambda_package import built, template
+from tests.support.lambda_package import built, template
 
 REGION: Final = {"AWS::Region": "eu-central-1", "AWS::URLSuffix": "amazonaws.com", "AWS::AccountId": "123456789012"}
 

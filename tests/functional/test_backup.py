@@ -7,12 +7,12 @@ from threading import Event as Flag
 
 import pytest
 
-from core.queries import EventFilter, PageRequest
+from core.domain.queries import EventFilter, PageRequest
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.sql import SqlEventStore
-from local_runner.backup import BackupError, back_up
-from tests.builders import event
+from local_runner.cli.sqlite_backup import BackupError, back_up
+from tests.support.builders import event
 
 
 @pytest.fixture

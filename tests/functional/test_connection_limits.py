@@ -15,15 +15,15 @@ import pytest
 import uvloop
 
 import functions
-from core.models import Event
+from core.domain.models import Event
 from core.wiring import Services
-from local_runner.app import Application
-from local_runner.connection_limits import ConnectionLimits, max_connections
-from local_runner.front import Front
-from local_runner.http1 import Connection
-from local_runner.request_reader import RequestReader
-from tests.fakes import FakeQueue
-from tests.raw import connect, read_to_end, statuses
+from local_runner.http.application import Application
+from local_runner.http.connection_limits import ConnectionLimits, max_connections
+from local_runner.http.dispatcher import Front
+from local_runner.http.parser import RequestReader
+from local_runner.http.protocol import Connection
+from tests.support.fakes import FakeQueue
+from tests.support.raw import connect, read_to_end, statuses
 
 LARGE = 300_000
 SECONDS = 10.0

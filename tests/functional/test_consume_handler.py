@@ -3,16 +3,16 @@ from pathlib import Path
 
 import pytest
 
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import StoreUnavailableError
-from core.ports import Count, Measure, Message
-from core.queries import EventFilter, PageRequest
+from core.ports.queue import Count, Measure, Message
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.consume_events import BatchResponse, SqsEvent, lambda_consumer
-from local_runner.consumer import to_sqs_event
-from tests.builders import event, sqs_event
-from tests.fakes import FakeMeter, FakeStore
+from local_runner.queue.consumer import to_sqs_event
+from tests.support.builders import event, sqs_event
+from tests.support.fakes import FakeMeter, FakeStore
 
 SAMPLE = Path(__file__).parents[1] / "events" / "sqs_batch.json"
 

@@ -8,19 +8,14 @@ from typing import Any, NoReturn
 import pytest
 
 from core.errors import QueueUnavailableError
-from core.ports import Message
+from core.ports.queue import Message
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.consumer import (
-    ConsumeHandler,
-    Consumer,
-    ConsumerLimits,
-    to_sqs_event,
-)
-from local_runner.queue import InMemoryQueue, QueueLimits
-from tests.builders import event
-from tests.fakes import FakeClock, FakeDeadLetters, FakeStore
+from local_runner.queue.consumer import ConsumeHandler, Consumer, ConsumerLimits, to_sqs_event
+from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from tests.support.builders import event
+from tests.support.fakes import FakeClock, FakeDeadLetters, FakeStore
 
 SAMPLE = Path(__file__).parents[1] / "events" / "sqs_batch.json"
 POISON = event(99, event_type="poison")

@@ -9,10 +9,10 @@ from core.errors import StoreUnavailableError
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.consumer import ConsumeHandler, ConsumerLimits, ConsumerStoppedError, ConsumerSupervisor
-from local_runner.queue import InMemoryQueue, QueueLimits
-from tests.builders import event
-from tests.fakes import FakeDeadLetters, FakeStore
+from local_runner.queue.consumer import ConsumeHandler, ConsumerLimits, ConsumerStoppedError, ConsumerSupervisor
+from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from tests.support.builders import event
+from tests.support.fakes import FakeDeadLetters, FakeStore
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.wiring import Services, _process_services
 from functions.routes import ROUTES
-from local_runner.app import Application
-from tests.builders import proxy_event
+from local_runner.http.application import Application
 from tests.conftest import SECRET
-from tests.fakes import FakeQueue, FakeStore
+from tests.support.builders import proxy_event
+from tests.support.fakes import FakeQueue, FakeStore
 
 CONSOLE, OTHER = "https://console.example.org", "https://evil.example.org"
 ORIGINS = f"{CONSOLE} http://localhost:3000"

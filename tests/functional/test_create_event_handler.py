@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from core.models import Event
-from core.tokens import READ
+from core.auth.tokens import READ
+from core.domain.models import Event
 from core.wiring import Services
 from functions.create_event import create_event
-from functions.posted import MAX_ERRORS, MAX_EVENT_BYTES
-from tests.builders import new_event
-from tests.fakes import Answer, FakeClock, FakeGateway, FakeQueue
+from functions.http.request_body import MAX_ERRORS, MAX_EVENT_BYTES
+from tests.support.builders import new_event
+from tests.support.fakes import Answer, FakeClock, FakeGateway, FakeQueue
 
 SAMPLES = Path(__file__).parents[1] / "events"
 

@@ -5,10 +5,10 @@ import pytest
 
 from core.wiring import Services
 from functions.create_events import MAX_EVENTS, create_events
-from functions.media_types import NDJSON
-from functions.posted import MAX_BODY_BYTES, MAX_EVENT_BYTES
-from tests.builders import new_event
-from tests.fakes import Answer, FakeGateway, FakeQueue
+from functions.http.media_types import NDJSON
+from functions.http.request_body import MAX_BODY_BYTES, MAX_EVENT_BYTES
+from tests.support.builders import new_event
+from tests.support.fakes import Answer, FakeGateway, FakeQueue
 
 GOOD = new_event()
 BAD = new_event(customer_id="42")

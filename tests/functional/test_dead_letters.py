@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from core.domain.models import Event
 from core.errors import QueueUnavailableError, StoreUnavailableError
-from core.models import Event
-from core.ports import DeadLetter, Message
+from core.ports.queue import DeadLetter, Message
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.dead_letters import FILE_NAME, DeadLetterFile
-from tests.builders import event
-from tests.fakes import FakeStore
+from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
+from tests.support.builders import event
+from tests.support.fakes import FakeStore
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import re
 import pytest
 
 from core.wiring import Services
-from functions.docs import TYPES, docs, docs_file, openapi
+from functions.pages.docs import TYPES, docs, docs_file, openapi
 from functions.routes import ROUTES
-from tests.fakes import Answer, FakeGateway
+from tests.support.fakes import Answer, FakeGateway
 
 
 def ask_file(services: Services, name: str, method: str = "GET") -> Answer:

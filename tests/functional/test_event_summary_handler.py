@@ -6,8 +6,8 @@ from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.event_summary import summarize_events
-from tests.builders import event
-from tests.fakes import Answer, FakeGateway, FakeQueue, FakeStore
+from tests.support.builders import event
+from tests.support.fakes import Answer, FakeGateway, FakeQueue, FakeStore
 
 
 @pytest.fixture

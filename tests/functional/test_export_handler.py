@@ -10,16 +10,16 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from core.models import Event
-from core.queries import EventFilter, PageRequest
+from core.auth.tokens import WRITE
+from core.domain.models import Event
+from core.domain.queries import EventFilter, PageRequest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
-from core.tokens import WRITE
 from core.wiring import Services
 from functions.export_events import MAX_PART_BYTES, PART_SECONDS, export_events
 from functions.query_events import query_events
-from tests.builders import event
-from tests.fakes import Answer, FakeClock, FakeGateway, FakeStore
+from tests.support.builders import event
+from tests.support.fakes import Answer, FakeClock, FakeGateway, FakeStore
 
 NOW = 1_800_000_000
 LAMBDA_RESPONSE_BYTES = 6 * 1024 * 1024

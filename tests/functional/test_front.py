@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core.queries import EventFilter, Matches, PageRequest
+from core.domain.queries import EventFilter, Matches, PageRequest
 from core.settings import Settings
 from core.wiring import Services
 from functions.routes import ROUTES, Place, Route
-from local_runner.app import Application
-from local_runner.front import BOUNDS, Answer, Bounds, Front
-from local_runner.metrics.requests import RequestMetrics
-from tests.builders import new_event
-from tests.fakes import FakeClock, FakeQueue, FakeStore
+from local_runner.http.application import Application
+from local_runner.http.dispatcher import BOUNDS, Answer, Bounds, Front
+from local_runner.telemetry.requests import RequestMetrics
+from tests.support.builders import new_event
+from tests.support.fakes import FakeClock, FakeQueue, FakeStore
 
 SECONDS = 10.0
 """Far more than any of these answers takes."""

@@ -11,10 +11,10 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from local_runner import gateway
-from local_runner.connection_limits import ConnectionLimits
-from local_runner.front import Answer
-from local_runner.http1 import Connection
+from local_runner.aws_events import proxy_event
+from local_runner.http.connection_limits import ConnectionLimits
+from local_runner.http.dispatcher import Answer
+from local_runner.http.protocol import Connection
 from tests.e2e.bad_requests import BATCHES, FIELDS, GOOD, KEYS, MALFORMED, MEDIA_TYPES, NDJSON, NO_OBJECTS, event
 from tests.e2e.raw_http import request
 
@@ -84,8 +84,8 @@ def fast(raw: bytes) -> Any:
 
     asyncio.run(receive())
     (environ,) = seen
-    return gateway.to_event(
-        environ, body=gateway.read_body(environ), request_id="r", resource="/", path_parameters=None
+    return proxy_event.to_event(
+        environ, body=proxy_event.read_body(environ), request_id="r", resource="/", path_parameters=None
     )
 
 

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from core.tokens import WRITE
+from core.auth.tokens import WRITE
 from core.wiring import Services
 from functions.get_event import get_event
-from tests.builders import event
-from tests.fakes import Answer, FakeGateway, FakeStore
+from tests.support.builders import event
+from tests.support.fakes import Answer, FakeGateway, FakeStore
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.health import health, ready
-from tests.fakes import Answer, FakeGateway, FakeStore
+from tests.support.fakes import Answer, FakeGateway, FakeStore
 
 
 def depth() -> dict[str, object]:

@@ -10,16 +10,16 @@ from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
 from core.aws.secrets import read_secret, resolved
 from core.errors import InvalidClientError, InvalidSettingsError, MetricsUnavailableError, SecretUnavailableError
-from core.ports import Count, Measure
+from core.ports.queue import Count, Measure
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
-from functions.administration import administer
-from functions.lambda_process import SECRETS_SECONDS, LambdaServices
-from functions.maintenance import reconcile
-from tests.builders import event
+from functions.lambda_runtime import SECRETS_SECONDS, LambdaServices
+from functions.operations.clients import administer
+from functions.operations.maintenance import reconcile
 from tests.conftest import SECRET
+from tests.support.builders import event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

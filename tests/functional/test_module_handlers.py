@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.service import environment
+from tests.support.service import environment
 
 ROOT = Path(__file__).parents[2]
 
 START = """
 import json, time
 from functions import create_event, get_event, health, query_events, token
-from tests.builders import new_event, proxy_event
+from tests.support.builders import new_event, proxy_event
 
 def answer(handler, *parts, **more):
     return json.loads(handler(proxy_event(*parts, **more), None)["body"])
@@ -42,7 +42,7 @@ print(json.dumps({name: globals().get(name) for name in ["posted", "found", "got
 REFUSED = """
 import json
 from functions import health
-from tests.builders import proxy_event
+from tests.support.builders import proxy_event
 print(json.dumps(health.handler(proxy_event(), None)))
 """
 OPEN_IN_LAMBDA = """
@@ -51,7 +51,7 @@ from importlib import import_module
 import functions
 from chalice_config import app as chalice
 from core.errors import InvalidSettingsError
-from tests.builders import proxy_event
+from tests.support.builders import proxy_event
 
 def refused(handler, event):
     try:

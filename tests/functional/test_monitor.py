@@ -12,14 +12,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.consumer import ConsumerLimits
-from local_runner.dead_letters import FILE_NAME
-from local_runner.metrics.resources import memory_limit
-from local_runner.monitor import Monitor, bound
+from local_runner.management import Monitor, bound
 from local_runner.pipeline import Pipeline
-from tests.builders import event
+from local_runner.queue.consumer import ConsumerLimits
+from local_runner.queue.dead_letters import FILE_NAME
+from local_runner.telemetry.resources import memory_limit
 from tests.conftest import skip_or_fail
-from tests.service import free_port
+from tests.support.builders import event
+from tests.support.service import free_port
 
 QUICK = ConsumerLimits(batch_window=0, poll=0.01, first_retry=0.01)
 

@@ -9,12 +9,12 @@ from unittest.mock import ANY
 
 import pytest
 
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import InvalidSettingsError, QueueUnavailableError
-from core.queries import EventFilter, PageRequest
 from core.settings import Settings
-from local_runner.consumer import ConsumerLimits
 from local_runner.pipeline import DRAIN_SECONDS, Pipeline, beside
-from tests.builders import event
+from local_runner.queue.consumer import ConsumerLimits
+from tests.support.builders import event
 
 QUICK = ConsumerLimits(first_retry=0.01, store_retry=0.01)
 

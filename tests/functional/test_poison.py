@@ -7,11 +7,11 @@ import pytest
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.consumer import Consumer, ConsumerLimits
-from local_runner.dead_letters import FILE_NAME, DeadLetterFile
-from local_runner.queue import InMemoryQueue, QueueLimits
-from tests.builders import event
-from tests.fakes import FakeClock, FakeStore
+from local_runner.queue.consumer import Consumer, ConsumerLimits
+from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
+from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from tests.support.builders import event
+from tests.support.fakes import FakeClock, FakeStore
 
 ROUNDS, TRIES, VISIBILITY = 100, 3, 30.0
 

@@ -3,15 +3,15 @@ from typing import Any
 
 import pytest
 
-from core import cursor
-from core.queries import EventFilter, Position
+from core.auth.tokens import WRITE
+from core.domain import cursor
+from core.domain.queries import EventFilter, Position
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
-from core.tokens import WRITE
 from core.wiring import Services
 from functions.query_events import query_events
-from tests.builders import event
-from tests.fakes import Answer, FakeGateway, FakeQueue, FakeStore
+from tests.support.builders import event
+from tests.support.fakes import Answer, FakeGateway, FakeQueue, FakeStore
 
 Pairs = Sequence[tuple[str, str]]
 

@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from core import clients
+from core.auth import clients
+from core.auth.rate_limits import RateLimiter
 from core.errors import InvalidSettingsError, RateLimitedError
-from core.rate_limits import RateLimiter
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.app import Application
-from local_runner.preparation import prepared
-from tests.builders import basic, new_event
+from local_runner.bootstrap import prepared
+from local_runner.http.application import Application
 from tests.conftest import SECRET, skip_or_fail
-from tests.fakes import FakeClients, FakeQueue, FakeStore
+from tests.support.builders import basic, new_event
+from tests.support.fakes import FakeClients, FakeQueue, FakeStore
 
 REDIS = "redis://127.0.0.1:6379/15"
 HOME, AWAY = "192.0.2.7", "198.51.100.7"

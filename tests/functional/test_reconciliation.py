@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.models import Event
-from core.ports import Outcome
-from core.reconciliation import Reconciliation
+from core.domain.models import Event
+from core.domain.reconciliation import Reconciliation
+from core.ports.queue import Outcome
 from core.settings import Settings
 from core.stores.engine import open_engine
+from core.stores.event_counters import ACCEPTED, NUMBERED, SqlTallies, minute_of
 from core.stores.sql import SqlEventStore
-from core.stores.tallies import ACCEPTED, NUMBERED, SqlTallies, minute_of
-from local_runner.ledger import AcceptedLedger
+from local_runner.queue.accounting import AcceptedLedger
 from local_runner.spool.slot import Past
-from tests.builders import event
+from tests.support.builders import event
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from werkzeug.test import Client
 from core.settings import Settings
 from core.wiring import Services
 from functions.create_event import create_event
-from functions.endpoint import lambda_handler
-from local_runner.app import Application
-from tests.builders import new_event, proxy_event
-from tests.fakes import FakeQueue
+from functions.http.handler import lambda_handler
+from local_runner.http.application import Application
 from tests.security.shop import Shop
+from tests.support.builders import new_event, proxy_event
+from tests.support.fakes import FakeQueue
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

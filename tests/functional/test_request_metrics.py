@@ -10,10 +10,10 @@ from core.errors import StoreUnavailableError
 from core.settings import Settings
 from core.wiring import Services
 from functions.routes import ROUTES
-from local_runner.app import Application
-from local_runner.metrics.requests import OTHER, RequestMetrics
-from tests.builders import new_event
-from tests.fakes import FakeQueue
+from local_runner.http.application import Application
+from local_runner.telemetry.requests import OTHER, RequestMetrics
+from tests.support.builders import new_event
+from tests.support.fakes import FakeQueue
 
 COUNT = "audit_log_http_request_seconds_count"
 IN_FLIGHT = "audit_log_http_requests_in_flight"

@@ -11,18 +11,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core.models import MAX_TIMESTAMP
+from core.domain.models import MAX_TIMESTAMP
 from core.settings import Settings
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.consume_events import consume_events
 from functions.create_event import create_event
 from functions.get_event import get_event
 from functions.query_events import query_events
-from tests.builders import new_event, sqs_event
-from tests.fakes import FakeGateway, FakeQueue
+from tests.support.builders import new_event, sqs_event
+from tests.support.fakes import FakeGateway, FakeQueue
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 UNNAMEABLE = re.compile(r'[.\[\]"\\\x00-\x1f\x7f]')

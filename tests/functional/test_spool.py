@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import InvalidSettingsError, QueueFullError, QueueUnavailableError
-from local_runner.queue import InMemoryQueue, QueueLimits
+from local_runner.queue.memory import InMemoryQueue, QueueLimits
 from local_runner.spool.slot import SLOT_SHIFT, SpoolLimits
 from local_runner.spool.spool import DiskSpool, check_spool, open_spool
-from tests.builders import event
-from tests.fakes import FakeClock, FakeDeadLetters
-from tests.spooling import FaultyDisk
+from tests.support.builders import event
+from tests.support.fakes import FakeClock, FakeDeadLetters
+from tests.support.spooling import FaultyDisk
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """

@@ -3,7 +3,7 @@ import pytest
 from core.settings import Settings
 from core.wiring import Services
 from functions.token import issue_token
-from tests.fakes import Answer, FakeGateway
+from tests.support.fakes import Answer, FakeGateway
 
 
 def ask(services: Services, *query: tuple[str, str]) -> Answer:

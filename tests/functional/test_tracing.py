@@ -13,21 +13,21 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from werkzeug.test import Client
 
+from core.domain.models import Event
 from core.errors import InvalidSettingsError, StoreUnavailableError
-from core.models import Event
-from core.ports import Message
+from core.ports.queue import Message
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from functions.create_event import create_event
-from functions.endpoint import lambda_handler
-from local_runner.app import Application
-from local_runner.consumer import to_sqs_event
+from functions.http.handler import lambda_handler
+from local_runner.http.application import Application
 from local_runner.pipeline import Pipeline
-from local_runner.tracing import NoTracing, tracing
-from local_runner.tracing.spans import CLOSE_SECONDS, MOST_LINKS, Spans
-from tests.builders import event, new_event, proxy_event
-from tests.fakes import FakeQueue, FakeStore
+from local_runner.queue.consumer import to_sqs_event
+from local_runner.telemetry.opentelemetry_spans import CLOSE_SECONDS, MOST_LINKS, Spans
+from local_runner.telemetry.tracing import NoTracing, tracing
+from tests.support.builders import event, new_event, proxy_event
+from tests.support.fakes import FakeQueue, FakeStore
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -198,7 +198,7 @@ def test_without_a_collector_nothing_is_put_around_the_parts(monkeypatch: pytest
 
 def test_a_collector_without_the_extra_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    monkeypatch.setitem(sys.modules, "local_runner.tracing.spans", None)
+    monkeypatch.setitem(sys.modules, "local_runner.telemetry.opentelemetry_spans", None)
     with pytest.raises(InvalidSettingsError, match=r"audit-log-service\[otel\]"):
         tracing()
 

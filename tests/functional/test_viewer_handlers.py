@@ -5,9 +5,9 @@ import pytest
 
 from core.settings import Settings
 from core.wiring import Services
-from functions import viewer
-from functions.viewer import TYPES, viewer_file
-from tests.fakes import Answer, FakeGateway
+from functions.pages import viewer
+from functions.pages.viewer import TYPES, viewer_file
+from tests.support.fakes import Answer, FakeGateway
 
 FOLDER = Path(viewer.__file__).with_name("static") / "viewer"
 

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from core.auth.tokens import Claims
 from core.errors import InvalidTokenError, TokenCheckUnavailableError
 from core.settings import Settings
-from core.tokens import Claims
 from core.wiring import Services
-from tests.builders import PrivateKey, PublicKey
-from tests.fakes import FakeClients, FakeClock, FakeQueue
+from tests.support.builders import PrivateKey, PublicKey
+from tests.support.fakes import FakeClients, FakeClock, FakeQueue
 
 ISSUER = "https://login.example"
 AUDIENCE = "audit-log-of-us"

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.clients import create, disable
-from core.models import Client
+from core.auth.clients import create, disable
+from core.auth.tokens import READ, WRITE
+from core.domain.models import Client
 from core.settings import Settings
-from core.tokens import READ, WRITE
 from core.wiring import Services
 from functions import create_event, query_events, token
-from functions.endpoint import Operation, lambda_handler
-from tests.builders import basic, new_event, proxy_event
-from tests.fakes import FakeClients, FakeClock, FakeMeter, FakeQueue, FakeStore
-from tests.service import AUDIT_LOG, environment
+from functions.http.handler import Operation, lambda_handler
+from tests.support.builders import basic, new_event, proxy_event
+from tests.support.fakes import FakeClients, FakeClock, FakeMeter, FakeQueue, FakeStore
+from tests.support.service import AUDIT_LOG, environment
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 

@@ -12,15 +12,15 @@ from typing import Literal
 import httpx
 import pytest
 
-from core.models import Event
+from core.domain.models import Event
 from core.wiring import Services
 from functions.create_event import create_event
-from functions.endpoint import lambda_handler
-from local_runner import logs
-from tests.builders import basic, new_event, proxy_event
-from tests.fakes import FakeQueue
+from functions.http.handler import lambda_handler
+from local_runner.telemetry import logging_config
 from tests.security.shop import register
-from tests.service import Service
+from tests.support.builders import basic, new_event, proxy_event
+from tests.support.fakes import FakeQueue
+from tests.support.service import Service
 
 LogFormat = Literal["json", "console"]
 both_formats = pytest.mark.parametrize("log_format", ["json", "console"])
@@ -141,7 +141,7 @@ def test_a_crash_shows_where_it_was_and_not_what_it_was_about(
     services.__dict__["publisher"] = BrokenQueue()
     handlers, level = logging.root.handlers[:], logging.root.level
     try:
-        logs.configure(log_format)
+        logging_config.configure(log_format)
         request = proxy_event("POST", token=token, body=new_event(event_data={"x": data}))
         answer = lambda_handler(create_event, lambda: services)(request, None)
     finally:

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from core.clients import Authenticator, act, create, rotate
+from core.auth.clients import Authenticator, act, create, rotate
 from core.errors import InvalidClientError
-from core.ports import Count
+from core.ports.queue import Count
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from functions import token
-from local_runner.cli import app
+from local_runner.cli.main import app
 from tests.conftest import SECRET
 from tests.security.shop import NOW, Shop
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.clients import STATUS_LIMIT_SECONDS, STATUS_SECONDS, disable
-from core.last_answer import PATIENCE_SECONDS
+from core.auth.clients import STATUS_LIMIT_SECONDS, STATUS_SECONDS, disable
+from core.auth.last_answer import PATIENCE_SECONDS
+from core.auth.tokens import WRITE
 from core.settings import Settings
-from core.tokens import WRITE
 from functions import query_events
 from tests.security.shop import NOW, Shop
 

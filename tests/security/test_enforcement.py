@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from core.models import RESERVED_PREFIX, SYSTEM_CUSTOMER
+from core.auth.tokens import READ, WRITE
+from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
-from core.tokens import READ, WRITE
 from core.wiring import Services
 from functions.create_event import create_event
 from functions.create_events import create_events
-from functions.endpoint import lambda_handler
 from functions.get_event import get_event
+from functions.http.handler import lambda_handler
 from functions.query_events import query_events
 from functions.routes import ROUTES, Route
-from tests.builders import event, new_event, proxy_event
-from tests.fakes import FakeQueue, FakeStore
+from tests.support.builders import event, new_event, proxy_event
+from tests.support.fakes import FakeQueue, FakeStore
 
 GUARDED = [route for route in ROUTES if route.scope]
 ID = "00000000-0000-7000-8000-000000000001"

@@ -7,12 +7,12 @@ from typing import Any
 import jwt
 import pytest
 
+from core.auth.tokens import Claims
 from core.errors import InvalidTokenError
 from core.settings import Settings
-from core.tokens import Claims
 from core.wiring import Services
 from tests.conftest import SECRET
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 NOW = 1_800_000_000
 TEN_YEARS = 10 * 365 * 24 * 3600

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from core.models import RESERVED_PREFIX
+from core.domain.models import RESERVED_PREFIX
 from core.wiring import Services
 from functions.create_event import create_event
 from functions.create_events import create_events
-from functions.endpoint import Operation, lambda_handler
-from tests.builders import new_event, proxy_event
-from tests.fakes import FakeQueue
+from functions.http.handler import Operation, lambda_handler
+from tests.support.builders import new_event, proxy_event
+from tests.support.fakes import FakeQueue
 
 
 def post(services: Services, operation: Operation, body: object, **request: Any) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import RSAAlgorithm
 
+from core.auth.tokens import LEEWAY_SECONDS, Claims
 from core.errors import InvalidTokenError
 from core.settings import Settings
-from core.tokens import LEEWAY_SECONDS, Claims
 from core.wiring import Services
-from tests.builders import pem
 from tests.conftest import SECRET
-from tests.fakes import FakeClock
+from tests.support.builders import pem
+from tests.support.fakes import FakeClock
 
 NOW = 1_800_000_000
 HOUR = 3600

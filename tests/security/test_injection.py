@@ -13,14 +13,14 @@ import pytest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
-from functions.endpoint import lambda_handler
 from functions.get_event import get_event
+from functions.http.handler import lambda_handler
 from functions.query_events import query_events
-from local_runner import logs
-from tests.builders import basic, event, new_event, proxy_event
-from tests.fakes import FakeQueue
+from local_runner.telemetry import logging_config
 from tests.security.shop import Shop, register
-from tests.service import Service
+from tests.support.builders import basic, event, new_event, proxy_event
+from tests.support.fakes import FakeQueue
+from tests.support.service import Service
 
 SQL = [
     "'; DROP TABLE events; --",
@@ -150,7 +150,7 @@ def test_a_log_line_in_json_is_one_line_of_plain_ascii(capfd: pytest.CaptureFixt
     """Whatever comes to be logged, as message, field or exception."""
     handlers, level = logging.root.handlers[:], logging.root.level
     try:
-        logs.configure("json")
+        logging_config.configure("json")
         log = logging.getLogger("tests")
         log.warning("with a field", extra={"field": text})
         log.warning(text.replace("%", "%%"))

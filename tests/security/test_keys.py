@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwk
 from joserfc import jwt as joserfc_jwt
 
+from core.auth.keys import key_ring
 from core.errors import InvalidSettingsError, InvalidTokenError
-from core.keys import key_ring
 from core.settings import Settings
 from core.wiring import Services
-from functions.endpoint import lambda_handler
+from functions.http.handler import lambda_handler
 from functions.jwks import jwks
-from tests.builders import PrivateKey, PublicKey, pem, proxy_event
+from tests.support.builders import PrivateKey, PublicKey, pem, proxy_event
 
 OLD = ed25519.Ed25519PrivateKey.generate()
 NEW = ed25519.Ed25519PrivateKey.generate()

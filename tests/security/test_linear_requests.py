@@ -11,15 +11,15 @@ import httpx
 import pytest
 
 from core.settings import Settings
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
-from functions.http import Request
-from local_runner.app import Application
-from local_runner.request_reader import RequestReader
+from functions.http.request import Request
+from local_runner.http.application import Application
+from local_runner.http.parser import RequestReader
 from tests.conftest import SECRET
-from tests.fakes import FakeQueue
-from tests.raw import connect, read_to_end, statuses
-from tests.service import Service
+from tests.support.fakes import FakeQueue
+from tests.support.raw import connect, read_to_end, statuses
+from tests.support.service import Service
 
 LENGTH = 60_000
 """Of the part of a request that is under test; a head may have 64 KiB in all."""

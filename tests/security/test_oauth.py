@@ -10,12 +10,12 @@ import httpx
 import pytest
 from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped]  # has no stubs
 
+from core.auth.tokens import READ, WRITE
 from core.settings import Settings
-from core.tokens import READ, WRITE
 from functions.oauth_token import FORM, MAX_FORM_BYTES, oauth_token
-from tests.builders import basic, new_event
 from tests.security.shop import Shop, register
-from tests.service import Service
+from tests.support.builders import basic, new_event
+from tests.support.service import Service
 
 GRANT = {"grant_type": "client_credentials"}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.gateway import MAX_BODY_BYTES
-from tests.raw import connect, exchange, post_event, read_to_end, statuses
-from tests.service import Service
+from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
+from tests.support.service import Service
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.connection_limits import MAX_REQUEST_BYTES
-from local_runner.gateway import MAX_BODY_BYTES
-from tests.builders import new_event
-from tests.raw import connect, post_event, statuses
-from tests.service import AUDIT_LOG, Service, free_port
+from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from local_runner.http.connection_limits import MAX_REQUEST_BYTES
+from tests.support.builders import new_event
+from tests.support.raw import connect, post_event, statuses
+from tests.support.service import AUDIT_LOG, Service, free_port
 
 UPLOADS = 60
 MEGABYTE = 1_000_000

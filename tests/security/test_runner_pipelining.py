@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.raw import connect, exchange, post_event, read_to_end, statuses
-from tests.service import Service
+from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
+from tests.support.service import Service
 
 TOKEN_REQUEST = b"GET /access-token HTTP/1.1\r\nHost: localhost\r\n\r\n"
 EMPTY_POST = b"POST /event HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"

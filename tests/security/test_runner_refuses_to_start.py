@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service import AUDIT_LOG, environment, free_port
+from tests.support.service import AUDIT_LOG, environment, free_port
 
 GOOD_SECRET = "Jx8vQm2nLw5rTz9bKc4hYd7gSf1pAe6u"
 START_SECONDS = 15.0  # measured: 1.2 of processor time; a busy machine takes several times as long

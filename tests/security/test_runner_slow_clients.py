@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.gateway import MAX_BODY_BYTES
-from local_runner.http1 import BODY_SECONDS
-from tests.builders import new_event
-from tests.raw import connect, exchange, post_event, read_to_end, statuses
-from tests.service import Service
+from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from local_runner.http.protocol import BODY_SECONDS
+from tests.support.builders import new_event
+from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
+from tests.support.service import Service
 
 HALF_A_HEADER = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 SLACK_SECONDS = 4.0

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.builders import new_event
-from tests.raw import connect, exchange, post_event, read_to_end, statuses
-from tests.service import Service
+from tests.support.builders import new_event
+from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
+from tests.support.service import Service
 
 EVENT = json.dumps(new_event(event_type="smuggling")).encode()
 LENGTH = b"Content-Length: %d" % len(EVENT)

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from tests.builders import new_event
-from tests.service import AUDIT_LOG, STARTUP_SECONDS, Service, environment, free_port
+from tests.support.builders import new_event
+from tests.support.service import AUDIT_LOG, STARTUP_SECONDS, Service, environment, free_port
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from core.clients import create, disable
+from core.auth.clients import create, disable
 from core.errors import InvalidSettingsError
 from core.settings import Settings
-from tests.builders import PrivateKey, pem
 from tests.security.provider import AUDIENCE, ISSUER, House, Provider, private_jwk, public_jwk
+from tests.support.builders import PrivateKey, pem
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 RSA = generate_private_key(public_exponent=65537, key_size=2048)

@@ -13,15 +13,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.last_answer import PATIENCE_SECONDS
+from core.auth.last_answer import PATIENCE_SECONDS
+from core.auth.remote_keys import FETCH_SECONDS, KEYS_LIMIT_SECONDS
+from core.auth.tokens import REMEMBERED_SECONDS
 from core.settings import Settings
-from core.tokens import REMEMBERED_SECONDS
-from core.trusted_keys import FETCH_SECONDS, KEYS_LIMIT_SECONDS
-from functions.endpoint import lambda_handler
+from functions.http.handler import lambda_handler
 from functions.query_events import query_events
-from tests.builders import new_event, proxy_event
 from tests.security.provider import AUDIENCE, ISSUER, House, Provider, public_jwk
-from tests.service import Service
+from tests.support.builders import new_event, proxy_event
+from tests.support.service import Service
 
 PROMPT_SECONDS = 5.0  # generous: what would hang would do so without end
 KEY, NEXT = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -187,7 +187,7 @@ def test_a_provider_that_never_was_up(house: House, provider: Provider, caplog: 
         assert status_of(house, house.token(KEY)) == 503
     assert status_of(house, house.services.issuer.issue("ours", scopes=[])[0]) == 403
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert [record.message for record in warnings if record.name == "core.last_answer"] == [
+    assert [record.message for record in warnings if record.name == "core.auth.last_answer"] == [
         "no answer: the last one counts"
     ]
 

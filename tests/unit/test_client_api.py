@@ -8,7 +8,7 @@ import pytest
 
 from audit_log_client import Api, ClientSecret, Filters, RefusedError, Token, UnavailableError
 from audit_log_client.credentials import Credentials
-from tests.flaky import FlakyService, status, unreachable
+from tests.support.flaky import FlakyService, status, unreachable
 
 LINE = b'{"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "event_type": "good"}'
 

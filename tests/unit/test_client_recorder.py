@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from audit_log_client import AuditLog, BufferFullError, ClosedError, EventTooLargeError, Failure
-from tests.flaky import FlakyService, status, unreachable
+from tests.support.flaky import FlakyService, status, unreachable
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from core import cursor
+from core.domain import cursor
+from core.domain.queries import DataFilter, EventFilter, Order, Position
 from core.errors import InvalidFieldsError
-from core.queries import DataFilter, EventFilter, Order, Position
-from tests.builders import event
+from tests.support.builders import event
 
 PLACE = Position(timestamp_utc=1_700_000_000, event_id=event().event_id, offset=100)
 FILTER = EventFilter(event_types=("user.login",), visible_customers=(1, 2))

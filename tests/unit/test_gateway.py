@@ -8,14 +8,14 @@ import pytest
 from werkzeug.test import create_environ
 
 from core.errors import EventTooLargeError
-from functions.http import MalformedRequestError, ProxyEvent
-from local_runner import gateway
+from functions.http.request import MalformedRequestError, ProxyEvent
+from local_runner.aws_events import proxy_event
 
 SAMPLE = Path(__file__).parents[1] / "events" / "api_gateway_post_event.json"
 
 
 def to_event(body: bytes = b"", **environ: Any) -> ProxyEvent:
-    return gateway.to_event(
+    return proxy_event.to_event(
         {**create_environ("/event"), **environ}, body=body, request_id="r-1", resource="/event", path_parameters=None
     )
 
@@ -48,7 +48,7 @@ def test_each_value_has_the_type_that_api_gateway_gives_it() -> None:
 
 
 def test_the_request_context_tells_of_the_request() -> None:
-    event = gateway.to_event(
+    event = proxy_event.to_event(
         create_environ(
             "/event/e-1", "http://audit.example/", headers={"User-Agent": "test"}, environ_base={"REMOTE_ADDR": "::1"}
         ),
@@ -97,9 +97,9 @@ def test_without_parameters_there_is_null(query_string: str) -> None:
 
 
 def test_a_query_string_of_endless_fields_is_refused() -> None:
-    query_of("&".join(["a=1"] * gateway.MAX_QUERY_FIELDS))
+    query_of("&".join(["a=1"] * proxy_event.MAX_QUERY_FIELDS))
     with pytest.raises(MalformedRequestError, match="more than 200 fields"):
-        query_of("&".join(["a=1"] * (gateway.MAX_QUERY_FIELDS + 1)))
+        query_of("&".join(["a=1"] * (proxy_event.MAX_QUERY_FIELDS + 1)))
 
 
 def test_headers_get_back_their_names() -> None:
@@ -152,50 +152,50 @@ def test_a_body_goes_as_text_or_as_base64_if_it_is_no_text(body: bytes, text: st
 
 
 def test_as_much_of_the_body_is_read_as_content_length_says() -> None:
-    assert gateway.read_body(body_environ(b"12345next request", CONTENT_LENGTH="5")) == b"12345"
+    assert proxy_event.read_body(body_environ(b"12345next request", CONTENT_LENGTH="5")) == b"12345"
 
 
 @pytest.mark.parametrize("length", [None, ""])
 def test_without_a_length_nothing_is_read_unless_the_server_marks_the_end(length: str | None) -> None:
     environ = {"CONTENT_LENGTH": length}
 
-    assert gateway.read_body(body_environ(b"{}", **environ)) == b""
-    assert gateway.read_body(body_environ(b"{}", **environ, **{"wsgi.input_terminated": True})) == b"{}"
+    assert proxy_event.read_body(body_environ(b"{}", **environ)) == b""
+    assert proxy_event.read_body(body_environ(b"{}", **environ, **{"wsgi.input_terminated": True})) == b"{}"
 
 
 def test_a_body_of_the_most_bytes_is_read() -> None:
-    body = bytes(gateway.MAX_BODY_BYTES)
+    body = bytes(proxy_event.MAX_BODY_BYTES)
 
-    assert gateway.read_body(body_environ(body, CONTENT_LENGTH=str(len(body)))) == body
-    assert gateway.read_body(body_environ(body, **{"wsgi.input_terminated": True})) == body
+    assert proxy_event.read_body(body_environ(body, CONTENT_LENGTH=str(len(body)))) == body
+    assert proxy_event.read_body(body_environ(body, **{"wsgi.input_terminated": True})) == body
 
 
-@pytest.mark.parametrize("length", [str(gateway.MAX_BODY_BYTES + 1), "9" * 30, "9" * 5000])
+@pytest.mark.parametrize("length", [str(proxy_event.MAX_BODY_BYTES + 1), "9" * 30, "9" * 5000])
 def test_a_body_that_says_it_is_larger_is_refused_unread(length: str) -> None:
     environ = body_environ(b"{}", CONTENT_LENGTH=length)
 
-    with pytest.raises(EventTooLargeError, match=str(gateway.MAX_BODY_BYTES)):
-        gateway.read_body(environ)
+    with pytest.raises(EventTooLargeError, match=str(proxy_event.MAX_BODY_BYTES)):
+        proxy_event.read_body(environ)
     assert environ["wsgi.input"].tell() == 0
 
 
 def test_a_chunked_body_is_read_only_until_it_is_too_large() -> None:
-    environ = body_environ(bytes(2 * gateway.MAX_BODY_BYTES), **{"wsgi.input_terminated": True})
+    environ = body_environ(bytes(2 * proxy_event.MAX_BODY_BYTES), **{"wsgi.input_terminated": True})
 
     with pytest.raises(EventTooLargeError):
-        gateway.read_body(environ)
-    assert environ["wsgi.input"].tell() == gateway.MAX_BODY_BYTES + 1
+        proxy_event.read_body(environ)
+    assert environ["wsgi.input"].tell() == proxy_event.MAX_BODY_BYTES + 1
 
 
 @pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", " 5", "five", "²"])
 def test_a_content_length_that_is_no_number_is_refused(length: str) -> None:
     with pytest.raises(MalformedRequestError, match="Content-Length"):
-        gateway.read_body(body_environ(b"12345", CONTENT_LENGTH=length))
+        proxy_event.read_body(body_environ(b"12345", CONTENT_LENGTH=length))
 
 
 def test_a_body_that_ends_too_soon_is_refused() -> None:
     with pytest.raises(MalformedRequestError, match="ends before"):
-        gateway.read_body(body_environ(b"1234", CONTENT_LENGTH="5"))
+        proxy_event.read_body(body_environ(b"1234", CONTENT_LENGTH="5"))
 
 
 def test_a_body_that_cannot_be_read_is_the_clients_fault() -> None:
@@ -204,17 +204,17 @@ def test_a_body_that_cannot_be_read_is_the_clients_fault() -> None:
             raise OSError("Invalid chunk header")
 
     with pytest.raises(MalformedRequestError, match="breaks off"):
-        gateway.read_body({"wsgi.input": Broken(), "wsgi.input_terminated": True})
+        proxy_event.read_body({"wsgi.input": Broken(), "wsgi.input_terminated": True})
 
 
 def test_a_proxy_response_becomes_status_headers_and_bytes() -> None:
     headers = {"Content-Type": "application/json", "X-Request-Id": "r-1"}
     response = {"statusCode": 202, "headers": headers, "body": '"é"', "isBase64Encoded": False}
 
-    assert gateway.to_wsgi(response) == ("202 Accepted", list(headers.items()), '"é"'.encode())
+    assert proxy_event.to_wsgi(response) == ("202 Accepted", list(headers.items()), '"é"'.encode())
 
 
 def test_a_base64_response_becomes_its_bytes() -> None:
     response = {"statusCode": 200, "headers": {}, "body": "/wA=", "isBase64Encoded": True}
 
-    assert gateway.to_wsgi(response) == ("200 OK", [], b"\xff\x00")
+    assert proxy_event.to_wsgi(response) == ("200 OK", [], b"\xff\x00")

@@ -8,10 +8,10 @@ import pytest
 
 from core import errors
 from core.wiring import Services
-from functions import http
-from functions.endpoint import Operation, lambda_handler
-from functions.http import Caller, MalformedRequestError, Request, Response, problem
-from tests.builders import proxy_event
+from functions.http import request
+from functions.http.handler import Operation, lambda_handler
+from functions.http.request import Caller, MalformedRequestError, Request, Response, problem
+from tests.support.builders import proxy_event
 
 FIELDS: list[errors.FieldError] = [{"loc": ["a", 0], "msg": "is wrong"}]
 STATUSES = {
@@ -34,15 +34,15 @@ STATUSES = {
     errors.MetricsUnavailableError("x"): 500,
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
-    http.UnsupportedMediaTypeError("x"): 415,
-    http.MalformedRequestError("x"): 400,
-    http.RequestTimeoutError("x"): 408,
-    http.ServerBusyError("x"): 503,
-    http.PathTooLongError("x"): 414,
-    http.HeadersTooLargeError("x"): 431,
-    http.OverloadedError("x"): 503,
-    http.RouteNotFoundError("x"): 404,
-    http.MethodNotAllowedError(["GET", "HEAD"]): 405,
+    request.UnsupportedMediaTypeError("x"): 415,
+    request.MalformedRequestError("x"): 400,
+    request.RequestTimeoutError("x"): 408,
+    request.ServerBusyError("x"): 503,
+    request.PathTooLongError("x"): 414,
+    request.HeadersTooLargeError("x"): 431,
+    request.OverloadedError("x"): 503,
+    request.RouteNotFoundError("x"): 404,
+    request.MethodNotAllowedError(["GET", "HEAD"]): 405,
 }
 
 
@@ -126,7 +126,7 @@ def test_what_the_stage_puts_before_a_path_is_known(stage_path: str, prefix: str
 def test_every_error_has_a_status_that_was_chosen_for_it() -> None:
     assert {type(error) for error in STATUSES} == error_classes()
     ours = {type(error) for error, status in STATUSES.items() if status == 500}
-    assert set(http.STATUS_OF) == error_classes() - ours
+    assert set(request.STATUS_OF) == error_classes() - ours
 
 
 @pytest.mark.parametrize(("error", "status"), STATUSES.items(), ids=lambda value: type(value).__name__)
@@ -159,7 +159,7 @@ def test_a_subclass_is_answered_like_the_nearest_class_above_it() -> None:
             "WWW-Authenticate",
             'Bearer error="insufficient_scope", scope="events:read"',
         ),
-        (http.MethodNotAllowedError(["GET", "HEAD"]), "Allow", "GET, HEAD"),
+        (request.MethodNotAllowedError(["GET", "HEAD"]), "Allow", "GET, HEAD"),
     ],
 )
 def test_an_error_says_in_its_header_what_to_do(error: errors.AuditLogError, name: str, value: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cold_starts import HANDLERS, ColdStart, Deployment, cold_start
+from tests.support.cold_starts import HANDLERS, ColdStart, Deployment, cold_start
 
 ROOT = Path(__file__).parents[2]
 MODELS = {"annotated_types", "orjson", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"} | {
@@ -111,7 +111,7 @@ def test_a_key_pair_without_cryptography_is_refused(settings: dict[str, str], tm
 
 def test_a_function_that_queues_nothing_does_not_pay_for_the_client_of_its_queue() -> None:
     program = (
-        "import sys; from core.brokers import broker; from core.settings import Settings\n"
+        "import sys; from core.queues.brokers import broker; from core.settings import Settings\n"
         "url = 'sqs://sqs.eu-central-1.amazonaws.com/123456789012/events'; settings = Settings(queue_url=url)\n"
         "broker(settings).publisher(url); print('core.queues.sqs.client' in sys.modules, 'botocore' in sys.modules)"
     )

@@ -1,6 +1,6 @@
 """What a consumer of Kafka remembers, where a broker would make the moment hard to meet."""
 
-from core.ports import Message
+from core.ports.queue import Message
 from core.queues.kafka.deliveries import Deliveries, Read
 
 

@@ -1,6 +1,6 @@
 import time
 
-from local_runner.lambda_context import LambdaContext
+from local_runner.aws_events.lambda_context import LambdaContext
 
 
 def test_a_context_has_what_handlers_read_of_the_real_one() -> None:

@@ -9,9 +9,9 @@ from threading import Thread
 
 import pytest
 
+from core.auth.last_answer import PATIENCE_SECONDS, LastAnswer
 from core.errors import StoreUnavailableError, TokenCheckUnavailableError
-from core.last_answer import PATIENCE_SECONDS, LastAnswer
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 EVERY, LIMIT = 10.0, 3600.0
 PROMPT_SECONDS = 5.0  # generous: what would hang would do so without end

@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestServer, unused_port
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from local_runner.load_command import load_test
-from local_runner.load_report import render
-from local_runner.load_test import LoadPlan, LoadReport, LoadTestError, run
+from local_runner.cli.load_test.command import load_test
+from local_runner.cli.load_test.generator import LoadPlan, LoadReport, LoadTestError, run
+from local_runner.cli.load_test.report import render
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_runner import logs
+from local_runner.telemetry import logging_config
 
 log = logging.getLogger("tests.logs")
 
@@ -30,7 +30,7 @@ def fail_with(token: str) -> None:
 
 
 def test_each_record_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json")
+    logging_config.configure("json")
     log.info("stored", extra={"events": 3, "reason": "two\nlines"})
     log.warning("%s is late\nby far", "the batch")
 
@@ -42,7 +42,7 @@ def test_each_record_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json")
+    logging_config.configure("json")
     try:
         fail_with("x" * 5)
     except ValueError:
@@ -61,7 +61,7 @@ def test_an_exception_does_not_tell_what_its_variables_held(
     log_format: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = "very-secret"
-    logs.configure(log_format)
+    logging_config.configure(log_format)
     try:
         fail_with(secret)
     except ValueError:
@@ -71,7 +71,7 @@ def test_an_exception_does_not_tell_what_its_variables_held(
 
 
 def test_what_json_cannot_hold_is_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json")
+    logging_config.configure("json")
     log.info("odd \udcff", extra={"bytes": b"\xff", "kind": ValueError("x")})
 
     (line,) = json_lines(capsys)
@@ -81,7 +81,7 @@ def test_what_json_cannot_hold_is_logged_all_the_same(capsys: pytest.CaptureFixt
 
 
 def test_the_console_gets_plain_text_without_colours(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("console")
+    logging_config.configure("console")
     log.info("stored", extra={"events": 3})
     try:
         fail_with("x")
@@ -98,22 +98,22 @@ def test_the_console_gets_plain_text_without_colours(capsys: pytest.CaptureFixtu
 
 
 def test_less_than_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json")
+    logging_config.configure("json")
     log.debug("details")
 
     assert json_lines(capsys) == []
 
 
 def test_alembic_does_not_tell_of_its_plugins(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json")
+    logging_config.configure("json")
     logging.getLogger("alembic.runtime.plugins").info("setup plugin")
 
     assert json_lines(capsys) == []
 
 
 def test_configuring_again_replaces_the_format(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("console")
-    logs.configure("json")
+    logging_config.configure("console")
+    logging_config.configure("json")
     log.info("once")
 
     assert [line["event"] for line in json_lines(capsys)] == ["once"]

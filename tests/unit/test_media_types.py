@@ -1,7 +1,7 @@
 import pytest
 
-from functions.http import Request, UnsupportedMediaTypeError
-from functions.media_types import JSON, NDJSON, media_type
+from functions.http.media_types import JSON, NDJSON, media_type
+from functions.http.request import Request, UnsupportedMediaTypeError
 
 LONG = 60_000
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.models import MAX_TIMESTAMP, RESERVED_PREFIX, Event, NewEvent
-from core.queries import DataFilter, Position
-from tests import builders
+from core.domain.models import MAX_TIMESTAMP, RESERVED_PREFIX, Event, NewEvent
+from core.domain.queries import DataFilter, Position
+from tests.support import builders
 
 AT = datetime(2026, 1, 31, 12, 0, 0, 123999, UTC)
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from core.settings import Settings
-from local_runner.connection_limits import ConnectionLimits
-from local_runner.monitor import Monitor
+from local_runner.http.connection_limits import ConnectionLimits
+from local_runner.management import Monitor
 from local_runner.pipeline import Pipeline
 from tests.conftest import skip_or_fail
 

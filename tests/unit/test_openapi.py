@@ -6,12 +6,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
 from core.wiring import Services
-from functions.docs import openapi
-from functions.http import PROBLEM
-from functions.media_types import NDJSON
-from functions.openapi import describe
+from functions.http.media_types import NDJSON
+from functions.http.request import PROBLEM
+from functions.pages.docs import openapi
+from functions.pages.openapi import describe
 from functions.routes import ROUTES, Place, Route
-from tests.fakes import FakeGateway
+from tests.support.fakes import FakeGateway
 
 
 def operation(route: Route) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import create_environ
 
-from core.ports import Message
-from functions.http import ProxyEvent
-from local_runner import gateway
-from local_runner.consumer import to_sqs_event
-from tests.published_events import differences, published
+from core.ports.queue import Message
+from functions.http.request import ProxyEvent
+from local_runner.aws_events import proxy_event
+from local_runner.queue.consumer import to_sqs_event
+from tests.support.published_events import differences, published
 
 ADDED_BY_AWS = ["cloudfront-*", "via", "x-amz*", "x-forwarded-*"]
 
@@ -47,7 +47,7 @@ def our_event(sample: dict[str, Any]) -> ProxyEvent:
         headers={name: sample["headers"][name] for name in names},
         query_string=urlencode(sample["multiValueQueryStringParameters"] or {}, doseq=True),
     )
-    return gateway.to_event(
+    return proxy_event.to_event(
         environ,
         body=body,
         request_id="r-1",

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
+from core.domain.queries import DataFilter
 from core.errors import InvalidFieldsError
-from core.queries import DataFilter
-from functions.event_filters import CUSTOMER_ID, EVENT_TYPE
+from functions.http.event_filters import CUSTOMER_ID, EVENT_TYPE
+from functions.http.query_string import QueryString, data_path, data_value, event_type, integer, timestamp
 from functions.query_events import LIMIT, PARAMETERS
-from functions.query_string import QueryString, data_path, data_value, event_type, integer, timestamp
 
 ARABIC_FIVE = "\u0665"
 

@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.request_log import LINES_PER_SECOND, Line, RequestLog
-from tests.fakes import FakeClock
+from functions.http.access_log import LINES_PER_SECOND, Line, RequestLog
+from tests.support.fakes import FakeClock
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from core.errors import QueueUnavailableError
 from local_runner.spool.files import Disk
 from local_runner.spool.slot import Slot
-from tests.spooling import FaultyDisk, append, killed, numbers_and_payloads, open_slot, replayed, segments
+from tests.support.spooling import FaultyDisk, append, killed, numbers_and_payloads, open_slot, replayed, segments
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from local_runner.spool.slot import Slot
-from tests.spooling import numbers_and_payloads, open_slot, segments
+from tests.support.spooling import numbers_and_payloads, open_slot, segments
 
 PAYLOADS = st.lists(st.binary(max_size=60), min_size=1, max_size=5)
 

@@ -11,7 +11,7 @@ from core.errors import InvalidSettingsError, QueueFullError
 from local_runner.spool.files import TakenError
 from local_runner.spool.records import frame, header, note
 from local_runner.spool.slot import SLOT_SHIFT, Slot
-from tests.spooling import append, killed, numbers_and_payloads, open_slot, replayed, segments
+from tests.support.spooling import append, killed, numbers_and_payloads, open_slot, replayed, segments
 
 
 @pytest.fixture

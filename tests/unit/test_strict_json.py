@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.domain.strict_json import MAX_DEPTH, carefully, loads
 from core.errors import MalformedJSONError
-from core.strict_json import MAX_DEPTH, carefully, loads
 
 
 @pytest.mark.parametrize(

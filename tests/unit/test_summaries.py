@@ -1,7 +1,7 @@
 import pytest
 
-from core.models import MAX_TIMESTAMP
-from core.summaries import MAX_BUCKETS, bucket_seconds, bucket_starts
+from core.domain.models import MAX_TIMESTAMP
+from core.domain.summaries import MAX_BUCKETS, bucket_seconds, bucket_starts
 
 
 @pytest.mark.parametrize(

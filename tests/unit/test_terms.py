@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.queries import DataFilter, EventFilter
-from core.stores.terms import INCOMPLETE, MOST_WORDS, expression, words
+from core.domain.queries import DataFilter, EventFilter
+from core.stores.dialects.sqlite_terms import INCOMPLETE, MOST_WORDS, expression, words
 
 DIFFERENT: list[dict[str, Any]] = [
     {"a": value}

@@ -4,11 +4,11 @@ from typing import Any
 import jwt
 import pytest
 
+from core.auth.keys import Key, KeyRing
+from core.auth.tokens import LEEWAY_SECONDS, READ, WRITE, TokenIssuer, TokenVerifier, TrustedIssuer
 from core.errors import InvalidFieldsError, InvalidTokenError
-from core.keys import Key, KeyRing
 from core.settings import Settings
-from core.tokens import LEEWAY_SECONDS, READ, WRITE, TokenIssuer, TokenVerifier, TrustedIssuer
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 KEY = "a key of the tests that is long enough for every hash of every algorithm"
 RING = KeyRing((Key("k1", "HS256", verifying=KEY, signing=KEY),))

@@ -1,6 +1,6 @@
 import pytest
 
-from core.traceparent import checked, trace_id
+from core.domain.traceparent import checked, trace_id
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{TRACE}-{PARENT}-01"

@@ -8,10 +8,10 @@ import pytest
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.stores.engine import open_engine
-from core.stores.migrate import migrate
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services, _process_services, process_services
-from tests.fakes import FakeQueue, FakeStore
+from tests.support.fakes import FakeQueue, FakeStore
 
 ROOT = Path(__file__).parents[2]
 ENTRY_POINT = "[audit_log.pipelines]\ntested = a_pipeline_of_the_tests:start\n"
@@ -74,7 +74,7 @@ def test_a_queue_that_is_not_there_is_named_by_its_scheme(settings: Settings) ->
 def test_a_client_library_that_is_not_installed_is_named_with_its_extra() -> None:
     program = (
         "import sys; sys.modules['boto3'] = None\n"
-        "from core.brokers import broker; from core.settings import Settings\n"
+        "from core.queues.brokers import broker; from core.settings import Settings\n"
         "broker(Settings(queue_url='sqs://sqs.eu-central-1.amazonaws.com/123456789012/events'))"
     )
     refused = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from core.errors import NotSupportedError
-from core.ports import DeadLetter
+from core.ports.queue import DeadLetter
 from core.queues.kafka.address import Address
 from core.queues.kafka.producer import ConfirmedProducer, Record
 from core.queues.kafka.reach import unavailable

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import NamedTuple
 
-from core.ports import Message
+from core.ports.queue import Message
 
 Offsets = dict[int, int]
 """By partition: all messages below this offset are done."""

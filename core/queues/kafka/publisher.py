@@ -4,12 +4,12 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from core.domain.models import Event
+from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueUnavailableError
-from core.models import Event
 from core.queues.kafka.address import Address
 from core.queues.kafka.lag import Lag
 from core.queues.kafka.producer import ConfirmedProducer, Record
-from core.traceparent import TRACEPARENT
 
 PUBLISH_SECONDS: Final = 5.0
 """librdkafka tries again by itself, so a broker that is back within this time goes unnoticed."""

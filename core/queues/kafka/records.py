@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaException, Message
 
-from core.ports import DeadLetter
+from core.domain.traceparent import TRACEPARENT
+from core.ports.queue import DeadLetter
 from core.queues.kafka.address import Address
 from core.queues.kafka.deliveries import Delivery, Read
 from core.queues.kafka.producer import Record
-from core.traceparent import TRACEPARENT
 
 TOPIC: Final = "audit-log-topic"
 PARTITION: Final = "audit-log-partition"

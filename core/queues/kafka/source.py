@@ -9,7 +9,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from core.errors import QueueFullError, QueueUnavailableError
-from core.ports import Message
+from core.ports.queue import Message
 from core.queues.kafka.address import Address
 from core.queues.kafka.deliveries import Deliveries, Delivery, Offsets
 from core.queues.kafka.producer import ConfirmedProducer

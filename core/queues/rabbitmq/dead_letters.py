@@ -8,7 +8,7 @@ from typing import Any, Final
 import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from core.ports import DeadLetter
+from core.ports.queue import DeadLetter
 from core.queues.rabbitmq.address import Address
 from core.queues.rabbitmq.connection import Connection
 from core.queues.rabbitmq.publisher import publish_all

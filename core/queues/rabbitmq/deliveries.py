@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Condition
 
 from core.errors import QueueUnavailableError
-from core.ports import Message
+from core.ports.queue import Message
 
 
 @dataclass(slots=True)

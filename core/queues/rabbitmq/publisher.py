@@ -9,11 +9,11 @@ from typing import Final
 import aiormq
 from aiormq.abc import AbstractChannel
 
+from core.domain.models import Event
+from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueFullError, QueueUnavailableError
-from core.models import Event
 from core.queues.rabbitmq.address import Address
 from core.queues.rabbitmq.connection import Connection
-from core.traceparent import TRACEPARENT
 
 PUBLISH_SECONDS: Final = 10.0
 

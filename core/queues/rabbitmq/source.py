@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from core.ports import Message
+from core.domain.traceparent import TRACEPARENT
+from core.ports.queue import Message
 from core.queues.rabbitmq.address import Address
 from core.queues.rabbitmq.connection import Connection
 from core.queues.rabbitmq.deliveries import Deliveries, Delivery
-from core.traceparent import TRACEPARENT
 
 BROKER_SECONDS: Final = 10.0
 

@@ -5,7 +5,7 @@ from threading import Lock
 from typing import Any, Final
 
 from core.errors import QueueUnavailableError
-from core.ports import DeadLetter
+from core.ports.queue import DeadLetter
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import MAX_ENTRIES, in_batches
 from core.queues.sqs.client import Client

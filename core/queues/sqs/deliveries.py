@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
-from core.ports import Message
-from core.traceparent import TRACEPARENT
+from core.domain.traceparent import TRACEPARENT
+from core.ports.queue import Message
 
 
 @dataclass(frozen=True, slots=True)

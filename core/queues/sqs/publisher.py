@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
+from core.domain.models import Event
+from core.domain.traceparent import TRACEPARENT
 from core.errors import EventTooLargeError, QueueUnavailableError
-from core.models import Event
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import attribute, in_batches
 from core.queues.sqs.client import READ_SECONDS, Client
 from core.queues.sqs.depths import depths
-from core.traceparent import TRACEPARENT
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""

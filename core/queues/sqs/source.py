@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
+from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueUnavailableError
-from core.ports import Message
+from core.ports.queue import Message
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import MAX_ENTRIES, in_batches
 from core.queues.sqs.client import LONGEST_POLL_SECONDS, Client
 from core.queues.sqs.deliveries import Deliveries, Delivery
-from core.traceparent import TRACEPARENT
 
 _POLLS: Final = 8  # at the same time, while there is a backlog
 _JUST_BEGUN: Final = 0.01  # seconds that a wait of whole ones may have lost on its way here

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, Protocol
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, FromClause, Select, true
 
-from core.models import Event
-from core.queries import DataFilter, EventFilter, Position
+from core.domain.models import Event
+from core.domain.queries import DataFilter, EventFilter, Position
 
 
 class IdTakenError(Exception):

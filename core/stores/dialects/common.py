@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, literal, select, tuple_
 
-from core.queries import EventFilter, Position
+from core.domain.queries import EventFilter, Position
 from core.stores.dialects import Access
 from core.stores.schema import events
 

@@ -26,13 +26,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from core.domain.models import Event
+from core.domain.queries import DataFilter, JsonScalar, Position
+from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import StoreUnavailableError
-from core.models import Event
-from core.queries import DataFilter, JsonScalar, Position
 from core.stores.dialects import IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_json
 from core.stores.schema import events
-from core.strict_json import MAX_INTEGER, MIN_INTEGER
 
 _CONNECT: Final = {"charset": "utf8mb4", "connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
 _SESSION: Final = (

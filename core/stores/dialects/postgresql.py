@@ -29,8 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, UUID
 
-from core.models import Event
-from core.queries import DataFilter, EventFilter
+from core.domain.models import Event
+from core.domain.queries import DataFilter, EventFilter
 from core.stores.dialects import Access, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds

@@ -13,14 +13,14 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import IntegrityError
 
+from core.domain.models import Event
+from core.domain.queries import DataFilter, EventFilter, JsonScalar
+from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import EventNotStorableError
-from core.models import Event
-from core.queries import DataFilter, EventFilter, JsonScalar
 from core.stores.dialects import Access, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
+from core.stores.dialects.sqlite_terms import expression, unsure, words
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
-from core.stores.terms import expression, unsure, words
-from core.strict_json import MAX_INTEGER, MIN_INTEGER
 
 _BUSY_SECONDS: Final = 5.0
 _PRAGMAS: Final = (

@@ -1,4 +1,4 @@
-"""Alembic's entry: run the migrations on the connection that `core.stores.migrate` hands over."""
+"""Alembic's entry: run the migrations on the connection that `core.stores.migrations.upgrade` hands over."""
 
 from alembic import context
 

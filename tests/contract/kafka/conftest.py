@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from core.queues.kafka import KafkaPublisher
-from tests.kafka import MockCluster, queue_url
+from tests.support.kafka import MockCluster, queue_url
 
 
 @pytest.fixture

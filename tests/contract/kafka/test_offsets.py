@@ -9,11 +9,11 @@ from contextlib import closing
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from core.models import Event
+from core.domain.models import Event
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import Address
-from tests.builders import event
-from tests.kafka import PATIENCE, body, committed, reader, receipts, sooner_or_later, take, wait_until
+from tests.support.builders import event
+from tests.support.kafka import PATIENCE, body, committed, reader, receipts, sooner_or_later, take, wait_until
 
 
 def test_the_events_of_one_customer_come_in_the_order_of_their_publishing(url: str, publisher: KafkaPublisher) -> None:

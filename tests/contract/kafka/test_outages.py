@@ -9,8 +9,8 @@ import pytest
 
 from core.errors import QueueFullError, QueueUnavailableError
 from core.queues.kafka import KafkaPublisher, KafkaSource
-from tests.builders import event
-from tests.kafka import (
+from tests.support.builders import event
+from tests.support.kafka import (
     PARTS,
     MockCluster,
     body,

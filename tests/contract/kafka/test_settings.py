@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import InvalidSettingsError, QueueUnavailableError
 from core.queues.kafka.address import Address
-from tests.kafka import PARTS, MockCluster, use_until_it_fails
+from tests.support.kafka import PARTS, MockCluster, use_until_it_fails
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
-from tests.rabbitmq import queue_url
+from tests.support.rabbitmq import queue_url
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 
 from core.errors import QueueUnavailableError
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
-from tests.builders import event
-from tests.rabbitmq import HOST, PARTS, PATIENCE, PORT, bodies, body, sooner_or_later, take, use
-from tests.tcp_proxy import TcpProxy
+from tests.support.builders import event
+from tests.support.rabbitmq import HOST, PARTS, PATIENCE, PORT, bodies, body, sooner_or_later, take, use
+from tests.support.tcp_proxy import TcpProxy
 
 
 @pytest.fixture

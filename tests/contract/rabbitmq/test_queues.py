@@ -12,8 +12,8 @@ import pytest
 from core.errors import QueueFullError, QueueUnavailableError
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
 from core.queues.rabbitmq.address import Address
-from tests.builders import event
-from tests.rabbitmq import PARTS, PATIENCE, bodies, body, sooner_or_later, take, use
+from tests.support.builders import event
+from tests.support.rabbitmq import PARTS, PATIENCE, bodies, body, sooner_or_later, take, use
 
 
 def is_full(publisher: RabbitMQPublisher) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import AuditLogError, InvalidSettingsError, QueueUnavailableError
 from core.queues.rabbitmq.address import Address
-from tests.rabbitmq import HOST, PARTS, PORT, use
+from tests.support.rabbitmq import HOST, PARTS, PORT, use
 
 
 @pytest.mark.parametrize(

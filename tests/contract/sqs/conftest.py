@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from core.queues.sqs import SQSPublisher, SQSSource
-from tests.flaky_sqs import FlakySQS
-from tests.sqs import queue_url
+from tests.support.flaky_sqs import FlakySQS
+from tests.support.sqs import queue_url
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.ports import Message
+from core.ports.queue import Message
 from core.queues.sqs import SQSPublisher
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
@@ -14,13 +14,13 @@ from core.wiring import Services
 from functions.consume_events import lambda_consumer, traceparent_of
 from functions.create_event import create_event
 from functions.create_events import create_events
-from local_runner.consumer import to_sqs_event
-from tests.builders import event, new_event
-from tests.event_source_mapping import EventSourceMapping
-from tests.fakes import FakeGateway, FakeStore
-from tests.published_events import differences, published
-from tests.queues import MAX_RECEIVES
-from tests.sqs import queue_url
+from local_runner.queue.consumer import to_sqs_event
+from tests.support.builders import event, new_event
+from tests.support.event_source_mapping import EventSourceMapping
+from tests.support.fakes import FakeGateway, FakeStore
+from tests.support.published_events import differences, published
+from tests.support.queues import MAX_RECEIVES
+from tests.support.sqs import queue_url
 
 
 @pytest.fixture

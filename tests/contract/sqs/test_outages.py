@@ -13,10 +13,10 @@ import pytest
 
 from core.errors import InvalidSettingsError, QueueUnavailableError
 from core.queues.sqs import SQSPublisher, SQSSource
-from tests.builders import event
-from tests.service import free_port
-from tests.sqs import ACCOUNT, PARTS, server, through, use
-from tests.tcp_proxy import TcpProxy
+from tests.support.builders import event
+from tests.support.service import free_port
+from tests.support.sqs import ACCOUNT, PARTS, server, through, use
+from tests.support.tcp_proxy import TcpProxy
 
 
 @pytest.fixture

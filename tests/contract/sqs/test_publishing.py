@@ -5,14 +5,14 @@ from contextlib import closing
 
 import pytest
 
+from core.domain.models import Event
 from core.errors import EventTooLargeError, QueueUnavailableError
-from core.models import Event
 from core.queues.sqs import SQSPublisher, SQSSource
 from core.queues.sqs.batches import MAX_ENTRIES, MAX_REQUEST_BYTES, attribute, packed
 from core.queues.sqs.publisher import MAX_MESSAGE_BYTES
-from tests.builders import event
-from tests.flaky_sqs import FlakySQS
-from tests.sqs import bodies, through
+from tests.support.builders import event
+from tests.support.flaky_sqs import FlakySQS
+from tests.support.sqs import bodies, through
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 
 from core.errors import QueueUnavailableError
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
-from tests.builders import event
-from tests.flaky_sqs import FlakySQS
-from tests.queues import MAX_RECEIVES
-from tests.sqs import PARTS, bodies, client, queue_url, take, through, use
+from tests.support.builders import event
+from tests.support.flaky_sqs import FlakySQS
+from tests.support.queues import MAX_RECEIVES
+from tests.support.sqs import PARTS, bodies, client, queue_url, take, through, use
 
 
 def test_a_message_that_is_not_settled_comes_again_and_counts(url: str, publisher: SQSPublisher) -> None:

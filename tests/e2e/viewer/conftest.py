@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from selenium import webdriver
 
-from tests.browser import chromium, hosts_asked_by
+from tests.support.browser import chromium, hosts_asked_by
 
 
 @pytest.fixture(scope="session")

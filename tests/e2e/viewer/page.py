@@ -11,9 +11,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.browser import WAIT_SECONDS
-from tests.builders import new_event
-from tests.service import Service
+from tests.support.browser import WAIT_SECONDS
+from tests.support.builders import new_event
+from tests.support.service import Service
 
 VISIBLE_WITHIN_SECONDS = 5
 

@@ -10,9 +10,9 @@ import pytest
 from selenium import webdriver
 
 from functions.export_events import MAX_PART_BYTES
-from tests.builders import new_event
 from tests.e2e.viewer.page import ViewerPage, numbered, post
-from tests.service import Service
+from tests.support.builders import new_event
+from tests.support.service import Service
 
 LARGE_BYTES = 200_000
 FIRST_PART = MAX_PART_BYTES // (LARGE_BYTES + 300)  # with the other fields of each

@@ -4,10 +4,10 @@ from typing import Any
 
 from selenium import webdriver
 
-from tests.browser import log_of
-from tests.builders import new_event
 from tests.e2e.viewer.page import ViewerPage, post
-from tests.service import Service
+from tests.support.browser import log_of
+from tests.support.builders import new_event
+from tests.support.service import Service
 
 HOSTILE: dict[str, Any] = {
     "img": "<img src=x onerror=\"window.ran = 'img'\">",

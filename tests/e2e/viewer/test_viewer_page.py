@@ -4,9 +4,9 @@ from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.builders import new_event
 from tests.e2e.viewer.page import ViewerPage, numbered, post
-from tests.service import Service
+from tests.support.builders import new_event
+from tests.support.service import Service
 
 NAMED_ROLES = {"button", "textbox", "combobox", "option", "row", "table", "columnheader", "complementary", "dialog"}
 

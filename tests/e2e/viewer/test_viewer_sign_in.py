@@ -7,7 +7,7 @@ from pathlib import Path
 from selenium import webdriver
 
 from tests.e2e.viewer.page import ViewerPage, numbered, post
-from tests.service import AUDIT_LOG, Service, environment
+from tests.support.service import AUDIT_LOG, Service, environment
 
 KEPT = "return [localStorage.length, sessionStorage.length, document.cookie, JSON.stringify(history.state)]"
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from alembic import op
 
-from core.stores.terms import words
+from core.stores.dialects.sqlite_terms import words
 
 revision = "0004"
 down_revision = "0003"

@@ -1,0 +1,1 @@
+"""Authentication: signing keys, access tokens, registered clients and rate limits."""

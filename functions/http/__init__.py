@@ -1,0 +1,1 @@
+"""HTTP for the handlers: requests, responses, problems and the checks that all routes share."""

@@ -1,0 +1,49 @@
+"""Who is asking: the bearer token of a request (RFC 6750)."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from core.auth.tokens import Claims
+from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
+from core.ports.queue import Count
+from core.wiring import Services
+from functions.http.request import Request
+
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
+
+
+def authenticate(request: Request, services: Services, scope: str) -> Claims:
+    """The claims of a token that allows `scope`.
+
+    Raises:
+        UnauthenticatedError: no Authorization header, or of another scheme than Bearer.
+        InvalidTokenError: the token is not accepted.
+        TokenCheckUnavailableError: what it is checked against is not known; trying again later helps.
+        InsufficientScopeError: the token does not allow this.
+        MalformedRequestError: more than one Authorization header.
+        RateLimitedError: the client has sent too many requests.
+    """
+    try:
+        claims = services.verifier.verify(_bearer(request.header("authorization")))
+    except InvalidTokenError:
+        services.meter.count(Count.TOKEN_REFUSED, 1)
+        raise
+    request.caller.client = claims.client
+    if services.settings.rate_limit_requests:
+        services.limiter.count_request(claims.client)
+    if scope not in claims.scope:
+        raise InsufficientScopeError(f"The token does not allow this: it needs the scope {scope}.", scope)
+    return claims
+
+
+@lru_cache(maxsize=1000)  # a client sends the same header with every request
+def _bearer(authorization: str | None) -> str:
+    if authorization is None or not authorization[:7].lower().startswith("bearer"):
+        raise UnauthenticatedError(
+            "A token is needed: get one from /access-token and send Authorization: Bearer TOKEN."
+        )
+    token = _BEARER.fullmatch(authorization)
+    if token is None:
+        raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
+    return token[1]

@@ -1,0 +1,79 @@
+"""Which client asks for a token: its id and secret (RFC 6749 section 2.3.1)."""
+
+import base64
+import binascii
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import unquote_plus
+
+from core.auth.clients import act
+from core.domain.models import Client
+from core.errors import InvalidClientError, QueueFullError, QueueUnavailableError, RateLimitedError
+from core.ports.queue import Count
+from core.wiring import Services
+from functions.http.request import Request
+
+_POSSIBLE_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_NEEDED: Final = "A client id and secret are needed: send them by HTTP Basic authentication."
+
+
+def basic_credentials(request: Request) -> tuple[str, str] | None:
+    """Client id and secret of an Authorization header by HTTP Basic (RFC 7617), or None where there is no header.
+
+    Raises:
+        InvalidClientError: the header is there and is not that.
+        MalformedRequestError: it came more than once.
+    """
+    authorization = request.header("authorization")
+    if authorization is None:
+        return None
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidClientError(_NEEDED)
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise InvalidClientError(_NEEDED) from None
+    client_id, _, secret = text.partition(":")
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def authenticate_client(credentials: tuple[str, str] | None, request: Request, services: Services) -> Client:
+    """The client with these credentials.
+
+    Raises:
+        InvalidClientError: none were sent, or not those of an active client.
+        RateLimitedError: this client, or this address, has failed too often.
+        StoreUnavailableError: trying again later helps.
+    """
+    try:
+        client = _authenticated(credentials, request, services)
+    except (InvalidClientError, RateLimitedError):
+        services.meter.count(Count.TOKEN_DENIED, 1)
+        raise
+    request.caller.client = client.client_id
+    return client
+
+
+def _authenticated(credentials: tuple[str, str] | None, request: Request, services: Services) -> Client:
+    if credentials is None:
+        raise InvalidClientError(_NEEDED)
+    client_id, secret = credentials
+    if not _POSSIBLE_ID.fullmatch(client_id):
+        client_id = ""  # counts as a failure like any unknown one, and goes no further into logs and stores
+    services.limiter.refuse_login_after_failures(client_id, request.source_ip)
+    now = services.clock()
+    try:
+        return services.authenticator.authenticate(client_id, secret, now=now)
+    except InvalidClientError:
+        if services.limiter.count_failed_login(client_id, request.source_ip):
+            _record_failing(client_id, request.source_ip, services, datetime.fromtimestamp(now, UTC))
+        raise
+
+
+def _record_failing(client_id: str, address: str, services: Services, at: datetime) -> None:
+    """Put "too many failed logins" on record; a full queue must not turn a 401 into a 503."""
+    with suppress(QueueFullError, QueueUnavailableError):
+        services.publish([act("login.failing", client_id or "unknown", at=at, address=address)])

@@ -1,0 +1,41 @@
+"""Which pages of other origins may call the API from a browser (the Fetch standard's CORS protocol).
+
+Off unless `AUDIT_LOG_CORS_ORIGINS` names origins. Cookies are never allowed along: the page sends the token itself.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from core.settings import Settings
+from core.wiring import Services
+from functions.http.request import MethodNotAllowedError, Request, Response
+
+_ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key"
+_EXPOSED_HEADERS: Final = "Link, Location, Retry-After, X-Request-Id"
+_MAX_AGE_SECONDS: Final = 600
+
+
+def cors_headers(origin: str | None, settings: Settings) -> dict[str, str]:
+    """What every answer carries when origins are configured; the permission itself only for one of them."""
+    if not settings.cors_origins:
+        return {}
+    if origin not in settings.cors_origins:
+        return {"Vary": "Origin"}
+    return {"Vary": "Origin", "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED_HEADERS}
+
+
+def preflight(methods: Sequence[str]) -> Callable[[Request, Services], Response]:
+    """The operation that answers OPTIONS on a path that takes `methods`, and HEAD where it takes GET."""
+    allowed = sorted({*methods, "HEAD"} if "GET" in methods else methods)
+
+    def options(request: Request, services: Services) -> Response:
+        if request.header("origin") not in services.settings.cors_origins:
+            raise MethodNotAllowedError(allowed)
+        headers = {
+            "Access-Control-Allow-Methods": ", ".join(allowed),
+            "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+            "Access-Control-Max-Age": str(_MAX_AGE_SECONDS),
+        }
+        return Response(200, headers=headers)
+
+    return options

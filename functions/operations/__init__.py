@@ -1,0 +1,1 @@
+"""Operator functions: client administration and database maintenance."""

@@ -1,0 +1,51 @@
+"""GET /openapi.json, /docs and the files of its page: the contract, to read and to try out."""
+
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from core.wiring import Services
+from functions.http.handler import lambda_handler
+from functions.http.request import Request, Response, RouteNotFoundError
+
+_STATIC: Final = Path(__file__).with_name("static")
+TYPES: Final = {
+    "docs.js": "text/javascript; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+_CACHED: Final = {"Cache-Control": "public, max-age=3600"}
+# Swagger UI sets style attributes while it draws, and draws its icons from data URLs.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def openapi(request: Request, _services: Services) -> Response:
+    """The API's description as OpenAPI 3.1, made from the routes and models that serve it."""
+    from functions.pages.openapi import describe  # noqa: PLC0415 - a third of a second that only this route should pay
+
+    return Response(200, orjson.dumps(describe(request.url_prefix or "/")))
+
+
+def docs(_request: Request, _services: Services) -> Response:
+    """Swagger UI for /openapi.json, from this host alone."""
+    page = (_STATIC / "docs.html").read_bytes()
+    return Response(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": _POLICY})
+
+
+def docs_file(request: Request, _services: Services) -> Response:
+    """A file of the page at /docs."""
+    name = request.path_parameters.get("file", "")
+    if name not in TYPES:
+        raise RouteNotFoundError("There is no such file.")
+    is_text = not name.endswith(".png")
+    return Response(200, (_STATIC / name).read_bytes(), TYPES[name], _CACHED, is_text=is_text)
+
+
+handler = lambda_handler(docs)
+openapi_handler = lambda_handler(openapi)
+file_handler = lambda_handler(docs_file)

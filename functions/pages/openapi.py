@@ -1,0 +1,155 @@
+"""OpenAPI 3.1 from the routes and their models: there is no second description to keep in step.
+
+The form: https://spec.openapis.org/oas/v3.1.1.html
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from core import __version__
+from functions.create_event import Queued
+from functions.export_events import export_events
+from functions.http.media_types import JSON, NDJSON
+from functions.http.query_string import EVENT_DATA
+from functions.http.request import PROBLEM, Problem
+from functions.routes import ROUTES, Place, Route
+
+JsonObject = dict[str, Any]
+References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
+
+_TOKEN: Final = "bearerToken"  # noqa: S105 - the name of a scheme
+_CLIENT: Final = "clientCredentials"
+_STRING: Final = {"type": "string"}
+_CHALLENGE: Final = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": _STRING}}
+_HEADERS: Final[dict[int, JsonObject]] = {
+    401: _CHALLENGE,
+    403: _CHALLENGE,
+    429: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+    503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+}
+_NEXT: Final[JsonObject] = {
+    "description": 'Where the next part is: <...>; rel="next" (RFC 8288). The last part has none.',
+    "schema": _STRING,
+    "required": False,
+}
+_IDEMPOTENCY_KEY: Final[JsonObject] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Events sent again with the same key get the same id, and so are stored once.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+
+
+@cache
+def describe(server_url: str) -> JsonObject:
+    """The whole description, for clients that reach the service at `server_url` (absolute, or a path)."""
+    used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
+    for route in ROUTES:
+        used += [(model, "validation") for model in route.bodies.values()]
+        used += [(answer, "serialization") for answer in route.answers.values() if isinstance(answer, type)]
+    references, schemas = models_json_schema(used, ref_template="#/components/schemas/{model}")
+    schemas["$defs"]["Problem"]["required"].remove("errors")  # the one default that is left out, not sent
+    paths: dict[str, JsonObject] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Audit Log Service",
+            "version": __version__,
+            "description": "Who did what and when: accepted fast, stored once, answered later.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": server_url}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {
+                _TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                _CLIENT: {"type": "http", "scheme": "basic", "description": "Client id and secret."},
+            },
+        },
+    }
+
+
+def _operation(route: Route, references: References) -> JsonObject:
+    operation: JsonObject = {
+        "operationId": route.operation.__name__,
+        "summary": route.summary,
+        "description": route.operation.__doc__,
+        "security": _security(route),
+        "parameters": _parameters(route),
+        "responses": {str(status): _response(route, status, references) for status in _statuses(route)},
+    }
+    if route.bodies:
+        content = {
+            media_type: {"schema": _body_schema(media_type, model, references)}
+            for media_type, model in route.bodies.items()
+        }
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _security(route: Route) -> list[JsonObject]:
+    if route.scope:
+        return [{_TOKEN: []}]
+    # The empty one: with AUDIT_LOG_AUTH=open nothing is asked for.
+    return [{_CLIENT: []}, {}] if route.credentials else []
+
+
+def _parameters(route: Route) -> list[JsonObject]:
+    parameters: list[JsonObject] = [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name, schema in route.path_parameters.items()
+    ]
+    for parameter in route.parameters:
+        schema = {"type": "array", "items": parameter.schema} if parameter.repeatable else parameter.schema
+        described: JsonObject = {
+            "name": parameter.name,
+            "in": "query",
+            "description": parameter.description,
+            "schema": schema,
+        }
+        if parameter is EVENT_DATA:
+            # An exploded object in form style is one parameter for each member: event_data.a=1&event_data.b=2.
+            described |= {"style": "form", "explode": True}
+        parameters.append(described)
+    return [*parameters, _IDEMPOTENCY_KEY] if route.scope and route.bodies else parameters
+
+
+def _body_schema(media_type: str, model: type[BaseModel], references: References) -> JsonObject:
+    if media_type == NDJSON:  # JSON Schema has no words for a text of several JSON lines
+        return {"type": "string", "description": f"One {model.__name__} on each line."}
+    return references[model, "validation"]
+
+
+def _statuses(route: Route) -> list[int]:
+    gate = (400, 401, 403, 429) if route.scope else ()
+    busy = () if route.place is Place.LOOP else (503,)
+    return sorted({*route.answers, *route.problems, *gate, *busy, 500})
+
+
+def _response(route: Route, status: int, references: References) -> JsonObject:
+    answer = route.answers.get(status)
+    headers = {
+        "X-Request-Id": {"description": "The id of this request.", "schema": _STRING},
+        **_HEADERS.get(status, {}),
+    }
+    if answer is Queued:
+        headers["Location"] = {"description": "Where the event will be.", "schema": _STRING}
+    if route.operation is export_events and status == HTTPStatus.OK:
+        headers["Link"] = _NEXT
+    content: JsonObject = {}
+    if isinstance(answer, str):
+        content |= {media_type: {} for media_type in answer.split(", ")}
+    elif answer is not None:
+        content[JSON] = {"schema": references[answer, "serialization"]}
+    if answer is None or status == HTTPStatus.SERVICE_UNAVAILABLE:  # a full place answers so for every route
+        content[PROBLEM] = {"schema": references[Problem, "serialization"]}
+    described = {name: {"required": True, **header} for name, header in headers.items()}
+    return {"description": HTTPStatus(status).phrase, "headers": described, "content": content}

@@ -1,0 +1,63 @@
+"""GET / and the files of its page: the log viewer. What it shows it asks of the same API as everybody."""
+
+from pathlib import Path
+from typing import Final
+
+from core.wiring import Services
+from functions.http.handler import lambda_handler
+from functions.http.request import Request, Response, RouteNotFoundError
+
+_FOLDER: Final = Path(__file__).with_name("static") / "viewer"
+_SCRIPT: Final = "text/javascript; charset=utf-8"
+TYPES: Final = {
+    "viewer.css": "text/css; charset=utf-8",
+    "api.js": _SCRIPT,
+    "combobox.js": _SCRIPT,
+    "detail.js": _SCRIPT,
+    "dom.js": _SCRIPT,
+    "export.js": _SCRIPT,
+    "filters.js": _SCRIPT,
+    "format.js": _SCRIPT,
+    "histogram.js": _SCRIPT,
+    "json-tree.js": _SCRIPT,
+    "keyboard.js": _SCRIPT,
+    "live.js": _SCRIPT,
+    "main.js": _SCRIPT,
+    "new-file.js": _SCRIPT,
+    "paths.js": _SCRIPT,
+    "results.js": _SCRIPT,
+    "sign-in.js": _SCRIPT,
+    "time-range.js": _SCRIPT,
+    "view.js": _SCRIPT,
+}
+_HEADERS: Final = {
+    # What an event holds is shown as text. If a mistake made HTML of it, the browser would neither run a script of it
+    # nor send anything to another host; with trusted types it refuses already to make HTML of a string.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+# Modules of two versions must not meet on one page, as they could with those that a browser has kept.
+_CACHED: Final = {"Cache-Control": "no-cache"}
+
+
+def viewer(_request: Request, services: Services) -> Response:
+    """The log viewer, from this host alone."""
+    page = (_FOLDER / "index.html").read_text(encoding="utf-8").replace("{auth}", services.settings.auth)
+    return Response(200, page.encode(), "text/html; charset=utf-8", {**_HEADERS, **_CACHED})
+
+
+def viewer_file(request: Request, _services: Services) -> Response:
+    """A file of the page at /."""
+    name = request.path_parameters.get("file", "")
+    if name not in TYPES:
+        raise RouteNotFoundError("There is no such file.")
+    return Response(200, (_FOLDER / name).read_bytes(), TYPES[name], _CACHED)
+
+
+handler = lambda_handler(viewer)
+file_handler = lambda_handler(viewer_file)

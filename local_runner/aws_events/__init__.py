@@ -1,0 +1,1 @@
+"""Builds the events and contexts that AWS would send: pure functions."""

@@ -1,0 +1,1 @@
+"""Load generator: sends events to a running service and verifies that each one was stored."""

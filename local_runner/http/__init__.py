@@ -1,0 +1,1 @@
+"""HTTP/1.1 server side: from the bytes of a connection to a handler's response."""

@@ -1,0 +1,300 @@
+"""HTTP/1.1 on one connection: requests are answered in their order, in time, and no faster than the client reads.
+
+uvicorn keeps the sockets, TLS, signals and workers, and makes one of these for each connection.
+"""
+
+import asyncio
+import logging
+from functools import partial
+from typing import Any, Final
+
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from functions.http.request import OverloadedError, RequestTimeoutError
+from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from local_runner.http.codec import response
+from local_runner.http.connection_limits import Share
+from local_runner.http.dispatcher import Answer, Front
+from local_runner.http.parser import Phase, RequestReader
+
+HEAD_SECONDS: Final = 10.0
+BODY_SECONDS: Final = 10.0
+"""How long the head of a request may take to arrive, and then its body."""
+
+STOP_SECONDS: Final = 2.0
+"""How much of that there is left when the service is asked to stop."""
+
+_IDLE_SECONDS: Final = 75.0
+_WRITE_SECONDS: Final = 30.0
+_LINGER_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 1.0
+_LINGER_BYTES: Final = MAX_BODY_BYTES  # of a client that reads no answer before it has sent all
+_LOOK_SECONDS: Final = 0.5  # how late a deadline may be noticed: one timer for a connection, not one for each request
+_NEVER: Final = float("inf")
+
+_PART_BYTES: Final = 16 * 1024
+_ANSWERS: Final = 16
+# So much of one connection at a time: a client that sends requests without end is not the only one that is served.
+
+_SMALL_BYTES: Final = 16 * 1024
+"""A connection that holds no more of requests may keep them when the budget is used up: refusing them frees little."""
+
+_NO_MEMORY: Final = "The service has no memory left for a request of this size: send it again after a while."
+_NO_CONNECTION: Final = "The service has no connection left: send the request again after a while."
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_log = logging.getLogger(__name__)
+
+
+class Connection(asyncio.Protocol):
+    """One connection. Requests that are sent ahead wait until those before them are answered."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: object,  # noqa: ARG002 - uvicorn gives it
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """As uvicorn calls it; the application of `config` is a `Front`."""
+        self._front: Front = config.loaded_app
+        self._limits = self._front.limits
+        self._requests = Share(self._limits.requests)
+        self._responses = Share(self._limits.responses)
+        self._server = server_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._unread = b""  # received, and not yet given to the reader
+        self._busy = False  # a thread works on a request
+        self._busy_bytes = 0  # of that request
+        self._writable = True  # the client reads what it is sent
+        self._reading = True
+        self._closing = False
+        self._lingering = False  # what still comes is thrown away, so that the client gets to read the answer
+        self._thrown_away = 0  # bytes
+        self._since = self._loop.time()  # when what is awaited now began to be awaited
+        self._first = True
+        self._stop_at = _NEVER
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there."""
+        self._transport: Any = transport
+        peer = transport.get_extra_info("peername")
+        self._reader = RequestReader(peer[0] if peer else "", self._restart_clock, self._ask_for_body)
+        self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own protocols only
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        if not self._limits.add(self):
+            self._reader.refuse_all(OverloadedError(_NO_CONNECTION))
+            self._go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """It is gone; what a thread still works on has nobody to be sent to."""
+        self._release()
+
+    def evict(self) -> None:
+        """See `Evictable`."""
+        self._release()
+        self._transport.abort()
+
+    @property
+    def waiting_since(self) -> float | None:
+        """See `Evictable`."""
+        return self._since if self._waits_for_client() else None
+
+    @property
+    def response_bytes(self) -> int:
+        """See `Evictable`."""
+        return self._responses.held
+
+    def _release(self) -> None:
+        """Leave nothing for the garbage collector, which seldom runs here, and nothing in the budgets.
+
+        Of what a thread works on, it is `_answered` that does that.
+        """
+        self._server.connections.discard(self)
+        self._limits.remove(self)
+        self._timer.cancel()
+        self._closing = True
+        self._unread = b""
+        self._reader.close()
+        self._requests.hold(self._busy_bytes)
+        self._responses.hold(0)
+
+    def shutdown(self) -> None:
+        """Answer what has begun to arrive, for a short while, and then close. uvicorn asks for it when it stops."""
+        self._stop_at = self._loop.time() + STOP_SECONDS
+        self._close_if_idle()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, and answer what is complete."""
+        if self._lingering:
+            self._thrown_away += len(data)
+            if self._thrown_away > _LINGER_BYTES:
+                self._transport.abort()
+            return
+        self._unread = self._unread + data if self._unread else data
+        self._go_on()
+
+    def eof_received(self) -> bool:
+        """The client sends no more, and may still read. Returns whether the connection stays open for that."""
+        if self._lingering:
+            return False
+        if self._reader.phase is Phase.BODY and not self._reader.ended:
+            self._reader.refuse(self._reader.malformed())
+        self._reader.ended = True
+        self._go_on()
+        return (self._busy or bool(self._reader.arrived)) and bool(self._transport.can_write_eof())
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: no further one is made."""
+        self._writable = False
+        self._restart_clock()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._writable = True
+        self._responses.hold(0)
+        self._restart_clock()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer what has arrived, read on, and so forth, until one of the two has to wait."""
+        reader = self._reader
+        for _ in range(_ANSWERS):
+            if self._busy or self._closing or not self._writable:
+                break
+            if reader.arrived:
+                self._answer()
+            elif self._unread and not reader.ended:
+                part, self._unread = self._unread[:_PART_BYTES], self._unread[_PART_BYTES:]
+                reader.feed(part)
+            else:
+                self._close_if_idle()
+                break
+        else:
+            self._loop.call_soon(self._go_on)  # when others have had their turn
+        self._pause_or_resume()
+
+    def _bound_requests(self) -> None:
+        """Count what this connection holds of requests, and refuse them if that is too much of all together."""
+        waiting = self._reader.held + len(self._unread)
+        self._requests.hold(waiting + self._busy_bytes)
+        if waiting > _SMALL_BYTES and self._limits.requests.exceeded:
+            self._unread = b""
+            self._reader.refuse_all(OverloadedError(_NO_MEMORY))
+            self._requests.hold(self._reader.held + self._busy_bytes)
+            self._loop.call_soon(self._go_on)
+
+    def _pause_or_resume(self) -> None:
+        waits = self._busy or not self._writable or bool(self._reader.arrived) or bool(self._unread)
+        if waits or self._requests.held or self._reader.phase is not Phase.REQUEST:
+            self._bound_requests()
+        if self._reading is waits and not self._closing:
+            self._reading = not waits
+            if self._reading:
+                self._restart_clock()
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _answer(self) -> None:
+        environ, stays, size = self._reader.take()
+        threads = self._front.threads(environ)
+        if threads is None:
+            self._send(self._front.answer(environ), stays=stays)
+        else:
+            self._busy, self._busy_bytes = True, size
+            future = self._loop.run_in_executor(threads, self._front.answer, environ)
+            future.add_done_callback(partial(self._answered, stays=stays))
+
+    def _answered(self, future: "asyncio.Future[Answer]", *, stays: bool) -> None:
+        self._busy, self._busy_bytes = False, 0
+        self._bound_requests()
+        if future.cancelled() or (error := future.exception()):
+            _log.error("a request could not be answered", exc_info=None if future.cancelled() else error)
+            self._transport.abort()
+        elif not self._closing:
+            self._send(future.result(), stays=stays)
+            self._go_on()
+
+    def _send(self, answer: Answer, *, stays: bool) -> None:
+        last = not self._reader.arrived and (self._reader.ended or self._stop_at is not _NEVER)
+        stays = stays and not last
+        content = response(answer, self._server.default_headers, stays=stays)
+        self._transport.write(content)
+        if not self._writable:
+            self._responses.hold(len(content))
+            if self._limits.responses.exceeded:
+                self._limits.bound_responses()
+        self._first = False
+        if stays:
+            if self._reader.phase is Phase.REQUEST:
+                self._restart_clock()
+        elif self._reader.reason is None or self._stop_at is not _NEVER:
+            self._close()
+        else:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Close later: closed at once, with bytes unread, the answer may never arrive (RFC 9112 section 9.6)."""
+        self._lingering = True
+        self._unread = b""
+        self._restart_clock()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _close(self) -> None:
+        self._closing = True
+        self._restart_clock()
+        self._transport.close()
+
+    def _close_if_idle(self) -> None:
+        """Close if the last answer was sent, or none is asked for and the service stops."""
+        stops = self._reader.ended or (self._stop_at is not _NEVER and self._reader.phase is Phase.REQUEST)
+        if stops and not (self._busy or self._lingering or self._closing or self._reader.arrived or self._unread):
+            self._close()
+
+    def _ask_for_body(self) -> None:
+        if not (self._busy or self._reader.arrived):  # an answer to what came before has to leave first
+            self._transport.write(_CONTINUE)
+
+    def _restart_clock(self) -> None:
+        self._since = self._loop.time()
+
+    def _look(self) -> None:
+        """Is anything late?"""
+        if self._loop.time() >= self._deadline():
+            self._too_late()
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+
+    def _deadline(self) -> float:
+        if self._closing or self._lingering or not self._writable:
+            return self._since + self._patience_of_the_end()
+        if not self._waits_for_client():
+            return _NEVER
+        phase = self._reader.phase
+        if phase is Phase.REQUEST and not self._first:
+            return self._since + _IDLE_SECONDS
+        return min(self._since + (BODY_SECONDS if phase is Phase.BODY else HEAD_SECONDS), self._stop_at)
+
+    def _waits_for_client(self) -> bool:
+        waited_for = self._busy or self._reader.arrived
+        return self._closing or self._lingering or not self._writable or not waited_for
+
+    def _patience_of_the_end(self) -> float:
+        if self._lingering:
+            return _LINGER_SECONDS
+        if self._closing and not self._transport.get_write_buffer_size():
+            return _CLOSE_SECONDS  # TLS waits for the other side to say good-bye
+        return _WRITE_SECONDS
+
+    def _too_late(self) -> None:
+        phase = self._reader.phase
+        if self._closing or self._lingering or not self._writable:
+            self._transport.abort()
+        elif phase is Phase.REQUEST:
+            self._close()
+        else:
+            seconds = BODY_SECONDS if phase is Phase.BODY else HEAD_SECONDS
+            self._reader.refuse(RequestTimeoutError(f"Not sent within {seconds:.0f} seconds: {phase.value}."))
+            self._go_on()

@@ -1,0 +1,305 @@
+"""Fakes with state, in place of what a test has no need to run."""
+
+import base64
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as Flag
+from typing import Any, Protocol
+
+import orjson
+
+from core.domain.models import Client, Event
+from core.domain.queries import DataFilter, EventFilter, JsonScalar, Matches, PageRequest
+from core.domain.summaries import (
+    Bucket,
+    CustomerCount,
+    Frequencies,
+    Summary,
+    TypeCount,
+    bucket_seconds,
+    bucket_starts,
+)
+from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
+from core.ports.queue import Count, EventReader, EventSummaries, EventWriter, Measure, Message, Outcome
+from core.wiring import Services
+from functions.http.handler import Operation, lambda_handler
+from functions.http.request import ProxyEvent
+from tests.support.builders import proxy_event
+
+COUNT_LIMIT = 10_000
+
+
+class EventStore(EventWriter, EventReader, Protocol):
+    """What every store is."""
+
+
+class SummarizingStore(EventStore, EventSummaries, Protocol):
+    """A store that counts, too."""
+
+
+class FakeClock:
+    """Stands still until it is told to move."""
+
+    def __init__(self, now: float = 1_700_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeQueue:
+    """An `EventPublisher` that keeps what it was given, up to a capacity."""
+
+    def __init__(self, capacity: int = 1000) -> None:
+        self.capacity = capacity
+        self.events: list[Event] = []
+        self.traceparents: list[str | None] = []
+        """Of each event, what came with it."""
+
+    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
+        if len(self.events) + len(events) > self.capacity:
+            raise QueueFullError("The queue is full.")
+        self.events.extend(events)
+        self.traceparents.extend([traceparent] * len(events))
+
+    @property
+    def bodies(self) -> list[str]:
+        """What the messages carry."""
+        return [event.model_dump_json() for event in self.events]
+
+
+class FakeDeadLetters:
+    """What an in-memory queue gave up, the oldest first. It can be told to be down."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.down = False
+
+    def add(self, messages: Sequence[Message]) -> None:
+        self._reach()
+        self.messages.extend(messages)
+
+    @property
+    def bodies(self) -> list[str]:
+        return [message.body for message in self.messages]
+
+    def _reach(self) -> None:
+        if self.down:
+            raise QueueUnavailableError("The dead letters cannot be used at the moment.")
+
+
+class FakeMeter:
+    """A `Meter` that keeps what was counted and measured."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Count] = Counter()
+        self.values: defaultdict[Measure, list[float]] = defaultdict(list)
+
+    def count(self, what: Count, amount: int) -> None:
+        self.counts[what] += amount
+
+    def measure(self, what: Measure, values: Iterable[float]) -> None:
+        self.values[what].extend(values)
+
+
+class FakeStore:
+    """An event store in a dict. It can be told to be down, at once or after some calls, or to refuse event types."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, Event] = {}
+        self.down = False
+        self.calls_left = math.inf
+        self.refused_types: set[str] = set()
+        self.batches: list[int] = []
+
+    def add(self, events: Sequence[Event]) -> list[Outcome]:
+        self._reach()
+        self.batches.append(len(events))
+        if any(event.event_type in self.refused_types or not _is_storable(event) for event in events):
+            raise EventNotStorableError("The store refuses the event.")
+        return [self._add(event) for event in events]
+
+    def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
+        self._reach()
+        found = [event for event in self.events.values() if _matches(event, event_filter)]
+        found.sort(key=_place, reverse=page.order == "desc")
+        first = page.offset
+        if page.after is not None:
+            after = (page.after.timestamp_utc, page.after.event_id)
+            first = sum(_place(event) >= after if page.order == "desc" else _place(event) <= after for event in found)
+        return Matches(
+            events=found[first : first + page.limit],
+            more=first + page.limit < len(found),
+            total_count=min(len(found), COUNT_LIMIT),
+            total_relation="eq" if len(found) <= COUNT_LIMIT else "gte",
+        )
+
+    def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        return self.find(event_filter, page).events
+
+    def get(self, event_id: str) -> Event | None:
+        self._reach()
+        return self.events.get(event_id)
+
+    def summarize(self, event_filter: EventFilter) -> Summary:
+        self._reach()
+        found = [event for event in self.events.values() if _matches(event, event_filter)]
+        on_columns = event_filter.model_copy(update={"data": ()})
+        times = [event.timestamp_utc for event in self.events.values() if _matches(event, on_columns)]
+        start = event_filter.start if event_filter.start is not None or not times else min(times)
+        end = event_filter.end if event_filter.end is not None or not times else max(times)
+        width = bucket_seconds(start, end) if times and start is not None and end is not None else 1
+        starts = bucket_starts(start, end, width) if times and start is not None and end is not None else ()
+        counts = Counter(event.timestamp_utc - event.timestamp_utc % width for event in found)
+        types = Counter(event.event_type for event in found)
+        customers = Counter(event.customer_id for event in found)
+        return Summary(
+            start=start,
+            end=end,
+            bucket_seconds=width,
+            buckets=[Bucket(start=at, count=counts[at]) for at in starts],
+            total_count=len(found),
+            total_relation="eq",
+            counted_from=start,
+            frequent=Frequencies(
+                event_types=[
+                    TypeCount(event_type=name, count=types[name])
+                    for name in sorted(types, key=lambda name: (-types[name], name))
+                ],
+                customers=[
+                    CustomerCount(customer_id=id_, count=customers[id_])
+                    for id_ in sorted(customers, key=lambda id_: (-customers[id_], id_))
+                ],
+                sample=len(found),
+                sample_relation="eq",
+            ),
+        )
+
+    def _add(self, event: Event) -> Outcome:
+        kept = self.events.get(event.event_id)
+        if kept is not None:
+            return Outcome.DUPLICATE if kept.same_content(event) else Outcome.CONFLICT
+        self.events[event.event_id] = event
+        return Outcome.STORED
+
+    def _reach(self) -> None:
+        if self.down or not self.calls_left:
+            raise StoreUnavailableError("The event store cannot be used at the moment.")
+        self.calls_left -= 1
+
+
+class FakeClients:
+    """A `ClientReader` in a dict that notes what it is asked, in order. It can be told to be down, and to hang."""
+
+    def __init__(self, *clients: Client) -> None:
+        self.by_id = {client.client_id: client for client in clients}
+        self.down = False
+        self.calls: list[str] = []
+        self._goes_on = Flag()
+        self._goes_on.set()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Questions of the block are answered once it has ended."""
+        self._goes_on.clear()
+        try:
+            yield
+        finally:
+            self._goes_on.set()
+
+    def client(self, client_id: str) -> Client | None:
+        self._note("client")
+        return self.by_id.get(client_id)
+
+    def disabled(self) -> frozenset[str]:
+        self._note("disabled")
+        return frozenset(client.client_id for client in self.by_id.values() if client.disabled_at is not None)
+
+    def touch(self, client_id: str, at: datetime) -> None:
+        self._note("touch")
+        self.by_id[client_id] = self.by_id[client_id].model_copy(update={"last_used_at": at})
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        self._goes_on.wait()
+        if self.down:
+            raise StoreUnavailableError("The event store cannot be used at the moment.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an HTTP client gets to see of a proxy response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What a problem says is wrong, by place."""
+        return {".".join(map(str, error["loc"])): error["msg"] for error in self.json["errors"]}
+
+
+class FakeGateway:
+    """Calls operations as API Gateway calls their Lambda functions, with a token unless told otherwise."""
+
+    def __init__(self, services: Services, **claims: Any) -> None:
+        self.services = services
+        self.token, _ = services.issuer.issue("tests", **claims)
+
+    def call(self, operation: Operation, method: str = "GET", path: str = "/event", **parts: Any) -> Answer:
+        """The answer to a request that is made of the parts that `proxy_event` takes."""
+        return self.handle(operation, proxy_event(method, path, **{"token": self.token, **parts}))
+
+    def handle(self, operation: Operation, event: ProxyEvent) -> Answer:
+        """The answer to a proxy event."""
+        response = lambda_handler(operation, lambda: self.services)(event, None)
+        body = response["body"]
+        content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
+        return Answer(response["statusCode"], response["headers"], content)
+
+
+def _place(event: Event) -> tuple[int, str]:
+    return event.timestamp_utc, event.event_id
+
+
+def _is_storable(event: Event) -> bool:
+    try:
+        orjson.dumps(event.event_data)
+    except orjson.JSONEncodeError:
+        return False
+    return True
+
+
+def _matches(event: Event, wanted: EventFilter) -> bool:
+    return (
+        (not wanted.event_types or event.event_type in wanted.event_types)
+        and (not wanted.customer_ids or event.customer_id in wanted.customer_ids)
+        and (wanted.visible_customers is None or event.customer_id in wanted.visible_customers)
+        and (wanted.start is None or event.timestamp_utc >= wanted.start)
+        and (wanted.end is None or event.timestamp_utc <= wanted.end)
+        and (wanted.received_until is None or event.received_at <= wanted.received_until)
+        and all(_has(event.event_data, data_filter) for data_filter in wanted.data)
+    )
+
+
+def _has(value: Any, data_filter: DataFilter) -> bool:
+    for step in data_filter.path:
+        children = dict(enumerate(value)) if isinstance(value, list) else value
+        if not isinstance(children, dict) or step not in children:
+            return False
+        value = children[step]
+    return any(_equal(value, wanted) for wanted in data_filter.values)
+
+
+def _equal(value: Any, wanted: JsonScalar) -> bool:
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

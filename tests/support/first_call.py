@@ -1,0 +1,51 @@
+"""One cold start, in an interpreter of its own: `tests.support.cold_starts` runs `main`.
+
+It imports as little as it can, so that what it measures is the handler's: Lambda's runtime has read the event with
+`json` before it imports a handler, too.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib import import_module
+
+
+class Kept:
+    """A publisher that needs no server. What importing a broker's client library costs is measured by itself."""
+
+    def __init__(self) -> None:
+        self.events: list[object] = []
+
+    def publish(self, events: Sequence[object], _traceparent: str | None = None) -> None:
+        self.events += events
+
+
+def main() -> None:
+    """Do what is asked for on standard input, as JSON, and print what came of it, as JSON.
+
+    Asked: `module`; `before`, modules to import first, uncounted; `without`, libraries that shall not be found; `event`
+    for the module's handler, or null. Answered: milliseconds of the import and of the first and second call, the
+    modules that were there after the import and after the calls, and the first answer.
+    """
+    asked = json.load(sys.stdin)
+    sys.modules.update(dict.fromkeys(asked["without"]))  # None there is how an import is made to fail
+    for name in asked["before"]:
+        import_module(name)
+    started = time.perf_counter()
+    module = import_module(asked["module"])
+    told: dict[str, object] = {"import_ms": _since(started), "imported": list(sys.modules)}
+    if asked["event"] is not None:
+        # The services of the process, with one part brought along as the arguments of `Services` do it.
+        vars(sys.modules["core.wiring"].process_services())["publisher"] = Kept()
+        started = time.perf_counter()
+        told["answer"] = module.handler(asked["event"], None)
+        told["first_ms"] = _since(started)
+        started = time.perf_counter()
+        module.handler(asked["event"], None)
+        told["second_ms"] = _since(started)
+    print(json.dumps(told | {"loaded": list(sys.modules)}))  # noqa: T201 - it is the answer
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,212 @@
+"""A Kafka cluster for tests, and topics on it for one test.
+
+It is the mock cluster inside librdkafka, which speaks the protocol over sockets of the loopback to any client, keeps
+what it gets in memory and balances consumer groups, but does not make topics when asked to. Its functions are called by
+ctypes: the Python client offers the setting `test.mock.num.brokers` and nothing to control what that starts.
+https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
+
+With `TEST_KAFKA_SERVERS=host:9092` the same tests run against a real cluster, but for those that need a broken one.
+"""
+
+import ctypes
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from core.errors import NotSupportedError, QueueFullError, QueueUnavailableError
+from core.ports.queue import Message
+from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
+from core.queues.kafka.address import Address
+from tests.support.builders import event
+from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
+
+BROKER = os.environ.get("TEST_KAFKA_SERVERS")
+PARTITIONS = 6
+PATIENCE = 20.0
+PARTS = [KafkaPublisher, KafkaSource, KafkaDeadLetters]
+ALL_BROKERS = -1
+QUICK = "session.timeout.ms=2000&heartbeat.interval.ms=100" if BROKER is None else "session.timeout.ms=6000"
+"""A mock cluster balances a group after its session timeout less a second; a real one allows no less than this."""
+
+
+class MockCluster:
+    """A cluster of mock brokers that can be taken down."""
+
+    def __init__(self, brokers: int = 1) -> None:
+        self._client = _library().rd_kafka_new(0, _settings(), None, 0)
+        self._cluster = _library().rd_kafka_mock_cluster_new(self._client, brokers)
+        _library().rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
+
+    @property
+    def servers(self) -> str:
+        servers: bytes = _library().rd_kafka_mock_cluster_bootstraps(self._cluster)
+        return servers.decode()
+
+    def make(self, topic: str, partitions: int = PARTITIONS) -> None:
+        assert _library().rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1) == 0
+
+    def go_down(self) -> None:
+        assert _library().rd_kafka_mock_broker_set_down(self._cluster, ALL_BROKERS) == 0
+
+    def come_up(self) -> None:
+        assert _library().rd_kafka_mock_broker_set_up(self._cluster, ALL_BROKERS) == 0
+
+    def answer_after(self, milliseconds: int) -> None:
+        assert _library().rd_kafka_mock_broker_set_rtt(self._cluster, ALL_BROKERS, milliseconds) == 0
+
+    def close(self) -> None:
+        _library().rd_kafka_mock_cluster_destroy(self._cluster)
+        _library().rd_kafka_destroy(self._client)
+
+
+@cache
+def shared_cluster() -> MockCluster:
+    """One for all tests that do not break it."""
+    return MockCluster()
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    # A wheel has librdkafka beside the package; from a source build, it is one of the system's libraries.
+    bundled = list(Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka*"))
+    library = ctypes.CDLL(str(bundled[0]) if bundled else "librdkafka.so.1")
+    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    for name, result, arguments in [
+        ("conf_new", pointer, []),
+        ("conf_set", number, [pointer, text, text, text, ctypes.c_size_t]),
+        ("new", pointer, [number, pointer, text, ctypes.c_size_t]),
+        ("destroy", None, [pointer]),
+        ("mock_cluster_new", pointer, [pointer, number]),
+        ("mock_cluster_destroy", None, [pointer]),
+        ("mock_cluster_bootstraps", text, [pointer]),
+        ("mock_group_initial_rebalance_delay_ms", None, [pointer, ctypes.c_int32]),
+        ("mock_topic_create", number, [pointer, text, number, number]),
+        ("mock_broker_set_down", number, [pointer, ctypes.c_int32]),
+        ("mock_broker_set_up", number, [pointer, ctypes.c_int32]),
+        ("mock_broker_set_rtt", number, [pointer, ctypes.c_int32, number]),
+    ]:
+        function = getattr(library, f"rd_kafka_{name}")
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def _settings() -> int:
+    settings: int = _library().rd_kafka_conf_new()
+    assert _library().rd_kafka_conf_set(settings, b"log_level", b"0", None, 0) == 0
+    return settings
+
+
+@contextmanager
+def queue_url(cluster: MockCluster | None = None) -> Iterator[str]:
+    """The URL of topics and a group that no other test uses, on this cluster or the shared one."""
+    topic = f"audit-log.test.{secrets.token_hex(6)}"
+    if BROKER is not None and cluster is None:
+        yield f"kafka://{BROKER}/{topic}?group.id={topic}&{QUICK}"
+        admin = AdminClient({"bootstrap.servers": BROKER})
+        for deleted in admin.delete_topics([topic, f"{topic}.dead"]).values():
+            deleted.result()
+        return
+    cluster = cluster or shared_cluster()
+    cluster.make(topic)
+    cluster.make(f"{topic}.dead", partitions=1)
+    yield f"kafka://{cluster.servers}/{topic}?group.id={topic}&{QUICK}"
+
+
+@contextmanager
+def kafka_queue() -> Iterator[QueueUnderTest]:
+    with (
+        queue_url() as url,
+        broker_queue(
+            KafkaPublisher(url),
+            KafkaDeadLetters(url),
+            lambda: KafkaSource(url, max_receives=MAX_RECEIVES),
+            refuses_ids=NotSupportedError,
+            is_log=True,
+        ) as queue,
+    ):
+        yield queue
+
+
+def body(number: int) -> str:
+    return event(number).model_dump_json()
+
+
+def receipts(messages: list[Message]) -> list[str]:
+    return [message.receipt_handle for message in messages]
+
+
+def take(source: KafkaSource, count: int) -> list[Message]:
+    deadline = time.monotonic() + PATIENCE
+    taken: list[Message] = []
+    while len(taken) < count and time.monotonic() < deadline:
+        taken += source.receive(count - len(taken), wait=0.1)
+    assert len(taken) == count
+    return taken
+
+
+def sooner_or_later(work: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return work()
+        except (QueueUnavailableError, QueueFullError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def seconds_below(limit: float) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < limit
+
+
+def use(part: Any) -> None:
+    """Do with a part of the adapter what makes it connect."""
+    if isinstance(part, KafkaPublisher):
+        part.publish([event(1)])
+    elif isinstance(part, KafkaSource):
+        part.receive(1, wait=0.1)
+    else:
+        part.dead_letters(1)
+
+
+def use_until_it_fails(part: Any) -> None:
+    """A source notices in the background that its brokers are away."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        use(part)
+
+
+@contextmanager
+def reader(url: str) -> Iterator[Consumer]:
+    """A consumer that looks at the group and the topics from the side."""
+    address = Address.parse(url)
+    settings = {"bootstrap.servers": address.servers, "group.id": address.group, "auto.offset.reset": "earliest"}
+    with closing(Consumer({**settings, "enable.auto.commit": False})) as consumer:
+        yield consumer
+
+
+def committed(url: str) -> dict[int, int]:
+    """By partition: the offset that the group has committed."""
+    topic = Address.parse(url).topic
+    with reader(url) as consumer:
+        asked = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        return {each.partition: each.offset for each in consumer.committed(asked, 10) if each.offset >= 0}

@@ -1,0 +1,76 @@
+"""The queues that the contract of consumers holds for. Each other adapter has a module of its own beside this one."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from core.domain.models import Event
+from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
+from core.queues.brokers import BrokerDeadLetters, BrokerPublisher, BrokerSource
+from local_runner.queue.dead_letters import DeadLetterFile
+from local_runner.queue.memory import InMemoryQueue, QueueLimits
+
+MAX_RECEIVES = 3
+
+
+@dataclass
+class QueueUnderTest:
+    """An empty queue that no other test uses, with one consumer.
+
+    `open_source` opens another consumer, and `close_source` ends the one at hand, which leaves what it has received and
+    not settled to others. `refuses_ids` is what redriving some dead letters raises where only all can be. With `is_log`
+    the queue remembers one place: what was deleted behind a message that was not comes again along with it.
+    """
+
+    publisher: EventPublisher
+    source: EventSource
+    dead_letters: DeadLetterQueue
+    open_source: Callable[[], EventSource]
+    close_source: Callable[[], None]
+    refuses_ids: type[Exception] | None = None
+    is_log: bool = False
+
+    def reopen(self) -> None:
+        """End the consumer as it is and start another in its place."""
+        self.close_source()
+        self.source = self.open_source()
+
+
+@contextmanager
+def broker_queue(
+    publisher: BrokerPublisher, dead_letters: BrokerDeadLetters, new_source: Callable[[], BrokerSource], **more: Any
+) -> Iterator[QueueUnderTest]:
+    """A queue on a broker; `more` is what holds for this broker alone."""
+    sources: list[BrokerSource] = []
+
+    def open_source() -> BrokerSource:
+        sources.append(new_source())
+        return sources[-1]
+
+    def close_source() -> None:
+        sources.pop().close()
+
+    yield QueueUnderTest(publisher, open_source(), dead_letters, open_source, close_source, **more)
+    close_source()
+    publisher.close()
+    dead_letters.close()
+
+
+@contextmanager
+def memory_queue() -> Iterator[QueueUnderTest]:
+    """The in-memory queue has no connection to lose: what its consumer left comes again after the timeout.
+
+    Its dead letters are redriven into the consume handler, which here puts them back into the queue.
+    """
+
+    def put_back(sqs_event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
+        queue.publish([Event.model_validate_json(record["body"]) for record in sqs_event["Records"]])
+        return {"batchItemFailures": []}
+
+    with TemporaryDirectory() as directory:
+        dead_letters = DeadLetterFile(Path(directory) / "dead-letters.db", put_back)
+        queue = InMemoryQueue(dead_letters, QueueLimits(visibility_timeout=1.0, max_receives=MAX_RECEIVES))
+        yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=lambda: None)

@@ -1,0 +1,103 @@
+"""A RabbitMQ queue for one test."""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import aiormq
+
+from core.errors import QueueUnavailableError
+from core.ports.queue import Message
+from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitMQSource
+from core.queues.rabbitmq.address import Address
+from tests.conftest import skip_or_fail
+from tests.support.builders import event
+from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
+
+HOST = "127.0.0.1"
+PORT = 5672
+PATIENCE = 15.0
+"""Seconds in which a message comes that comes at all."""
+
+PARTS = [RabbitMQPublisher, RabbitMQSource, RabbitMQDeadLetters]
+BROKER = os.environ.get("TEST_RABBITMQ_URL", f"amqp://guest:guest@{HOST}:{PORT}/")
+
+
+@contextmanager
+def queue_url() -> Iterator[str]:
+    """The URL of a queue that is not there yet, and is not there any more afterwards."""
+    try:
+        socket.create_connection((HOST, PORT), timeout=1).close()
+    except OSError:
+        skip_or_fail(f"RabbitMQ does not run on {HOST}:{PORT}: start it with `rabbitmq-server -detached`")
+    url = f"{BROKER}?queue=audit-log.test.{secrets.token_hex(6)}"
+    yield url
+    asyncio.run(_delete(url))
+
+
+async def _delete(url: str) -> None:
+    address = Address.parse(url)
+    async with aiormq.connect(address.url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(address.queue)
+        await channel.queue_delete(address.dead_letters)
+
+
+@contextmanager
+def rabbitmq_queue() -> Iterator[QueueUnderTest]:
+    with (
+        queue_url() as url,
+        broker_queue(
+            RabbitMQPublisher(url),
+            RabbitMQDeadLetters(url, max_receives=MAX_RECEIVES),
+            lambda: RabbitMQSource(url, max_receives=MAX_RECEIVES),
+        ) as queue,
+    ):
+        yield queue
+
+
+def bodies(messages: Sequence[Message]) -> list[str]:
+    return sorted(message.body for message in messages)
+
+
+def body(number: int) -> str:
+    return event(number).model_dump_json()
+
+
+def sooner_or_later(work: Callable[[], object]) -> None:
+    """Do it once the queue is there."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            work()
+        except QueueUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def take(source: RabbitMQSource, count: int) -> list[Message]:
+    deadline = time.monotonic() + PATIENCE
+    taken: list[Message] = []
+    while len(taken) < count and time.monotonic() < deadline:
+        with suppress(QueueUnavailableError):
+            taken += source.receive(count - len(taken), wait=0.1)
+    assert len(taken) == count
+    return taken
+
+
+def use(part: Any) -> None:
+    """Do with a part of the adapter what makes it connect."""
+    if isinstance(part, RabbitMQPublisher):
+        part.publish([event(1)])
+    elif isinstance(part, RabbitMQSource):
+        part.receive(1, wait=0)
+    else:
+        part.dead_letters(1)

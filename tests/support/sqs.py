@@ -1,0 +1,139 @@
+"""An SQS-compatible server for tests, and queues on it for one test.
+
+It is ministack, which shares no code with this project or its client library's makers. It pins botocore, so it has a
+virtual environment of its own, made once from `tests/support/sqs_server.txt`.
+"""
+
+import atexit
+import fcntl
+import json
+import secrets
+import subprocess
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from core.ports.queue import Message
+from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
+from tests.conftest import skip_or_fail
+from tests.support.builders import event
+from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
+from tests.support.service import free_port
+
+PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
+ACCOUNT = "000000000000"
+STARTUP_SECONDS = 20
+PATIENCE = 15.0
+"""Seconds in which a message comes that comes at all."""
+
+_ROOT = Path(__file__).parents[2]
+_PINS = _ROOT / "tests" / "sqs_server.txt"
+_HOME = _ROOT / ".cache" / "sqs-server"
+
+
+@cache
+def server() -> str:
+    """The URL of the server, which ends with this process."""
+    port = free_port()
+    with (_installed() / f"{port}.log").open("w") as log:
+        process = subprocess.Popen(
+            [_HOME / "bin" / "ministack"],
+            env={"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "WARNING", "HOME": str(_HOME)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    atexit.register(process.wait)
+    atexit.register(process.terminate)
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while not _answers(url):
+        assert process.poll() is None, f"it ended: see {log.name}"
+        assert time.monotonic() < deadline, f"it did not start: see {log.name}"
+        time.sleep(0.05)
+    return url
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/_ministack/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _installed() -> Path:
+    _HOME.mkdir(parents=True, exist_ok=True)
+    with (_HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the one that installs
+        done = _HOME / "installed.txt"
+        if not done.exists() or done.read_text() != _PINS.read_text():
+            venv.create(_HOME, with_pip=True)
+            install = [str(_HOME / "bin" / "pip"), "install", "--no-deps", "--require-hashes", "-r", str(_PINS)]
+            if subprocess.run(install, capture_output=True, check=False).returncode:
+                skip_or_fail(f"The SQS-compatible server cannot be installed: see why by `{' '.join(install)}`")
+            done.write_text(_PINS.read_text())
+    return _HOME
+
+
+@cache
+def client() -> Any:
+    """The plain API, to make queues and to look from the side."""
+    return boto3.client(
+        "sqs", endpoint_url=server(), region_name="us-east-1", config=Config(signature_version=UNSIGNED)
+    )
+
+
+@contextmanager
+def queue_url(**attributes: str) -> Iterator[str]:
+    """The URL of a queue with dead letters that no other test uses; `attributes` are SQS's."""
+    name = f"audit-log-test-{secrets.token_hex(6)}"
+    dead = client().create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    dead_arn = client().get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": MAX_RECEIVES})
+    queue = client().create_queue(QueueName=name, Attributes={"RedrivePolicy": policy, **attributes})["QueueUrl"]
+    yield f"sqs+{server()}/{ACCOUNT}/{name}"
+    client().delete_queue(QueueUrl=queue)
+    client().delete_queue(QueueUrl=dead)
+
+
+@contextmanager
+def sqs_queue() -> Iterator[QueueUnderTest]:
+    with queue_url() as url, broker_queue(SQSPublisher(url), SQSDeadLetters(url), lambda: SQSSource(url)) as queue:
+        yield queue
+
+
+def use(part: Any) -> None:
+    """Do with a part of the adapter what makes it connect."""
+    if isinstance(part, SQSPublisher):
+        part.publish([event(1)])
+    elif isinstance(part, SQSSource):
+        part.receive(1, wait=0)
+    else:
+        part.dead_letters(1)
+
+
+def through(gateway: str, url: str) -> str:
+    """The URL of a queue, reached through something that listens on `gateway`."""
+    return url.replace(server(), gateway)
+
+
+def take(source: SQSSource, count: int) -> list[Message]:
+    deadline = time.monotonic() + PATIENCE
+    taken: list[Message] = []
+    while len(taken) < count and time.monotonic() < deadline:
+        taken += source.receive(count - len(taken), wait=0.1)
+    assert len(taken) == count
+    return taken
+
+
+def bodies(source: SQSSource, count: int) -> list[str]:
+    """What the next messages carry, sorted."""
+    return sorted(message.body for message in take(source, count))
