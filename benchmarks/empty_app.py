@@ -11,7 +11,8 @@ from core.settings import Settings
 from core.wiring import Services
 from local_runner.http.application import Application
 from local_runner.http.dispatcher import Front
-from local_runner.server import config_of, listening
+from local_runner.http.sockets import listening
+from local_runner.server import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

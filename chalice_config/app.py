@@ -14,8 +14,9 @@ from chalice.app import Chalice, Request, Response
 from core.wiring import Services
 from functions import runtime
 from functions.consume_events import handler as consume
-from functions.http import request
+from functions.http import request as http_request
 from functions.http.cors import preflight
+from functions.http.errors import MethodNotAllowedError
 from functions.http.handler import Handler, Operation, lambda_handler
 from functions.lambda_runtime import STAGE
 from functions.operations import maintenance
@@ -57,8 +58,8 @@ def _serve(path: str, handlers: dict[str, Handler]) -> None:
 
 
 def _refuse(allowed: list[str]) -> Operation:
-    def wrong_method(_request: request.Request, _services: Services) -> NoReturn:
-        raise request.MethodNotAllowedError(allowed)
+    def wrong_method(_request: http_request.Request, _services: Services) -> NoReturn:
+        raise MethodNotAllowedError(allowed)
 
     return wrong_method
 

@@ -9,20 +9,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from core.domain.models import Event
-from core.ports.queue import (
-    Check,
-    ClientReader,
-    Count,
-    DeadLetterQueue,
-    EventPublisher,
-    EventReader,
-    EventSource,
-    EventSummaries,
-    EventWriter,
-    Ledger,
-    Measure,
-    Meter,
-)
+from core.ports.clients import ClientReader
+from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
+from core.ports.store import EventReader, EventSummaries, EventWriter
+from core.ports.telemetry import Check, Count, Ledger, Measure, Meter
 from core.queues.brokers import SCHEMES, BrokerPublisher, Closable, broker, no_broker
 from core.settings import Settings
 
@@ -33,7 +23,8 @@ if TYPE_CHECKING:
     from core.auth.keys import KeyRing
     from core.auth.last_answer import LastAnswer
     from core.auth.rate_limits import RateLimiter
-    from core.auth.tokens import Clock, TokenIssuer, TokenVerifier
+    from core.auth.tokens import TokenIssuer, TokenVerifier
+    from core.domain.clock import Clock
     from core.stores.event_counters import SqlTallies
     from core.stores.sql import SqlEventStore
 

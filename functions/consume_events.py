@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT, checked, trace_id
 from core.errors import EventNotStorableError
-from core.ports.queue import Count, EventWriter, Measure, Outcome
+from core.ports.store import EventWriter, Outcome
+from core.ports.telemetry import Count, Measure
 from core.wiring import Services
 from functions import runtime
 
@@ -114,3 +115,6 @@ def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | N
         if len(events) == 1:
             return [None]
         return [outcome for item in events for outcome in _store([item], writer)]
+
+
+ConsumeHandler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]

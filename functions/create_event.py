@@ -12,8 +12,9 @@ from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.handler import lambda_handler
 from functions.http.media_types import JSON, media_type
-from functions.http.request import Answer, Request, Response
+from functions.http.request import Request
 from functions.http.request_body import MAX_EVENT_BYTES, accept, idempotency_key, new_event, require_customers
+from functions.http.response import Answer, Response
 
 
 class Queued(Answer):

@@ -14,7 +14,7 @@ from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.handler import lambda_handler
 from functions.http.media_types import JSON, NDJSON, media_type
-from functions.http.request import Answer, Request, Response
+from functions.http.request import Request
 from functions.http.request_body import (
     MAX_BODY_BYTES,
     MAX_EVENT_BYTES,
@@ -23,6 +23,7 @@ from functions.http.request_body import (
     new_event,
     require_customers,
 )
+from functions.http.response import Answer, Response
 
 MAX_EVENTS: Final = 1000
 

@@ -6,7 +6,8 @@ from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.handler import lambda_handler
 from functions.http.query_string import QueryString
-from functions.http.request import Request, Response
+from functions.http.request import Request
+from functions.http.response import Response
 
 
 def summarize_events(request: Request, services: Services) -> Response:

@@ -14,7 +14,8 @@ from functions.http.event_filters import FILTERS, event_filter
 from functions.http.export_formats import MEDIA_TYPES, Format, LineWriter, head, line_writer
 from functions.http.handler import lambda_handler
 from functions.http.query_string import Parameter, QueryString, integer
-from functions.http.request import Request, Response
+from functions.http.request import Request
+from functions.http.response import Response
 
 MAX_PART_BYTES: Final = 2_000_000
 """Of a part with more than one event. Lambda answers at most 6 MB, and its JSON makes up to three bytes of one."""

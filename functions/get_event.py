@@ -6,7 +6,8 @@ from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.handler import lambda_handler
 from functions.http.query_string import QueryString
-from functions.http.request import Request, Response
+from functions.http.request import Request
+from functions.http.response import Response
 
 _NOT_FOUND = "There is no such event; one just accepted appears within a second."
 

@@ -6,7 +6,9 @@ from core import __version__
 from core.errors import AuditLogError
 from core.wiring import Services
 from functions.http.handler import lambda_handler
-from functions.http.request import RETRY_AFTER_SECONDS, Answer, Request, Response
+from functions.http.problems import RETRY_AFTER_SECONDS
+from functions.http.request import Request
+from functions.http.response import Answer, Response
 
 _ACCEPTING: Final = "queue"
 """The check without which nothing can be accepted."""

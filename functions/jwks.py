@@ -4,7 +4,8 @@ from typing import Any
 
 from core.wiring import Services
 from functions.http.handler import lambda_handler
-from functions.http.request import Answer, Request, Response
+from functions.http.request import Request
+from functions.http.response import Answer, Response
 
 
 class JwkSet(Answer):

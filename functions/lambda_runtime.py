@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from core.auth.tokens import Clock
 from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
 from core.aws.secrets import SecretReader, read_secret, resolved
+from core.domain.clock import Clock
 from core.errors import InvalidSettingsError, SecretUnavailableError
 from core.queues.brokers import broker
 from core.settings import Settings

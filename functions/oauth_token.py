@@ -13,9 +13,12 @@ from core.domain.models import Client
 from core.errors import EventTooLargeError, InvalidClientError
 from core.wiring import Services
 from functions.http.client_credentials import authenticate_client, basic_credentials
+from functions.http.errors import MalformedRequestError
 from functions.http.handler import lambda_handler
 from functions.http.media_types import media_type
-from functions.http.request import Answer, MalformedRequestError, Request, Response, headers_for
+from functions.http.problems import headers_for
+from functions.http.request import Request
+from functions.http.response import Answer, Response
 from functions.token import token_for
 
 FORM: Final = "application/x-www-form-urlencoded"

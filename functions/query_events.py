@@ -12,7 +12,8 @@ from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.handler import lambda_handler
 from functions.http.query_string import Parameter, QueryString, integer
-from functions.http.request import Request, Response
+from functions.http.request import Request
+from functions.http.response import Response
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 100

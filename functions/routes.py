@@ -1,11 +1,6 @@
 """All routes: what the local runner serves, what Chalice deploys and what /openapi.json describes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Final, Literal
-
-from pydantic import BaseModel
+from typing import Final
 
 from core.auth.tokens import READ, WRITE
 from core.domain.models import Event, NewEvent
@@ -25,56 +20,11 @@ from functions import (
 )
 from functions.http.event_filters import FILTERS
 from functions.http.export_formats import MEDIA_TYPES
-from functions.http.handler import Operation
 from functions.http.media_types import JSON, NDJSON
-from functions.http.query_string import Parameter
+from functions.http.route import Place, Route
 from functions.pages import docs, viewer
 
 BODY_PROBLEMS: Final = (400, 413, 415, 422)
-
-
-class Place(Enum):
-    """Where a server answers a request: each place has threads that no other uses, so that none waits for another."""
-
-    LOOP = "loop"
-    """The event loop: it takes microseconds and waits for nothing."""
-    ACCEPT = "accept"
-    """Takes one event: on the event loop as well, unless that waits for a disk or another host."""
-    ACCEPT_BATCH = "accept-batch"
-    """Takes a body of megabytes."""
-    TOKEN = "token"  # noqa: S105 - the name of a place
-    """Gives out a token, for which a client may have to be looked up in the store."""
-    READ = "read"
-    """Reads events, for up to several seconds."""
-    CHECK = "check"
-    """Asks each part whether it works."""
-    PAGE = "page"
-    """Answers from files and memory."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """One method on one path. `answers` are the successes and plain failures; `problems` come as problem+json.
-
-    Those that any route has, or any with a token, are not among them: a refused token, a full place, an error of ours.
-    """
-
-    method: Literal["GET", "POST"]
-    path: str
-    place: Place
-    operation: Operation
-    summary: str
-    answers: Mapping[int, type[BaseModel] | str]
-    """By status: the model of the JSON, or the media types of anything else, separated as in an Accept header."""
-    problems: tuple[int, ...] = ()
-    scope: str | None = None
-    """What a bearer token must allow."""
-    credentials: Literal["client"] | None = None
-    """Whether a client shows its own secret here."""
-    parameters: tuple[Parameter[Any], ...] = ()
-    path_parameters: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    bodies: Mapping[str, type[BaseModel]] = field(default_factory=dict)
-    """By media type; of NDJSON, the model of a line."""
 
 
 ROUTES: Final = (

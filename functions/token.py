@@ -7,12 +7,13 @@ from pydantic import Field
 
 from core.auth.tokens import SCOPES
 from core.domain.models import Client
-from core.ports.queue import Count
+from core.ports.telemetry import Count
 from core.wiring import Services
 from functions.http.client_credentials import authenticate_client, basic_credentials
 from functions.http.handler import lambda_handler
 from functions.http.query_string import Parameter, QueryString, integer
-from functions.http.request import Answer, Request, Response
+from functions.http.request import Request
+from functions.http.response import Answer, Response
 
 ANONYMOUS: Final = "anonymous"
 """The client of a service that runs with AUDIT_LOG_AUTH=open."""

@@ -23,8 +23,9 @@ import functions
 import local_runner
 from core.settings import Settings
 from local_runner.http.application import Application
+from local_runner.http.sockets import listening
 from local_runner.pipeline import started
-from local_runner.server import greet, listening, refuse_open_to_others
+from local_runner.server import greet, refuse_open_to_others
 
 _IN_CHILD: Final = "_AUDIT_LOG_DEV_CHILD"
 _CHANGED: Final = 3  # the exit status by which the child asks to be started again

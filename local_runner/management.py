@@ -1,9 +1,7 @@
 """The port beside the service: /metrics, /health and /ready of one process, however busy its handlers are."""
 
-import errno
 import socket
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from threading import Thread
 from typing import Any, Final
 
@@ -68,40 +66,6 @@ class Monitor:
         """Answer no more."""
         if self._server:
             self._server.shutdown()
-
-
-def bound(host: str, ports: Iterable[int]) -> socket.socket:
-    """A socket that listens on the first of `ports` that nobody has.
-
-    Raises:
-        OSError: all are taken, or `host` is none of this machine's.
-    """
-    for port in ports:
-        try:
-            with ExitStack() as undo:
-                listener = undo.enter_context(bind(host, port))
-                listener.listen()
-                undo.pop_all()
-                return listener
-        except OSError as exc:
-            if exc.errno != errno.EADDRINUSE:
-                raise
-    raise OSError(errno.EADDRINUSE, "Address already in use")
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that has the address, and does not listen.
-
-    Raises:
-        OSError: another has it, or `host` is none of this machine's.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with ExitStack() as undo:
-        listener = undo.enter_context(socket.socket(family, kind, protocol))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        undo.pop_all()
-        return listener
 
 
 class _Quiet(WSGIRequestHandler):

@@ -10,7 +10,7 @@ from shutil import disk_usage
 from typing import Final
 
 from core.errors import NotSupportedError, QueueUnavailableError
-from core.ports.queue import Meter
+from core.ports.telemetry import Meter
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
@@ -20,12 +20,11 @@ from core.stores.sql import SqlEventStore
 from core.stores.summaries import SqlEventSummaries
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.bootstrap import prepared
+from local_runner.bootstrap import make_data_dir, prepared
 from local_runner.queue.accounting import AcceptedLedger
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
-from local_runner.secret import make_data_dir
 from local_runner.spool.recovery import unsettled
 from local_runner.spool.spool import SPOOL_NAME, check_spool, open_spool
 from local_runner.telemetry.tracing import NoTracing, Tracing

@@ -16,14 +16,15 @@ from typing import Final
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
-from core.errors import AuditLogError, InvalidSettingsError
+from core.errors import InvalidSettingsError
 from core.settings import Settings
 from local_runner.bootstrap import prepared
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits, max_connections
 from local_runner.http.dispatcher import Front
 from local_runner.http.protocol import STOP_SECONDS, Connection
-from local_runner.management import Monitor, bind, bound
+from local_runner.http.sockets import bound, listening
+from local_runner.management import Monitor
 from local_runner.pipeline import Started, started
 from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing
@@ -41,10 +42,6 @@ _SILENT_SECONDS: Final = 20
 
 It is silent while it starts, which on a busy machine takes longer than uvicorn's five seconds: it would be killed again
 and again."""
-
-
-class AddressInUseError(AuditLogError):
-    """Another process listens on this address. End it, or serve on another port."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +110,6 @@ def _require_usable(tls: Tls) -> None:
         if isinstance(exc, OSError) and not isinstance(exc, ssl.SSLError):
             reason = exc.strerror or reason
         raise InvalidSettingsError(f"--certfile and --keyfile cannot be used: {reason}") from None
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that has the address, so that nobody else takes it while the service starts. It does not listen yet.
-
-    Raises:
-        AddressInUseError: it cannot be had.
-    """
-    try:
-        return bind(host, port)
-    except OSError as exc:
-        raise AddressInUseError(
-            f"Cannot listen on {host} port {port} ({exc.strerror}): end what listens there, or choose another --port."
-        ) from None
 
 
 def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> None:

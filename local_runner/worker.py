@@ -9,9 +9,9 @@ from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from local_runner.bootstrap import migrated
+from local_runner.http.sockets import listening
 from local_runner.management import Monitor
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
-from local_runner.server import listening
 from local_runner.telemetry.tracing import tracing
 
 BATCH_SECONDS: Final = 8.0

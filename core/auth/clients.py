@@ -14,7 +14,7 @@ from typing import Final
 from core.auth.last_answer import Clock, LastAnswer
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Client, Event, NewEvent
 from core.errors import InvalidClientError
-from core.ports.queue import ClientReader
+from core.ports.clients import ClientReader
 
 STATUS_SECONDS: Final = 10.0
 """From one question to the store which clients are disabled to the next: so soon a disabled client's tokens end."""

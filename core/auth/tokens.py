@@ -10,6 +10,7 @@ import jwt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from core.auth.keys import Key
+from core.domain.clock import Clock
 from core.domain.models import CustomerId
 from core.errors import InvalidFieldsError, InvalidTokenError
 from core.settings import Settings
@@ -28,8 +29,6 @@ its client is disabled is looked at each time."""
 _REQUIRED: Final = ["exp", "iat", "iss", "aud", "sub"]
 _REMEMBERED_TOKENS: Final = 10_000
 _NOT_OURS: Final = "The token is not one of this service: get a new one."
-
-Clock = Callable[[], float]
 
 
 def _split(value: object) -> object:

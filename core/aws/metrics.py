@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from core.auth.tokens import Clock
+from core.domain.clock import Clock
 from core.domain.models import Event
-from core.ports.queue import Count, Measure
+from core.ports.telemetry import Count, Measure
 
 NAMESPACE: Final = "AuditLog"
 STAGE: Final = "Stage"

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import Engine, delete, insert, select, update
 
 from core.domain.models import Client, Event
-from core.stores.connection import connected, reading
 from core.stores.dialects import dialect_of
+from core.stores.engine import connected, reading
 from core.stores.schema import clients
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from core.stores.connection import connected, reading
+from core.stores.engine import connected, reading
 from core.stores.schema import tallies
 
 Tally = Literal["accepted", "stored", "repeated", "numbered"]

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from core.errors import NotSupportedError
-from core.stores.connection import connected
+from core.stores.engine import connected
 
 _IDS_PER_CHUNK: Final = 20_000
 _BOUNDS: Final = re.compile(r"FOR VALUES FROM \('?(-?\d+)'?\) TO \('?(-?\d+)'?\)")

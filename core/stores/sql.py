@@ -26,10 +26,10 @@ from core.domain.models import Event, EventId
 from core.domain.queries import EventFilter, Matches, PageRequest
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotStorableError
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from core.stores import event_counters
-from core.stores.connection import connected, reading
 from core.stores.dialects import Access, IdTakenError, dialect_of
+from core.stores.engine import connected, reading
 from core.stores.filters import on_columns, on_data
 from core.stores.schema import events
 

@@ -16,8 +16,8 @@ from core.domain.summaries import (
     bucket_seconds,
     bucket_starts,
 )
-from core.stores.connection import reading
 from core.stores.dialects import dialect_of
+from core.stores.engine import reading
 from core.stores.filters import on_columns, on_data
 from core.stores.schema import events
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from core.auth.tokens import Claims
 from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
-from core.ports.queue import Count
+from core.ports.telemetry import Count
 from core.wiring import Services
 from functions.http.request import Request
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 from core.auth.clients import act
 from core.domain.models import Client
 from core.errors import InvalidClientError, QueueFullError, QueueUnavailableError, RateLimitedError
-from core.ports.queue import Count
+from core.ports.telemetry import Count
 from core.wiring import Services
 from functions.http.request import Request
 

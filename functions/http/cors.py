@@ -8,7 +8,9 @@ from typing import Final
 
 from core.settings import Settings
 from core.wiring import Services
-from functions.http.request import MethodNotAllowedError, Request, Response
+from functions.http.errors import MethodNotAllowedError
+from functions.http.request import Request
+from functions.http.response import Response
 
 _ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key"
 _EXPOSED_HEADERS: Final = "Link, Location, Retry-After, X-Request-Id"

@@ -10,7 +10,9 @@ from core.wiring import Services
 from functions import runtime
 from functions.http.access_log import Line, RequestLog
 from functions.http.cors import cors_headers
-from functions.http.request import ProxyEvent, ProxyResponse, Request, Response, problem, request_id_of
+from functions.http.problems import problem
+from functions.http.request import ProxyEvent, Request, request_id_of
+from functions.http.response import ProxyResponse, Response
 
 Operation = Callable[[Request, Services], Response]
 

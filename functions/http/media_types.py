@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from functions.http.request import Request, UnsupportedMediaTypeError
+from functions.http.errors import UnsupportedMediaTypeError
+from functions.http.request import Request
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"

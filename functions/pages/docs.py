@@ -6,8 +6,10 @@ from typing import Final
 import orjson
 
 from core.wiring import Services
+from functions.http.errors import RouteNotFoundError
 from functions.http.handler import lambda_handler
-from functions.http.request import Request, Response, RouteNotFoundError
+from functions.http.request import Request
+from functions.http.response import Response
 
 _STATIC: Final = Path(__file__).with_name("static")
 TYPES: Final = {

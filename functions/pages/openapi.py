@@ -15,9 +15,10 @@ from core import __version__
 from functions.create_event import Queued
 from functions.export_events import export_events
 from functions.http.media_types import JSON, NDJSON
+from functions.http.problems import PROBLEM, Problem
 from functions.http.query_string import EVENT_DATA
-from functions.http.request import PROBLEM, Problem
-from functions.routes import ROUTES, Place, Route
+from functions.http.route import Place, Route
+from functions.routes import ROUTES
 
 JsonObject = dict[str, Any]
 References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]

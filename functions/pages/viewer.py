@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Final
 
 from core.wiring import Services
+from functions.http.errors import RouteNotFoundError
 from functions.http.handler import lambda_handler
-from functions.http.request import Request, Response, RouteNotFoundError
+from functions.http.request import Request
+from functions.http.response import Response
 
 _FOLDER: Final = Path(__file__).with_name("static") / "viewer"
 _SCRIPT: Final = "text/javascript; charset=utf-8"

@@ -12,7 +12,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from core.errors import EventTooLargeError
-from functions.http.request import MalformedRequestError, ProxyEvent, ProxyResponse
+from functions.http.errors import MalformedRequestError
+from functions.http.request import ProxyEvent
+from functions.http.response import ProxyResponse
 
 Environ = Mapping[str, Any]
 

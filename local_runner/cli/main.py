@@ -12,6 +12,7 @@ from core.auth.tokens import READ, WRITE, TokenIssuer
 from core.errors import AuditLogError, InvalidFieldsError
 from core.settings import Settings
 from core.wiring import Services
+from local_runner.bootstrap import with_secret
 from local_runner.cli.backup import backup
 from local_runner.cli.clients import app as client_app
 from local_runner.cli.dead_letters import app as dead_letter_app
@@ -20,7 +21,6 @@ from local_runner.cli.load_test.command import load_test
 from local_runner.cli.partitions import app as partitions_app
 from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
-from local_runner.secret import with_secret
 from local_runner.telemetry import logging_config
 
 app = typer.Typer(

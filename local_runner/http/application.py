@@ -13,9 +13,12 @@ from core.errors import AuditLogError
 from core.wiring import Services
 from functions.http.access_log import Line, RequestLog
 from functions.http.cors import cors_headers, preflight
+from functions.http.errors import MethodNotAllowedError, RouteNotFoundError
 from functions.http.handler import Handler, Operation, lambda_handler
-from functions.http.request import MethodNotAllowedError, ProxyResponse, RouteNotFoundError, problem
-from functions.routes import ROUTES, Place, Route
+from functions.http.problems import problem
+from functions.http.response import ProxyResponse
+from functions.http.route import Place, Route
+from functions.routes import ROUTES
 from local_runner.aws_events import proxy_event
 from local_runner.aws_events.lambda_context import LambdaContext
 from local_runner.aws_events.proxy_event import Environ

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from functions.http.request import ServerBusyError
-from functions.routes import Place
+from functions.http.errors import ServerBusyError
+from functions.http.route import Place
 from local_runner.http.application import REFUSAL, Application
 from local_runner.http.bounded_threads import BoundedThreads
 from local_runner.http.codec import Refused

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 import httptools
 
 from core.errors import AuditLogError
-from functions.http.request import HeadersTooLargeError, MalformedRequestError, PathTooLongError
+from functions.http.errors import HeadersTooLargeError, MalformedRequestError, PathTooLongError
 from local_runner.aws_events.proxy_event import MAX_BODY_BYTES, too_large
 from local_runner.http.codec import Refused, header_key, target
 

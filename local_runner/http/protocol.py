@@ -11,7 +11,7 @@ from typing import Any, Final
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from functions.http.request import OverloadedError, RequestTimeoutError
+from functions.http.errors import OverloadedError, RequestTimeoutError
 from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
 from local_runner.http.codec import response
 from local_runner.http.connection_limits import Share

@@ -1,20 +1,18 @@
 """The consumer: what Lambda's event source mapping does for SQS, in a thread that is watched by another."""
 
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event as Flag
 from threading import Thread
-from typing import Any, Final
+from typing import Final
 
-from core.domain.traceparent import TRACEPARENT
 from core.errors import AuditLogError, QueueUnavailableError, StoreUnavailableError
 from core.ports.queue import EventSource, Message
+from functions.consume_events import ConsumeHandler
 from local_runner.aws_events.lambda_context import LambdaContext
-
-ConsumeHandler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]
+from local_runner.aws_events.sqs_event import to_sqs_event
 
 _log = logging.getLogger(__name__)
 
@@ -178,35 +176,3 @@ class ConsumerSupervisor:
             consumer.run()
         except BaseException:  # noqa: BLE001 - the thread ends here anyway; the supervisor starts another
             _log.exception("the consumer fails")
-
-
-def to_sqs_event(messages: Sequence[Message]) -> dict[str, Any]:
-    """The event that Lambda's event source mapping makes: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
-    received_at = str(int(time.time() * 1000))
-    return {
-        "Records": [
-            {
-                "messageId": message.message_id,
-                "receiptHandle": message.receipt_handle,
-                "body": message.body,
-                "attributes": {
-                    "ApproximateReceiveCount": str(message.receive_count),
-                    "SentTimestamp": str(int(message.sent_at * 1000)),
-                    "SenderId": "local",
-                    "ApproximateFirstReceiveTimestamp": received_at,
-                },
-                "messageAttributes": _attributes(message),
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:local:000000000000:events",
-                "awsRegion": "local",
-            }
-            for message in messages
-        ]
-    }
-
-
-def _attributes(message: Message) -> dict[str, Any]:
-    if message.traceparent is None:
-        return {}
-    value = {"stringValue": message.traceparent, "stringListValues": [], "binaryListValues": [], "dataType": "String"}
-    return {TRACEPARENT: value}

@@ -12,8 +12,9 @@ from typing import Final
 from core.errors import QueueUnavailableError
 from core.ports.queue import DeadLetter, Message
 from core.stores.dialects.sqlite import write_ahead
+from functions.consume_events import ConsumeHandler
 from local_runner.aws_events.lambda_context import LambdaContext
-from local_runner.queue.consumer import ConsumeHandler, to_sqs_event
+from local_runner.aws_events.sqs_event import to_sqs_event
 
 FILE_NAME: Final = "dead-letters.db"
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from core.ports.queue import Count, Measure
+from core.ports.telemetry import Count, Measure
 
 _TOKENS: Final = {
     Count.TOKEN_ISSUED: "issued",

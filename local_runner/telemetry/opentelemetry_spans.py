@@ -23,12 +23,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from core import __version__
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT, checked
-from core.ports.queue import EventPublisher, EventWriter, Outcome
-from functions.consume_events import traceparent_of
+from core.ports.queue import EventPublisher
+from core.ports.store import EventWriter, Outcome
+from functions.consume_events import ConsumeHandler, traceparent_of
 from functions.http.access_log import PROBES
 from functions.http.handler import Handler
-from functions.http.request import ProxyEvent, ProxyResponse
-from local_runner.queue.consumer import ConsumeHandler
+from functions.http.request import ProxyEvent
+from functions.http.response import ProxyResponse
 
 Attributes = Mapping[str, str | int]
 

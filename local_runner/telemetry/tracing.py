@@ -4,9 +4,10 @@ import os
 from typing import Final, Protocol
 
 from core.errors import InvalidSettingsError
-from core.ports.queue import EventPublisher, EventWriter
+from core.ports.queue import EventPublisher
+from core.ports.store import EventWriter
+from functions.consume_events import ConsumeHandler
 from functions.http.handler import Handler
-from local_runner.queue.consumer import ConsumeHandler
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """https://opentelemetry.io/docs/specs/otel/protocol/exporter/. All else that the SDK reads counts as well."""

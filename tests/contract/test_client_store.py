@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from core.auth import clients
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from core.stores.clients import SqlClientStore
 from core.stores.sql import SqlEventStore
 

@@ -13,7 +13,7 @@ from sqlalchemy import event as sqlalchemy_event
 from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import StoreUnavailableError
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from core.stores.sql import SqlEventStore
 from tests.support import databases
 from tests.support.builders import event

@@ -8,7 +8,7 @@ import pytest
 from core.domain.models import MAX_TIMESTAMP
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import EventNotStorableError
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from tests.support.builders import event
 from tests.support.fakes import EventStore
 

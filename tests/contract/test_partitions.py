@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import NotSupportedError
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from core.stores import partitions
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore

@@ -11,12 +11,11 @@ from sqlalchemy import Engine, make_url
 
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import ReadTimeoutError, StoreUnavailableError
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
-from core.stores.connection import connected, reading
 from core.stores.dialects import ReadLimits
-from core.stores.engine import open_engine
+from core.stores.engine import connected, open_engine, reading
 from core.stores.event_counters import SqlTallies
 from core.stores.migrations.revision import check_revision
 from core.stores.migrations.upgrade import migrate

@@ -14,7 +14,7 @@ from sqlalchemy import event as sqlalchemy_event
 
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import EventNotStorableError, InvalidSettingsError, StoreUnavailableError
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from core.stores.engine import open_engine
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.server import listening
+from local_runner.http.sockets import listening
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, free_port
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from chalice_config.app import app
-from functions.routes import ROUTES, Route
+from functions.http.route import Route
+from functions.routes import ROUTES
 from tests.conftest import SECRET
 from tests.support.builders import new_event, proxy_event
 

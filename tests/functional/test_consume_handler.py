@@ -5,12 +5,13 @@ import pytest
 
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import StoreUnavailableError
-from core.ports.queue import Count, Measure, Message
+from core.ports.queue import Message
+from core.ports.telemetry import Count, Measure
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.consume_events import BatchResponse, SqsEvent, lambda_consumer
-from local_runner.queue.consumer import to_sqs_event
+from local_runner.aws_events.sqs_event import to_sqs_event
 from tests.support.builders import event, sqs_event
 from tests.support.fakes import FakeMeter, FakeStore
 

@@ -11,8 +11,9 @@ from core.errors import QueueUnavailableError
 from core.ports.queue import Message
 from core.settings import Settings
 from core.wiring import Services
-from functions.consume_events import lambda_consumer
-from local_runner.queue.consumer import ConsumeHandler, Consumer, ConsumerLimits, to_sqs_event
+from functions.consume_events import ConsumeHandler, lambda_consumer
+from local_runner.aws_events.sqs_event import to_sqs_event
+from local_runner.queue.consumer import Consumer, ConsumerLimits
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters, FakeStore

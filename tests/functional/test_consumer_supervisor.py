@@ -8,8 +8,8 @@ import pytest
 from core.errors import StoreUnavailableError
 from core.settings import Settings
 from core.wiring import Services
-from functions.consume_events import lambda_consumer
-from local_runner.queue.consumer import ConsumeHandler, ConsumerLimits, ConsumerStoppedError, ConsumerSupervisor
+from functions.consume_events import ConsumeHandler, lambda_consumer
+from local_runner.queue.consumer import ConsumerLimits, ConsumerStoppedError, ConsumerSupervisor
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeDeadLetters, FakeStore

@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry
 from core.domain.queries import EventFilter, Matches, PageRequest
 from core.settings import Settings
 from core.wiring import Services
-from functions.routes import ROUTES, Place, Route
+from functions.http.route import Place, Route
+from functions.routes import ROUTES
 from local_runner.http.application import Application
 from local_runner.http.dispatcher import BOUNDS, Answer, Bounds, Front
 from local_runner.telemetry.requests import RequestMetrics

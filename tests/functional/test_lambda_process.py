@@ -10,7 +10,7 @@ from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
 from core.aws.secrets import read_secret, resolved
 from core.errors import InvalidClientError, InvalidSettingsError, MetricsUnavailableError, SecretUnavailableError
-from core.ports.queue import Count, Measure
+from core.ports.telemetry import Count, Measure
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.sql import SqlEventStore

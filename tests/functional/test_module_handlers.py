@@ -59,9 +59,9 @@ def refused(handler, event):
     except InvalidSettingsError as exc:
         return "AUDIT_LOG_AUTH=clients" in str(exc)
 
-modules = [import_module("functions." + module.name) for module in pkgutil.iter_modules(functions.__path__)]
+modules = [import_module(module.name) for module in pkgutil.walk_packages(functions.__path__, "functions.")]
 named = {f"{module.__name__}.{name}": part for module in modules for name, part in vars(module).items()
-         if name == "handler" or name.endswith("_handler") and name != "lambda_handler"}
+         if callable(part) and (name == "handler" or name.endswith("_handler") and name != "lambda_handler")}
 named |= {f"chalice.{function.name}": getattr(chalice, function.handler_string.split(".")[1])
           for function in chalice.app.pure_lambda_functions}
 event = proxy_event("GET", "/access-token")

@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.management import Monitor, bound
+from local_runner.http.sockets import bound
+from local_runner.management import Monitor
 from local_runner.pipeline import Pipeline
 from local_runner.queue.consumer import ConsumerLimits
 from local_runner.queue.dead_letters import FILE_NAME

@@ -7,7 +7,7 @@ import pytest
 
 from core.domain.models import Event
 from core.domain.reconciliation import Reconciliation
-from core.ports.queue import Outcome
+from core.ports.store import Outcome
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.event_counters import ACCEPTED, NUMBERED, SqlTallies, minute_of

@@ -21,9 +21,9 @@ from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from functions.create_event import create_event
 from functions.http.handler import lambda_handler
+from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.http.application import Application
 from local_runner.pipeline import Pipeline
-from local_runner.queue.consumer import to_sqs_event
 from local_runner.telemetry.opentelemetry_spans import CLOSE_SECONDS, MOST_LINKS, Spans
 from local_runner.telemetry.tracing import NoTracing, tracing
 from tests.support.builders import event, new_event, proxy_event

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from core.auth.clients import Authenticator, act, create, rotate
 from core.errors import InvalidClientError
-from core.ports.queue import Count
+from core.ports.telemetry import Count
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine

@@ -15,8 +15,9 @@ from functions.create_event import create_event
 from functions.create_events import create_events
 from functions.get_event import get_event
 from functions.http.handler import lambda_handler
+from functions.http.route import Route
 from functions.query_events import query_events
-from functions.routes import ROUTES, Route
+from functions.routes import ROUTES
 from tests.support.builders import event, new_event, proxy_event
 from tests.support.fakes import FakeQueue, FakeStore
 

@@ -26,7 +26,7 @@ Auth = Literal["open", "clients"]
 
 HANDLERS = (
     "token", "oauth_token", "create_event", "create_events", "query_events", "get_event", "consume_events", "health",
-    "docs", "jwks", "event_summary", "viewer",
+    "jwks", "event_summary", "pages.docs", "pages.viewer",
 )  # fmt: skip
 SECRET = "c0ld-Xq7vKp2mZr9tWb4nYc6hJd8sLf3gAe5u"
 ROOT = Path(__file__).parents[2]
@@ -111,10 +111,10 @@ class Deployment:
             "get_event": proxy_event(token=self._token, path_parameters=place),
             "consume_events": sqs_event(*(item.model_dump_json() for item in fresh)),
             "health": proxy_event("GET", "/health"),
-            "docs": proxy_event("GET", "/docs"),
+            "pages.docs": proxy_event("GET", "/docs"),
             "jwks": proxy_event("GET", "/.well-known/jwks.json"),
             "event_summary": proxy_event("GET", "/event/summary", token=self._token),
-            "viewer": proxy_event("GET", "/"),
+            "pages.viewer": proxy_event("GET", "/"),
         }[handler]
 
     def cold_start(self, handler: str, **options: Any) -> ColdStart:

@@ -25,7 +25,9 @@ from core.domain.summaries import (
     bucket_starts,
 )
 from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
-from core.ports.queue import Count, EventReader, EventSummaries, EventWriter, Measure, Message, Outcome
+from core.ports.queue import Message
+from core.ports.store import EventReader, EventSummaries, EventWriter, Outcome
+from core.ports.telemetry import Count, Measure
 from core.wiring import Services
 from functions.http.handler import Operation, lambda_handler
 from functions.http.request import ProxyEvent

@@ -8,7 +8,8 @@ import pytest
 from werkzeug.test import create_environ
 
 from core.errors import EventTooLargeError
-from functions.http.request import MalformedRequestError, ProxyEvent
+from functions.http.errors import MalformedRequestError
+from functions.http.request import ProxyEvent
 from local_runner.aws_events import proxy_event
 
 SAMPLE = Path(__file__).parents[1] / "events" / "api_gateway_post_event.json"

@@ -8,9 +8,12 @@ import pytest
 
 from core import errors
 from core.wiring import Services
-from functions.http import request
+from functions.http import errors as http_errors
+from functions.http.errors import MalformedRequestError
 from functions.http.handler import Operation, lambda_handler
-from functions.http.request import Caller, MalformedRequestError, Request, Response, problem
+from functions.http.problems import STATUS_OF, problem
+from functions.http.request import Caller, Request
+from functions.http.response import Response
 from tests.support.builders import proxy_event
 
 FIELDS: list[errors.FieldError] = [{"loc": ["a", 0], "msg": "is wrong"}]
@@ -34,15 +37,15 @@ STATUSES = {
     errors.MetricsUnavailableError("x"): 500,
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
-    request.UnsupportedMediaTypeError("x"): 415,
-    request.MalformedRequestError("x"): 400,
-    request.RequestTimeoutError("x"): 408,
-    request.ServerBusyError("x"): 503,
-    request.PathTooLongError("x"): 414,
-    request.HeadersTooLargeError("x"): 431,
-    request.OverloadedError("x"): 503,
-    request.RouteNotFoundError("x"): 404,
-    request.MethodNotAllowedError(["GET", "HEAD"]): 405,
+    http_errors.UnsupportedMediaTypeError("x"): 415,
+    http_errors.MalformedRequestError("x"): 400,
+    http_errors.RequestTimeoutError("x"): 408,
+    http_errors.ServerBusyError("x"): 503,
+    http_errors.PathTooLongError("x"): 414,
+    http_errors.HeadersTooLargeError("x"): 431,
+    http_errors.OverloadedError("x"): 503,
+    http_errors.RouteNotFoundError("x"): 404,
+    http_errors.MethodNotAllowedError(["GET", "HEAD"]): 405,
 }
 
 
@@ -126,7 +129,7 @@ def test_what_the_stage_puts_before_a_path_is_known(stage_path: str, prefix: str
 def test_every_error_has_a_status_that_was_chosen_for_it() -> None:
     assert {type(error) for error in STATUSES} == error_classes()
     ours = {type(error) for error, status in STATUSES.items() if status == 500}
-    assert set(request.STATUS_OF) == error_classes() - ours
+    assert set(STATUS_OF) == error_classes() - ours
 
 
 @pytest.mark.parametrize(("error", "status"), STATUSES.items(), ids=lambda value: type(value).__name__)
@@ -159,7 +162,7 @@ def test_a_subclass_is_answered_like_the_nearest_class_above_it() -> None:
             "WWW-Authenticate",
             'Bearer error="insufficient_scope", scope="events:read"',
         ),
-        (request.MethodNotAllowedError(["GET", "HEAD"]), "Allow", "GET, HEAD"),
+        (http_errors.MethodNotAllowedError(["GET", "HEAD"]), "Allow", "GET, HEAD"),
     ],
 )
 def test_an_error_says_in_its_header_what_to_do(error: errors.AuditLogError, name: str, value: str) -> None:

@@ -27,10 +27,10 @@ IMPORTED = {
     "get_event": MODELS | TOKENS,
     "consume_events": MODELS,
     "health": MODELS,
-    "docs": MODELS,
+    "pages.docs": MODELS,
     "jwks": MODELS,
     "event_summary": MODELS | TOKENS,
-    "viewer": MODELS,
+    "pages.viewer": MODELS,
 }
 CALLED = {"query_events": STORE, "get_event": STORE, "event_summary": STORE, "consume_events": STORE}
 """What the first call adds."""

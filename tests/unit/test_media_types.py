@@ -1,7 +1,8 @@
 import pytest
 
+from functions.http.errors import UnsupportedMediaTypeError
 from functions.http.media_types import JSON, NDJSON, media_type
-from functions.http.request import Request, UnsupportedMediaTypeError
+from functions.http.request import Request
 
 LONG = 60_000
 

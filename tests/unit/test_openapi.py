@@ -7,10 +7,11 @@ from pydantic import BaseModel
 
 from core.wiring import Services
 from functions.http.media_types import NDJSON
-from functions.http.request import PROBLEM
+from functions.http.problems import PROBLEM
+from functions.http.route import Place, Route
 from functions.pages.docs import openapi
 from functions.pages.openapi import describe
-from functions.routes import ROUTES, Place, Route
+from functions.routes import ROUTES
 from tests.support.fakes import FakeGateway
 
 

@@ -11,7 +11,7 @@ from werkzeug.test import create_environ
 from core.ports.queue import Message
 from functions.http.request import ProxyEvent
 from local_runner.aws_events import proxy_event
-from local_runner.queue.consumer import to_sqs_event
+from local_runner.aws_events.sqs_event import to_sqs_event
 from tests.support.published_events import differences, published
 
 ADDED_BY_AWS = ["cloudfront-*", "via", "x-amz*", "x-forwarded-*"]

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import Engine, column, select, table
 
 from core.errors import StoreUnavailableError
-from core.stores.connection import reading
+from core.stores.engine import reading
 
 NEWEST: Final = "0004"
 """The last of the migrations. Told here once more so that a process that only looks need not load Alembic."""

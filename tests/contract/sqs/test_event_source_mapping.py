@@ -14,7 +14,7 @@ from core.wiring import Services
 from functions.consume_events import lambda_consumer, traceparent_of
 from functions.create_event import create_event
 from functions.create_events import create_events
-from local_runner.queue.consumer import to_sqs_event
+from local_runner.aws_events.sqs_event import to_sqs_event
 from tests.support.builders import event, new_event
 from tests.support.event_source_mapping import EventSourceMapping
 from tests.support.fakes import FakeGateway, FakeStore

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import InvalidSettingsError
 from core.settings import Settings
-from local_runner.secret import FILE_NAME, with_secret
+from local_runner.bootstrap import SECRET_FILE_NAME, with_secret
 
 
 def secret_in(data_dir: Path) -> str:
@@ -36,14 +36,14 @@ def test_only_its_owner_can_read_the_secret(tmp_path: Path, umask: int) -> None:
     finally:
         os.umask(before)
 
-    assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / SECRET_FILE_NAME).stat().st_mode) == 0o600
 
 
 def test_nothing_but_the_secret_is_left_behind(tmp_path: Path) -> None:
     secret_in(tmp_path)
     secret_in(tmp_path)
 
-    assert os.listdir(tmp_path) == [FILE_NAME]  # noqa: PTH208 - with hidden files
+    assert os.listdir(tmp_path) == [SECRET_FILE_NAME]  # noqa: PTH208 - with hidden files
 
 
 def test_eight_that_start_at_once_get_one_secret(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_data_directory_that_cannot_be_made_is_named_with_its_setting(tmp_path
 
 
 def test_a_secret_that_cannot_be_read_is_named_with_its_setting(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).mkdir()
+    (tmp_path / SECRET_FILE_NAME).mkdir()
 
     with pytest.raises(InvalidSettingsError, match=r"AUDIT_LOG_DATA_DIR: .*jwt-secret .*name a directory"):
         secret_in(tmp_path)
@@ -88,12 +88,12 @@ def test_a_secret_that_cannot_be_read_is_named_with_its_setting(tmp_path: Path) 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"too-short\n", b" " * 40, b"\xff" * 40])
 def test_a_file_that_holds_no_secret_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / FILE_NAME).write_bytes(content)
+    (tmp_path / SECRET_FILE_NAME).write_bytes(content)
 
     with pytest.raises(InvalidSettingsError) as refused:
         secret_in(tmp_path)
 
-    assert str(tmp_path / FILE_NAME) in str(refused.value)
+    assert str(tmp_path / SECRET_FILE_NAME) in str(refused.value)
     assert "remove it" in str(refused.value)
     assert "too-short" not in str(refused.value)
 
@@ -101,4 +101,4 @@ def test_a_file_that_holds_no_secret_is_refused_without_showing_it(tmp_path: Pat
 def test_the_secret_is_not_in_the_settings_as_printed(tmp_path: Path) -> None:
     settings = with_secret(Settings(data_dir=tmp_path))
 
-    assert (tmp_path / FILE_NAME).read_text().strip() not in f"{settings!r} {settings}"
+    assert (tmp_path / SECRET_FILE_NAME).read_text().strip() not in f"{settings!r} {settings}"

@@ -1,0 +1,51 @@
+"""Responses, and the proxy response that API Gateway expects."""
+
+import base64
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+ProxyResponse = dict[str, Any]
+
+
+class Answer(BaseModel):
+    """Base of what is answered in JSON. A field with a default is always sent, and is described so."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class Response(NamedTuple):
+    """An answer, before it is given the form that API Gateway wants."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = MappingProxyType({})
+    is_text: bool = True
+
+    @classmethod
+    def of(cls, status: int, answer: BaseModel, headers: Mapping[str, str] | None = None) -> "Response":
+        """An answer in JSON."""
+        return cls(status, answer.model_dump_json().encode(), headers=headers or {})
+
+    def to_proxy(
+        self, request_id: str, *, with_body: bool = True, extra_headers: Mapping[str, str] | None = None
+    ) -> ProxyResponse:
+        """The proxy response. HEAD is answered like GET, length included, without the body (RFC 9110 section 9.3.2)."""
+        body = self.body if with_body else b""
+        return {
+            "statusCode": self.status,
+            "headers": {
+                "Content-Type": self.content_type,
+                "Content-Length": str(len(self.body)),
+                "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff",
+                "X-Request-Id": request_id,
+                **self.headers,
+                **(extra_headers or {}),
+            },
+            "body": body.decode() if self.is_text else base64.b64encode(body).decode(),
+            "isBase64Encoded": not self.is_text,
+        }

@@ -1,0 +1,60 @@
+"""Listening sockets: bound before the service starts, so that a taken port is reported at once."""
+
+import errno
+import socket
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from core.errors import AuditLogError
+
+
+def bound(host: str, ports: Iterable[int]) -> socket.socket:
+    """A socket that listens on the first of `ports` that nobody has.
+
+    Raises:
+        OSError: all are taken, or `host` is none of this machine's.
+    """
+    for port in ports:
+        try:
+            with ExitStack() as undo:
+                listener = undo.enter_context(bind(host, port))
+                listener.listen()
+                undo.pop_all()
+                return listener
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:
+                raise
+    raise OSError(errno.EADDRINUSE, "Address already in use")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that has the address, and does not listen.
+
+    Raises:
+        OSError: another has it, or `host` is none of this machine's.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with ExitStack() as undo:
+        listener = undo.enter_context(socket.socket(family, kind, protocol))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        undo.pop_all()
+        return listener
+
+
+class AddressInUseError(AuditLogError):
+    """Another process listens on this address. End it, or serve on another port."""
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that has the address, so that nobody else takes it while the service starts. It does not listen yet.
+
+    Raises:
+        AddressInUseError: it cannot be had.
+    """
+    try:
+        return bind(host, port)
+    except OSError as exc:
+        raise AddressInUseError(
+            f"Cannot listen on {host} port {port} ({exc.strerror}): end what listens there, or choose another --port."
+        ) from None
