@@ -10,9 +10,9 @@ from uvicorn import Server
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.http.application import Application
-from local_runner.http.dispatcher import Front
-from local_runner.http.sockets import listening
-from local_runner.server import config_of
+from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.sockets import bind_listener
+from local_runner.server import uvicorn_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ def _answer(status: int, body: bytes) -> Answer:
     return status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
 
 
-class _Empty(Front):
+class _Empty(Dispatcher):
     def threads(self, environ: Mapping[str, Any]) -> None:
         """Answer everything on the event loop."""
 
@@ -41,5 +41,5 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     nothing = Application(Services(Settings()), [])
-    with listening("127.0.0.1", options.port) as listener:
-        Server(config_of(_Empty(nothing, on_stop=lambda: None), None)).run([listener])
+    with bind_listener("127.0.0.1", options.port) as listener:
+        Server(uvicorn_config(_Empty(nothing, on_stop=lambda: None), None)).run([listener])

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Engine, Index
 
 from core.stores import partitions
-from core.stores.dialects.sqlite_terms import words
+from core.stores.dialects.sqlite_terms import index_terms
 from core.stores.migrations.upgrade import migrate
 from core.stores.schema import events
 from tests.support import databases
@@ -108,7 +108,7 @@ def _load_sqlite(connection: Any, given: Iterator[Row]) -> None:
     numbers = count(1)
     while chunk := list(islice(given, _CHUNK)):
         connection.executemany(insert, chunk)
-        terms = ((next(numbers), words(row[2], row[1], orjson.loads(row[4]))) for row in chunk)
+        terms = ((next(numbers), index_terms(row[2], row[1], orjson.loads(row[4]))) for row in chunk)
         connection.executemany("INSERT INTO event_terms (rowid, words) VALUES (?, ?)", terms)
 
 

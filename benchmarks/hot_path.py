@@ -26,10 +26,10 @@ from functions.create_event import create_event
 from functions.http.bearer import authenticate
 from functions.http.media_types import JSON, media_type
 from functions.http.request import Request
-from functions.http.request_body import accept, new_event
+from functions.http.request_body import build_event, validate_event
 from local_runner.aws_events import proxy_event
 from local_runner.http.application import Application
-from local_runner.http.codec import response
+from local_runner.http.codec import encode_response
 from local_runner.queue.memory import InMemoryQueue
 from local_runner.spool.spool import DiskSpool
 
@@ -56,12 +56,12 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     application = Application(services)
     body = bodies(1)[0].encode()
     environ = _environ(services, body)
-    event = proxy_event.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None)
+    event = proxy_event.build_proxy_event(environ, body=body, request_id="r", resource="/event", path_parameters=None)
     request = Request.from_event(event)
     posted = strict_json.loads(body)
-    new = new_event(posted)
+    new = validate_event(posted)
     claims = authenticate(request, services, WRITE)
-    accepted = accept(new, claims, services, None)
+    accepted = build_event(new, claims, services, None)
     proxy = create_event(request, services).to_proxy("r")
     status, headers, content = proxy_event.to_wsgi(proxy)
     answer = (int(status[:3]), headers, content)
@@ -71,19 +71,21 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "id of the request", lambda: str(uuid_utils.uuid4())
     yield (
         "proxy event from the environ",
-        lambda: proxy_event.to_event(environ, body=body, request_id="r", resource="/event", path_parameters=None),
+        lambda: proxy_event.build_proxy_event(
+            environ, body=body, request_id="r", resource="/event", path_parameters=None
+        ),
     )
     yield "request from the proxy event", lambda: Request.from_event(event)
     yield "token, verified before", lambda: authenticate(request, services, WRITE)
     yield "media type", lambda: media_type(request, JSON)
     yield "JSON, strictly", lambda: strict_json.loads(body)
-    yield "fields", lambda: new_event(posted)
-    yield "id and receive time of the event", lambda: accept(new, claims, services, None)
+    yield "fields", lambda: validate_event(posted)
+    yield "id and receive time of the event", lambda: build_event(new, claims, services, None)
     yield "JSON of the event", accepted.to_json
     yield "into the queue, without a spool", lambda: off.publish([accepted])
     yield "into the queue, with the spool", lambda: spooled.publish([accepted])
     yield "the whole application, without a spool", lambda: application(_again(environ), lambda *_: None)
-    yield "bytes of the answer", lambda: response(answer, defaults, stays=True)
+    yield "bytes of the answer", lambda: encode_response(answer, defaults, keep_alive=True)
 
 
 class _Nowhere:

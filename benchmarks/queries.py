@@ -108,15 +108,17 @@ def compare(store: SqlEventStore, single: SqlEventStore, rounds: int) -> None:
     print("\n| | ms, median (least to most) | ratio |\n|---|---|---|")
     rare = NEWEST.model_copy(update={"event_types": TYPES[-1:]})
     for name, wanted in (("a type, 6 months", NEWEST), ("a type", TYPE), ("a rare type, 6 months", rare)):
-        ours, theirs = in_turns(rounds, *(partial(each.find, wanted, PageRequest()) for each in (store, single)))
+        ours, theirs = in_turns(rounds, *(partial(each.find_page, wanted, PageRequest()) for each in (store, single)))
         print(f"| newest page of the big customer, {name} | {shown(ours)} | |")
         print(f"| the same with single-column indexes | {shown(theirs)} | {ratio(ours, theirs):,.0f} |")
     pages = (PageRequest(), PageRequest(after=OLDEST), PageRequest(offset=100_000))
-    first, deepest, offset = in_turns(rounds * 4, *(partial(store.find, BIG, page) for page in pages))
+    first, deepest, offset = in_turns(rounds * 4, *(partial(store.find_page, BIG, page) for page in pages))
     print(f"| page 1 of the big customer | {shown(first)} | |")
     print(f"| its deepest page, by cursor | {shown(deepest)} | {ratio(first, deepest):.2f} to page 1 |")
     print(f"| offset 100,000 | {shown(offset)} | {ratio(deepest, offset):.1f} to the cursor |")
-    deepest, offset = in_turns(rounds, partial(store.find, BIG, pages[1]), partial(single.find, BIG, pages[2]))
+    deepest, offset = in_turns(
+        rounds, partial(store.find_page, BIG, pages[1]), partial(single.find_page, BIG, pages[2])
+    )
     print(
         f"| offset 100,000 with single-column indexes | {shown(offset)} | {ratio(deepest, offset):,.0f} to the cursor |"
     )
@@ -127,14 +129,14 @@ def list_all(store: SqlEventStore, rounds: int) -> None:
     handle = handler(store)
     print("\n| newest 100 of | found | count alone | whole handler | total_count |\n|---|---|---|---|---|")
     for name, wanted in FILTERS.items():
-        find = partial(store.find, wanted)
+        find_page = partial(store.find_page, wanted)
         page, count, answer = in_turns(
             rounds,
-            partial(find, PageRequest()),
-            partial(find, PageRequest(after=BEFORE_ALL, limit=1)),
+            partial(find_page, PageRequest()),
+            partial(find_page, PageRequest(after=BEFORE_ALL, limit=1)),
             partial(handle, wanted),
         )
-        matches = find(PageRequest(limit=1))
+        matches = find_page(PageRequest(limit=1))
         total = f"{matches.total_count:,} {matches.total_relation}"
         print(f"| {name} | {shown(page)} | {shown(count)} | {shown(answer)} | {total} |")
 
@@ -179,7 +181,7 @@ def inside(store: SqlEventStore, queries: int) -> None:
             for _ in range(queries):
                 customer = numbers.choices(CUSTOMERS, weights)[0] if whose.startswith("another") else BIG_CUSTOMER
                 event_filter = EventFilter(customer_ids=(customer,), data=wanted())
-                times.append(milliseconds(partial(store.find, event_filter, PageRequest())))
+                times.append(milliseconds(partial(store.find_page, event_filter, PageRequest())))
             print(f"| {whose}, {name} | {median(times):.2f} | {quantiles(times, n=100)[98]:.2f} | {max(times):.2f} |")
 
 

@@ -20,7 +20,7 @@ from functions.http.errors import MethodNotAllowedError
 from functions.http.handler import Handler, Operation, lambda_handler
 from functions.lambda_runtime import STAGE
 from functions.operations import maintenance
-from functions.operations.clients import administer
+from functions.operations.clients import execute
 from functions.routes import ROUTES
 
 if os.environ.get("AWS_CHALICE_CLI_MODE"):
@@ -115,4 +115,4 @@ def reconcile(_event: object, _context: object) -> dict[str, Any]:
 @app.lambda_function(name="administer-clients")
 def administer_clients(event: object, _context: object) -> dict[str, Any]:
     """Register a client, give it a new secret, or disable it."""
-    return administer(event, runtime.services())
+    return execute(event, runtime.services())

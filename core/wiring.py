@@ -12,7 +12,7 @@ from core.domain.models import Event
 from core.ports.clients import ClientReader
 from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
 from core.ports.store import EventReader, EventSummaries, EventWriter
-from core.ports.telemetry import Check, Count, Ledger, Measure, Meter
+from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, HistogramName, Meter
 from core.queues.brokers import SCHEMES, BrokerPublisher, Closable, broker, no_broker
 from core.settings import Settings
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.auth.rate_limits import RateLimiter
     from core.auth.tokens import TokenIssuer, TokenVerifier
     from core.domain.clock import Clock
-    from core.stores.event_counters import SqlTallies
+    from core.stores.event_counters import SqlEventCounters
     from core.stores.sql import SqlEventStore
 
 _PIPELINES = "audit_log.pipelines"
@@ -50,22 +50,22 @@ class Services:
         clients: ClientReader | None = None,
         dead_letters: DeadLetterQueue | None = None,
         checks: Mapping[str, Check] | None = None,
-        tallies: "SqlTallies | None" = None,
+        event_counters: "SqlEventCounters | None" = None,
         meter: Meter | None = None,
-        ledger: Ledger | None = None,
+        ledger: AcceptanceRecorder | None = None,
         database_password: Callable[[], str] | None = None,
         clock: "Clock" = time.time,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.meter: Meter = meter or _Unobserved()
-        self._ledger: Ledger = ledger or _Unobserved()
+        self._ledger: AcceptanceRecorder = ledger or _Unobserved()
         self._database_password = database_password
         self._opened = ExitStack()
         self._last_answers: list[LastAnswer[Any]] = []
         given = {
             "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
-            "dead_letters": dead_letters, "checks": checks, "tallies": tallies,
+            "dead_letters": dead_letters, "checks": checks, "tallies": event_counters,
         }  # fmt: skip
         # A cached_property keeps its value here: what is given takes the place of what would be built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
@@ -163,11 +163,11 @@ class Services:
         )
 
     @cached_property
-    def tallies(self) -> "SqlTallies":
+    def event_counters(self) -> "SqlEventCounters":
         """What was counted of accepted and stored events."""
-        from core.stores.event_counters import SqlTallies  # noqa: PLC0415 - with its part
+        from core.stores.event_counters import SqlEventCounters  # noqa: PLC0415 - with its part
 
-        return SqlTallies(self.engine)
+        return SqlEventCounters(self.engine)
 
     @cached_property
     def limiter(self) -> "RateLimiter":
@@ -194,7 +194,7 @@ class Services:
         """
         self.publisher.publish(events, traceparent)
         self._ledger.accepted(events)
-        self.meter.count(Count.ACCEPTED, len(events))
+        self.meter.count(CounterName.ACCEPTED, len(events))
 
     def poll(self) -> None:
         """Ask for what tokens are checked against by threads from now on, until `close`, so that no request waits.
@@ -231,12 +231,12 @@ class Services:
 
 
 class _Unobserved:
-    """Implements `Meter` and `Ledger` where nobody looks."""
+    """Implements `Meter` and `AcceptanceRecorder` where nobody looks."""
 
-    def count(self, what: Count, amount: int) -> None:
+    def count(self, what: CounterName, amount: int) -> None:
         """See `Meter.count`."""
 
-    def measure(self, what: Measure, values: Iterable[float]) -> None:
+    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """See `Meter.measure`."""
 
     def accepted(self, events: Sequence[Event]) -> None:

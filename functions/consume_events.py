@@ -15,7 +15,7 @@ from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT, checked, trace_id
 from core.errors import EventNotStorableError
 from core.ports.store import EventWriter, Outcome
-from core.ports.telemetry import Count, Measure
+from core.ports.telemetry import CounterName, HistogramName
 from core.wiring import Services
 from functions import runtime
 
@@ -23,9 +23,9 @@ SqsEvent = Mapping[str, Any]
 BatchResponse = dict[str, list[dict[str, str]]]
 
 _COUNTED: Final = {
-    Outcome.STORED: Count.STORED,
-    Outcome.DUPLICATE: Count.DUPLICATE,
-    Outcome.CONFLICT: Count.CONFLICT,
+    Outcome.STORED: CounterName.STORED,
+    Outcome.DUPLICATE: CounterName.DUPLICATE,
+    Outcome.CONFLICT: CounterName.CONFLICT,
 }
 
 _log = logging.getLogger(__name__)
@@ -46,17 +46,17 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
         try:
             batch.append((record, Event.model_validate_json(record["body"])))
         except ValidationError:
-            _log.warning("a message is not an event", extra=_told(record))
+            _log.warning("a message is not an event", extra=_log_fields(record))
             failed.append(record["messageId"])
     started = time.perf_counter()
     outcomes = _store([item for _, item in batch], services.writer)
-    services.meter.measure(Measure.BATCH_EVENTS, [len(batch)])
-    services.meter.measure(Measure.STORE_SECONDS, [time.perf_counter() - started])
+    services.meter.measure(HistogramName.BATCH_EVENTS, [len(batch)])
+    services.meter.measure(HistogramName.STORE_SECONDS, [time.perf_counter() - started])
     _count(event, [item for _, item in batch], outcomes, services)
     for (record, item), outcome in zip(batch, outcomes, strict=True):
         if outcome not in {Outcome.STORED, Outcome.DUPLICATE}:
             reason = "the store refuses an event" if outcome is None else "an event repeats an id with other content"
-            _log.warning(reason, extra={**_told(record), "event_id": item.event_id})
+            _log.warning(reason, extra={**_log_fields(record), "event_id": item.event_id})
             failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
@@ -81,7 +81,7 @@ def traceparent_of(record: Mapping[str, Any]) -> str | None:
     return checked(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
 
 
-def _told(record: Mapping[str, Any]) -> dict[str, str]:
+def _log_fields(record: Mapping[str, Any]) -> dict[str, str]:
     """What the log says of a record."""
     traceparent = traceparent_of(record)
     trace = {"trace_id": trace_id(traceparent)} if traceparent else {}
@@ -91,9 +91,9 @@ def _told(record: Mapping[str, Any]) -> dict[str, str]:
 def _count(event: SqsEvent, batch: Sequence[Event], outcomes: Sequence[Outcome | None], services: Services) -> None:
     meter, now = services.meter, services.clock()
     meter.count(
-        Count.RETRIED, sum(record["attributes"]["ApproximateReceiveCount"] != "1" for record in event["Records"])
+        CounterName.RETRIED, sum(record["attributes"]["ApproximateReceiveCount"] != "1" for record in event["Records"])
     )
-    meter.count(Count.REFUSED, len(event["Records"]) - len(batch) + outcomes.count(None))
+    meter.count(CounterName.REFUSED, len(event["Records"]) - len(batch) + outcomes.count(None))
     for outcome, what in _COUNTED.items():
         meter.count(what, outcomes.count(outcome))
     # A clock that differs between hosts must not make an age negative.
@@ -102,7 +102,7 @@ def _count(event: SqsEvent, batch: Sequence[Event], outcomes: Sequence[Outcome |
         for item, outcome in zip(batch, outcomes, strict=True)
         if outcome is Outcome.STORED
     )
-    meter.measure(Measure.ACCEPTED_TO_STORED_SECONDS, ages)
+    meter.measure(HistogramName.ACCEPTED_TO_STORED_SECONDS, ages)
 
 
 def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | None]:

@@ -13,11 +13,11 @@ from functions.http.bearer import authenticate
 from functions.http.handler import lambda_handler
 from functions.http.media_types import JSON, media_type
 from functions.http.request import Request
-from functions.http.request_body import MAX_EVENT_BYTES, accept, idempotency_key, new_event, require_customers
-from functions.http.response import Answer, Response
+from functions.http.request_body import MAX_EVENT_BYTES, build_event, idempotency_key, require_customers, validate_event
+from functions.http.response import Response, ResponseModel
 
 
-class Queued(Answer):
+class Queued(ResponseModel):
     """The service has the event in its keeping and will store it."""
 
     event_id: EventId
@@ -33,9 +33,9 @@ def create_event(request: Request, services: Services) -> Response:
             f"The event has {len(request.body)} bytes of JSON: at most {MAX_EVENT_BYTES} are taken."
         )
     key = idempotency_key(request)
-    new = new_event(strict_json.loads(request.body))
+    new = validate_event(strict_json.loads(request.body))
     require_customers(claims, [new])
-    event = accept(new, claims, services, key)
+    event = build_event(new, claims, services, key)
     services.publish([event], request.traceparent)
     location = f"{request.url_prefix}/event/{event.event_id}"
     # A dict, checked by no model: `Queued` describes it.

@@ -18,12 +18,12 @@ from functions.http.request import Request
 from functions.http.request_body import (
     MAX_BODY_BYTES,
     MAX_EVENT_BYTES,
-    accept,
+    build_event,
     idempotency_key,
-    new_event,
     require_customers,
+    validate_event,
 )
-from functions.http.response import Answer, Response
+from functions.http.response import Response, ResponseModel
 
 MAX_EVENTS: Final = 1000
 
@@ -36,21 +36,21 @@ class NewEvents(BaseModel):
     events: list[NewEvent] = Field(min_length=1, max_length=MAX_EVENTS)
 
 
-class Accepted(Answer):
+class Accepted(ResponseModel):
     """An event of a batch that is in the service's keeping: its place in the batch, from 0, and its id."""
 
     index: int
     event_id: EventId
 
 
-class Rejected(Answer):
+class Rejected(ResponseModel):
     """An event of a batch that was not accepted: its place in the batch, from 0, and what is wrong with it."""
 
     index: int
     errors: list[FieldError]
 
 
-class BatchResult(Answer):
+class BatchResult(ResponseModel):
     """What became of each event of a batch."""
 
     accepted: list[Accepted]
@@ -80,7 +80,7 @@ def create_events(request: Request, services: Services) -> Response:
     if not good:
         raise InvalidFieldsError("No event of the batch is valid: see errors.", _flat(rejected))
     require_customers(claims, list(good.values()))
-    events = {index: accept(new, claims, services, key and f"{key}\n{index}") for index, new in good.items()}
+    events = {index: build_event(new, claims, services, key and f"{key}\n{index}") for index, new in good.items()}
     services.publish(list(events.values()), request.traceparent)
     accepted = [Accepted(index=index, event_id=event.event_id) for index, event in events.items()]
     return Response.of(202, BatchResult(accepted=accepted, rejected=rejected))
@@ -104,7 +104,7 @@ def _checked(item: object) -> NewEvent:
     size = len(item) if isinstance(item, bytes) else len(orjson.dumps(item))
     if size > MAX_EVENT_BYTES:
         raise EventTooLargeError(f"has {size} bytes of JSON: at most {MAX_EVENT_BYTES} are taken")
-    return new_event(strict_json.loads(item) if isinstance(item, bytes) else item)
+    return validate_event(strict_json.loads(item) if isinstance(item, bytes) else item)
 
 
 def _flat(rejected: list[Rejected]) -> list[FieldError]:

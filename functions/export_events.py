@@ -92,7 +92,7 @@ def _fill(
     end = services.clock() + PART_SECONDS
     after = start
     while True:
-        events = services.reader.read(wanted, PageRequest(limit=_PAGE, order="asc", after=after))
+        events = services.reader.list_page(wanted, PageRequest(limit=_PAGE, order="asc", after=after))
         for event in events:
             line = line_of(event)
             if len(line) > room and after is not start:

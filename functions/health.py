@@ -8,20 +8,20 @@ from core.wiring import Services
 from functions.http.handler import lambda_handler
 from functions.http.problems import RETRY_AFTER_SECONDS
 from functions.http.request import Request
-from functions.http.response import Answer, Response
+from functions.http.response import Response, ResponseModel
 
 _ACCEPTING: Final = "queue"
 """The check without which nothing can be accepted."""
 
 
-class Health(Answer):
+class Health(ResponseModel):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
     version: str = __version__
 
 
-class Readiness(Answer):
+class Readiness(ResponseModel):
     """Whether the service can do its work, and what each part says of itself.
 
     degraded: events are accepted and wait, since a part behind the queue fails.

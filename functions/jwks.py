@@ -5,10 +5,10 @@ from typing import Any
 from core.wiring import Services
 from functions.http.handler import lambda_handler
 from functions.http.request import Request
-from functions.http.response import Answer, Response
+from functions.http.response import Response, ResponseModel
 
 
-class JwkSet(Answer):
+class JwkSet(ResponseModel):
     """RFC 7517 section 5. Empty where tokens are signed with a shared secret."""
 
     keys: list[dict[str, Any]]

@@ -18,7 +18,7 @@ from functions.http.handler import lambda_handler
 from functions.http.media_types import media_type
 from functions.http.problems import headers_for
 from functions.http.request import Request
-from functions.http.response import Answer, Response
+from functions.http.response import Response, ResponseModel
 from functions.token import token_for
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -26,7 +26,7 @@ MAX_FORM_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 20
 
 
-class TokenRequest(Answer):
+class TokenRequest(ResponseModel):
     """The form that is posted. A parameter without a value counts as left out (RFC 6749 section 3.1)."""
 
     grant_type: Literal["client_credentials"]
@@ -39,7 +39,7 @@ class TokenRequest(Answer):
     client_secret: str = Field(default="", description="Instead of HTTP Basic authentication.")
 
 
-class OAuthError(Answer):
+class OAuthError(ResponseModel):
     """RFC 6749 section 5.2."""
 
     error: Literal["invalid_request", "invalid_client", "invalid_scope", "unsupported_grant_type"]

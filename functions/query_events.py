@@ -57,7 +57,7 @@ def query_events(request: Request, services: Services) -> Response:
     query = QueryString(request.query, PARAMETERS)
     wanted = event_filter(query, claims)
     page, after = _page_request(query, wanted)
-    found = services.reader.find(wanted, page)
+    found = services.reader.find_page(wanted, page)
     before = after.offset if after else page.offset
     following = None
     if found.more:

@@ -53,7 +53,7 @@ ROUTES: Final = (
     ),
     Route(
         "GET", "/event/summary", Place.READ, event_summary.summarize_events,
-        "Count events over time and by what they are", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
+        "CounterName events over time and by what they are", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
     ),
     Route(
         "GET", "/event/export", Place.READ, export_events.export_events, "Export events",

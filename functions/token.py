@@ -7,13 +7,13 @@ from pydantic import Field
 
 from core.auth.tokens import SCOPES
 from core.domain.models import Client
-from core.ports.telemetry import Count
+from core.ports.telemetry import CounterName
 from core.wiring import Services
 from functions.http.client_credentials import authenticate_client, basic_credentials
 from functions.http.handler import lambda_handler
 from functions.http.query_string import Parameter, QueryString, integer
 from functions.http.request import Request
-from functions.http.response import Answer, Response
+from functions.http.response import Response, ResponseModel
 
 ANONYMOUS: Final = "anonymous"
 """The client of a service that runs with AUDIT_LOG_AUTH=open."""
@@ -27,7 +27,7 @@ VALID_MINUTES: Final = Parameter(
 )
 
 
-class Token(Answer):
+class Token(ResponseModel):
     """A bearer token (RFC 6749 section 5.1)."""
 
     token: str
@@ -63,7 +63,7 @@ def token_for(
         scopes=granted,
         customers=None if client is None else client.customers,
     )
-    services.meter.count(Count.TOKEN_ISSUED, 1)
+    services.meter.count(CounterName.TOKEN_ISSUED, 1)
     return Token(token=token, access_token=token, expires_in=lifetime, scope=" ".join(granted))
 
 

@@ -16,13 +16,13 @@ from core.queues.brokers import broker
 from core.settings import MIN_SECRET_BYTES, Settings
 from core.stores.engine import open_engine
 from core.stores.migrations.upgrade import migrate
-from local_runner.spool.recovery import unsettled
+from local_runner.spool.recovery import count_pending
 from local_runner.spool.spool import SPOOL_NAME
 
 _log = logging.getLogger(__name__)
 
 
-def prepared(settings: Settings) -> Settings:
+def prepare(settings: Settings) -> Settings:
     """Make what a first start needs: the data directory, the secret, the tables. Returns settings with the secret.
 
     Raises:
@@ -34,18 +34,18 @@ def prepared(settings: Settings) -> Settings:
         _require_shared_keys(settings)
     if settings.spool == "off" or settings.queue_scheme != "memory":
         _tell_of_left_events(settings)
-    settings = with_secret(settings)
+    settings = load_or_create_secret(settings)
     key_ring(settings)  # a key file or storage that cannot be used is known now, not at the first request
     if settings.rate_limit_storage != "memory://":
         RateLimiter(settings)
-    before, after = migrated(settings)
+    before, after = run_migrations(settings)
     if before != after:
         _log.info("the database was migrated", extra={"from_revision": before, "to_revision": after})
     return settings
 
 
 def _tell_of_left_events(settings: Settings) -> None:
-    if left := unsettled(settings.data_dir / SPOOL_NAME):
+    if left := count_pending(settings.data_dir / SPOOL_NAME):
         _log.error(
             "accepted events wait in a spool that these settings leave alone: to store them, start once with "
             "AUDIT_LOG_QUEUE_URL=memory:// and AUDIT_LOG_SPOOL=process",
@@ -61,7 +61,7 @@ def _require_shared_keys(settings: Settings) -> None:
         )
 
 
-def migrated(settings: Settings) -> tuple[str | None, str]:
+def run_migrations(settings: Settings) -> tuple[str | None, str]:
     """Bring the database, with the directory it lies in by default, to the current schema; the revisions around that.
 
     Raises:
@@ -77,10 +77,10 @@ def migrated(settings: Settings) -> tuple[str | None, str]:
         engine.dispose()
 
 
-SECRET_FILE_NAME: Final = "jwt-secret"
+SECRET_FILE_NAME: Final = "jwt-secret"  # noqa: S105 - the name of a file
 
 
-def with_secret(settings: Settings) -> Settings:
+def load_or_create_secret(settings: Settings) -> Settings:
     """`settings` with a secret: its own, or the one in the data directory, which is made when it is not there.
 
     Raises:

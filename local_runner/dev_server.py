@@ -23,9 +23,9 @@ import functions
 import local_runner
 from core.settings import Settings
 from local_runner.http.application import Application
-from local_runner.http.sockets import listening
-from local_runner.pipeline import started
-from local_runner.server import greet, refuse_open_to_others
+from local_runner.http.sockets import bind_listener
+from local_runner.pipeline import start_runtime
+from local_runner.server import log_startup, refuse_open_to_others
 
 _IN_CHILD: Final = "_AUDIT_LOG_DEV_CHILD"
 _CHANGED: Final = 3  # the exit status by which the child asks to be started again
@@ -43,17 +43,17 @@ def serve(settings: Settings, host: str, port: int) -> int:
     if os.environ.get(_IN_CHILD):
         return _serve(settings, host, port)
     refuse_open_to_others(settings, host)
-    listening(host, port).close()
+    bind_listener(host, port).close()
     return _keep_a_child()
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:
     stopped_by = _catch_signals()
-    running = started(settings)
+    running = start_runtime(settings)
     try:
         server = make_server(host, port, Application(running.services), threaded=True)
         Thread(target=server.serve_forever, name="server", daemon=True).start()
-        greet(settings, host, port)
+        log_startup(settings, host, port)
         served = _sources()
         while not stopped_by and _sources() == served:
             time.sleep(_LOOK_SECONDS)

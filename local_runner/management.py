@@ -21,7 +21,7 @@ from local_runner.telemetry.state import StateCollector
 _ROUTES: Final = [route for route in ROUTES if route.path in {"/health", "/ready"}]
 
 
-class Monitor:
+class ManagementServer:
     """What this process counts, which is in `registry`, and the port where that is shown."""
 
     def __init__(self) -> None:

@@ -14,18 +14,18 @@ from core.ports.telemetry import Meter
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
-from core.stores.event_counters import SqlTallies
+from core.stores.event_counters import SqlEventCounters
 from core.stores.migrations.revision import check_revision
 from core.stores.sql import SqlEventStore
 from core.stores.summaries import SqlEventSummaries
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.bootstrap import make_data_dir, prepared
-from local_runner.queue.accounting import AcceptedLedger
+from local_runner.bootstrap import make_data_dir, prepare
+from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
-from local_runner.spool.recovery import unsettled
+from local_runner.spool.recovery import count_pending
 from local_runner.spool.spool import SPOOL_NAME, check_spool, open_spool
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
@@ -59,7 +59,7 @@ class Pipeline:
             StoreUnavailableError: the store cannot be opened or written.
         """
         tracing = tracing or NoTracing()
-        settings = prepared(settings)
+        settings = prepare(settings)
         if settings.spool != "off":
             make_data_dir(settings)
         handler = lambda_consumer(lambda: self.services)
@@ -70,8 +70,8 @@ class Pipeline:
         self._dead_letters = DeadLetterFile(settings.data_dir / FILE_NAME, handler)
         self._limits = queue_limits or QueueLimits()
         self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
-        tallies = SqlTallies(engine)
-        self._ledger = AcceptedLedger(tallies, self._spool.pasts())
+        event_counters = SqlEventCounters(engine)
+        self._ledger = AcceptanceCounter(event_counters, self._spool.recovered_slots())
         self._consumer = ConsumerSupervisor(self.queue, tracing.consumer(handler), consumer_limits or _LIMITS)
         self.services = Services(
             settings,
@@ -89,7 +89,7 @@ class Pipeline:
                 "store": self._store.check,
                 "migrations": partial(check_revision, engine),
             },
-            tallies=tallies,
+            event_counters=event_counters,
             meter=meter,
         )
         self.services.poll()
@@ -139,7 +139,7 @@ class Pipeline:
         return {"count": self._dead_letters.count()}
 
 
-def beside(settings: Settings) -> Services:
+def offline_services(settings: Settings) -> Services:
     """The parts that a command needs beside the service, which may be running or not."""
     if settings.queue_scheme != "memory":
         return Services(settings)
@@ -147,7 +147,7 @@ def beside(settings: Settings) -> Services:
     def waiting() -> dict[str, object]:
         if settings.spool == "off":
             raise NotSupportedError("With AUDIT_LOG_SPOOL=off only the service itself knows what waits in its memory.")
-        return {"waiting": unsettled(settings.data_dir / SPOOL_NAME)}
+        return {"waiting": count_pending(settings.data_dir / SPOOL_NAME)}
 
     parts = Services(
         settings,
@@ -158,7 +158,7 @@ def beside(settings: Settings) -> Services:
 
 
 @dataclass(frozen=True)
-class Started:
+class Runtime:
     """What handlers work with, and what ends it. `restarts` counts those of the consumer, where there is one here."""
 
     services: Services
@@ -166,7 +166,7 @@ class Started:
     restarts: Callable[[], int] | None = None
 
 
-def started(settings: Settings, meter: Meter | None = None, tracing: Tracing | None = None) -> Started:
+def start_runtime(settings: Settings, meter: Meter | None = None, tracing: Tracing | None = None) -> Runtime:
     """A pipeline in this process, or connections to a broker.
 
     Raises:
@@ -174,10 +174,10 @@ def started(settings: Settings, meter: Meter | None = None, tracing: Tracing | N
     """
     if settings.queue_scheme == "memory":
         pipeline = Pipeline(settings, meter=meter, tracing=tracing)
-        return Started(pipeline.services, pipeline.close, lambda: pipeline.restarts)
+        return Runtime(pipeline.services, pipeline.close, lambda: pipeline.restarts)
     tracing = tracing or NoTracing()
     parts = Services(settings)
-    ledger = AcceptedLedger(parts.tallies)
+    ledger = AcceptanceCounter(parts.event_counters)
     connected = Services(
         settings,
         publisher=tracing.publisher(parts.publisher),
@@ -185,7 +185,7 @@ def started(settings: Settings, meter: Meter | None = None, tracing: Tracing | N
         summaries=parts.summaries,
         clients=parts.clients,
         checks=parts.checks,
-        tallies=parts.tallies,
+        event_counters=parts.event_counters,
         meter=meter,
         ledger=ledger,
     )
@@ -196,7 +196,7 @@ def started(settings: Settings, meter: Meter | None = None, tracing: Tracing | N
         connected.close()
         parts.close()
 
-    return Started(connected, close)
+    return Runtime(connected, close)
 
 
 def services(settings: Settings) -> Services:

@@ -18,26 +18,26 @@ from uvicorn.supervisors import Multiprocess
 
 from core.errors import InvalidSettingsError
 from core.settings import Settings
-from local_runner.bootstrap import prepared
+from local_runner.bootstrap import prepare
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits, max_connections
-from local_runner.http.dispatcher import Front
-from local_runner.http.protocol import STOP_SECONDS, Connection
-from local_runner.http.sockets import bound, listening
-from local_runner.management import Monitor
-from local_runner.pipeline import Started, started
+from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.protocol import STOP_SECONDS, HTTPProtocol
+from local_runner.http.sockets import bind_first_free, bind_listener
+from local_runner.management import ManagementServer
+from local_runner.pipeline import Runtime, start_runtime
 from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing
 
 _log = logging.getLogger(__name__)
 
-_GARBAGE: Final = 50_000  # objects more than before, for a look at the youngest; the default is 700
+_GC_THRESHOLD: Final = 50_000  # objects more than before, for a look at the youngest; the default is 700
 
 _FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
 """How long a stop waits for requests at hand: no time at all, but for clients that hang."""
 
 
-_SILENT_SECONDS: Final = 20
+_WORKER_HEALTHCHECK_SECONDS: Final = 20
 """How long one of several processes may be silent before it counts as hung and is replaced.
 
 It is silent while it starts, which on a busy machine takes longer than uvicorn's five seconds: it would be killed again
@@ -53,7 +53,7 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class MonitorAddress:
+class ManagementAddress:
     """Where workers show their metrics: each takes the first of `ports` that is free."""
 
     host: str
@@ -61,7 +61,7 @@ class MonitorAddress:
 
 
 def serve(  # noqa: PLR0913, PLR0917 - what the command line says
-    settings: Settings, host: str, port: int, monitor: MonitorAddress, tls: Tls | None = None, workers: int = 1
+    settings: Settings, host: str, port: int, monitor: ManagementAddress, tls: Tls | None = None, workers: int = 1
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests at hand and drain the queue.
 
@@ -79,14 +79,14 @@ def serve(  # noqa: PLR0913, PLR0917 - what the command line says
     if tls:
         _require_usable(tls)
     scheme = "https" if tls else "http"
-    with listening(host, port) as listener:
+    with bind_listener(host, port) as listener:
         if not in_process:  # a pipeline prepares what it needs
-            settings = prepared(settings)
+            settings = prepare(settings)
         if workers == 1:
-            _serve_here(settings, monitor, tls, listener, partial(greet, settings, host, port, scheme))
+            _serve_single_process(settings, monitor, tls, listener, partial(log_startup, settings, host, port, scheme))
         else:
-            greet(settings, host, port, scheme)
-            Multiprocess(config_of(partial(front, monitor, tls), tls, workers=workers), [listener]).run()
+            log_startup(settings, host, port, scheme)
+            Multiprocess(uvicorn_config(partial(create_app, monitor, tls), tls, workers=workers), [listener]).run()
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -112,7 +112,7 @@ def _require_usable(tls: Tls) -> None:
         raise InvalidSettingsError(f"--certfile and --keyfile cannot be used: {reason}") from None
 
 
-def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> None:
+def log_startup(settings: Settings, host: str, port: int, scheme: str = "http") -> None:
     """Tell whoever started the service where it is."""
     shown = f"[{host}]" if ":" in host else host
     url = f"{scheme}://{shown}:{port}"
@@ -124,27 +124,27 @@ def greet(settings: Settings, host: str, port: int, scheme: str = "http") -> Non
         _log.warning("AUDIT_LOG_AUTH=open: anyone on this machine gets a token for the asking")
 
 
-def front(monitor_address: MonitorAddress, tls: Tls | None) -> Front:
+def create_app(monitor_address: ManagementAddress, tls: Tls | None) -> Dispatcher:
     """The application of one of several processes, which uvicorn starts anew with this environment.
 
     Raises:
-        AuditLogError: see `started`.
+        AuditLogError: see `start_runtime`.
     """
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
-    return _front(settings, monitor_address, tls)
+    return _create_app(settings, monitor_address, tls)
 
 
-def _front(settings: Settings, monitor_address: MonitorAddress, tls: Tls | None) -> Front:
-    monitor = Monitor()
+def _create_app(settings: Settings, monitor_address: ManagementAddress, tls: Tls | None) -> Dispatcher:
+    monitor = ManagementServer()
     limits = ConnectionLimits(max_connections(tls=tls is not None))
     monitor.watch_connections(limits)
     traces = tracing()
-    running = started(settings, monitor.meter, traces)
+    running = start_runtime(settings, monitor.meter, traces)
     _show_metrics(monitor, monitor_address, running)
     # Requests and events hold no cycles: there is little to find for a collector that looks through all that waits.
     gc.freeze()
-    gc.set_threshold(_GARBAGE)
+    gc.set_threshold(_GC_THRESHOLD)
     waits = (
         settings.queue_scheme != "memory"
         or settings.spool == "disk"
@@ -156,13 +156,13 @@ def _front(settings: Settings, monitor_address: MonitorAddress, tls: Tls | None)
         traces.close()
 
     application = Application(running.services, requests=monitor.requests(), tracing=traces)
-    return Front(application, on_stop=stop, waits=waits, limits=limits)
+    return Dispatcher(application, on_stop=stop, waits=waits, limits=limits)
 
 
-def _show_metrics(monitor: Monitor, address: MonitorAddress, running: Started) -> None:
+def _show_metrics(monitor: ManagementServer, address: ManagementAddress, running: Runtime) -> None:
     """Take a port for the metrics. The service goes without sooner than not at all: Prometheus tells of its absence."""
     try:
-        listener = bound(address.host, address.ports)
+        listener = bind_first_free(address.host, address.ports)
     except OSError as exc:
         _log.warning(
             "metrics are not shown: their address cannot be used, choose another --metrics-port",
@@ -173,9 +173,9 @@ def _show_metrics(monitor: Monitor, address: MonitorAddress, running: Started) -
     monitor.serve(listener, running.services, restarts=running.restarts)
 
 
-def _serve_here(
+def _serve_single_process(
     settings: Settings,
-    monitor: MonitorAddress,
+    monitor: ManagementAddress,
     tls: Tls | None,
     listener: socket.socket,
     on_start: Callable[[], None],
@@ -189,19 +189,19 @@ def _serve_here(
     # and none may end the process while it drains.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    server = Server(config_of(_front(settings, monitor, tls), tls))
+    server = Server(uvicorn_config(_create_app(settings, monitor, tls), tls))
     on_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])
 
 
-def config_of(application: Front | Callable[[], Front], tls: Tls | None, *, workers: int = 1) -> Config:
+def uvicorn_config(application: Dispatcher | Callable[[], Dispatcher], tls: Tls | None, *, workers: int = 1) -> Config:
     """What uvicorn is told. Several workers each call `application` for one of their own."""
     return Config(
         application,
-        factory=not isinstance(application, Front),
+        factory=not isinstance(application, Dispatcher),
         interface="asgi3",
-        http=Connection,
+        http=HTTPProtocol,
         ws="none",
         loop="uvloop",
         lifespan="on",
@@ -212,7 +212,7 @@ def config_of(application: Front | Callable[[], Front], tls: Tls | None, *, work
         proxy_headers=False,
         headers=[("Server", "audit-log")],
         timeout_graceful_shutdown=_FINISH_SECONDS,
-        timeout_worker_healthcheck=_SILENT_SECONDS,
+        timeout_worker_healthcheck=_WORKER_HEALTHCHECK_SECONDS,
         ssl_context_factory=partial(_tls_context, tls) if tls else None,
     )
 

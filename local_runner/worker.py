@@ -8,9 +8,9 @@ from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.bootstrap import migrated
-from local_runner.http.sockets import listening
-from local_runner.management import Monitor
+from local_runner.bootstrap import run_migrations
+from local_runner.http.sockets import bind_listener
+from local_runner.management import ManagementServer
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.telemetry.tracing import tracing
 
@@ -40,9 +40,9 @@ def work(settings: Settings, host: str, port: int) -> None:
         )
     # Blocked before any thread starts, so that each stop waits for the main thread, which asks for it below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-    listener = listening(host, port)
-    migrated(settings)
-    monitor = Monitor()
+    listener = bind_listener(host, port)
+    run_migrations(settings)
+    monitor = ManagementServer()
     traces = tracing()
     services = Services(settings)
     storing = Services(settings, writer=traces.writer(services.writer), meter=monitor.meter)
@@ -50,7 +50,7 @@ def work(settings: Settings, host: str, port: int) -> None:
         services.source, traces.consumer(lambda_consumer(lambda: storing)), ConsumerLimits(poll=POLL_SECONDS)
     )
     checks = {**services.checks, "consumer": supervisor.check}
-    watched = Services(settings, checks=checks, tallies=services.tallies)
+    watched = Services(settings, checks=checks, event_counters=services.event_counters)
     monitor.serve(listener, watched, restarts=lambda: supervisor.restarts)
     supervisor.start()
     _log.info("storing what comes from the broker; Ctrl-C finishes the batch at hand and stops", extra={"port": port})

@@ -26,7 +26,7 @@ _SECRET_BYTES: Final = 32
 _SECRET_PREFIX: Final = "als_"  # noqa: S105 - by which scanners find a secret that was committed somewhere
 _TOUCH_AFTER: Final = timedelta(minutes=1)
 _NO_DIGEST: Final = "0" * 64
-_NOBODY: Final = "audit-log"
+_SERVICE_NAME: Final = "audit-log"
 
 
 def create(name: str, scopes: Sequence[str], customers: Sequence[int] | None, *, at: datetime) -> tuple[Client, str]:
@@ -59,14 +59,14 @@ def disable(client: Client, *, at: datetime) -> Client:
     return client.model_copy(update={"disabled_at": client.disabled_at or at})
 
 
-def act(kind: str, subject: str, *, at: datetime, **data: object) -> Event:
+def audit_event(kind: str, subject: str, *, at: datetime, **data: object) -> Event:
     """The audit event of something that the service itself, or its operator, did: `audit-log.client.created`."""
     return Event.received(
         NewEvent.model_construct(
             event_type=RESERVED_PREFIX + kind, customer_id=SYSTEM_CUSTOMER, event_data={"subject": subject, **data}
         ),
         at=at,
-        by=_NOBODY,
+        by=_SERVICE_NAME,
     )
 
 
@@ -91,7 +91,7 @@ class Authenticator:
             raise InvalidClientError("Client id and secret are not those of an active client.")
         at = datetime.fromtimestamp(now, UTC)
         if client.last_used_at is None or at - client.last_used_at > _TOUCH_AFTER:
-            self._clients.touch(client_id, at)
+            self._clients.record_use(client_id, at)
         return client
 
 

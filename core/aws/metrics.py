@@ -14,7 +14,7 @@ from typing import Final
 
 from core.domain.clock import Clock
 from core.domain.models import Event
-from core.ports.telemetry import Count, Measure
+from core.ports.telemetry import CounterName, HistogramName
 
 NAMESPACE: Final = "AuditLog"
 STAGE: Final = "Stage"
@@ -22,17 +22,17 @@ STAGE: Final = "Stage"
 
 ACCEPTED: Final = "EventsAccepted"
 UNACCOUNTED: Final = "EventsUnaccounted"
-COUNTED: Final[Mapping[Count, str]] = {
-    Count.STORED: "EventsStored",
-    Count.DUPLICATE: "EventsRepeated",
-    Count.CONFLICT: "EventsInConflict",
-    Count.REFUSED: "EventsRefused",
+COUNTED: Final[Mapping[CounterName, str]] = {
+    CounterName.STORED: "EventsStored",
+    CounterName.DUPLICATE: "EventsRepeated",
+    CounterName.CONFLICT: "EventsInConflict",
+    CounterName.REFUSED: "EventsRefused",
 }
 
-MEASURED: Final[Mapping[Measure, tuple[str, str]]] = {
-    Measure.BATCH_EVENTS: ("BatchEvents", "Count"),
-    Measure.STORE_SECONDS: ("StoreSeconds", "Seconds"),
-    Measure.ACCEPTED_TO_STORED_SECONDS: ("AcceptedToStoredSeconds", "Seconds"),
+MEASURED: Final[Mapping[HistogramName, tuple[str, str]]] = {
+    HistogramName.BATCH_EVENTS: ("BatchEvents", "CounterName"),
+    HistogramName.STORE_SECONDS: ("StoreSeconds", "Seconds"),
+    HistogramName.ACCEPTED_TO_STORED_SECONDS: ("AcceptedToStoredSeconds", "Seconds"),
 }
 """Name and unit."""
 
@@ -42,18 +42,18 @@ _log = logging.getLogger(__name__)
 
 
 class LoggedMetrics:
-    """Implements `Meter` and `Ledger` by lines of the log, of the level INFO."""
+    """Implements `Meter` and `AcceptanceRecorder` by lines of the log, of the level INFO."""
 
     def __init__(self, stage: str, clock: Clock = time.time) -> None:
         self._stage: Final = stage
         self._clock = clock
 
-    def count(self, what: Count, amount: int) -> None:
-        """See `Meter.count`. What is accepted is counted as `Ledger`, which knows when that was."""
+    def count(self, what: CounterName, amount: int) -> None:
+        """See `Meter.count`. What is accepted is counted as `AcceptanceRecorder`, which knows when that was."""
         if amount and what in COUNTED:
             self.put(COUNTED[what], amount)
 
-    def measure(self, what: Measure, values: Iterable[float]) -> None:
+    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """See `Meter.measure`."""
         name, unit = MEASURED[what]
         rest = iter(values)
@@ -72,7 +72,7 @@ class LoggedMetrics:
         """One value of now."""
         self._write(name, value, self._clock())
 
-    def _write(self, name: str, value: int | list[float], at: float, unit: str = "Count", **more: object) -> None:
+    def _write(self, name: str, value: int | list[float], at: float, unit: str = "CounterName", **more: object) -> None:
         description = {
             "Timestamp": int(at * 1000),
             "CloudWatchMetrics": [

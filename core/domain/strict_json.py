@@ -19,7 +19,7 @@ MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1
 _MAX_INTEGER_DIGITS: Final = 20
 
-_UNSURE: Final = object()
+_NEEDS_STRICT: Final = object()
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_DIGITS: Final = b"0" * 19  # as many as 2^63 has
 
@@ -32,23 +32,23 @@ def loads(data: bytes) -> Any:
             Infinity, a number outside signed 64-bit or double range, the NUL character, a lone surrogate (RFC 7493
             section 2.1), or nesting beyond `MAX_DEPTH`.
     """
-    value = _plainly(data)
-    return carefully(data) if value is _UNSURE else value
+    value = _fast_path(data)
+    return _strict_loads(data) if value is _NEEDS_STRICT else value
 
 
-def _plainly(data: bytes) -> Any:
-    """What orjson reads, in a third of the time, if all that it is lenient about can be excluded; else `_UNSURE`."""
+def _fast_path(data: bytes) -> Any:
+    """Decode with orjson where its leniency cannot matter; otherwise return `_NEEDS_STRICT`."""
     if b"\\u" in data or data.count(b"{") + data.count(b"[") > MAX_DEPTH or _LONG_DIGITS in data.translate(_DIGITS):
-        return _UNSURE  # only so can it hold NUL, surrogates, deep nesting and integers that become floats
+        return _NEEDS_STRICT  # only so can it hold NUL, surrogates, deep nesting and integers that become floats
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _UNSURE  # for the standard parser to say why
+        return _NEEDS_STRICT  # for the standard parser to say why
     # Of two equal names one is lost, and its colon with it. Strings keep theirs: they come out as they went in.
-    return value if orjson.dumps(value).count(b":") == data.count(b":") else _UNSURE
+    return value if orjson.dumps(value).count(b":") == data.count(b":") else _NEEDS_STRICT
 
 
-def carefully(data: bytes) -> Any:
+def _strict_loads(data: bytes) -> Any:
     """What `loads` does, whatever the text holds, in more time.
 
     Raises:

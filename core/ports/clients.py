@@ -23,7 +23,7 @@ class ClientReader(Protocol):
             StoreUnavailableError: trying again later helps.
         """
 
-    def touch(self, client_id: str, at: datetime) -> None:
+    def record_use(self, client_id: str, at: datetime) -> None:
         """Remember that the client got a token at this time.
 
         Raises:
@@ -41,8 +41,8 @@ class ClientAdmin(Protocol):
             StoreUnavailableError: trying again later helps.
         """
 
-    def put_client(self, client: Client, act: Event) -> None:
-        """Add the client, or replace the one with its id, and record `act`, both or neither.
+    def save_client(self, client: Client, record: Event) -> None:
+        """Add the client, or replace the one with its id, and record `record`, both or neither.
 
         Raises:
             StoreUnavailableError: nothing was changed; trying again later helps.

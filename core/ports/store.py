@@ -38,15 +38,15 @@ class EventWriter(Protocol):
 class EventReader(Protocol):
     """Where the query handlers look."""
 
-    def find(self, event_filter: "EventFilter", page: "PageRequest") -> "Matches":
+    def find_page(self, event_filter: "EventFilter", page: "PageRequest") -> "Matches":
         """The events of one page, ordered by time and then id.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
 
-    def read(self, event_filter: "EventFilter", page: "PageRequest") -> list[Event]:
-        """The events of one page as `find` has them, without counting all that match: for reading many pages on end.
+    def list_page(self, event_filter: "EventFilter", page: "PageRequest") -> list[Event]:
+        """Return the events of one page as `find_page` does, without the total: for reading many pages.
 
         Raises:
             StoreUnavailableError: trying again later helps.

@@ -18,7 +18,7 @@ class Check(Protocol):
         """
 
 
-class Count(Enum):
+class CounterName(Enum):
     """What is counted, one for each event or token that it happens to."""
 
     ACCEPTED = "accepted"
@@ -38,7 +38,7 @@ class Count(Enum):
     """A request came with a token that does not count."""
 
 
-class Measure(Enum):
+class HistogramName(Enum):
     """What is measured; times are in seconds."""
 
     BATCH_EVENTS = "batch_events"
@@ -52,14 +52,14 @@ class Measure(Enum):
 class Meter(Protocol):
     """Where handlers count what they did. Counting never fails and never waits."""
 
-    def count(self, what: Count, amount: int) -> None:
+    def count(self, what: CounterName, amount: int) -> None:
         """Add `amount`, which may be 0."""
 
-    def measure(self, what: Measure, values: Iterable[float]) -> None:
+    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """Note values, one for each time that it happened."""
 
 
-class Ledger(Protocol):
+class AcceptanceRecorder(Protocol):
     """Where it is noted which events were accepted, for a later reconciliation. Noting never fails and never waits."""
 
     def accepted(self, events: Sequence[Event]) -> None:

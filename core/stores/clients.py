@@ -27,8 +27,8 @@ class SqlClientStore:
         with connected(self._engine) as connection:
             return frozenset(connection.scalars(select(clients.c.client_id).where(clients.c.disabled_at.is_not(None))))
 
-    def touch(self, client_id: str, at: datetime) -> None:
-        """See `ClientReader.touch`."""
+    def record_use(self, client_id: str, at: datetime) -> None:
+        """See `ClientReader.record_use`."""
         with connected(self._engine) as connection:
             connection.execute(update(clients).where(clients.c.client_id == client_id).values(last_used_at=at))
             connection.commit()
@@ -39,10 +39,10 @@ class SqlClientStore:
             rows = connection.execute(select(clients).order_by(clients.c.created_at, clients.c.client_id)).mappings()
             return [Client.model_validate(dict(row)) for row in rows]
 
-    def put_client(self, client: Client, act: Event) -> None:
-        """See `ClientAdmin.put_client`."""
+    def save_client(self, client: Client, record: Event) -> None:
+        """See `ClientAdmin.save_client`."""
         with connected(self._engine) as connection:
             connection.execute(delete(clients).where(clients.c.client_id == client.client_id))
             connection.execute(insert(clients).values(**dict(client)))
-            dialect_of(self._engine).insert(connection, [act])
+            dialect_of(self._engine).insert(connection, [record])
             connection.commit()

@@ -75,7 +75,7 @@ def _created(dialect: StoreDialect, url: URL, password: Callable[[], str] | None
     if password is not None:
         # SQLAlchemy hands over the parameters of a connection before it is made, to be changed.
         event.listen(engine, "do_connect", lambda _d, _r, _a, parameters: parameters.update(password=password()))
-    event.listen(engine, "connect", lambda connection, _record: dialect.set_up(connection))
+    event.listen(engine, "connect", lambda connection, _record: dialect.on_connect(connection))
     return engine
 
 
@@ -138,16 +138,16 @@ def connected(engine: Engine) -> Iterator[Connection]:
             try:
                 yield connection
             except driver_errors as exc:
-                if not dialect.refuses(_driver_error(exc)):
+                if not dialect.is_data_error(_driver_error(exc)):
                     # It may lead to a server that became read-only in a failover: the next call opens another.
                     connection.invalidate()
                 raise
     except driver_errors as exc:
         error = _driver_error(exc)
         # Some drivers quote values, and what an event holds must not go to the log with the error.
-        if dialect.refuses(error):
-            raise EventNotStorableError(_REFUSED) from dialect.without_values(error)
-        raise StoreUnavailableError(_UNAVAILABLE.format(_code(error))) from dialect.without_values(error)
+        if dialect.is_data_error(error):
+            raise EventNotStorableError(_REFUSED) from dialect.redacted(error)
+        raise StoreUnavailableError(_UNAVAILABLE.format(_code(error))) from dialect.redacted(error)
     except PoolTimeoutError as exc:
         raise StoreUnavailableError(_UNAVAILABLE.format("all connections are busy")) from exc
     except (StatementError, OverflowError, UnicodeEncodeError) as exc:

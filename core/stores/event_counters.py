@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from core.stores.engine import connected, reading
 from core.stores.schema import tallies
 
-Tally = Literal["accepted", "stored", "repeated", "numbered"]
-Counts = Mapping[tuple[int, Tally], int]
+CounterKind = Literal["accepted", "stored", "repeated", "numbered"]
+Counts = Mapping[tuple[int, CounterKind], int]
 """By minute since 1970 and what is counted."""
 
-ACCEPTED: Final[Tally] = "accepted"
-NUMBERED: Final[Tally] = "numbered"
+ACCEPTED: Final[CounterKind] = "accepted"
+NUMBERED: Final[CounterKind] = "numbered"
 """How many accepted events of a source are counted in all, in minute 0: those that a killed process left uncounted are
 found by it."""
 
@@ -39,7 +39,7 @@ def add(connection: Connection, source: str, counts: Counts) -> None:
             connection.execute(insert(tallies).values(**row, count=count))
 
 
-class SqlTallies:
+class SqlEventCounters:
     """The tallies of one database."""
 
     def __init__(self, engine: Engine) -> None:
@@ -55,7 +55,7 @@ class SqlTallies:
             add(connection, source, counts)
             connection.commit()
 
-    def count(self, source: str, minute: int, outcome: Tally) -> int:
+    def count(self, source: str, minute: int, outcome: CounterKind) -> int:
         """One count; 0 if nothing was counted.
 
         Raises:
@@ -66,7 +66,7 @@ class SqlTallies:
         with connected(self._engine) as connection:
             return connection.execute(query).scalar() or 0
 
-    def sums(self, start: int, end: int) -> Counter[Tally]:
+    def sums(self, start: int, end: int) -> Counter[CounterKind]:
         """What all have counted from minute `start` on and before minute `end`.
 
         Raises:

@@ -7,7 +7,7 @@ from core.stores.dialects import StoreDialect
 from core.stores.schema import events
 
 
-def on_columns(wanted: EventFilter) -> ColumnElement[bool]:
+def column_filters(wanted: EventFilter) -> ColumnElement[bool]:
     """All of the filter that is in columns of its own: types, customers, times."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.event_types:
@@ -23,6 +23,6 @@ def on_columns(wanted: EventFilter) -> ColumnElement[bool]:
     return and_(true(), *conditions)
 
 
-def on_data(wanted: EventFilter, dialect: StoreDialect) -> ColumnElement[bool]:
+def data_filters(wanted: EventFilter, dialect: StoreDialect) -> ColumnElement[bool]:
     """All of the filter that is about `event_data`."""
     return and_(true(), *(dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data))

@@ -30,7 +30,7 @@ from core.ports.store import Outcome
 from core.stores import event_counters
 from core.stores.dialects import Access, IdTakenError, dialect_of
 from core.stores.engine import connected, reading
-from core.stores.filters import on_columns, on_data
+from core.stores.filters import column_filters, data_filters
 from core.stores.schema import events
 
 COUNT_LIMIT: Final = 10_000
@@ -78,8 +78,8 @@ class SqlEventStore:
             connection.commit()
         return outcomes
 
-    def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
-        """See `EventReader.find`."""
+    def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:
+        """See `EventReader.find_page`."""
         with reading(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
             query = self._rows_query(event_filter, page, access)
@@ -99,8 +99,8 @@ class SqlEventStore:
             total_relation="eq" if total <= COUNT_LIMIT else "gte",
         )
 
-    def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
-        """See `EventReader.read`."""
+    def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        """See `EventReader.list_page`."""
         with reading(self._engine) as connection:
             access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
             rows = connection.execute(self._rows_query(event_filter, page, access)).mappings()
@@ -140,7 +140,7 @@ class SqlEventStore:
         query = query.limit(page.limit + 1)
         if page.after is None:
             return query.offset(page.offset)
-        return query.where(self._dialect.beyond(page.after, descending=page.order == "desc"))
+        return query.where(self._dialect.keyset_condition(page.after, descending=page.order == "desc"))
 
     def _merged_query(self, event_filter: EventFilter, combinations: FromClause, page: PageRequest) -> Select[Any]:
         """The same page, from the pages of each combination of a customer and a type, each read off an index."""
@@ -152,7 +152,7 @@ class SqlEventStore:
         return query.limit(page.limit + 1).offset(page.offset if page.after is None else 0)
 
     def _condition(self, wanted: EventFilter) -> ColumnElement[bool]:
-        return and_(on_columns(wanted), on_data(wanted, self._dialect))
+        return and_(column_filters(wanted), data_filters(wanted, self._dialect))
 
     @staticmethod
     def _count_query(condition: ColumnElement[bool], hint: str) -> Select[int]:
@@ -189,7 +189,7 @@ def _outcome(item: Event, first: Event) -> Outcome:
 
 def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping[str, Event]) -> event_counters.Counts:
     """What to add to the tallies. A message that came twice was accepted once, which its receive time tells."""
-    counts: Counter[tuple[int, event_counters.Tally]] = Counter()
+    counts: Counter[tuple[int, event_counters.CounterKind]] = Counter()
     for item, outcome in zip(batch, outcomes, strict=True):
         if outcome is Outcome.STORED:
             counts[event_counters.minute_of(item.received_at), "stored"] += 1

@@ -18,7 +18,7 @@ from core.domain.summaries import (
 )
 from core.stores.dialects import dialect_of
 from core.stores.engine import reading
-from core.stores.filters import on_columns, on_data
+from core.stores.filters import column_filters, data_filters
 from core.stores.schema import events
 
 COUNTED: Final = 200_000
@@ -40,14 +40,14 @@ class SqlEventSummaries:
 
     def summarize(self, event_filter: EventFilter) -> Summary:
         """See `EventSummaries.summarize`."""
-        strands = _strands(event_filter)
+        slices = _strands(event_filter)
         with reading(self._engine) as connection:
-            span = _span(connection, event_filter, strands)
+            span = _span(connection, event_filter, slices)
             if span is None:
                 return _nothing(event_filter)
             width = bucket_seconds(*span)
-            counts, since = self._counts(connection, event_filter, strands, width)
-            frequent = self._frequencies(connection, event_filter, strands)
+            counts, since = self._counts(connection, event_filter, slices, width)
+            frequent = self._frequencies(connection, event_filter, slices)
         start, end = span
         return Summary(
             start=start,
@@ -61,12 +61,12 @@ class SqlEventSummaries:
         )
 
     def _counts(
-        self, connection: Connection, wanted: EventFilter, strands: list[EventFilter], width: int
+        self, connection: Connection, wanted: EventFilter, slices: list[EventFilter], width: int
     ) -> tuple[Counter[int], int | None]:
         """Events by the start of their bucket, and from which second on these are all; None: they all are."""
-        limit = (SAMPLED if wanted.data else COUNTED) // len(strands)
+        limit = (SAMPLED if wanted.data else COUNTED) // len(slices)
         queries: list[Select[Any]] = []
-        for strand in strands:
+        for strand in slices:
             seen = self._newest(strand, wanted, limit, events.c.timestamp_utc)
             bucket = seen.c.timestamp_utc - seen.c.timestamp_utc % width
             looked_at, oldest = func.sum(func.count()).over(), func.min(func.min(seen.c.timestamp_utc)).over()
@@ -79,10 +79,10 @@ class SqlEventSummaries:
                 since = max(since or 0, oldest_time + 1)
         return counts, since
 
-    def _frequencies(self, connection: Connection, wanted: EventFilter, strands: list[EventFilter]) -> Frequencies:
-        limit = SAMPLED // len(strands)
+    def _frequencies(self, connection: Connection, wanted: EventFilter, slices: list[EventFilter]) -> Frequencies:
+        limit = SAMPLED // len(slices)
         queries: list[Select[Any]] = []
-        for strand in strands:
+        for strand in slices:
             seen = self._newest(strand, wanted, limit, events.c.event_type, events.c.customer_id)
             key = (seen.c.event_type, seen.c.customer_id)
             looked_at = func.sum(func.count()).over()
@@ -103,8 +103,8 @@ class SqlEventSummaries:
 
     def _newest(self, strand: EventFilter, wanted: EventFilter, limit: int, *columns: ColumnElement[Any]) -> Subquery:
         """`columns` of the newest `limit` events of a strand, and whether each `matches` all that is wanted."""
-        matches = case((on_data(wanted, self._dialect), 1), else_=0).label("matches")
-        newest = select(*columns, matches).where(on_columns(strand)).order_by(events.c.timestamp_utc.desc())
+        matches = case((data_filters(wanted, self._dialect), 1), else_=0).label("matches")
+        newest = select(*columns, matches).where(column_filters(strand)).order_by(events.c.timestamp_utc.desc())
         return newest.limit(limit).subquery()
 
 
@@ -130,19 +130,19 @@ def _strands(wanted: EventFilter) -> list[EventFilter]:
     ]
 
 
-def _span(connection: Connection, wanted: EventFilter, strands: list[EventFilter]) -> tuple[int, int] | None:
+def _span(connection: Connection, wanted: EventFilter, slices: list[EventFilter]) -> tuple[int, int] | None:
     """From the first second to the last that the filter names, or else that events of the strands have."""
-    if not strands:
+    if not slices:
         return None
     time = events.c.timestamp_utc
     edges = [
         select(
             *(
-                select(time).where(on_columns(strand)).order_by(order).limit(1).scalar_subquery()
+                select(time).where(column_filters(strand)).order_by(order).limit(1).scalar_subquery()
                 for order in (time.asc(), time.desc())
             )
         )
-        for strand in strands
+        for strand in slices
     ]
     found = [row for row in connection.execute(union_all(*edges)) if row[0] is not None]
     if not found:

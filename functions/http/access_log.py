@@ -21,7 +21,7 @@ _FIRST_FAULT: Final = 500
 _log = logging.getLogger("audit_log.request")
 
 
-class Line(NamedTuple):
+class AccessLogEntry(NamedTuple):
     """What a line says. `route` is the template of the path: paths may hold ids, and query strings any data."""
 
     request_id: str
@@ -34,7 +34,7 @@ class Line(NamedTuple):
     traceparent: str | None = None
 
 
-class RequestLog:
+class AccessLog:
     """Writes the lines of one route. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -44,7 +44,7 @@ class RequestLog:
         self._left = [0] * _CLASSES  # lines in this second
         self._left_out = [0] * _CLASSES  # since the last line
 
-    def due(self, route: str, status: int) -> int | None:
+    def sample(self, route: str, status: int) -> int | None:
         """Whether an answer is to be written: None, or how many of its class were left out since the last line.
 
         Under load most are left out, so that comes first, and `write` only for the others.
@@ -61,11 +61,11 @@ class RequestLog:
                 self._left_out[kind] += 1
                 return None
             self._left[kind] -= 1
-            left_out, self._left_out[kind] = self._left_out[kind], 0
-            return left_out
+            suppressed, self._left_out[kind] = self._left_out[kind], 0
+            return suppressed
 
     @staticmethod
-    def write(line: Line, left_out: int) -> None:
+    def write(line: AccessLogEntry, suppressed: int) -> None:
         """Write a line, and how many it stands for."""
         fields: dict[str, object] = {
             "request_id": line.request_id,
@@ -77,6 +77,6 @@ class RequestLog:
         }
         if line.traceparent:
             fields["trace_id"] = trace_id(line.traceparent)
-        if left_out:
-            fields["sampled"] = left_out
+        if suppressed:
+            fields["sampled"] = suppressed
         _log.log(logging.INFO if line.status < _FIRST_FAULT else logging.WARNING, "request", extra=fields)

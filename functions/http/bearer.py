@@ -6,7 +6,7 @@ from typing import Final
 
 from core.auth.tokens import Claims
 from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
-from core.ports.telemetry import Count
+from core.ports.telemetry import CounterName
 from core.wiring import Services
 from functions.http.request import Request
 
@@ -27,7 +27,7 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     try:
         claims = services.verifier.verify(_bearer(request.header("authorization")))
     except InvalidTokenError:
-        services.meter.count(Count.TOKEN_REFUSED, 1)
+        services.meter.count(CounterName.TOKEN_REFUSED, 1)
         raise
     request.caller.client = claims.client
     if services.settings.rate_limit_requests:

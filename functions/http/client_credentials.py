@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote_plus
 
-from core.auth.clients import act
+from core.auth.clients import audit_event
 from core.domain.models import Client
 from core.errors import InvalidClientError, QueueFullError, QueueUnavailableError, RateLimitedError
-from core.ports.telemetry import Count
+from core.ports.telemetry import CounterName
 from core.wiring import Services
 from functions.http.request import Request
 
@@ -51,7 +51,7 @@ def authenticate_client(credentials: tuple[str, str] | None, request: Request, s
     try:
         client = _authenticated(credentials, request, services)
     except (InvalidClientError, RateLimitedError):
-        services.meter.count(Count.TOKEN_DENIED, 1)
+        services.meter.count(CounterName.TOKEN_DENIED, 1)
         raise
     request.caller.client = client.client_id
     return client
@@ -76,4 +76,4 @@ def _authenticated(credentials: tuple[str, str] | None, request: Request, servic
 def _record_failing(client_id: str, address: str, services: Services, at: datetime) -> None:
     """Put "too many failed logins" on record; a full queue must not turn a 401 into a 503."""
     with suppress(QueueFullError, QueueUnavailableError):
-        services.publish([act("login.failing", client_id or "unknown", at=at, address=address)])
+        services.publish([audit_event("login.failing", client_id or "unknown", at=at, address=address)])

@@ -8,7 +8,7 @@ from time import perf_counter
 from core.errors import AuditLogError, InvalidSettingsError
 from core.wiring import Services
 from functions import runtime
-from functions.http.access_log import Line, RequestLog
+from functions.http.access_log import AccessLog, AccessLogEntry
 from functions.http.cors import cors_headers
 from functions.http.problems import problem
 from functions.http.request import ProxyEvent, Request, request_id_of
@@ -26,7 +26,7 @@ def lambda_handler(operation: Operation, services: Callable[[], Services] = runt
 
     It writes the line of the log that each request has.
     """
-    log = RequestLog()
+    log = AccessLog()
 
     def handler(event: ProxyEvent, context: object) -> ProxyResponse:
         started = perf_counter()
@@ -46,11 +46,11 @@ def lambda_handler(operation: Operation, services: Callable[[], Services] = runt
             if response.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("a handler failed", extra={"request_id": request_id, "operation": operation.__name__})
         method, route = event.get("httpMethod") or "GET", event.get("resource") or ""
-        if (left_out := log.due(route, response.status)) is not None:
-            line = Line(request_id, method, route, response.status, perf_counter() - started)
+        if (suppressed := log.sample(route, response.status)) is not None:
+            line = AccessLogEntry(request_id, method, route, response.status, perf_counter() - started)
             if request:
                 line = line._replace(client=request.caller.client, traceparent=request.traceparent)
-            log.write(line, left_out)
+            log.write(line, suppressed)
         return response.to_proxy(request_id, with_body=method != "HEAD", extra_headers=extra)
 
     return handler

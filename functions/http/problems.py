@@ -21,7 +21,7 @@ from functions.http.errors import (
     ServerBusyError,
     UnsupportedMediaTypeError,
 )
-from functions.http.response import Answer, Response
+from functions.http.response import Response, ResponseModel
 
 PROBLEM: Final = "application/problem+json"
 
@@ -29,7 +29,7 @@ PROBLEM: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
 
 
-class Problem(Answer):
+class Problem(ResponseModel):
     """Problem details (RFC 9457). `type` is about:blank: the status says what kind, the detail what to do."""
 
     type: Literal["about:blank"] = "about:blank"

@@ -48,7 +48,7 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     return errors
 
 
-def new_event(value: object) -> NewEvent:
+def validate_event(value: object) -> NewEvent:
     """One parsed event, checked.
 
     Raises:
@@ -60,7 +60,7 @@ def new_event(value: object) -> NewEvent:
         raise InvalidFieldsError("The event is not valid: see errors.", field_errors(exc)) from None
 
 
-def accept(new: NewEvent, claims: Claims, services: Services, key: str | None) -> Event:
+def build_event(new: NewEvent, claims: Claims, services: Services, key: str | None) -> Event:
     """The event as the service keeps it, received now from the token's bearer."""
     return Event.received(new, at=_moment(int(services.clock() * 1000)), by=claims.client, idempotency_key=key)
 

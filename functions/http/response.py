@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 ProxyResponse = dict[str, Any]
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """Base of what is answered in JSON. A field with a default is always sent, and is described so."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)

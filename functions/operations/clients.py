@@ -15,11 +15,13 @@ from core.errors import InvalidClientError
 from core.wiring import Services
 
 
-class _Act(BaseModel):
+class ClientCommand(BaseModel):
+    """A command of an operator: create, rotate or disable a client."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Create(_Act):
+class Create(ClientCommand):
     """Register a client. `customers`: those that it is limited to; None: all."""
 
     act: Literal["create"]
@@ -28,7 +30,7 @@ class Create(_Act):
     customers: tuple[int, ...] | None = None
 
 
-class Rotate(_Act):
+class Rotate(ClientCommand):
     """Give a client a new secret. `keep_previous`: the old one counts on until the next rotation."""
 
     act: Literal["rotate"]
@@ -36,7 +38,7 @@ class Rotate(_Act):
     keep_previous: bool = True
 
 
-class Disable(_Act):
+class Disable(ClientCommand):
     """Let a client get no more tokens."""
 
     act: Literal["disable"]
@@ -48,7 +50,7 @@ _ACTS: TypeAdapter[Create | Rotate | Disable] = TypeAdapter(
 )
 
 
-def administer(event: object, services: Services) -> dict[str, Any]:
+def execute(event: object, services: Services) -> dict[str, Any]:
     """Do one act; the client's id and, where there is a new one, its secret, which is nowhere else.
 
     Raises:
@@ -77,7 +79,7 @@ def administer(event: object, services: Services) -> dict[str, Any]:
         case Disable(client_id=client_id):
             client = clients.disable(_known(services, client_id), at=at)
             kind = "client.disabled"
-    store.put_client(client, clients.act(kind, client.client_id, at=at, **facts))
+    store.save_client(client, clients.audit_event(kind, client.client_id, at=at, **facts))
     return {"client_id": client.client_id} | ({"client_secret": secret} if secret else {})
 
 

@@ -58,7 +58,7 @@ def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accept
     # In the order in which events move: what moves on meanwhile is counted twice, and never missed.
     received = accepted(stage, start, end)
     queue = services.checks["queue"]()
-    sums = services.tallies.sums(start, end)
+    sums = services.event_counters.sums(start, end)
     waiting, dead_letters = (int(str(queue[name])) for name in ("waiting", "dead_letters"))
     result = Reconciliation(received, sums["stored"], sums["repeated"], dead_letters, waiting)
     LoggedMetrics(stage, services.clock).put(UNACCOUNTED, max(0, result.difference))

@@ -28,7 +28,7 @@ STAGE: Final = "local"
 _REASONS: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
-def to_event(
+def build_proxy_event(
     environ: Environ, *, body: bytes, request_id: str, resource: str, path_parameters: Mapping[str, str] | None
 ) -> ProxyEvent:
     """The proxy event that API Gateway would make of the request.

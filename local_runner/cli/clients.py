@@ -17,7 +17,7 @@ from core.errors import AuditLogError
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
-from local_runner.bootstrap import prepared
+from local_runner.bootstrap import prepare
 
 app = typer.Typer(help="Who may get tokens.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def create(
         error = exc.errors(include_input=False)[0]
         raise typer.BadParameter(error["msg"], param_hint=f"--{str(error['loc'][0]).removesuffix('s')}") from None
     with _store() as store:
-        store.put_client(client, clients.act("client.created", client.client_id, at=now, **_facts(client)))
+        store.save_client(client, clients.audit_event("client.created", client.client_id, at=now, **_facts(client)))
     _print_secret(client, secret)
 
 
@@ -88,7 +88,7 @@ def rotate(
     at = datetime.now(UTC)
     with _store() as store:
         client, secret = clients.rotate(_known(store, client_id), keep_previous=not now)
-        store.put_client(client, clients.act("client.rotated", client_id, at=at, old_secret_counts=not now))
+        store.save_client(client, clients.audit_event("client.rotated", client_id, at=at, old_secret_counts=not now))
     _print_secret(client, secret)
 
 
@@ -98,13 +98,13 @@ def disable(client_id: _ClientId) -> None:
     at = datetime.now(UTC)
     with _store() as store:
         client = clients.disable(_known(store, client_id), at=at)
-        store.put_client(client, clients.act("client.disabled", client_id, at=at))
+        store.save_client(client, clients.audit_event("client.disabled", client_id, at=at))
     _out.print(f"{client_id} is disabled")
 
 
 @contextmanager
 def _store() -> Iterator[SqlClientStore]:
-    settings = prepared(Settings.from_environ())
+    settings = prepare(Settings.from_environ())
     engine = open_engine(settings.store_url)
     try:
         yield SqlClientStore(engine)

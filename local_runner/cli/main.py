@@ -12,7 +12,7 @@ from core.auth.tokens import READ, WRITE, TokenIssuer
 from core.errors import AuditLogError, InvalidFieldsError
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.bootstrap import with_secret
+from local_runner.bootstrap import load_or_create_secret
 from local_runner.cli.backup import backup
 from local_runner.cli.clients import app as client_app
 from local_runner.cli.dead_letters import app as dead_letter_app
@@ -83,7 +83,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     from local_runner import server  # noqa: PLC0415 - the other
 
     tls = server.Tls(certfile, keyfile) if certfile and keyfile else None
-    monitor = server.MonitorAddress(metrics_host, range(metrics_port, metrics_port + workers))
+    monitor = server.ManagementAddress(metrics_host, range(metrics_port, metrics_port + workers))
     server.serve(settings, host, port, monitor, tls, workers)
 
 
@@ -103,9 +103,9 @@ def worker(
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema. `serve` does so by itself."""
-    from local_runner.bootstrap import migrated  # noqa: PLC0415 - a second that the other commands need not wait
+    from local_runner.bootstrap import run_migrations  # noqa: PLC0415 - a second that the other commands need not wait
 
-    before, after = migrated(_settings())
+    before, after = run_migrations(_settings())
     typer.echo(f"already at revision {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")
 
 
@@ -117,7 +117,7 @@ def token(
     customer: Annotated[list[int] | None, typer.Option(help="Limit the token to this customer; repeatable.")] = None,
 ) -> None:
     """Print a token, made with the secret of this machine's service, which need not be running."""
-    issuer: TokenIssuer = Services(with_secret(_settings())).issuer
+    issuer: TokenIssuer = Services(load_or_create_secret(_settings())).issuer
     scopes = (READ,) if read_only else (WRITE, READ)
     text, _ = issuer.issue(subject, valid_minutes=minutes, scopes=scopes, customers=customer)
     typer.echo(text)

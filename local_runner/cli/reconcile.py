@@ -55,7 +55,7 @@ def _reconciled(start: int, end: int) -> Reconciliation:
         # In the order in which events move: what moves on meanwhile is counted twice, and never missed.
         in_flight = int(str(services.checks["queue"]()["waiting"]))
         minutes = [_minute_of(letter) for letter in services.dead_letters.dead_letters(ALL)]
-        sums = services.tallies.sums(start, end)
+        sums = services.event_counters.sums(start, end)
         return Reconciliation(
             accepted=sums["accepted"],
             stored=sums["stored"],

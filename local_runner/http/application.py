@@ -11,7 +11,7 @@ from werkzeug.routing import Map, Rule
 
 from core.errors import AuditLogError
 from core.wiring import Services
-from functions.http.access_log import Line, RequestLog
+from functions.http.access_log import AccessLog, AccessLogEntry
 from functions.http.cors import cors_headers, preflight
 from functions.http.errors import MethodNotAllowedError, RouteNotFoundError
 from functions.http.handler import Handler, Operation, lambda_handler
@@ -46,7 +46,7 @@ class Application:
         self._services = services
         self._tracing = tracing or NoTracing()
         self._requests = requests or RequestMetrics(CollectorRegistry(), [])
-        self._refused = RequestLog()
+        self._refused = AccessLog()
         self._handlers: dict[tuple[str, str], Handler] = {
             (route.method, route.path): self._handler(route.operation) for route in routes
         }
@@ -88,7 +88,7 @@ class Application:
         observation.route = resource
         if REFUSAL in environ:
             raise environ[REFUSAL]
-        event = proxy_event.to_event(
+        event = proxy_event.build_proxy_event(
             environ,
             body=body,
             request_id=request_id,
@@ -103,9 +103,9 @@ class Application:
         """Answer what reaches no handler, and write its line."""
         answer = problem(error, request_id)
         method, route = observation.method, observation.route
-        if (left_out := self._refused.due(route, answer.status)) is not None:
+        if (suppressed := self._refused.sample(route, answer.status)) is not None:
             seconds = perf_counter() - observation.started
-            self._refused.write(Line(request_id, method, route, answer.status, seconds), left_out)
+            self._refused.write(AccessLogEntry(request_id, method, route, answer.status, seconds), suppressed)
         return answer.to_proxy(
             request_id,
             with_body=environ["REQUEST_METHOD"] != "HEAD",

@@ -15,7 +15,7 @@ from core.errors import AuditLogError
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
-class Refused(io.RawIOBase):
+class FailingBody(io.RawIOBase):
     """In place of a body: refused where the application reads it, like one that is too large."""
 
     def __init__(self, reason: AuditLogError) -> None:
@@ -35,7 +35,7 @@ def header_key(name: bytes) -> str:
     return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
 
 
-def target(text: bytes) -> tuple[str, str]:
+def parse_target(text: bytes) -> tuple[str, str]:
     """PATH_INFO, percent-decoded, its bytes as latin-1 (PEP 3333), and QUERY_STRING of a request target."""
     if not text.startswith(b"/"):
         try:
@@ -50,12 +50,12 @@ def target(text: bytes) -> tuple[str, str]:
     return path.decode("latin-1"), query.decode("latin-1")
 
 
-def response(
-    answer: tuple[int, Iterable[tuple[str, str]], bytes], defaults: Iterable[tuple[bytes, bytes]], *, stays: bool
+def encode_response(
+    answer: tuple[int, Iterable[tuple[str, str]], bytes], defaults: Iterable[tuple[bytes, bytes]], *, keep_alive: bool
 ) -> bytes:
     """The bytes of a whole response; `defaults` are headers of every one, such as the date."""
     status, headers, body = answer
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    close = "" if stays else "Connection: close\r\n"
+    close = "" if keep_alive else "Connection: close\r\n"
     always = b"".join([b"%s: %s\r\n" % header for header in defaults])
     return b"%b%b\r\n%b" % (f"{_STATUS_LINES[status]}{lines}{close}".encode("latin-1"), always, body)

@@ -8,7 +8,7 @@ from functions.http.errors import ServerBusyError
 from functions.http.route import Place
 from local_runner.http.application import REFUSAL, Application
 from local_runner.http.bounded_threads import BoundedThreads
-from local_runner.http.codec import Refused
+from local_runner.http.codec import FailingBody
 from local_runner.http.connection_limits import ConnectionLimits
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -42,7 +42,7 @@ _BEGIN_UNTIL: Final = "audit_log.begin_until"
 _BUSY: Final = "Too many requests of this kind wait, so that this one was not begun: send it again later."
 
 
-class Front:
+class Dispatcher:
     """Calls the WSGI application, on the event loop or in a thread. uvicorn sees an application that starts and stops.
 
     `on_stop` is called once the last request is answered. `waits` says that accepting an event asks another host or
@@ -85,11 +85,11 @@ class Front:
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def threads(self, environ: MutableMapping[str, Any]) -> BoundedThreads | None:
+    def executor_for(self, environ: MutableMapping[str, Any]) -> BoundedThreads | None:
         """Where a request is to be answered; None: right on the event loop. So is one that finds its place full."""
         place = self._application.place(environ)
         threads = self._threads.get(place)
-        if isinstance(environ["wsgi.input"], Refused):
+        if isinstance(environ["wsgi.input"], FailingBody):
             return None  # it waits for nothing, and must not wait for a thread while the service has too much to do
         if threads is not None:
             if threads.is_full:

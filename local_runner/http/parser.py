@@ -16,7 +16,7 @@ import httptools
 from core.errors import AuditLogError
 from functions.http.errors import HeadersTooLargeError, MalformedRequestError, PathTooLongError
 from local_runner.aws_events.proxy_event import MAX_BODY_BYTES, too_large
-from local_runner.http.codec import Refused, header_key, target
+from local_runner.http.codec import FailingBody, header_key, parse_target
 
 _HEAD_BYTES: Final = 64 * 1024
 _HEADERS: Final = 100
@@ -35,15 +35,15 @@ class Phase(Enum):
     BODY = "the rest of a body"
 
 
-class Arrived(NamedTuple):
+class ParsedRequest(NamedTuple):
     """A request, whether the connection may stay for another one, and the bytes of memory that it takes."""
 
     environ: dict[str, Any]
-    stays: bool
+    keep_alive: bool
     size: int
 
 
-class RequestReader:
+class RequestParser:
     """Reads one connection. The methods named `on_` are the parser's to call."""
 
     def __init__(self, peer: str, on_phase: Callable[[], None], on_expectation: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ class RequestReader:
         self._on_phase = on_phase
         self._on_expectation = on_expectation
         self._parser: Any = httptools.HttpRequestParser(self)
-        self.arrived: deque[Arrived] = deque()
+        self.arrived: deque[ParsedRequest] = deque()
         self.phase = Phase.REQUEST
         self.ended = False
         """Nothing more is read: the last request that arrived, if there is one, is the last of the connection."""
@@ -95,9 +95,9 @@ class RequestReader:
         self.ended = True
         self.reason = reason.with_traceback(None)  # its frames hold this object
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input_terminated": True, **self._environ}
-        environ["wsgi.input"] = body or Refused(reason)
+        environ["wsgi.input"] = body or FailingBody(reason)
         environ.pop("CONTENT_LENGTH", None)  # so much will not come
-        self._arrive(environ, stays=False, body_bytes=0)
+        self._arrive(environ, keep_alive=False, body_bytes=0)
 
     def refuse_all(self, reason: AuditLogError) -> None:
         """In place of all requests that are here, and of what the connection would still send."""
@@ -105,7 +105,7 @@ class RequestReader:
         self._arrived_bytes = 0
         self.refuse(reason)
 
-    def take(self) -> Arrived:
+    def take(self) -> ParsedRequest:
         """The first of the requests that have arrived, which is then no longer here."""
         request = self.arrived.popleft()
         self._arrived_bytes -= request.size
@@ -157,7 +157,7 @@ class RequestReader:
         """The head is there: what it says makes the WSGI environ (PEP 3333), as far as the application reads it."""
         environ, version = self._environ, self._parser.get_http_version()
         environ["REQUEST_METHOD"] = self._parser.get_method().decode()
-        environ["PATH_INFO"], environ["QUERY_STRING"] = target(self._target)
+        environ["PATH_INFO"], environ["QUERY_STRING"] = parse_target(self._target)
         environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
         environ["REMOTE_ADDR"] = self._peer
         environ["wsgi.input_terminated"] = True
@@ -185,13 +185,13 @@ class RequestReader:
         """The request is there as a whole."""
         environ = self._environ
         environ["wsgi.input"] = BytesIO(self._body)
-        stays = environ["SERVER_PROTOCOL"] == "HTTP/1.1" and self._parser.should_keep_alive()
-        self._arrive(environ, stays=stays, body_bytes=len(self._body))
+        keep_alive = environ["SERVER_PROTOCOL"] == "HTTP/1.1" and self._parser.should_keep_alive()
+        self._arrive(environ, keep_alive=keep_alive, body_bytes=len(self._body))
 
-    def _arrive(self, environ: dict[str, Any], *, stays: bool, body_bytes: int) -> None:
+    def _arrive(self, environ: dict[str, Any], *, keep_alive: bool, body_bytes: int) -> None:
         overhead = _REQUEST_OVERHEAD + _HEADER_OVERHEAD * self._headers
         size = overhead + self._header_bytes + len(self._target) + body_bytes
-        self.arrived.append(Arrived(environ, stays, size))
+        self.arrived.append(ParsedRequest(environ, keep_alive, size))
         self._arrived_bytes += size
         self._forget()
         self.phase = Phase.REQUEST
@@ -219,7 +219,7 @@ class RequestReader:
         if line is None:
             self.refuse(self.malformed())
             return
-        path, query = target(line[2])
+        path, query = parse_target(line[2])
         self._environ = {"REQUEST_METHOD": line[1].decode(), "PATH_INFO": path, "QUERY_STRING": query}
         self.refuse(self.malformed(), BytesIO())
 

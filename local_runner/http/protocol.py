@@ -13,10 +13,10 @@ from uvicorn.server import ServerState
 
 from functions.http.errors import OverloadedError, RequestTimeoutError
 from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
-from local_runner.http.codec import response
+from local_runner.http.codec import encode_response
 from local_runner.http.connection_limits import Share
-from local_runner.http.dispatcher import Answer, Front
-from local_runner.http.parser import Phase, RequestReader
+from local_runner.http.dispatcher import Answer, Dispatcher
+from local_runner.http.parser import Phase, RequestParser
 
 HEAD_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 10.0
@@ -47,7 +47,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _log = logging.getLogger(__name__)
 
 
-class Connection(asyncio.Protocol):
+class HTTPProtocol(asyncio.Protocol):
     """One connection. Requests that are sent ahead wait until those before them are answered."""
 
     def __init__(
@@ -57,9 +57,9 @@ class Connection(asyncio.Protocol):
         app_state: object,  # noqa: ARG002 - uvicorn gives it
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """As uvicorn calls it; the application of `config` is a `Front`."""
-        self._front: Front = config.loaded_app
-        self._limits = self._front.limits
+        """As uvicorn calls it; the application of `config` is a `Dispatcher`."""
+        self._dispatcher: Dispatcher = config.loaded_app
+        self._limits = self._dispatcher.limits
         self._requests = Share(self._limits.requests)
         self._responses = Share(self._limits.responses)
         self._server = server_state
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._lingering = False  # what still comes is thrown away, so that the client gets to read the answer
         self._thrown_away = 0  # bytes
-        self._since = self._loop.time()  # when what is awaited now began to be awaited
+        self._phase_started_at = self._loop.time()  # when what is awaited now began to be awaited
         self._first = True
         self._stop_at = _NEVER
 
@@ -80,12 +80,12 @@ class Connection(asyncio.Protocol):
         """A client is there."""
         self._transport: Any = transport
         peer = transport.get_extra_info("peername")
-        self._reader = RequestReader(peer[0] if peer else "", self._restart_clock, self._ask_for_body)
+        self._reader = RequestParser(peer[0] if peer else "", self._restart_clock, self._ask_for_body)
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own protocols only
-        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._check_deadline)
         if not self._limits.add(self):
             self._reader.refuse_all(OverloadedError(_NO_CONNECTION))
-            self._go_on()
+            self._process()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """It is gone; what a thread still works on has nobody to be sent to."""
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
     @property
     def waiting_since(self) -> float | None:
         """See `Evictable`."""
-        return self._since if self._waits_for_client() else None
+        return self._phase_started_at if self._waits_for_client() else None
 
     @property
     def response_bytes(self) -> int:
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
             return
         self._unread = self._unread + data if self._unread else data
-        self._go_on()
+        self._process()
 
     def eof_received(self) -> bool:
         """The client sends no more, and may still read. Returns whether the connection stays open for that."""
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
         if self._reader.phase is Phase.BODY and not self._reader.ended:
             self._reader.refuse(self._reader.malformed())
         self._reader.ended = True
-        self._go_on()
+        self._process()
         return (self._busy or bool(self._reader.arrived)) and bool(self._transport.can_write_eof())
 
     def pause_writing(self) -> None:
@@ -155,9 +155,9 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._responses.hold(0)
         self._restart_clock()
-        self._go_on()
+        self._process()
 
-    def _go_on(self) -> None:
+    def _process(self) -> None:
         """Answer what has arrived, read on, and so forth, until one of the two has to wait."""
         reader = self._reader
         for _ in range(_ANSWERS):
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
                 self._close_if_idle()
                 break
         else:
-            self._loop.call_soon(self._go_on)  # when others have had their turn
+            self._loop.call_soon(self._process)  # when others have had their turn
         self._pause_or_resume()
 
     def _bound_requests(self) -> None:
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
             self._unread = b""
             self._reader.refuse_all(OverloadedError(_NO_MEMORY))
             self._requests.hold(self._reader.held + self._busy_bytes)
-            self._loop.call_soon(self._go_on)
+            self._loop.call_soon(self._process)
 
     def _pause_or_resume(self) -> None:
         waits = self._busy or not self._writable or bool(self._reader.arrived) or bool(self._unread)
@@ -198,36 +198,36 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _answer(self) -> None:
-        environ, stays, size = self._reader.take()
-        threads = self._front.threads(environ)
+        environ, keep_alive, size = self._reader.take()
+        threads = self._dispatcher.executor_for(environ)
         if threads is None:
-            self._send(self._front.answer(environ), stays=stays)
+            self._send(self._dispatcher.answer(environ), keep_alive=keep_alive)
         else:
             self._busy, self._busy_bytes = True, size
-            future = self._loop.run_in_executor(threads, self._front.answer, environ)
-            future.add_done_callback(partial(self._answered, stays=stays))
+            future = self._loop.run_in_executor(threads, self._dispatcher.answer, environ)
+            future.add_done_callback(partial(self._answered, keep_alive=keep_alive))
 
-    def _answered(self, future: "asyncio.Future[Answer]", *, stays: bool) -> None:
+    def _answered(self, future: "asyncio.Future[Answer]", *, keep_alive: bool) -> None:
         self._busy, self._busy_bytes = False, 0
         self._bound_requests()
         if future.cancelled() or (error := future.exception()):
             _log.error("a request could not be answered", exc_info=None if future.cancelled() else error)
             self._transport.abort()
         elif not self._closing:
-            self._send(future.result(), stays=stays)
-            self._go_on()
+            self._send(future.result(), keep_alive=keep_alive)
+            self._process()
 
-    def _send(self, answer: Answer, *, stays: bool) -> None:
+    def _send(self, answer: Answer, *, keep_alive: bool) -> None:
         last = not self._reader.arrived and (self._reader.ended or self._stop_at is not _NEVER)
-        stays = stays and not last
-        content = response(answer, self._server.default_headers, stays=stays)
+        keep_alive = keep_alive and not last
+        content = encode_response(answer, self._server.default_headers, keep_alive=keep_alive)
         self._transport.write(content)
         if not self._writable:
             self._responses.hold(len(content))
             if self._limits.responses.exceeded:
                 self._limits.bound_responses()
         self._first = False
-        if stays:
+        if keep_alive:
             if self._reader.phase is Phase.REQUEST:
                 self._restart_clock()
         elif self._reader.reason is None or self._stop_at is not _NEVER:
@@ -259,36 +259,36 @@ class Connection(asyncio.Protocol):
             self._transport.write(_CONTINUE)
 
     def _restart_clock(self) -> None:
-        self._since = self._loop.time()
+        self._phase_started_at = self._loop.time()
 
-    def _look(self) -> None:
+    def _check_deadline(self) -> None:
         """Is anything late?"""
         if self._loop.time() >= self._deadline():
-            self._too_late()
-        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+            self._on_timeout()
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._check_deadline)
 
     def _deadline(self) -> float:
         if self._closing or self._lingering or not self._writable:
-            return self._since + self._patience_of_the_end()
+            return self._phase_started_at + self._close_timeout()
         if not self._waits_for_client():
             return _NEVER
         phase = self._reader.phase
         if phase is Phase.REQUEST and not self._first:
-            return self._since + _IDLE_SECONDS
-        return min(self._since + (BODY_SECONDS if phase is Phase.BODY else HEAD_SECONDS), self._stop_at)
+            return self._phase_started_at + _IDLE_SECONDS
+        return min(self._phase_started_at + (BODY_SECONDS if phase is Phase.BODY else HEAD_SECONDS), self._stop_at)
 
     def _waits_for_client(self) -> bool:
         waited_for = self._busy or self._reader.arrived
         return self._closing or self._lingering or not self._writable or not waited_for
 
-    def _patience_of_the_end(self) -> float:
+    def _close_timeout(self) -> float:
         if self._lingering:
             return _LINGER_SECONDS
         if self._closing and not self._transport.get_write_buffer_size():
             return _CLOSE_SECONDS  # TLS waits for the other side to say good-bye
         return _WRITE_SECONDS
 
-    def _too_late(self) -> None:
+    def _on_timeout(self) -> None:
         phase = self._reader.phase
         if self._closing or self._lingering or not self._writable:
             self._transport.abort()
@@ -297,4 +297,4 @@ class Connection(asyncio.Protocol):
         else:
             seconds = BODY_SECONDS if phase is Phase.BODY else HEAD_SECONDS
             self._reader.refuse(RequestTimeoutError(f"Not sent within {seconds:.0f} seconds: {phase.value}."))
-            self._go_on()
+            self._process()

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from core.errors import AuditLogError
 
 
-def bound(host: str, ports: Iterable[int]) -> socket.socket:
+def bind_first_free(host: str, ports: Iterable[int]) -> socket.socket:
     """A socket that listens on the first of `ports` that nobody has.
 
     Raises:
@@ -46,7 +46,7 @@ class AddressInUseError(AuditLogError):
     """Another process listens on this address. End it, or serve on another port."""
 
 
-def listening(host: str, port: int) -> socket.socket:
+def bind_listener(host: str, port: int) -> socket.socket:
     """A socket that has the address, so that nobody else takes it while the service starts. It does not listen yet.
 
     Raises:

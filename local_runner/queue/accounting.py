@@ -10,8 +10,8 @@ from typing import Final
 
 from core.domain.models import Event
 from core.errors import AuditLogError
-from core.stores.event_counters import ACCEPTED, NUMBERED, SqlTallies, Tally, minute_of
-from local_runner.spool.slot import Past
+from core.stores.event_counters import ACCEPTED, NUMBERED, CounterKind, SqlEventCounters, minute_of
+from local_runner.spool.slot import SlotHistory
 
 NOTE_SECONDS: Final = 1.0
 """How often what was counted is noted."""
@@ -19,31 +19,31 @@ NOTE_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-class AcceptedLedger:
-    """Implements `Ledger`: counts in memory, and notes the counts in the event store by a thread of its own.
+class AcceptanceCounter:
+    """Implements `AcceptanceRecorder`: counts in memory; a background thread adds the counts to the event store.
 
     A process that is killed leaves its last second uncounted. Its spool knows how many there were, so the next process
     counts them, in the minute of its death; without a spool they stay uncounted.
     """
 
-    def __init__(self, tallies: SqlTallies, pasts: Sequence[Past] = ()) -> None:
-        """`pasts` are of the spool's slots, first the one that goes on.
+    def __init__(self, event_counters: SqlEventCounters, recovered_slots: Sequence[SlotHistory] = ()) -> None:
+        """`recovered_slots` are of the spool's slots, first the one that goes on.
 
         Raises:
             StoreUnavailableError: the counts of earlier processes cannot be read.
         """
-        self._tallies = tallies
-        self._source: Final = pasts[0].slot if pasts else uuid.uuid4().hex
-        self._counts: Counter[tuple[int, Tally]] = Counter()
+        self._tallies = event_counters
+        self._source: Final = recovered_slots[0].slot if recovered_slots else uuid.uuid4().hex
+        self._counts: Counter[tuple[int, CounterKind]] = Counter()
         self._lock = Lock()
         self._stop = Flag()
-        for past in pasts:
-            uncounted = past.accepted - tallies.count(past.slot, 0, NUMBERED)
+        for past in recovered_slots:
+            uncounted = past.accepted - event_counters.count(past.slot, 0, NUMBERED)
             # Negative where the spool was removed: the numbers begin anew.
-            counts: dict[tuple[int, Tally], int] = {(0, NUMBERED): uncounted}
+            counts: dict[tuple[int, CounterKind], int] = {(0, NUMBERED): uncounted}
             if uncounted > 0:
                 counts[int(past.written_at) // 60, ACCEPTED] = uncounted
-            tallies.add(past.slot, counts)
+            event_counters.add(past.slot, counts)
         self._thread = Thread(target=self._keep_noting, name="ledger", daemon=True)
         self._thread.start()
 

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from core.domain.models import Event
 from core.errors import QueueFullError, QueueUnavailableError
 from core.ports.queue import Message
-from local_runner.queue.in_flight import Entry, InFlight
+from local_runner.queue.in_flight import InFlight, QueuedMessage
 from local_runner.spool.spool import NoSpool, Spool
 
 _BURIAL_RETRY_SECONDS: Final = 1.0
@@ -81,10 +81,10 @@ class InMemoryQueue:
         self._changed = Condition()
         self._receivers = 0
         self._closed = Flag()
-        self._arriving = 0  # on their way through the spool
-        self._waiting: deque[Entry] = deque()
+        self._pending_writes = 0  # on their way through the spool
+        self._waiting: deque[QueuedMessage] = deque()
         self._in_flight = InFlight()
-        self._given_up: list[Entry] = []  # still in flight, until they are in the dead letters
+        self._given_up: list[QueuedMessage] = []  # still in flight, until they are in the dead letters
         self._burial_fails = False
         self._bytes = 0
 
@@ -99,12 +99,14 @@ class InMemoryQueue:
             numbers = self._spool.append(bodies, now)
         except BaseException:
             with self._changed:
-                self._arriving -= len(bodies)
+                self._pending_writes -= len(bodies)
                 self._bytes -= size
             raise
         with self._changed:
-            self._arriving -= len(bodies)
-            self._waiting.extend(map(Entry, numbers, bodies, itertools.repeat(now), itertools.repeat(traceparent)))
+            self._pending_writes -= len(bodies)
+            self._waiting.extend(
+                map(QueuedMessage, numbers, bodies, itertools.repeat(now), itertools.repeat(traceparent))
+            )
             if self._receivers:
                 self._changed.notify()
 
@@ -132,7 +134,7 @@ class InMemoryQueue:
         """See `EventSource.retry_after`."""
         # SQS counts every receive: there, the retention of dead letters has to outlast an outage.
         with self._changed:
-            entries = self._in_flight.pick(receipt_handles)
+            entries = self._in_flight.get(receipt_handles)
             for entry in entries:
                 entry.receive_count -= 0 if counted else 1
             self._pause(entries, 0.0 if self._closed.is_set() else delay)
@@ -160,7 +162,7 @@ class InMemoryQueue:
             self._pause([entry for entry in self._in_flight if entry.paused], 0.0)
 
     def _held(self) -> int:
-        return len(self._waiting) + len(self._in_flight) + self._arriving + self._spool.to_replay
+        return len(self._waiting) + len(self._in_flight) + self._pending_writes + self._spool.to_replay
 
     def _reserve(self, count: int, size: int) -> None:
         with self._changed:
@@ -170,7 +172,7 @@ class InMemoryQueue:
                 raise QueueFullError(
                     "The queue is full: nothing was accepted, send it again after Retry-After seconds."
                 )
-            self._arriving += count
+            self._pending_writes += count
             self._bytes += size
 
     def _load_spooled(self, at_most: int) -> None:
@@ -179,15 +181,15 @@ class InMemoryQueue:
             return
         coming = min(at_most, self._spool.to_replay)
         with self._changed:
-            self._arriving += coming  # so that they are counted on their way
+            self._pending_writes += coming  # so that they are counted on their way
         records = self._spool.replay(at_most)
-        entries = [Entry(record.number, record.payload, record.sent_at) for record in records]
+        entries = [QueuedMessage(record.number, record.payload, record.sent_at) for record in records]
         with self._changed:
-            self._arriving -= coming
+            self._pending_writes -= coming
             self._waiting.extendleft(reversed(entries))
             self._bytes += sum(len(entry.body) for entry in entries)
 
-    def _bury(self) -> None:
+    def _move_to_dead_letters(self) -> None:
         """Put what was given up into the dead letters; what they do not take stays here, and is tried again."""
         with self._changed:
             entries, self._given_up = self._given_up, []
@@ -210,8 +212,8 @@ class InMemoryQueue:
         deadline = self._clock() + wait
         while True:
             with self._changed:
-                self._bring_back()
-            self._bury()
+                self._requeue_expired()
+            self._move_to_dead_letters()
             with self._changed:
                 now = self._clock()
                 if self._waiting:
@@ -223,19 +225,19 @@ class InMemoryQueue:
                 self._changed.wait(max(0.0, min(deadline, next_timer) - now))
                 self._receivers -= 1
 
-    def _next(self, at_most: int) -> list[Entry]:
-        entries: list[Entry] = []
+    def _next(self, at_most: int) -> list[QueuedMessage]:
+        entries: list[QueuedMessage] = []
         size = 0
         while self._waiting and len(entries) < at_most and size < _BATCH_BYTES:
             entries.append(self._waiting.popleft())
             size += len(entries[-1].body)
         return entries
 
-    def _pause(self, entries: Sequence[Entry], delay: float) -> None:
-        self._in_flight.postpone(entries, self._clock() + delay, paused=True)
+    def _pause(self, entries: Sequence[QueuedMessage], delay: float) -> None:
+        self._in_flight.reschedule(entries, self._clock() + delay, paused=True)
         self._changed.notify_all()
 
-    def _bring_back(self) -> None:
+    def _requeue_expired(self) -> None:
         """Return what has been in flight for too long to the front, since it is the oldest, or give it up."""
         due = self._in_flight.due(self._clock())
         again = [entry for entry in due if entry.receive_count < self._limits.max_receives]

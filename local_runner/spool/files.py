@@ -16,7 +16,7 @@ Sync = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Disk:
+class FileSystem:
     """The calls that a disk fails by; tests pass in others."""
 
     write: Write = os.write
@@ -71,7 +71,7 @@ class Disk:
             os.close(descriptor)
 
 
-class TakenError(Exception):
+class LockedError(Exception):
     """A live process holds the directory."""
 
 
@@ -88,5 +88,5 @@ def lock(directory: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise TakenError from None
+        raise LockedError from None
     return descriptor

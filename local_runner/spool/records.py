@@ -55,7 +55,7 @@ def version_of(segment: bytes) -> int | None:
     return int(match[2]) if match and crc32(match[1]) == int(match[3], 16) else None
 
 
-def frame(number: int, sent_at: float, payload: bytes) -> bytes:
+def encode_record(number: int, sent_at: float, payload: bytes) -> bytes:
     """One record."""
     checked = _CHECKED.pack(len(payload), number, sent_at)
     return b"".join((MAGIC, crc32(payload, crc32(checked)).to_bytes(4, "big"), checked, payload))
@@ -92,7 +92,7 @@ def noted(notes: bytes) -> Iterator[tuple[int, int] | Damage]:
             yield Damage(position, content)
 
 
-def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+def contiguous_ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
     """First and last of each run of numbers without a gap: what notes are made of."""
     ordered = sorted(numbers)
     start = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import InvalidSettingsError
-from local_runner.spool.files import DRAFT_SUFFIX, Disk
+from local_runner.spool.files import DRAFT_SUFFIX, FileSystem
 from local_runner.spool.records import RECORD_OVERHEAD, VERSION, Damage, Record, noted, scan, version_of
 from local_runner.spool.segment import NOTES_SUFFIX, SUFFIX, Segment
 
@@ -25,7 +25,7 @@ class Recovery:
         OSError: the directory cannot be read or written.
     """
 
-    def __init__(self, directory: Path, first_number: int, disk: Disk) -> None:
+    def __init__(self, directory: Path, first_number: int, disk: FileSystem) -> None:
         self.segments: list[Segment] = []
         self.next_number = first_number
         self.damages = 0
@@ -84,7 +84,7 @@ class Recovery:
         )
 
 
-def unsettled(directory: Path) -> int:
+def count_pending(directory: Path) -> int:
     """How many events the slots below `directory` hold, seen from beside the process that may be writing there."""
     numbers: set[int] = set()
     for path in directory.glob(f"*/*{SUFFIX}"):

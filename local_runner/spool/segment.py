@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from local_runner.spool.files import Disk
+from local_runner.spool.files import FileSystem
 from local_runner.spool.records import NOTE_BYTES, header, note
 
 SUFFIX: Final = ".log"
@@ -40,7 +40,7 @@ class Segment:
         self.torn = False  # ends in a part of a record that could not be taken away
 
     @classmethod
-    def started(cls, directory: Path, first: int, disk: Disk, *, content: bytes = b"") -> "Segment":
+    def started(cls, directory: Path, first: int, disk: FileSystem, *, content: bytes = b"") -> "Segment":
         """A new file, which may begin with records that are written again: their flags are still to be given."""
         segment = cls(path_of(directory, first), first)
         start = header() + content
@@ -59,7 +59,7 @@ class Segment:
         self._settled += flags
         self.left += flags.count(0)
 
-    def append(self, content: bytes, count: int, disk: Disk, *, keep: bool) -> None:
+    def append(self, content: bytes, count: int, disk: FileSystem, *, keep: bool) -> None:
         """Write the records of `count` numbers; `keep` those bytes until they are synced.
 
         Raises:

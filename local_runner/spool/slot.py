@@ -16,8 +16,8 @@ from threading import Lock
 from typing import Final
 
 from core.errors import QueueFullError, QueueUnavailableError
-from local_runner.spool.files import Disk, lock
-from local_runner.spool.records import frame, runs
+from local_runner.spool.files import FileSystem, lock
+from local_runner.spool.records import contiguous_ranges, encode_record
 from local_runner.spool.recovery import Recovery, Replay
 from local_runner.spool.segment import Segment
 
@@ -33,7 +33,7 @@ class SpoolLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class SlotHistory:
     """What a slot tells of earlier processes: how many events they put into it in all, and when the last.
 
     `slot` names it among all slots of all hosts.
@@ -47,7 +47,7 @@ class Past:
 class Slot:
     """Appends to its last segment, and replays what was there before. Safe to use from several threads."""
 
-    def __init__(self, directory: Path, limits: SpoolLimits, disk: Disk, *, durable: bool) -> None:
+    def __init__(self, directory: Path, limits: SpoolLimits, disk: FileSystem, *, durable: bool) -> None:
         """Lock the directory, take stock of it, and begin a new segment.
 
         With `durable`, what is appended waits for `commit`; without, it is kept to be written again if a sync fails.
@@ -70,7 +70,7 @@ class Slot:
         try:
             found = Recovery(directory, (self.number << SLOT_SHIFT) + 1, disk)
             self.damages = found.damages
-            self.past = Past(
+            self.past = SlotHistory(
                 slot=hashlib.sha256(f"{socket.gethostname()}:{directory.absolute()}".encode()).hexdigest()[:32],
                 accepted=found.next_number - 1 - (self.number << SLOT_SHIFT),
                 written_at=found.written_at,
@@ -81,7 +81,7 @@ class Slot:
             self.bytes = sum(segment.size for segment in self._segments)
             self._active = self._start(found.next_number)
             self.commit(self._active, self._active.size)
-            self.tidy()
+            self.maintain()
         except BaseException:
             os.close(self._lock_descriptor)
             raise
@@ -97,7 +97,9 @@ class Slot:
             try:
                 active = self._writable()
                 first = active.end
-                content = b"".join([frame(number, sent_at, payload) for number, payload in enumerate(payloads, first)])
+                content = b"".join(
+                    [encode_record(number, sent_at, payload) for number, payload in enumerate(payloads, first)]
+                )
                 if self.bytes + len(content) > self._max_bytes:
                     raise QueueFullError(
                         "The queue's spool is full: nothing was accepted, send it again after Retry-After seconds."
@@ -133,7 +135,7 @@ class Slot:
             except OSError as exc:
                 with self._lock:
                     segment.failed = True
-                    with suppress(OSError):  # the next append or `tidy` tries again
+                    with suppress(OSError):  # the next append or `maintain` tries again
                         self._abandon(segment)
                 raise _in_doubt() from exc
             with self._lock:
@@ -146,14 +148,14 @@ class Slot:
         with self._lock:
             if self._closed:
                 return  # another process may hold the slot by now
-            for first, last in runs(numbers):
+            for first, last in contiguous_ranges(numbers):
                 start = bisect_right(self._segments, first, key=_first)
                 for segment in self._segments[max(0, start - 1) :]:
                     if segment.first > last:
                         break
                     segment.settle(max(first, segment.first), min(last, segment.end - 1))
 
-    def tidy(self) -> None:
+    def maintain(self) -> None:
         """Have everything written so far on disk, close what is full, and remove what is settled.
 
         In a durable slot the active segment is left to those who wait for `commit`.
@@ -192,7 +194,7 @@ class Slot:
                 if not self._active.left and self._active.end > self._active.first:
                     self._active = self._start(self._active.end)  # so that no event stays that is stored
             self.commit(self._active, self._active.size)
-            self.tidy()
+            self.maintain()
         finally:
             with self._lock:
                 self._closed = True

@@ -13,9 +13,9 @@ from threading import Thread
 from typing import Final, Literal, Protocol
 
 from core.errors import InvalidSettingsError, QueueUnavailableError
-from local_runner.spool.files import Disk, TakenError
+from local_runner.spool.files import FileSystem, LockedError
 from local_runner.spool.records import Record
-from local_runner.spool.slot import SLOT_SHIFT, Past, Slot, SpoolLimits
+from local_runner.spool.slot import SLOT_SHIFT, Slot, SlotHistory, SpoolLimits
 
 SPOOL_NAME: Final = "spool"
 """Of its directory in the data directory."""
@@ -62,7 +62,7 @@ class Spool(Protocol):
     def replay(self, at_most: int) -> list[Record]:
         """The next events that earlier processes left; none: that was all."""
 
-    def pasts(self) -> list[Past]:
+    def recovered_slots(self) -> list[SlotHistory]:
         """What it found at its start, first of the slot that it appends to."""
 
     def state(self) -> SpoolState:
@@ -91,8 +91,8 @@ class NoSpool:
         """See `Spool.replay`."""
         return []
 
-    def pasts(self) -> list[Past]:
-        """See `Spool.pasts`."""
+    def recovered_slots(self) -> list[SlotHistory]:
+        """See `Spool.recovered_slots`."""
         return []
 
     def state(self) -> SpoolState:
@@ -111,7 +111,7 @@ class DiskSpool:
         directory: Path,
         mode: Literal["process", "disk"],
         limits: SpoolLimits | None = None,
-        disk: Disk | None = None,
+        disk: FileSystem | None = None,
     ) -> None:
         """Take the first slot below `directory` that nobody holds, and adopt all the others.
 
@@ -122,7 +122,7 @@ class DiskSpool:
         started = time.perf_counter()
         limits = limits or SpoolLimits()
         self._max_bytes: Final = limits.max_bytes
-        self._own, self._adopted = _claimed(directory, limits, disk or Disk(), durable=mode == "disk")
+        self._own, self._adopted = _claimed(directory, limits, disk or FileSystem(), durable=mode == "disk")
         self._to_replay = [slot for slot in (self._own, *self._adopted) if slot.to_replay.left]
         self._slots = {slot.number: slot for slot in (self._own, *self._adopted)}
         if self.to_replay:
@@ -163,8 +163,8 @@ class DiskSpool:
             self._to_replay = self._to_replay[1:]
         return []
 
-    def pasts(self) -> list[Past]:
-        """See `Spool.pasts`."""
+    def recovered_slots(self) -> list[SlotHistory]:
+        """See `Spool.recovered_slots`."""
         return [slot.past for slot in self._slots.values()]
 
     def state(self) -> SpoolState:
@@ -193,7 +193,7 @@ class DiskSpool:
         while not self._stop.wait(SYNC_SECONDS):
             try:
                 for slot in self._slots.values():
-                    slot.tidy()
+                    slot.maintain()
             except (QueueUnavailableError, OSError) as exc:
                 if self._trouble is None:
                     reason = repr(exc.__cause__ or exc)
@@ -226,7 +226,7 @@ def check_spool(spool: Spool) -> dict[str, object]:
     return facts
 
 
-def _claimed(directory: Path, limits: SpoolLimits, disk: Disk, *, durable: bool) -> tuple[Slot, list[Slot]]:
+def _claimed(directory: Path, limits: SpoolLimits, disk: FileSystem, *, durable: bool) -> tuple[Slot, list[Slot]]:
     """A slot for this process, and those that nobody holds any more and that have events left."""
     own: Slot | None = None
     adopted: list[Slot] = []
@@ -239,7 +239,7 @@ def _claimed(directory: Path, limits: SpoolLimits, disk: Disk, *, durable: bool)
                     break
                 try:
                     slot = Slot(directory / str(number), limits, disk, durable=durable)
-                except TakenError:
+                except LockedError:
                     continue
                 if own and not slot.left:
                     slot.close()  # for the next process

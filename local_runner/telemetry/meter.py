@@ -5,22 +5,38 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from core.ports.telemetry import Count, Measure
+from core.ports.telemetry import CounterName, HistogramName
 
 _TOKENS: Final = {
-    Count.TOKEN_ISSUED: "issued",
-    Count.TOKEN_DENIED: "denied",
-    Count.TOKEN_REFUSED: "refused",
+    CounterName.TOKEN_ISSUED: "issued",
+    CounterName.TOKEN_DENIED: "denied",
+    CounterName.TOKEN_REFUSED: "refused",
 }
 _BUCKETS: Final = {
-    Measure.BATCH_EVENTS: (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
-    Measure.STORE_SECONDS: (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-    Measure.ACCEPTED_TO_STORED_SECONDS: (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
+    HistogramName.BATCH_EVENTS: (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+    HistogramName.STORE_SECONDS: (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    HistogramName.ACCEPTED_TO_STORED_SECONDS: (
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1,
+        2.5,
+        5,
+        10,
+        30,
+        60,
+        300,
+        1800,
+        7200,
+    ),
 }
-_TOLD: Final = {
-    Measure.BATCH_EVENTS: "Events that were given to the store at once.",
-    Measure.STORE_SECONDS: "Time that the store took for a batch.",
-    Measure.ACCEPTED_TO_STORED_SECONDS: "Age of an event when it was stored, since its reception.",
+_HELP: Final = {
+    HistogramName.BATCH_EVENTS: "Events that were given to the store at once.",
+    HistogramName.STORE_SECONDS: "Time that the store took for a batch.",
+    HistogramName.ACCEPTED_TO_STORED_SECONDS: "Age of an event when it was stored, since its reception.",
 }
 
 
@@ -34,18 +50,18 @@ class PrometheusMeter:
             registry=registry,
         )  # fmt: skip
         self._counters: Final = {
-            what: tokens.labels(_TOKENS[what]) if what in _TOKENS else events.labels(what.value) for what in Count
+            what: tokens.labels(_TOKENS[what]) if what in _TOKENS else events.labels(what.value) for what in CounterName
         }
         self._histograms: Final = {
-            what: Histogram(f"audit_log_{what.value}", _TOLD[what], buckets=_BUCKETS[what], registry=registry)
-            for what in Measure
+            what: Histogram(f"audit_log_{what.value}", _HELP[what], buckets=_BUCKETS[what], registry=registry)
+            for what in HistogramName
         }
 
-    def count(self, what: Count, amount: int) -> None:
+    def count(self, what: CounterName, amount: int) -> None:
         """See `Meter.count`."""
         self._counters[what].inc(amount)
 
-    def measure(self, what: Measure, values: Iterable[float]) -> None:
+    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """See `Meter.measure`."""
         histogram = self._histograms[what]
         for value in values:

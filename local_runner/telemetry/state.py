@@ -73,7 +73,7 @@ class StateCollector(Collector):
             return float("nan")
         end = int(time.time()) // 60 - 1
         try:
-            sums = self._services.tallies.sums(end - _DAY, end)
+            sums = self._services.event_counters.sums(end - _DAY, end)
         except AuditLogError:
             return float("nan")
         held = queue["waiting"] + queue.get("in_flight", 0)

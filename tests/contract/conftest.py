@@ -62,7 +62,7 @@ def find(event_store: EventStore) -> Find:
     """The numbers of the events that a filter finds, the oldest first."""
 
     def find(**conditions: Any) -> list[int]:
-        matches = event_store.find(EventFilter(**conditions), PageRequest(order="asc"))
+        matches = event_store.find_page(EventFilter(**conditions), PageRequest(order="asc"))
         assert matches.total_count == len(matches.events)
         return [int(event.event_id[-12:]) for event in matches.events]
 

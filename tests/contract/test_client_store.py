@@ -13,17 +13,17 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def test_a_client_is_kept_replaced_and_told_of(sql_store: SqlEventStore) -> None:
     store = SqlClientStore(sql_store._engine)  # noqa: SLF001 - clients lie in the database of the events
     client, _ = clients.create("über", ["events:write"], [1, -(2**63)], at=NOW)
-    act = clients.act("client.created", client.client_id, at=NOW)
-    store.put_client(client, act)
+    audit_event = clients.audit_event("client.created", client.client_id, at=NOW)
+    store.save_client(client, audit_event)
     assert store.client(client.client_id) == client
     assert store.client(client.client_id.upper()) is None
     assert store.client(client.client_id + " ") is None
-    assert sql_store.get(act.event_id) == act
-    assert sql_store.add([act]) == [Outcome.DUPLICATE]
+    assert sql_store.get(audit_event.event_id) == audit_event
+    assert sql_store.add([audit_event]) == [Outcome.DUPLICATE]
     rotated, _ = clients.rotate(client, keep_previous=True)
-    store.put_client(rotated, clients.act("client.rotated", client.client_id, at=NOW))
+    store.save_client(rotated, clients.audit_event("client.rotated", client.client_id, at=NOW))
     later = NOW + timedelta(milliseconds=1)
-    store.touch(client.client_id, later)
+    store.record_use(client.client_id, later)
     assert store.clients() == [rotated.model_copy(update={"last_used_at": later})]
 
 
@@ -32,8 +32,10 @@ def test_the_disabled_clients_are_those_of_all_clients_that_were_disabled(sql_st
     assert store.disabled() == frozenset()
     made = [clients.create(f"number {number}", ["events:write"], None, at=NOW)[0] for number in range(3)]
     for client in made:
-        store.put_client(client, clients.act("client.created", client.client_id, at=NOW))
+        store.save_client(client, clients.audit_event("client.created", client.client_id, at=NOW))
     assert store.disabled() == frozenset()
     for client in made[:2]:
-        store.put_client(clients.disable(client, at=NOW), clients.act("client.disabled", client.client_id, at=NOW))
+        store.save_client(
+            clients.disable(client, at=NOW), clients.audit_event("client.disabled", client.client_id, at=NOW)
+        )
     assert store.disabled() == {client.client_id for client in made[:2]}

@@ -60,7 +60,7 @@ def test_of_several_writers_of_one_event_exactly_one_stores_it(sql_store: SqlEve
     told = [pair for pairs, _ in results for pair in pairs]
     stored = Counter(item.event_id for item, outcome in told if outcome is Outcome.STORED)
     assert stored == Counter(event(number).event_id for number in range(EVENTS))
-    assert sql_store.find(EventFilter(), PageRequest(limit=1)).total_count == EVENTS
+    assert sql_store.find_page(EventFilter(), PageRequest(limit=1)).total_count == EVENTS
     found = {number: sql_store.get(event(number).event_id) for number in range(EVENTS)}
     for item, outcome in told:
         kept = found[int(item.event_id[-12:])]

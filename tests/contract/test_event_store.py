@@ -24,7 +24,7 @@ def test_an_event_that_was_added_is_found_and_equal(event_store: EventStore) -> 
     kept = event(event_data={"a": [1, {"b": None}], "": "é"})
     assert event_store.add([kept]) == [STORED]
     assert event_store.get(kept.event_id) == kept
-    assert event_store.find(EventFilter(), PageRequest()).events == [kept]
+    assert event_store.find_page(EventFilter(), PageRequest()).events == [kept]
 
 
 def test_an_event_that_was_not_added_is_not_found(event_store: EventStore) -> None:
@@ -42,7 +42,7 @@ def test_a_repeat_is_a_duplicate_and_stored_once(event_store: EventStore) -> Non
     repeat = event(received_at="2026-02-28T00:00:00Z")
     assert event_store.add([repeat]) == [DUPLICATE]
     assert event_store.get(repeat.event_id) == event()
-    assert event_store.find(EventFilter(), PageRequest()).total_count == 1
+    assert event_store.find_page(EventFilter(), PageRequest()).total_count == 1
 
 
 @pytest.mark.parametrize("changed", [{"event_type": "other"}, {"event_data": {"number": True}}, {"recorded_by": "b"}])
@@ -64,7 +64,7 @@ def test_of_a_batch_that_was_there_in_part_the_rest_is_stored(event_store: Event
     event_store.add([event(2), event(4)])
     batch = [event(1), event(2), event(3), event(4, event_type="other"), event(2)]
     assert event_store.add(batch) == [STORED, DUPLICATE, STORED, CONFLICT, DUPLICATE]
-    assert event_store.find(EventFilter(), PageRequest()).total_count == 4
+    assert event_store.find_page(EventFilter(), PageRequest()).total_count == 4
 
 
 def test_a_large_batch_that_comes_again_is_all_duplicates(event_store: EventStore) -> None:
@@ -79,7 +79,7 @@ def test_a_batch_with_an_event_that_cannot_be_stored_leaves_nothing(event_store:
     batch.insert(place, event(3, event_data={"a": 2**70}))
     with pytest.raises(EventNotStorableError):
         event_store.add(batch)
-    assert event_store.find(EventFilter(), PageRequest()).total_count == 0
+    assert event_store.find_page(EventFilter(), PageRequest()).total_count == 0
     assert event_store.add([event(1), event(2)]) == [STORED, STORED]
 
 
@@ -105,7 +105,7 @@ def test_a_batch_with_an_event_that_cannot_be_stored_leaves_nothing(event_store:
 def test_what_is_at_the_edge_comes_back_equal(event_store: EventStore, extreme: dict[str, Any]) -> None:
     kept = event(**extreme)
     event_store.add([kept])
-    [found] = event_store.find(EventFilter(customer_ids=(kept.customer_id,)), PageRequest()).events
+    [found] = event_store.find_page(EventFilter(customer_ids=(kept.customer_id,)), PageRequest()).events
     assert found == event_store.get(kept.event_id) == kept
     # Equal with its types, so that 5.0 stays 5.0; PostgreSQL alone gives members another order.
     assert json.dumps(found.event_data, sort_keys=True) == json.dumps(kept.event_data, sort_keys=True)

@@ -29,7 +29,7 @@ def position(last: Event, offset: int = 0) -> Position:
 def pages(store: EventStore, event_filter: EventFilter, order: Order, limit: int) -> Iterator[Matches]:
     page = PageRequest(limit=limit, order=order)
     for _ in range(100):
-        matches = store.find(event_filter, page)
+        matches = store.find_page(event_filter, page)
         yield matches
         if not matches.more:
             return
@@ -40,13 +40,13 @@ def pages(store: EventStore, event_filter: EventFilter, order: Order, limit: int
 @pytest.mark.parametrize(("order", "step"), [("asc", 1), ("desc", -1)])
 def test_events_come_by_time_and_then_by_id(event_store: EventStore, order: Order, step: int) -> None:
     event_store.add(sorted(tied(range(20)), key=lambda item: int(item.event_id[-12:]) * 7 % 20))
-    assert numbers(event_store.find(ALL, PageRequest(order=order))) == list(range(20))[::step]
+    assert numbers(event_store.find_page(ALL, PageRequest(order=order))) == list(range(20))[::step]
 
 
 @pytest.mark.parametrize(("order", "step"), [("asc", 1), ("desc", -1)])
 def test_events_of_several_customers_come_in_one_order(event_store: EventStore, order: Order, step: int) -> None:
     event_store.add([event(number, customer_id=number % 3, timestamp_utc=5) for number in range(20)])
-    matches = event_store.find(EventFilter(customer_ids=(0, 1, 2)), PageRequest(order=order))
+    matches = event_store.find_page(EventFilter(customer_ids=(0, 1, 2)), PageRequest(order=order))
     assert numbers(matches) == list(range(20))[::step]
 
 
@@ -66,7 +66,7 @@ def test_a_page_begins_at_its_offset_and_says_whether_more_follow(
     event_store: EventStore, offset: int, limit: int, expected: list[int], *, more: bool
 ) -> None:
     event_store.add(tied(range(10)))
-    matches = event_store.find(ALL, PageRequest(offset=offset, limit=limit, order="asc"))
+    matches = event_store.find_page(ALL, PageRequest(offset=offset, limit=limit, order="asc"))
     assert (numbers(matches), matches.more, matches.total_count) == (expected, more, 10)
 
 
@@ -92,7 +92,7 @@ def test_a_page_after_a_place_keeps_to_the_range_of_time(
     """The place may be anywhere: a cursor is not signed."""
     event_store.add([event(number, timestamp_utc=number) for number in range(30)])
     after = Position(timestamp_utc=place, event_id=event(place).event_id, offset=0)
-    found = numbers(event_store.find(EventFilter(start=10, end=14), PageRequest(order=order, after=after)))
+    found = numbers(event_store.find_page(EventFilter(start=10, end=14), PageRequest(order=order, after=after)))
     assert found == [number for number in range(10, 15) if (number - place) * step > 0][::step]
 
 
@@ -106,7 +106,7 @@ def test_a_page_after_a_place_keeps_to_the_filter(event_store: EventStore) -> No
 def test_the_count_is_of_all_that_match_not_of_the_page(event_store: EventStore) -> None:
     event_store.add(tied(range(10)))
     page = PageRequest(limit=2, after=position(event(5, timestamp_utc=1)))
-    matches = event_store.find(EventFilter(start=1), page)
+    matches = event_store.find_page(EventFilter(start=1), page)
     assert (len(matches.events), matches.total_count, matches.total_relation) == (2, 7, "eq")
 
 
@@ -125,7 +125,7 @@ def test_the_events_of_several_customers_and_types_come_once_each_in_one_order(
     expected = expected if order == "asc" else expected[::-1]
     assert [number for page in pages(event_store, wanted, order, 7) for number in numbers(page)] == expected
     for offset in (0, 5, len(expected) - 1, len(expected), 2**63 - 1):
-        matches = event_store.find(wanted, PageRequest(offset=offset, limit=7, order=order))
+        matches = event_store.find_page(wanted, PageRequest(offset=offset, limit=7, order=order))
         assert numbers(matches) == expected[offset : offset + 7]
         assert matches.total_count == len(expected)
 
@@ -157,7 +157,7 @@ def test_the_count_is_exact_up_to_10000_and_a_lower_bound_beyond(event_store: Ev
     )
     for conditions, total, relation in COUNTS:
         for page in (PageRequest(limit=1), PageRequest(limit=1, after=position(event(0)))):
-            matches = event_store.find(EventFilter(**conditions), page)
+            matches = event_store.find_page(EventFilter(**conditions), page)
             assert (matches.total_count, matches.total_relation) == (total, relation), conditions
 
 
@@ -167,8 +167,10 @@ def test_reading_a_page_finds_the_same_events(event_store: EventStore, order: Or
     odd = EventFilter(customer_ids=(1,))
     for page in [PageRequest(limit=7, order=order, after=position(event(5, timestamp_utc=1))), PageRequest(limit=50)]:
         for event_filter in (ALL, odd):
-            assert event_store.read(event_filter, page) == event_store.find(event_filter, page).events
+            assert event_store.list_page(event_filter, page) == event_store.find_page(event_filter, page).events
 
 
 def test_an_empty_store_has_one_empty_page(event_store: EventStore) -> None:
-    assert event_store.find(ALL, PageRequest()) == Matches(events=[], more=False, total_count=0, total_relation="eq")
+    assert event_store.find_page(ALL, PageRequest()) == Matches(
+        events=[], more=False, total_count=0, total_relation="eq"
+    )

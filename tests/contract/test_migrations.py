@@ -144,7 +144,7 @@ def test_events_from_before_the_index_of_their_data_are_found_by_it(engine: Engi
         command.downgrade(config, "0003")
     assert migrate(engine)[0] == "0003"
     wanted = EventFilter(data=(DataFilter(path=("a", 0), values=(3,)),))
-    assert SqlEventStore(engine).find(wanted, PageRequest(order="asc")).events == given[3::7]
+    assert SqlEventStore(engine).find_page(wanted, PageRequest(order="asc")).events == given[3::7]
 
 
 def test_a_migration_that_was_interrupted_on_mysql_is_taken_up_again() -> None:

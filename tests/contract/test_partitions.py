@@ -68,7 +68,7 @@ def test_events_that_are_there_move_into_their_month_and_stay_the_same(engine: E
     partitions.create(engine, 1, now=NOW)
     tables = ["events_default", "events_2026_01", "events_2026_02"]
     assert [count(engine, table) for table in tables] == [2, 2, 1]
-    assert store.find(EventFilter(), PageRequest(order="asc")).events == batch
+    assert store.find_page(EventFilter(), PageRequest(order="asc")).events == batch
     assert [store.get(item.event_id) for item in batch] == batch
     assert store.add(batch) == [Outcome.DUPLICATE] * 5
 
@@ -84,8 +84,8 @@ def test_pages_run_across_partitions_in_order(engine: Engine, store: SqlEventSto
     partitions.create(engine, 2, now=NOW)
     batch = at(*range(DECEMBER, MARCH + 90_000, 86_400))
     store.add(batch)
-    assert store.find(EventFilter(), PageRequest(order="asc", limit=1000)).events == batch
-    assert store.find(EventFilter(), PageRequest(limit=1000)).events == batch[::-1]
+    assert store.find_page(EventFilter(), PageRequest(order="asc", limit=1000)).events == batch
+    assert store.find_page(EventFilter(), PageRequest(limit=1000)).events == batch[::-1]
 
 
 def test_no_event_is_out_of_sight_while_its_month_is_made(engine: Engine, store: SqlEventStore) -> None:
@@ -95,7 +95,7 @@ def test_no_event_is_out_of_sight_while_its_month_is_made(engine: Engine, store:
     def least() -> int:
         seen = 5000
         while not done.is_set():
-            matches = store.find(EventFilter(start=JANUARY), PageRequest(limit=5000))
+            matches = store.find_page(EventFilter(start=JANUARY), PageRequest(limit=5000))
             seen = min(seen, matches.total_count, len(matches.events))
         return seen
 
@@ -118,7 +118,7 @@ def test_what_is_wholly_too_old_is_dropped_with_its_ids_and_nothing_else(engine:
     going = partitions.expired(engine, before=before)
     assert [partition.name for partition in going] == ["events_2026_01"]
     assert partitions.drop(engine, ["events_2026_01"], before=before) == 2
-    assert store.find(EventFilter(), PageRequest(order="asc")).events == [batch[0], *batch[3:]]
+    assert store.find_page(EventFilter(), PageRequest(order="asc")).events == [batch[0], *batch[3:]]
     assert count(engine, "event_ids") == 3
     assert store.add(batch) == [
         Outcome.DUPLICATE, Outcome.STORED, Outcome.STORED, Outcome.DUPLICATE, Outcome.DUPLICATE

@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.dialects import ReadLimits
 from core.stores.engine import connected, open_engine, reading
-from core.stores.event_counters import SqlTallies
+from core.stores.event_counters import SqlEventCounters
 from core.stores.migrations.revision import check_revision
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
@@ -37,13 +37,13 @@ NAP = {"postgresql": "SELECT pg_sleep({})", "mysql": "SELECT SLEEP({})"}
 LOCK = {"postgresql": "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", "mysql": "LOCK TABLE {} WRITE"}
 UNLOCK = {"postgresql": "COMMIT", "mysql": "UNLOCK TABLES"}
 READS: dict[str, tuple[str, Callable[[Engine], object]]] = {
-    "find": ("events", lambda engine: SqlEventStore(engine).find(EventFilter(), PageRequest())),
-    "read": ("events", lambda engine: SqlEventStore(engine).read(EventFilter(), PageRequest())),
+    "find": ("events", lambda engine: SqlEventStore(engine).find_page(EventFilter(), PageRequest())),
+    "read": ("events", lambda engine: SqlEventStore(engine).list_page(EventFilter(), PageRequest())),
     "get": ("events", lambda engine: SqlEventStore(engine).get(event(1).event_id)),
     "check": ("events", lambda engine: SqlEventStore(engine).check()),
     "summarize": ("events", lambda engine: SqlEventSummaries(engine).summarize(EventFilter())),
     "client": ("clients", lambda engine: SqlClientStore(engine).client("client-1")),
-    "sums": ("tallies", lambda engine: SqlTallies(engine).sums(0, 1)),
+    "sums": ("tallies", lambda engine: SqlEventCounters(engine).sums(0, 1)),
     "revision": ("alembic_version", check_revision),
 }
 

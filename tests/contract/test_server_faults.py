@@ -116,7 +116,7 @@ def test_a_lock_is_not_waited_for_without_end(server: Engine, open_store: Open, 
     )
     store.check()
     with locked(server), pytest.raises(StoreUnavailableError):
-        _ = store.add([event(1)]) if call == "add" else store.find(EventFilter(), PageRequest())
+        _ = store.add([event(1)]) if call == "add" else store.find_page(EventFilter(), PageRequest())
     assert store.add([event(1)]) == [Outcome.STORED]
 
 

@@ -69,7 +69,7 @@ def first_query(engine: Engine, call: Callable[[], object]) -> tuple[str, Any]:
 
 
 def page_statement(engine: Engine, event_filter: EventFilter, page: PageRequest) -> tuple[str, Any]:
-    return first_query(engine, lambda: SqlEventStore(engine).find(event_filter, page))
+    return first_query(engine, lambda: SqlEventStore(engine).find_page(event_filter, page))
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -117,7 +117,7 @@ def test_postgresql_reads_a_page_of_several_off_an_index_for_each(
             plans.append("\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()))
 
     event.listen(reading_engine(full_postgresql), "before_cursor_execute", explain)
-    SqlEventStore(full_postgresql).find(EventFilter(**conditions), PageRequest(limit=10, order=order, after=after))
+    SqlEventStore(full_postgresql).find_page(EventFilter(**conditions), PageRequest(limit=10, order=order, after=after))
     event.remove(reading_engine(full_postgresql), "before_cursor_execute", explain)
     with full_postgresql.connect() as connection:
         child = connection.exec_driver_sql(

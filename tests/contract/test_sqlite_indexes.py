@@ -33,7 +33,7 @@ def plans(engine: Engine, event_filter: EventFilter, page: PageRequest) -> list[
         statements.append((statement, parameters))
 
     event.listen(reading_engine(engine), "before_cursor_execute", note)
-    SqlEventStore(engine).find(event_filter, page)
+    SqlEventStore(engine).find_page(event_filter, page)
     event.remove(reading_engine(engine), "before_cursor_execute", note)
     with engine.connect() as connection:
         return [
@@ -152,7 +152,7 @@ def test_few_matches_among_many_events_cost_little(
 ) -> None:
     store = SqlEventStore(full)
     found = []
-    taken = steps(full, lambda: found.append(store.find(EventFilter(**conditions), PageRequest(after=after))))
+    taken = steps(full, lambda: found.append(store.find_page(EventFilter(**conditions), PageRequest(after=after))))
     assert found[0].total_count == total
     assert taken < MOST_STEPS
 
@@ -165,5 +165,5 @@ def test_half_of_all_events_are_found_in_their_order(full: Engine, conditions: d
     assert page.startswith("SEARCH events USING INDEX ix_events_customer")
     assert "event_terms VIRTUAL TABLE" in page
     assert "TEMP B-TREE" not in page
-    matches = SqlEventStore(full).find(wanted, PageRequest(limit=1))
+    matches = SqlEventStore(full).find_page(wanted, PageRequest(limit=1))
     assert (matches.total_count, matches.total_relation) == (6_000, "eq")

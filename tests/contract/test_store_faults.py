@@ -18,8 +18,8 @@ from tests.support.builders import event
 Open = Callable[[str], SqlEventStore]
 WRITE = pytest.param(lambda store: store.add([event()]), id="add")
 READS = [
-    pytest.param(lambda store: store.find(EventFilter(), PageRequest()), id="find"),
-    pytest.param(lambda store: store.read(EventFilter(), PageRequest()), id="read"),
+    pytest.param(lambda store: store.find_page(EventFilter(), PageRequest()), id="find"),
+    pytest.param(lambda store: store.list_page(EventFilter(), PageRequest()), id="read"),
     pytest.param(lambda store: store.get(event().event_id), id="get"),
     pytest.param(lambda store: store.check(), id="check"),
 ]

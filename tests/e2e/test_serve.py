@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.http.sockets import listening
+from local_runner.http.sockets import bind_listener
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, free_port
 
@@ -160,7 +160,7 @@ def test_a_connection_serves_more_than_one_request(service: Service) -> None:
 
 
 def test_localhost_is_served_at_its_address() -> None:
-    with listening("localhost", free_port()) as listener:
+    with bind_listener("localhost", free_port()) as listener:
         assert ip_address(listener.getsockname()[0]).is_loopback
 
 

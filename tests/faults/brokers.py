@@ -13,7 +13,7 @@ import httpx
 
 from core.settings import Settings
 from core.wiring import Services
-from tests.faults.load import Ledger, Load, Verdict, judge, new_event, wait_until
+from tests.faults.load import AcceptanceRecorder, Load, Verdict, judge, new_event, wait_until
 from tests.faults.servers import PostgreSQL, RabbitMQ, Server, running
 from tests.support.service import AUDIT_LOG, Service, free_port
 
@@ -113,7 +113,7 @@ def restarted_servers(rounds: int) -> Verdict:
 
 def redelivery_storm(rounds: int) -> Verdict:
     """Deliver each of 100 messages a round one to five times, shuffled, to two workers at once."""
-    ledger = Ledger()
+    ledger = AcceptanceRecorder()
     made_events = [new_event(ledger) for _ in range(100 * rounds)]
     deliveries = [event for event in made_events for _ in range(random.randint(1, MOST_DELIVERIES))]  # noqa: S311 - no secret
     random.shuffle(deliveries)

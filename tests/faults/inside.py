@@ -16,7 +16,7 @@ from typing import Final
 from core.settings import Settings
 from local_runner.pipeline import Pipeline
 from local_runner.spool.spool import DiskSpool
-from tests.faults.load import Ledger, Verdict, judge, new_event, wait_until
+from tests.faults.load import AcceptanceRecorder, Verdict, judge, new_event, wait_until
 
 _EVENTS: Final = 200
 _SETTLED: Final = 50
@@ -24,7 +24,7 @@ _SETTLED: Final = 50
 
 def killed_consumer(rounds: int) -> Verdict:
     """Raise SystemExit in the consumer's thread, wherever it is, while events come in."""
-    ledger = Ledger()
+    ledger = AcceptanceRecorder()
     with _quiet(), TemporaryDirectory(prefix="audit-log-consumer-") as directory:
         settings = Settings.from_environ({"AUDIT_LOG_DATA_DIR": directory})
         pipeline = Pipeline(settings)
@@ -53,21 +53,21 @@ def flipped_bits(rounds: int) -> Verdict:
         spool.settle(numbers[:_SETTLED])
         shutil.copytree(whole, open_until_killed)
         spool.close()
-        unsettled = sorted(payloads)[_SETTLED:]
+        count_pending = sorted(payloads)[_SETTLED:]
         for _ in range(rounds):
             damaged = Path(name) / "damaged"
             shutil.copytree(open_until_killed, damaged)
             _flip_a_bit(damaged)
             opened = DiskSpool(damaged, "process")
             found = Counter(payload for payload in _replayed(opened))
-            missing = sum(payload not in found for payload in unsettled)
+            missing = sum(payload not in found for payload in count_pending)
             reported = opened.state().corrupt > 0 and any((damaged / "corrupt").iterdir())
             opened.close()
             lost += 0 if reported else missing
             conceded += missing if reported else 0
             unexpected += sum(payload not in payloads for payload in found)
             shutil.rmtree(damaged)
-    sent = rounds * len(unsettled)
+    sent = rounds * len(count_pending)
     return Verdict(sent, sent, sent - lost - conceded, lost, 0, unexpected, conceded)
 
 

@@ -22,7 +22,7 @@ POST_SECONDS = 5.0
 
 
 @dataclass
-class Ledger:
+class AcceptanceRecorder:
     """What was sent, as number by event id, and when which of it was acknowledged by a 202 (monotonic seconds)."""
 
     event_type: str = field(default_factory=lambda: f"faults.{uuid.uuid4()}")
@@ -51,7 +51,7 @@ class Verdict:
         return not (self.lost or self.duplicated or self.unexpected) and self.acknowledged > 0
 
 
-def new_event(ledger: Ledger) -> Event:
+def new_event(ledger: AcceptanceRecorder) -> Event:
     """The next event of a ledger, for a queue rather than for HTTP."""
     number = len(ledger.sent)
     new = NewEvent(event_type=ledger.event_type, customer_id=number % 50, event_data={"number": number})
@@ -67,7 +67,7 @@ class Load:
     """Posts events from several threads to several services at a bounded rate, until its block ends."""
 
     def __init__(self, urls: Sequence[str], token: str, *, rate: float, threads: int = 8) -> None:
-        self.ledger = Ledger()
+        self.ledger = AcceptanceRecorder()
         self._urls = itertools.cycle(urls)
         self._headers = {"Authorization": f"Bearer {token}"}
         self._numbers = itertools.count()
@@ -115,7 +115,12 @@ class Load:
 
 
 def judge(
-    ledger: Ledger, database_url: str, *, patience: float = 60.0, cuts: Sequence[float] = (), bound: float = 0.0
+    ledger: AcceptanceRecorder,
+    database_url: str,
+    *,
+    patience: float = 60.0,
+    cuts: Sequence[float] = (),
+    bound: float = 0.0,
 ) -> Verdict:
     """Wait until all that was acknowledged is stored, or nothing more has come for `patience` seconds; then compare.
 
@@ -156,7 +161,7 @@ def wait_until(condition: Condition, what: str, seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def _stored(ledger: Ledger, database_url: str) -> list[tuple[str, int]]:
+def _stored(ledger: AcceptanceRecorder, database_url: str) -> list[tuple[str, int]]:
     engine = open_engine(database_url)
     try:
         with engine.connect() as connection:

@@ -62,7 +62,7 @@ def test_a_restored_backup_is_a_database_to_go_on_with(source: Path, tmp_path: P
     store = SqlEventStore(open_engine(f"sqlite:///{tmp_path / 'restored.db'}"))
     assert store.get(event(7).event_id) == event(7, event_data={"text": "x" * 500})
     store.add([event(30_000)])
-    assert store.find(EventFilter(), PageRequest(limit=1)).events == [event(30_000)]
+    assert store.find_page(EventFilter(), PageRequest(limit=1)).events == [event(30_000)]
     store.close()
 
 

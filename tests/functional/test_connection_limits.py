@@ -19,9 +19,9 @@ from core.domain.models import Event
 from core.wiring import Services
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits, max_connections
-from local_runner.http.dispatcher import Front
-from local_runner.http.parser import RequestReader
-from local_runner.http.protocol import Connection
+from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.parser import RequestParser
+from local_runner.http.protocol import HTTPProtocol
 from tests.support.fakes import FakeQueue
 from tests.support.raw import connect, read_to_end, statuses
 
@@ -34,7 +34,7 @@ class Server:
 
     def __init__(self, application: Application, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self._front = Front(application, on_stop=lambda: None, limits=limits)
+        self._front = Dispatcher(application, on_stop=lambda: None, limits=limits)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least there is
         self.port: int = self._listener.getsockname()[1]
@@ -47,8 +47,8 @@ class Server:
         open_connections: set[Connection] = set()
         state = SimpleNamespace(connections=open_connections, default_headers=[])
 
-        def connection() -> Connection:
-            return Connection(SimpleNamespace(loaded_app=self._front), state, {})  # type: ignore[arg-type]  # stand-ins
+        def connection() -> HTTPProtocol:
+            return HTTPProtocol(SimpleNamespace(loaded_app=self._front), state, {})  # type: ignore[arg-type]  # stand-ins
 
         server = self._loop.run_until_complete(self._loop.create_server(connection, sock=self._listener))
         self._loop.run_forever()
@@ -95,7 +95,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def in_memory() -> list[object]:
     """The connections and their readers, which hold the bodies, that exist."""
-    return [thing for thing in gc.get_objects() if isinstance(thing, Connection | RequestReader)]
+    return [thing for thing in gc.get_objects() if isinstance(thing, Connection | RequestParser)]
 
 
 def post(token: str, body: bytes, length: int | None = None) -> bytes:

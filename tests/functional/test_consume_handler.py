@@ -6,7 +6,7 @@ import pytest
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import StoreUnavailableError
 from core.ports.queue import Message
-from core.ports.telemetry import Count, Measure
+from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
@@ -69,7 +69,7 @@ def test_a_real_store_keeps_what_it_can_of_a_batch(settings: Settings, sqlite_st
     poison = event(2, event_data={"a": 1}).model_dump_json().replace('{"a":1}', '{"a":1180591620717411303424}')
     services = Services(settings, writer=sqlite_store)
     assert failures(consume(services, sqs_event(*bodies(1), poison, *bodies(3)))) == ["m2"]
-    assert sqlite_store.find(EventFilter(), PageRequest(order="asc")).events == [event(1), event(3)]
+    assert sqlite_store.find_page(EventFilter(), PageRequest(order="asc")).events == [event(1), event(3)]
 
 
 @pytest.mark.parametrize("body", ["", "{", "null", "[]", "{}", "\ud800", '{"event_id": "x"}', "[" * 100_000])
@@ -132,17 +132,21 @@ def test_what_became_of_a_batch_is_counted_and_measured(settings: Settings, stor
     consume(services, sqs)
 
     assert {what: count for what, count in meter.counts.items() if count} == {
-        Count.STORED: 2, Count.DUPLICATE: 1, Count.CONFLICT: 1, Count.REFUSED: 1, Count.RETRIED: 1,
-    }  # fmt: skip
-    assert meter.values[Measure.BATCH_EVENTS] == [4]
-    assert len(meter.values[Measure.STORE_SECONDS]) == 1
-    assert meter.values[Measure.ACCEPTED_TO_STORED_SECONDS] == pytest.approx([2.5, 2.5])
+        CounterName.STORED: 2,
+        CounterName.DUPLICATE: 1,
+        CounterName.CONFLICT: 1,
+        CounterName.REFUSED: 1,
+        CounterName.RETRIED: 1,
+    }
+    assert meter.values[HistogramName.BATCH_EVENTS] == [4]
+    assert len(meter.values[HistogramName.STORE_SECONDS]) == 1
+    assert meter.values[HistogramName.ACCEPTED_TO_STORED_SECONDS] == pytest.approx([2.5, 2.5])
 
 
 def test_a_clock_that_is_behind_makes_no_age_negative(settings: Settings, store: FakeStore) -> None:
     meter = FakeMeter()
     consume(Services(settings, writer=store, meter=meter, clock=lambda: 0), sqs_event(*bodies(1)))
-    assert meter.values[Measure.ACCEPTED_TO_STORED_SECONDS] == [0]
+    assert meter.values[HistogramName.ACCEPTED_TO_STORED_SECONDS] == [0]
 
 
 def test_what_an_event_holds_is_not_logged(

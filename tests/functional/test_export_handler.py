@@ -209,9 +209,9 @@ def test_what_is_wrong_is_told(gateway: FakeGateway, name: str, value: str, mess
 
 def test_a_slow_store_makes_shorter_parts_and_the_same_file(settings: Settings, clock: FakeClock) -> None:
     class SlowStore(FakeStore):
-        def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
             clock.now += PART_SECONDS * 0.75
-            return super().read(event_filter, page)
+            return super().list_page(event_filter, page)
 
     store = SlowStore()
     store.add([event(number) for number in range(650)])

@@ -12,7 +12,7 @@ import pytest
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import InvalidSettingsError, QueueUnavailableError
 from core.settings import Settings
-from local_runner.pipeline import DRAIN_SECONDS, Pipeline, beside
+from local_runner.pipeline import DRAIN_SECONDS, Pipeline, offline_services
 from local_runner.queue.consumer import ConsumerLimits
 from tests.support.builders import event
 
@@ -57,7 +57,7 @@ def test_what_is_published_can_soon_be_read(pipeline: Pipeline) -> None:
     until(lambda: pipeline.services.reader.get(event(2).event_id))
 
     assert pipeline.services.reader.get(event(1).event_id) == event(1)
-    assert pipeline.services.reader.find(EventFilter(), PageRequest()).total_count == 2
+    assert pipeline.services.reader.find_page(EventFilter(), PageRequest()).total_count == 2
 
 
 def test_every_part_has_its_check(pipeline: Pipeline) -> None:
@@ -157,7 +157,9 @@ def test_dead_letters_outlive_the_pipeline_and_are_not_in_the_spool(settings: Se
     until(lambda: dead_letters(pipeline) and not pipeline.queue.held)
     pipeline.close()
 
-    assert [letter.body for letter in beside(settings).dead_letters.dead_letters(10)] == [conflicting.model_dump_json()]
+    assert [letter.body for letter in offline_services(settings).dead_letters.dead_letters(10)] == [
+        conflicting.model_dump_json()
+    ]
     again = Pipeline(settings)
     assert (again.queue.held, dead_letters(again)) == (0, 1)
     again.close()

@@ -17,7 +17,7 @@ from core.auth.rate_limits import RateLimiter
 from core.errors import InvalidSettingsError, RateLimitedError
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.bootstrap import prepared
+from local_runner.bootstrap import prepare
 from local_runner.http.application import Application
 from tests.conftest import SECRET, skip_or_fail
 from tests.support.builders import basic, new_event
@@ -233,7 +233,7 @@ def test_a_storage_that_cannot_be_is_refused_at_start(tmp_path: Path, storage: s
         {"AUDIT_LOG_DATA_DIR": str(tmp_path), "AUDIT_LOG_RATE_LIMIT_STORAGE": f"{storage}/hunter2"}
     )
     with pytest.raises(InvalidSettingsError, match="AUDIT_LOG_RATE_LIMIT_STORAGE: use memory://") as refused:
-        prepared(settings)
+        prepare(settings)
     assert "hunter2" not in str(refused.value)
 
 

@@ -10,17 +10,17 @@ from core.domain.reconciliation import Reconciliation
 from core.ports.store import Outcome
 from core.settings import Settings
 from core.stores.engine import open_engine
-from core.stores.event_counters import ACCEPTED, NUMBERED, SqlTallies, minute_of
+from core.stores.event_counters import ACCEPTED, NUMBERED, SqlEventCounters, minute_of
 from core.stores.sql import SqlEventStore
-from local_runner.queue.accounting import AcceptedLedger
-from local_runner.spool.slot import Past
+from local_runner.queue.accounting import AcceptanceCounter
+from local_runner.spool.slot import SlotHistory
 from tests.support.builders import event
 
 
 @pytest.fixture
-def tallies(settings: Settings, sqlite_store: SqlEventStore) -> SqlTallies:
+def tallies(settings: Settings, sqlite_store: SqlEventStore) -> SqlEventCounters:
     assert sqlite_store.check()  # the tables are there
-    return SqlTallies(open_engine(settings.store_url))
+    return SqlEventCounters(open_engine(settings.store_url))
 
 
 def received(text: str, number: int = 1, **fields: object) -> Event:
@@ -44,7 +44,9 @@ def test_the_difference_is_what_is_nowhere(figures: tuple[int, int, int, int, in
     assert Reconciliation(*figures).difference == difference
 
 
-def test_what_is_stored_counts_in_the_minute_of_its_reception(sqlite_store: SqlEventStore, tallies: SqlTallies) -> None:
+def test_what_is_stored_counts_in_the_minute_of_its_reception(
+    sqlite_store: SqlEventStore, tallies: SqlEventCounters
+) -> None:
     sqlite_store.add([received("12:00:00", 1), received("12:00:59.999", 2), received("12:01:00", 3)])
     sqlite_store.add([received("12:00:30", 4)])
     assert tallies.sums(MINUTE, MINUTE + 1) == {"stored": 3}
@@ -52,7 +54,9 @@ def test_what_is_stored_counts_in_the_minute_of_its_reception(sqlite_store: SqlE
     assert tallies.sums(MINUTE + 2, MINUTE + 9) == {}
 
 
-def test_a_retry_is_a_repeat_and_a_redelivery_is_nothing(sqlite_store: SqlEventStore, tallies: SqlTallies) -> None:
+def test_a_retry_is_a_repeat_and_a_redelivery_is_nothing(
+    sqlite_store: SqlEventStore, tallies: SqlEventCounters
+) -> None:
     first, retry = received("12:00:00"), received("12:00:07")
     sqlite_store.add([first])
     assert sqlite_store.add([first, retry]) == [Outcome.DUPLICATE, Outcome.DUPLICATE]
@@ -61,21 +65,21 @@ def test_a_retry_is_a_repeat_and_a_redelivery_is_nothing(sqlite_store: SqlEventS
 
 
 def test_a_conflict_is_counted_by_the_dead_letters_and_not_here(
-    sqlite_store: SqlEventStore, tallies: SqlTallies
+    sqlite_store: SqlEventStore, tallies: SqlEventCounters
 ) -> None:
     sqlite_store.add([received("12:00:00")])
     assert sqlite_store.add([received("12:00:01", event_type="other")]) == [Outcome.CONFLICT]
     assert tallies.sums(MINUTE, MINUTE + 1) == {"stored": 1}
 
 
-def test_a_batch_that_fails_counts_nothing(sqlite_store: SqlEventStore, tallies: SqlTallies) -> None:
+def test_a_batch_that_fails_counts_nothing(sqlite_store: SqlEventStore, tallies: SqlEventCounters) -> None:
     with pytest.raises(Exception, match="refuses"):
         sqlite_store.add([received("12:00:00", 1), received("12:00:00", 2, event_data={"a": 2**70})])
     assert tallies.sums(MINUTE, MINUTE + 1) == {}
 
 
-def test_the_ledger_notes_what_was_accepted_by_itself(tallies: SqlTallies) -> None:
-    ledger = AcceptedLedger(tallies)
+def test_the_ledger_notes_what_was_accepted_by_itself(tallies: SqlEventCounters) -> None:
+    ledger = AcceptanceCounter(tallies)
     ledger.accepted([received("12:00:00", 1), received("12:00:30", 2)])
     deadline = time.monotonic() + 10
     while not tallies.sums(MINUTE, MINUTE + 1) and time.monotonic() < deadline:
@@ -85,20 +89,20 @@ def test_the_ledger_notes_what_was_accepted_by_itself(tallies: SqlTallies) -> No
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 3}
 
 
-def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(tallies: SqlTallies) -> None:
+def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(tallies: SqlEventCounters) -> None:
     tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
-    past = Past("slot", accepted=10, written_at=(MINUTE + 5) * 60 + 3.5)
+    past = SlotHistory("slot", accepted=10, written_at=(MINUTE + 5) * 60 + 3.5)
     for _ in range(2):  # once
-        AcceptedLedger(tallies, [past]).close()
+        AcceptanceCounter(tallies, [past]).close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 7}
     assert tallies.sums(MINUTE + 5, MINUTE + 6) == {"accepted": 3}
 
 
-def test_a_spool_that_was_removed_begins_anew(tallies: SqlTallies) -> None:
+def test_a_spool_that_was_removed_begins_anew(tallies: SqlEventCounters) -> None:
     tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
-    ledger = AcceptedLedger(tallies, [Past("slot", accepted=0, written_at=0.0)])
+    ledger = AcceptanceCounter(tallies, [SlotHistory("slot", accepted=0, written_at=0.0)])
     ledger.accepted([received("12:00:00")])
     ledger.close()
-    AcceptedLedger(tallies, [Past("slot", accepted=1, written_at=MINUTE * 60.0)]).close()
+    AcceptanceCounter(tallies, [SlotHistory("slot", accepted=1, written_at=MINUTE * 60.0)]).close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 8}
     assert tallies.count("slot", 0, NUMBERED) == 1

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from core.auth.clients import Authenticator, act, create, rotate
+from core.auth.clients import Authenticator, audit_event, create, rotate
 from core.errors import InvalidClientError
-from core.ports.telemetry import Count
+from core.ports.telemetry import CounterName
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
@@ -46,7 +46,7 @@ def test_tokens_that_are_issued_denied_and_refused_are_counted(shop: Shop) -> No
     shop.login(shop.disabled.client_id, shop.disabled_secret)
     assert shop.read(token_text) == 200
     assert shop.read(token_text + "x") == 401
-    assert shop.meter.counts == {Count.TOKEN_ISSUED: 1, Count.TOKEN_DENIED: 2, Count.TOKEN_REFUSED: 1}
+    assert shop.meter.counts == {CounterName.TOKEN_ISSUED: 1, CounterName.TOKEN_DENIED: 2, CounterName.TOKEN_REFUSED: 1}
 
 
 def test_unknown_disabled_and_wrong_are_told_apart_by_nothing(shop: Shop) -> None:
@@ -176,7 +176,7 @@ def test_whoever_steals_the_database_has_no_secret(tmp_path: Path) -> None:
 
 def test_last_use_is_noted_for_a_right_secret_only(sql_clients: SqlClientStore) -> None:
     client, secret = create("billing", SCOPES, None, at=NOW)
-    sql_clients.put_client(client, act("client.created", client.client_id, at=NOW))
+    sql_clients.save_client(client, audit_event("client.created", client.client_id, at=NOW))
     authenticator = Authenticator(sql_clients)
 
     def last_used() -> datetime | None:

@@ -15,7 +15,7 @@ from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
 from functions.http.request import Request
 from local_runner.http.application import Application
-from local_runner.http.parser import RequestReader
+from local_runner.http.parser import RequestParser
 from tests.conftest import SECRET
 from tests.support.fakes import FakeQueue
 from tests.support.raw import connect, read_to_end, statuses
@@ -136,7 +136,7 @@ class House:
         """The processor time that a request takes, which may be refused, but not by a fault of the service."""
         answered: list[int] = []
         started = time.thread_time()
-        reader = RequestReader("127.0.0.1", on_phase=lambda: None, on_expectation=lambda: None)
+        reader = RequestParser("127.0.0.1", on_phase=lambda: None, on_expectation=lambda: None)
         reader.feed(request)
         while reader.arrived:
             environ = reader.take().environ

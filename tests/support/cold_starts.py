@@ -90,7 +90,7 @@ class Deployment:
         migrate(engine)
         now = datetime.now(UTC)
         client, secret = clients.create("cold", SCOPES, None, at=now)
-        SqlClientStore(engine).put_client(client, clients.act("client.created", client.client_id, at=now))
+        SqlClientStore(engine).save_client(client, clients.audit_event("client.created", client.client_id, at=now))
         self._credentials = basic(client.client_id, secret) if auth == "clients" else {}
         self._token = services.issuer.issue(client.client_id)[0]
         self._stored = event(event_id=str(uuid_utils.uuid7()))

@@ -27,7 +27,7 @@ from core.domain.summaries import (
 from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
 from core.ports.queue import Message
 from core.ports.store import EventReader, EventSummaries, EventWriter, Outcome
-from core.ports.telemetry import Count, Measure
+from core.ports.telemetry import CounterName, HistogramName
 from core.wiring import Services
 from functions.http.handler import Operation, lambda_handler
 from functions.http.request import ProxyEvent
@@ -99,13 +99,13 @@ class FakeMeter:
     """A `Meter` that keeps what was counted and measured."""
 
     def __init__(self) -> None:
-        self.counts: Counter[Count] = Counter()
-        self.values: defaultdict[Measure, list[float]] = defaultdict(list)
+        self.counts: Counter[CounterName] = Counter()
+        self.values: defaultdict[HistogramName, list[float]] = defaultdict(list)
 
-    def count(self, what: Count, amount: int) -> None:
+    def count(self, what: CounterName, amount: int) -> None:
         self.counts[what] += amount
 
-    def measure(self, what: Measure, values: Iterable[float]) -> None:
+    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         self.values[what].extend(values)
 
 
@@ -126,7 +126,7 @@ class FakeStore:
             raise EventNotStorableError("The store refuses the event.")
         return [self._add(event) for event in events]
 
-    def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
+    def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         self._reach()
         found = [event for event in self.events.values() if _matches(event, event_filter)]
         found.sort(key=_place, reverse=page.order == "desc")
@@ -141,8 +141,8 @@ class FakeStore:
             total_relation="eq" if len(found) <= COUNT_LIMIT else "gte",
         )
 
-    def read(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
-        return self.find(event_filter, page).events
+    def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        return self.find_page(event_filter, page).events
 
     def get(self, event_id: str) -> Event | None:
         self._reach()
@@ -151,8 +151,8 @@ class FakeStore:
     def summarize(self, event_filter: EventFilter) -> Summary:
         self._reach()
         found = [event for event in self.events.values() if _matches(event, event_filter)]
-        on_columns = event_filter.model_copy(update={"data": ()})
-        times = [event.timestamp_utc for event in self.events.values() if _matches(event, on_columns)]
+        column_filters = event_filter.model_copy(update={"data": ()})
+        times = [event.timestamp_utc for event in self.events.values() if _matches(event, column_filters)]
         start = event_filter.start if event_filter.start is not None or not times else min(times)
         end = event_filter.end if event_filter.end is not None or not times else max(times)
         width = bucket_seconds(start, end) if times and start is not None and end is not None else 1
@@ -222,7 +222,7 @@ class FakeClients:
         self._note("disabled")
         return frozenset(client.client_id for client in self.by_id.values() if client.disabled_at is not None)
 
-    def touch(self, client_id: str, at: datetime) -> None:
+    def record_use(self, client_id: str, at: datetime) -> None:
         self._note("touch")
         self.by_id[client_id] = self.by_id[client_id].model_copy(update={"last_used_at": at})
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_runner.spool.files import Disk
+from local_runner.spool.files import FileSystem
 from local_runner.spool.slot import Slot, SpoolLimits
 
 
@@ -18,7 +18,7 @@ class FaultyDisk:
         self.sync_fails = False
         self.truncate_fails = False
         self.synced: list[str] = []  # names of files and directories
-        self.disk = Disk(self._write, self._truncate, self._sync)
+        self.disk = FileSystem(self._write, self._truncate, self._sync)
 
     def _write(self, descriptor: int, content: bytes | memoryview) -> int:
         taken = min(len(content), self.room)
@@ -43,11 +43,11 @@ def open_slot(
     directory: Path,
     *,
     durable: bool = False,
-    disk: Disk | None = None,
+    disk: FileSystem | None = None,
     max_bytes: int = 1 << 30,
     segment_bytes: int = 1 << 20,
 ) -> Slot:
-    return Slot(directory, SpoolLimits(max_bytes, segment_bytes), disk or Disk(), durable=durable)
+    return Slot(directory, SpoolLimits(max_bytes, segment_bytes), disk or FileSystem(), durable=durable)
 
 
 def append(slot: Slot, *payloads: bytes) -> list[int]:

@@ -8,11 +8,11 @@ import pytest
 
 from core.errors import InvalidSettingsError
 from core.settings import Settings
-from local_runner.bootstrap import SECRET_FILE_NAME, with_secret
+from local_runner.bootstrap import SECRET_FILE_NAME, load_or_create_secret
 
 
 def secret_in(data_dir: Path) -> str:
-    secret = with_secret(Settings(data_dir=data_dir)).jwt_secret
+    secret = load_or_create_secret(Settings(data_dir=data_dir)).jwt_secret
     assert secret is not None
     return secret.get_secret_value()
 
@@ -61,12 +61,12 @@ def test_eight_that_start_at_once_get_one_secret(tmp_path: Path) -> None:
 
 def test_a_data_directory_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
     made = tmp_path / "data"
-    with_secret(Settings(data_dir=made))
+    load_or_create_secret(Settings(data_dir=made))
     assert made.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_configured_secret_is_used_and_nothing_written(tmp_path: Path, settings: Settings) -> None:
-    assert with_secret(settings) is settings
+    assert load_or_create_secret(settings) is settings
     assert list(tmp_path.iterdir()) == []
 
 
@@ -99,6 +99,6 @@ def test_a_file_that_holds_no_secret_is_refused_without_showing_it(tmp_path: Pat
 
 
 def test_the_secret_is_not_in_the_settings_as_printed(tmp_path: Path) -> None:
-    settings = with_secret(Settings(data_dir=tmp_path))
+    settings = load_or_create_secret(Settings(data_dir=tmp_path))
 
     assert (tmp_path / SECRET_FILE_NAME).read_text().strip() not in f"{settings!r} {settings}"

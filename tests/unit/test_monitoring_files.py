@@ -13,7 +13,7 @@ import yaml
 
 from core.settings import Settings
 from local_runner.http.connection_limits import ConnectionLimits
-from local_runner.management import Monitor
+from local_runner.management import ManagementServer
 from local_runner.pipeline import Pipeline
 from tests.conftest import skip_or_fail
 
@@ -47,7 +47,7 @@ def queries() -> Iterator[str]:
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The names of all series that a service shows."""
     data_dir = tmp_path_factory.mktemp("data")
-    monitor = Monitor()
+    monitor = ManagementServer()
     monitor.requests()
     monitor.watch_connections(ConnectionLimits())
     pipeline = Pipeline(Settings(data_dir=data_dir), meter=monitor.meter)

@@ -47,7 +47,7 @@ def our_event(sample: dict[str, Any]) -> ProxyEvent:
         headers={name: sample["headers"][name] for name in names},
         query_string=urlencode(sample["multiValueQueryStringParameters"] or {}, doseq=True),
     )
-    return proxy_event.to_event(
+    return proxy_event.build_proxy_event(
         environ,
         body=body,
         request_id="r-1",

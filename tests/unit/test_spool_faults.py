@@ -9,7 +9,7 @@ from threading import Event as Flag
 import pytest
 
 from core.errors import QueueUnavailableError
-from local_runner.spool.files import Disk
+from local_runner.spool.files import FileSystem
 from local_runner.spool.slot import Slot
 from tests.support.spooling import FaultyDisk, append, killed, numbers_and_payloads, open_slot, replayed, segments
 
@@ -182,7 +182,7 @@ def test_without_waiting_a_sync_that_fails_has_what_is_in_doubt_written_again(
     faulty.sync_fails = True
 
     with pytest.raises(QueueUnavailableError):
-        slot.tidy()
+        slot.maintain()
 
     assert [path.name for path in segments(directory)] == [f"{first:020d}.log" for first in (1, 3)]
     assert slot.left == 2
@@ -190,7 +190,7 @@ def test_without_waiting_a_sync_that_fails_has_what_is_in_doubt_written_again(
     assert sorted(payload for _, payload in numbers_and_payloads(again)) == [b"four", b"three", b"two"]  # each once
     again.close()
     faulty.sync_fails = False
-    slot.tidy()
+    slot.maintain()
     segments(directory)[0].write_bytes(
         segments(directory)[0].read_bytes().replace(b"four", b"gone")
     )  # what was in doubt
@@ -208,11 +208,11 @@ def test_a_segment_whose_first_sync_fails_is_written_again_under_its_name(direct
     small.append([b"two"], 1.0)  # begins a segment
     faulty.sync_fails = True
     with pytest.raises(QueueUnavailableError):
-        small.tidy()
+        small.maintain()
     with pytest.raises(QueueUnavailableError):
-        small.tidy()
+        small.maintain()
     faulty.sync_fails = False
-    small.tidy()
+    small.maintain()
 
     assert list(replayed(killed(directory.with_name("1"))).values()) == [b"x" * 60, b"two"]
     small.settle([first[0], first[0] + 1])
@@ -230,7 +230,7 @@ def test_one_sync_serves_all_who_wait(directory: Path) -> None:
         faulty.disk.sync(descriptor)
 
     may_go.set()
-    slot = open_slot(directory, disk=Disk(sync=slow_sync), durable=True)
+    slot = open_slot(directory, disk=FileSystem(sync=slow_sync), durable=True)
     append(slot, b"first")
     syncs = len(faulty.synced)
     may_go.clear()

@@ -42,7 +42,7 @@ class SpooledEvents(RuleBasedStateMachine):
 
     @rule()
     def sync(self) -> None:
-        self.slot.tidy()
+        self.slot.maintain()
         self.synced = set(self.written)
 
     @precondition(lambda self: self.written)

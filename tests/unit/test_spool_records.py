@@ -6,7 +6,7 @@ from local_runner.spool.records import (
     RECORD_OVERHEAD,
     Damage,
     Record,
-    frame,
+    encode_record,
     header,
     note,
     noted,
@@ -19,7 +19,7 @@ RECORDS = [
     Record(8, 1700000000.5, b"{}"),
     Record(9, 1700000001.0, b'{"b":"\xc3\xa9"}'),
 ]
-FRAMES = [frame(*record) for record in RECORDS]
+FRAMES = [encode_record(*record) for record in RECORDS]
 SEGMENT = header() + b"".join(FRAMES)
 
 

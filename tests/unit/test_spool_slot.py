@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import InvalidSettingsError, QueueFullError
-from local_runner.spool.files import TakenError
-from local_runner.spool.records import frame, header, note
+from local_runner.spool.files import LockedError
+from local_runner.spool.records import encode_record, header, note
 from local_runner.spool.slot import SLOT_SHIFT, Slot
 from tests.support.spooling import append, killed, numbers_and_payloads, open_slot, replayed, segments
 
@@ -88,11 +88,11 @@ def test_a_segment_is_removed_with_its_notes_once_all_of_it_is_settled(slot: Slo
     before = len(segments(directory))
 
     slot.settle(numbers[:6])
-    slot.tidy()
+    slot.maintain()
 
     assert before > len(segments(directory)) > 1
     slot.settle(numbers[6:])
-    slot.tidy()
+    slot.maintain()
     assert len(segments(directory)) == 1
     assert slot.bytes == segments(directory)[0].stat().st_size
 
@@ -101,7 +101,7 @@ def test_a_segment_with_one_event_left_stays(slot: Slot, directory: Path) -> Non
     numbers = [number for _ in range(10) for number in append(slot, b"x" * 80)]
 
     slot.settle(numbers[1:])
-    slot.tidy()
+    slot.maintain()
 
     assert replayed(killed(directory)) == {1: b"x" * 80}
 
@@ -134,13 +134,13 @@ def test_the_bytes_are_bounded_and_given_back(directory: Path) -> None:
     assert sum(path.stat().st_size for path in segments(directory)) <= 1000
 
     slot.settle(numbers)
-    slot.tidy()
+    slot.maintain()
 
     append(slot, b"x" * 100)
     slot.close()
 
 
-@pytest.mark.parametrize("cut", range(1, len(frame(3, 1.0, b"three")) + 1))
+@pytest.mark.parametrize("cut", range(1, len(encode_record(3, 1.0, b"three")) + 1))
 def test_a_tail_that_a_power_cut_took_costs_what_was_in_it_alone(slot: Slot, directory: Path, cut: int) -> None:
     append(slot, b"one", b"two", b"three")
     copy = killed(directory)
@@ -168,7 +168,7 @@ def test_damage_is_set_aside_and_reported_and_what_lies_behind_it_is_replayed(
     assert again.damages == 2
     again.close()
     kept = sorted((copy.parent / "corrupt").iterdir())
-    assert [file.read_bytes() for file in kept] == [frame(2, 1.0, b"two").replace(b"two", b"uwo"), bytes(64)]
+    assert [file.read_bytes() for file in kept] == [encode_record(2, 1.0, b"two").replace(b"two", b"uwo"), bytes(64)]
     assert [stat.S_IMODE(file.stat().st_mode) for file in kept] == [0o600, 0o600]
     reports = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert [report.__dict__["kept_in"] for report in reports] == [str(file) for file in kept]
@@ -210,7 +210,7 @@ def test_the_number_of_a_lost_event_is_not_given_to_another_that_would_pass_for_
     assert list(replayed(after).values()) == [b"another"]
 
 
-@pytest.mark.parametrize("start", [header(2), header(2) + frame(1, 1.0, b"from the future")])
+@pytest.mark.parametrize("start", [header(2), header(2) + encode_record(1, 1.0, b"from the future")])
 def test_a_version_from_the_future_is_refused_and_left_as_it_is(slot: Slot, directory: Path, start: bytes) -> None:
     append(slot, b"one")
     copy = killed(directory)
@@ -229,7 +229,7 @@ def test_a_version_from_the_future_is_refused_and_left_as_it_is(slot: Slot, dire
 def test_a_slot_has_one_holder(slot: Slot, directory: Path) -> None:
     append(slot, b"one")
 
-    with pytest.raises(TakenError):
+    with pytest.raises(LockedError):
         open_slot(directory)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.domain.queries import DataFilter, EventFilter
-from core.stores.dialects.sqlite_terms import INCOMPLETE, MOST_WORDS, expression, words
+from core.stores.dialects.sqlite_terms import INCOMPLETE, MOST_WORDS, index_terms, match_expression
 
 DIFFERENT: list[dict[str, Any]] = [
     {"a": value}
@@ -17,7 +17,7 @@ DIFFERENT: list[dict[str, Any]] = [
 
 
 def words_of(data: dict[str, Any]) -> set[str]:
-    customer, kind, *values = words(1, "type", data).split()
+    customer, kind, *values = index_terms(1, "type", data).split()
     assert customer != kind
     return set(values)
 
@@ -34,12 +34,12 @@ def test_equal_numbers_are_one_word(one: float, other: float) -> None:
 
 
 def test_a_filter_asks_for_the_words_of_what_it_means() -> None:
-    customer, kind, value = words(7, "login", {"a": [{"b": True}]}).split()
+    customer, kind, value = index_terms(7, "login", {"a": [{"b": True}]}).split()
     wanted = EventFilter(
         customer_ids=(7, 8), visible_customers=(7,), event_types=("login",),
         data=(DataFilter(path=("a", 0, "b"), values=(True,)),),
     )  # fmt: skip
-    assert expression(wanted) == f'("{customer}") AND ("{kind}") AND ("{value}" OR "{INCOMPLETE}")'
+    assert match_expression(wanted) == f'("{customer}") AND ("{kind}") AND ("{value}" OR "{INCOMPLETE}")'
 
 
 def test_an_event_with_more_values_than_words_says_so() -> None:
@@ -58,7 +58,7 @@ def test_the_largest_events_cost_little(data: dict[str, Any]) -> None:
     tracemalloc.start()
     started = time.process_time()
     for _ in range(5):
-        words(1, "type", data)
+        index_terms(1, "type", data)
     seconds, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert seconds < 1

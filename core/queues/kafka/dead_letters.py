@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from core.errors import NotSupportedError
 from core.ports.queue import DeadLetter
 from core.queues.kafka.address import Address
+from core.queues.kafka.connectivity import unavailable
 from core.queues.kafka.producer import ConfirmedProducer, Record
-from core.queues.kafka.reach import unavailable
 from core.queues.kafka.records import as_dead_letter
 
 BROKER_SECONDS: Final = 5.0

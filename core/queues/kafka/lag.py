@@ -10,7 +10,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient
 
 from core.queues.kafka.address import Address
-from core.queues.kafka.reach import unavailable
+from core.queues.kafka.connectivity import unavailable
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from core.errors import QueueFullError, QueueUnavailableError
 from core.queues.kafka.address import Address
-from core.queues.kafka.reach import Reach, unavailable
+from core.queues.kafka.connectivity import Connectivity, unavailable
 from core.queues.kafka.topics import ensure, partitions
 
 _POLL_SECONDS: Final = 0.1
@@ -70,7 +70,7 @@ class ConfirmedProducer:
         self._producer: Producer | None = None
         self._thread: Thread | None = None
         self._closed = False
-        self._reach = Reach()
+        self._reach = Connectivity()
 
     def send(self, records: Sequence[Record]) -> None:
         """Give all records to the brokers, and wait until each is written by all replicas in sync.

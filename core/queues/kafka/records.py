@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException, Message
 from core.domain.traceparent import TRACEPARENT
 from core.ports.queue import DeadLetter
 from core.queues.kafka.address import Address
-from core.queues.kafka.deliveries import Delivery, Read
+from core.queues.kafka.delivery_tracker import ConsumedRecord, Delivery
 from core.queues.kafka.producer import Record
 
 TOPIC: Final = "audit-log-topic"
@@ -20,20 +20,20 @@ RECEIVE_COUNT: Final = "audit-log-receive-count"
 _MOST_DIGITS: Final = 9
 
 
-def read(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[Read]]:
+def read(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[ConsumedRecord]]:
     """What was read, by partition.
 
     Raises:
         KafkaException: a broker refuses to go on, or the client cannot. What passes by itself is left out.
     """
-    by_partition: dict[int, list[Read]] = defaultdict(list)
+    by_partition: dict[int, list[ConsumedRecord]] = defaultdict(list)
     for message in messages:
         if error := message.error():
             if error.fatal() or error.code() > 0:  # below 0 are the client's own, which it deals with unless fatal
                 raise KafkaException(error)
             continue
         by_partition[message.partition() or 0].append(
-            Read(
+            ConsumedRecord(
                 message.offset() or 0,
                 message.key(),
                 message.value() or b"",

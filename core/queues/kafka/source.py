@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from core.errors import QueueFullError, QueueUnavailableError
 from core.ports.queue import Message
 from core.queues.kafka.address import Address
-from core.queues.kafka.deliveries import Deliveries, Delivery, Offsets
+from core.queues.kafka.connectivity import BACK_OFF_SECONDS, Connectivity, unavailable
+from core.queues.kafka.delivery_tracker import Delivery, DeliveryTracker, Offsets
 from core.queues.kafka.producer import ConfirmedProducer
-from core.queues.kafka.reach import BACK_OFF_SECONDS, Reach, unavailable
 from core.queues.kafka.records import dead_letter, read
 from core.queues.kafka.topics import ensure
 
@@ -46,9 +46,9 @@ class KafkaSource:
         self._address = Address.parse(url)
         self._max_undone: Final = max_undone
         self._max_receives: Final = max_receives
-        self._deliveries = Deliveries()
+        self._deliveries = DeliveryTracker()
         self._producer = ConfirmedProducer(self._address, "audit-log dead letters", DEAD_LETTER_SECONDS)
-        self._reach = Reach()
+        self._reach = Connectivity()
         self._stop = Flag()
         self._thread: Thread | None = None
 

@@ -13,7 +13,7 @@ from core.domain.traceparent import TRACEPARENT
 from core.ports.queue import Message
 from core.queues.rabbitmq.address import Address
 from core.queues.rabbitmq.connection import Connection
-from core.queues.rabbitmq.deliveries import Deliveries, Delivery
+from core.queues.rabbitmq.delivery_tracker import Delivery, DeliveryTracker
 
 BROKER_SECONDS: Final = 10.0
 
@@ -21,7 +21,7 @@ BROKER_SECONDS: Final = 10.0
 @dataclass(frozen=True)
 class _Consumer:
     channel: AbstractChannel
-    deliveries: Deliveries
+    deliveries: DeliveryTracker
     # "All up to this one" must not reach the broker before what was said of an earlier one.
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -81,7 +81,7 @@ class RabbitMQSource:
 
     async def _consume(self) -> _Consumer:
         channel = await self._connection.new_channel()
-        deliveries = Deliveries()
+        deliveries = DeliveryTracker()
 
         async def on_delivery(message: DeliveredMessage) -> None:
             deliveries.add(_delivery(message))

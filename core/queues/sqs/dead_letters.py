@@ -9,7 +9,7 @@ from core.ports.queue import DeadLetter
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import MAX_ENTRIES, in_batches
 from core.queues.sqs.client import Client
-from core.queues.sqs.depths import redrive_policy
+from core.queues.sqs.queue_stats import redrive_policy
 
 HIDDEN_SECONDS: Final = 600
 """How long a dead letter is hidden from others if this process dies while it looks."""

@@ -9,7 +9,7 @@ from core.errors import EventTooLargeError, QueueUnavailableError
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import attribute, in_batches
 from core.queues.sqs.client import READ_SECONDS, Client
-from core.queues.sqs.depths import depths
+from core.queues.sqs.queue_stats import depths
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""

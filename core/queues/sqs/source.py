@@ -13,7 +13,7 @@ from core.ports.queue import Message
 from core.queues.sqs.address import Address
 from core.queues.sqs.batches import MAX_ENTRIES, in_batches
 from core.queues.sqs.client import LONGEST_POLL_SECONDS, Client
-from core.queues.sqs.deliveries import Deliveries, Delivery
+from core.queues.sqs.delivery_tracker import Delivery, DeliveryTracker
 
 _POLLS: Final = 8  # at the same time, while there is a backlog
 _JUST_BEGUN: Final = 0.01  # seconds that a wait of whole ones may have lost on its way here
@@ -35,7 +35,7 @@ class SQSSource:
         """
         self._client = Client(Address.parse(url))
         self._visibility_timeout: Final = visibility_timeout
-        self._deliveries = Deliveries()
+        self._deliveries = DeliveryTracker()
         self._threads = ThreadPoolExecutor(_POLLS, thread_name_prefix="audit-log polls")
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:

@@ -59,7 +59,7 @@ class StoreDialect(Protocol):
     def options(self, url: URL) -> Mapping[str, Any]:
         """Arguments for `create_engine`; what the URL itself sets goes before."""
 
-    def set_up(self, connection: Any) -> None:
+    def on_connect(self, connection: Any) -> None:
         """Prepare a driver's connection that was just opened."""
 
     def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
@@ -77,7 +77,7 @@ class StoreDialect(Protocol):
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         """That `column` has one of the filter's values at the filter's path, by value and type: `true` is not 1."""
 
-    def beyond(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
+    def keyset_condition(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
         """That an event comes after `place` in this order, in a form that an index is entered by."""
 
     def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:
@@ -86,10 +86,10 @@ class StoreDialect(Protocol):
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:
         """A transaction that one process at a time is in; it commits when nothing was raised."""
 
-    def refuses(self, error: BaseException) -> bool:
+    def is_data_error(self, error: BaseException) -> bool:
         """Whether the driver's error is about what was to be stored, so that trying again is useless."""
 
-    def without_values(self, error: BaseException) -> BaseException:
+    def redacted(self, error: BaseException) -> BaseException:
         """The driver's error, or one like it that quotes nothing of what was to be stored, for the log."""
 
 

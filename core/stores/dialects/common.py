@@ -15,7 +15,7 @@ def by_ids(event_ids: Sequence[str]) -> Select[Any]:
     return select(events).where(events.c.event_id.in_(event_ids))
 
 
-def beyond(place: Position, *, descending: bool) -> ColumnElement[bool]:
+def keyset_condition(place: Position, *, descending: bool) -> ColumnElement[bool]:
     """That an event comes after `place`, as a comparison of rows."""
     time, event_id = events.c.timestamp_utc, events.c.event_id
     there = tuple_(literal(place.timestamp_utc, time.type), literal(place.event_id, event_id.type))

@@ -59,7 +59,7 @@ class _MySQL:
         arguments = {name: value for name, value in _CONNECT.items() if name not in url.query}
         return {"connect_args": arguments, "isolation_level": "READ COMMITTED"}
 
-    def set_up(self, connection: Any) -> None:
+    def on_connect(self, connection: Any) -> None:
         with connection.cursor() as cursor:
             for statement in _SESSION:
                 cursor.execute(statement)
@@ -70,14 +70,14 @@ class _MySQL:
         def be_brief(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
             parameters["read_timeout"] = min(float(parameters["read_timeout"]), limits.silence)
 
-        def set_up(connection: Any, _record: object) -> None:
+        def on_connect(connection: Any, _record: object) -> None:
             with connection.cursor() as cursor:
                 cursor.execute(_statement_limit(connection, limits.statement))
                 for name in ("lock_wait_timeout", "innodb_lock_wait_timeout"):
                     cursor.execute(f"SET SESSION {name} = LEAST(@@{name}, {max(1, round(limits.lock))})")
 
         event.listen(engine, "do_connect", be_brief)
-        event.listen(engine, "connect", set_up)
+        event.listen(engine, "connect", on_connect)
 
     def exceeded(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_number(error))
@@ -99,7 +99,7 @@ class _MySQL:
         found = func.json_extract(column, path)
         return and_(*arrays, or_(*(_is(found, value) for value in data_filter.values)))
 
-    def beyond(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
+    def keyset_condition(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
         # The optimizer does not enter an index by a comparison of rows.
         time, event_id = events.c.timestamp_utc, events.c.event_id
         if descending:
@@ -118,12 +118,12 @@ class _MySQL:
         finally:
             connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_LOCK})")
 
-    def refuses(self, error: BaseException) -> bool:
+    def is_data_error(self, error: BaseException) -> bool:
         # Of a batch that is too large for a packet most events may fit, once they are tried one by one.
         return type(error).__name__ in {"DataError", "IntegrityError"} or _number(error) == _PACKET_TOO_LARGE
 
-    def without_values(self, error: BaseException) -> BaseException:
-        return type(error)(_number(error)) if self.refuses(error) else error  # its messages quote values
+    def redacted(self, error: BaseException) -> BaseException:
+        return type(error)(_number(error)) if self.is_data_error(error) else error  # its messages quote values
 
 
 DIALECT: Final[StoreDialect] = _MySQL()

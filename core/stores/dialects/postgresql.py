@@ -81,12 +81,12 @@ _CHECK_VIOLATION: Final = "23514"  # the schema has no checks: this is a partiti
 class _PostgreSQL:
     DRIVER = "postgresql+psycopg"
     EXTRA: str | None = "postgres"
-    beyond = staticmethod(common.beyond)
+    keyset_condition = staticmethod(common.keyset_condition)
 
     def options(self, url: URL) -> Mapping[str, Any]:
         return {"connect_args": {name: value for name, value in _CONNECT.items() if name not in url.query}}
 
-    def set_up(self, connection: Any) -> None:
+    def on_connect(self, connection: Any) -> None:
         connection.execute(_SESSION)
         connection.commit()
 
@@ -96,12 +96,12 @@ class _PostgreSQL:
 
             return connect_briefly(limits.silence, *arguments, **parameters)
 
-        def set_up(connection: Any, _record: object) -> None:
+        def on_connect(connection: Any, _record: object) -> None:
             connection.execute(_READS, (round(limits.statement * 1000), round(limits.lock * 1000)))
             connection.commit()
 
         event.listen(engine, "do_connect", connect)
-        event.listen(engine, "connect", set_up)
+        event.listen(engine, "connect", on_connect)
 
     def exceeded(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_state(error))
@@ -152,18 +152,18 @@ class _PostgreSQL:
         yield
         connection.commit()
 
-    def refuses(self, error: BaseException) -> bool:
+    def is_data_error(self, error: BaseException) -> bool:
         state = _state(error)
         if state is None:  # psycopg's own refusal, such as of NUL in a text
             return type(error).__name__ == "DataError"
         return state[:2] in {"22", "23"} and state != _CHECK_VIOLATION
 
-    def without_values(self, error: BaseException) -> BaseException:
+    def redacted(self, error: BaseException) -> BaseException:
         state = _state(error)
         if state is None:
             return error
         # Detail and context quote rows; so does the message itself where it is about a value.
-        return type(error)(state if self.refuses(error) else error.diag.message_primary)  # type: ignore[attr-defined]  # psycopg's
+        return type(error)(state if self.is_data_error(error) else error.diag.message_primary)  # type: ignore[attr-defined]  # psycopg's
 
 
 DIALECT: Final[StoreDialect] = _PostgreSQL()

@@ -18,7 +18,7 @@ from core.domain.queries import DataFilter, EventFilter, JsonScalar
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import EventNotStorableError
 from core.stores.dialects import Access, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
-from core.stores.dialects.sqlite_terms import expression, unsure, words
+from core.stores.dialects.sqlite_terms import index_terms, match_expression, needs_recheck
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
 
@@ -67,25 +67,25 @@ class _SQLite:
     DRIVER = "sqlite+hinted"
     EXTRA: str | None = None
     by_ids = staticmethod(common.by_ids)
-    beyond = staticmethod(common.beyond)
+    keyset_condition = staticmethod(common.keyset_condition)
 
     def options(self, url: URL) -> Mapping[str, Any]:  # noqa: ARG002 - the others take defaults out of it
         return {}
 
-    def set_up(self, connection: sqlite3.Connection) -> None:
+    def on_connect(self, connection: sqlite3.Connection) -> None:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         write_ahead(connection)
 
     def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
-        def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        def on_connect(connection: sqlite3.Connection, _record: object) -> None:
             connection.execute(f"PRAGMA busy_timeout={limits.lock * 1000:.0f}")
 
         def begin(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
             end = time.monotonic() + limits.statement
             connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
 
-        event.listen(engine, "connect", set_up)
+        event.listen(engine, "connect", on_connect)
         event.listen(engine, "checkout", begin)
 
     def exceeded(self, error: BaseException) -> TimeLimit | None:
@@ -108,7 +108,7 @@ class _SQLite:
             )
             for row in rows
         ]
-        terms = [(row.event_id, words(row.customer_id, row.event_type, row.event_data)) for row in rows]
+        terms = [(row.event_id, index_terms(row.customer_id, row.event_type, row.event_data)) for row in rows]
         inserts = to_json(columns), to_json(terms)  # both before the first, from which on other writers wait
         try:
             connection.exec_driver_sql(_INSERT, inserts[:1])
@@ -128,7 +128,7 @@ class _SQLite:
         index = f"INDEXED BY {_index(event_filter)}"
         if not event_filter.data or event_filter.customers == ():  # which no word stands for
             return Access(index, index)
-        asked = {"words": expression(event_filter)}
+        asked = {"words": match_expression(event_filter)}
         found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
         any_time = {event_filter.start, event_filter.end, event_filter.received_until} == {None}
         matching = found if any_time and not _some_are_unsure(connection, event_filter) else None
@@ -147,10 +147,10 @@ class _SQLite:
         yield
         connection.commit()
 
-    def refuses(self, error: BaseException) -> bool:
+    def is_data_error(self, error: BaseException) -> bool:
         return isinstance(error, sqlite3.DataError | sqlite3.IntegrityError)
 
-    def without_values(self, error: BaseException) -> BaseException:
+    def redacted(self, error: BaseException) -> BaseException:
         return error  # SQLite names columns, not values
 
 
@@ -158,7 +158,7 @@ DIALECT: Final[StoreDialect] = _SQLite()
 
 
 def _some_are_unsure(connection: Connection, event_filter: EventFilter) -> bool:
-    return bool(connection.execute(_COUNT_NUMBERS, {"words": unsure(event_filter), "most": 1}).scalar_one())
+    return bool(connection.execute(_COUNT_NUMBERS, {"words": needs_recheck(event_filter), "most": 1}).scalar_one())
 
 
 def _is_exact(row: Event) -> bool:

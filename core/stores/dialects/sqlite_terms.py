@@ -18,7 +18,7 @@ _ROOT: Final = bytes(8)  # of the size of all places, so that a place and what f
 _CACHED_CHARACTERS: Final = 100  # of names and values: what comes again and again is short
 
 
-def words(customer_id: int, event_type: str, event_data: Any) -> str:
+def index_terms(customer_id: int, event_type: str, event_data: Any) -> str:
     """All words of an event, separated by spaces; with too many, some of them and the word `INCOMPLETE`."""
     found: list[str] = []
     _collect(event_data, _ROOT, found)
@@ -27,7 +27,7 @@ def words(customer_id: int, event_type: str, event_data: Any) -> str:
     return " ".join((_of_customer(customer_id), _of_type(event_type), *found))
 
 
-def expression(event_filter: EventFilter) -> str:
+def match_expression(event_filter: EventFilter) -> str:
     """What an FTS5 index of words is asked to find the events that may hold all of the filter but its times.
 
     Those that have the word `INCOMPLETE` have to be looked at. The syntax is that of
@@ -42,9 +42,9 @@ def expression(event_filter: EventFilter) -> str:
     return " AND ".join(f"({any_of})" for group in groups if (any_of := " OR ".join(f'"{word}"' for word in group)))
 
 
-def unsure(event_filter: EventFilter) -> str:
+def needs_recheck(event_filter: EventFilter) -> str:
     """The same for those of them that the index does not know as a whole."""
-    return f'({expression(event_filter)}) AND "{INCOMPLETE}"'
+    return f'({match_expression(event_filter)}) AND "{INCOMPLETE}"'
 
 
 def _wanted(path: tuple[str | int, ...], values: Iterable[JsonScalar]) -> Iterator[str]:

@@ -23,7 +23,7 @@ _ROLES: Final = ("viewer", "editor", "billing", "admin")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DemoEvent:
     """An event as it is sent."""
 
     timestamp_utc: int
@@ -32,7 +32,7 @@ class Told:
     event_data: dict[str, Any]
 
 
-def story(now: int, seed: int = 7) -> list[Told]:
+def story(now: int, seed: int = 7) -> list[DemoEvent]:
     """All events of the `DAYS` before `now`, a Unix second, the oldest first; the same for the same arguments."""
     chance = random.Random(seed)  # noqa: S311 - a story, no secret
     midnight = now - now % _DAY
@@ -40,13 +40,13 @@ def story(now: int, seed: int = 7) -> list[Told]:
     return sorted([*events, *_night(chance, midnight - 2 * _DAY + 2 * 3600)], key=lambda event: event.timestamp_utc)
 
 
-def _office_day(chance: random.Random, midnight: int) -> Iterator[Told]:
+def _office_day(chance: random.Random, midnight: int) -> Iterator[DemoEvent]:
     for _ in range(EVENTS_A_DAY):
         customer, (company, people) = chance.choice(list(CUSTOMERS.items()))
         who = chance.choice(people)
         kind, data = _act(chance, company, people)
         actor = {"username": who, "ip": f"198.51.100.{10 + people.index(who) + customer % 10 * 20}"}
-        yield Told(midnight + chance.randint(*_OFFICE_HOURS), kind, customer, {"admin_data": actor, **data})
+        yield DemoEvent(midnight + chance.randint(*_OFFICE_HOURS), kind, customer, {"admin_data": actor, **data})
 
 
 def _act(chance: random.Random, company: str, people: list[str]) -> tuple[str, dict[str, Any]]:
@@ -67,13 +67,13 @@ def _act(chance: random.Random, company: str, people: list[str]) -> tuple[str, d
     return kind, {}
 
 
-def _night(chance: random.Random, start: int) -> Iterator[Told]:
+def _night(chance: random.Random, start: int) -> Iterator[DemoEvent]:
     """Somebody guesses a password, makes himself an administrator, takes the customers along and covers his tracks."""
     actor = {"username": SUSPECT, "ip": SUSPECT_ADDRESS}
     at = start
 
-    def told(kind: str, **data: object) -> Told:
-        return Told(at, kind, SUSPECT_CUSTOMER, {"admin_data": actor, **data})
+    def told(kind: str, **data: object) -> DemoEvent:
+        return DemoEvent(at, kind, SUSPECT_CUSTOMER, {"admin_data": actor, **data})
 
     for _ in range(140):
         at += chance.randint(1, 4)

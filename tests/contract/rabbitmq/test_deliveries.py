@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.queues.rabbitmq.deliveries import Deliveries, Delivery
+from core.queues.rabbitmq.delivery_tracker import Delivery, DeliveryTracker
 
 
-def pushed(*tags: int) -> tuple[Deliveries, list[str]]:
+def pushed(*tags: int) -> tuple[DeliveryTracker, list[str]]:
     """Deliveries that were all received, and their receipts."""
-    deliveries = Deliveries()
+    deliveries = DeliveryTracker()
     for tag in tags:
         deliveries.add(Delivery(tag, f"message {tag}", "{}", 1, 0.0))
     return deliveries, [message.receipt_handle for message in deliveries.take(len(tags), 0, 0)]
 
 
-def settle(deliveries: Deliveries, receipts: Sequence[str]) -> list[tuple[int, bool]]:
+def settle(deliveries: DeliveryTracker, receipts: Sequence[str]) -> list[tuple[int, bool]]:
     told = deliveries.settle(deliveries.release(receipts))
     return [(each.tag, each.multiple) for each in told]
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from alembic import op
 
-from core.stores.dialects.sqlite_terms import words
+from core.stores.dialects.sqlite_terms import index_terms
 
 revision = "0004"
 down_revision = "0003"
@@ -73,4 +73,4 @@ def _copy(table: str) -> None:
 
 def _words(rows: Iterable[Any]) -> Iterator[tuple[int, str]]:
     for number, customer_id, event_type, event_data in rows:
-        yield number, words(customer_id, event_type, orjson.loads(event_data))
+        yield number, index_terms(customer_id, event_type, orjson.loads(event_data))

@@ -16,7 +16,7 @@ Offsets = dict[int, int]
 """By partition: all messages below this offset are done."""
 
 
-class Read(NamedTuple):
+class ConsumedRecord(NamedTuple):
     """A message as read; `sent_at` is in Unix seconds."""
 
     offset: int
@@ -31,15 +31,15 @@ class Partition:
     """What is known of a partition for as long as it is assigned: another time makes another of these."""
 
     number: int
-    undone: dict[int, None] = field(default_factory=dict)  # offsets, in their order
+    pending: dict[int, None] = field(default_factory=dict)  # offsets, in their order
     end: int | None = None  # one above the last offset that was read
-    asked: int | None = None  # what was committed, or is being
+    committing: int | None = None  # what was committed, or is being
     paused: bool = True  # as one may come back that was paused before it went: the first `throttle` resumes it
 
     @property
     def done(self) -> int | None:
         """All messages below this offset are done; None: nothing was read yet."""
-        return next(iter(self.undone), self.end)
+        return next(iter(self.pending), self.end)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,11 +47,11 @@ class Delivery:
     """One message on its way through here."""
 
     partition: Partition
-    read: Read
+    read: ConsumedRecord
     receive_count: int = 1
 
 
-class Deliveries:
+class DeliveryTracker:
     """Filled by the thread that reads and emptied by the one that receives."""
 
     def __init__(self) -> None:
@@ -79,15 +79,15 @@ class Deliveries:
             self._received = {receipt: each for receipt, each in self._received.items() if each.partition not in gone}
             return _newly_done(gone)
 
-    def add(self, number: int, messages: Sequence[Read]) -> None:
+    def add(self, number: int, messages: Sequence[ConsumedRecord]) -> None:
         """Take in what was read of a partition."""
         with self._changed:
             if (partition := self._partitions.get(number)) is None:
                 return
             if partition.end is None:
-                partition.asked = messages[0].offset  # or it would not have begun there
+                partition.committing = messages[0].offset  # or it would not have begun there
             for message in messages:
-                partition.undone[message.offset] = None
+                partition.pending[message.offset] = None
                 partition.end = message.offset + 1
                 self._waiting.append(Delivery(partition, message))
             self._changed.notify_all()
@@ -121,13 +121,13 @@ class Deliveries:
         """Forget messages."""
         with self._changed:
             for delivery in deliveries:
-                delivery.partition.undone.pop(delivery.read.offset, None)
+                delivery.partition.pending.pop(delivery.read.offset, None)
 
     def throttle(self, limit: int) -> tuple[list[int], list[int]]:
         """Which partitions not to read for now, since so many of their messages are not done, and which again."""
         with self._changed:
-            pause = [each for each in self._partitions.values() if not each.paused and len(each.undone) >= limit]
-            resume = [each for each in self._partitions.values() if each.paused and len(each.undone) <= limit // 2]
+            pause = [each for each in self._partitions.values() if not each.paused and len(each.pending) >= limit]
+            resume = [each for each in self._partitions.values() if each.paused and len(each.pending) <= limit // 2]
             for each in pause + resume:
                 each.paused = not each.paused
             return [each.number for each in pause], [each.number for each in resume]
@@ -147,7 +147,7 @@ class Deliveries:
         with self._changed:
             for number in numbers:
                 if partition := self._partitions.get(number):
-                    partition.asked = None
+                    partition.committing = None
 
     def _message(self, delivery: Delivery) -> Message:
         receipt = f"{self._id}.{next(self._numbers)}"
@@ -174,7 +174,7 @@ class Deliveries:
 
 
 def _newly_done(partitions: Iterable[Partition]) -> Offsets:
-    offsets = {each.number: each.done for each in partitions if each.done is not None and each.done != each.asked}
+    offsets = {each.number: each.done for each in partitions if each.done is not None and each.done != each.committing}
     for each in partitions:
-        each.asked = each.done
+        each.committing = each.done
     return offsets

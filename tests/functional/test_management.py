@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.http.sockets import bound
-from local_runner.management import Monitor
+from local_runner.http.sockets import bind_first_free
+from local_runner.management import ManagementServer
 from local_runner.pipeline import Pipeline
 from local_runner.queue.consumer import ConsumerLimits
 from local_runner.queue.dead_letters import FILE_NAME
@@ -29,9 +29,9 @@ class Running:
     """A pipeline with its monitor on a free port."""
 
     def __init__(self, settings: Settings) -> None:
-        self.monitor = Monitor()
+        self.monitor = ManagementServer()
         self.pipeline = Pipeline(settings, consumer_limits=QUICK, meter=self.monitor.meter)
-        listener = bound("127.0.0.1", [0])
+        listener = bind_first_free("127.0.0.1", [0])
         self.url = "http://{}:{}".format(*listener.getsockname())
         self.monitor.serve(listener, self.pipeline.services, restarts=lambda: self.pipeline.restarts)
 
@@ -121,7 +121,7 @@ def test_a_check_with_a_bug_hides_nothing_else(settings: Settings, caplog: pytes
     def depth() -> dict[str, object]:
         return {"waiting": 3}
 
-    monitor = Monitor()
+    monitor = ManagementServer()
     monitor.watch(Services(settings, checks={"store": broken, "queue": depth}), restarts=None)
     value = monitor.registry.get_sample_value
     assert value("audit_log_check_ok", {"check": "store"}) == 0
@@ -152,11 +152,11 @@ def test_a_disk_without_room_takes_the_service_out_of_rotation(settings: Setting
 
 def test_the_next_port_is_taken_where_one_is_not_free() -> None:
     first = free_port()
-    with bound("127.0.0.1", [first]) as taken, bound("127.0.0.1", [first, 0]) as listener:
+    with bind_first_free("127.0.0.1", [first]) as taken, bind_first_free("127.0.0.1", [first, 0]) as listener:
         assert taken.getsockname()[1] == first
         assert listener.getsockname()[1] != first
         with pytest.raises(OSError, match="in use"):
-            bound("127.0.0.1", [first])
+            bind_first_free("127.0.0.1", [first])
 
 
 def test_the_memory_of_a_container_is_its_limit(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Request
 from local_runner.aws_events import proxy_event
 from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.http.dispatcher import Answer
-from local_runner.http.protocol import Connection
+from local_runner.http.protocol import HTTPProtocol
 from tests.e2e.bad_requests import BATCHES, FIELDS, GOOD, KEYS, MALFORMED, MEDIA_TYPES, NDJSON, NO_OBJECTS, event
 from tests.e2e.raw_http import request
 
@@ -63,7 +63,7 @@ def fast(raw: bytes) -> Any:
         seen.append(environ)
         return 200, [], b""
 
-    front = SimpleNamespace(threads=lambda _: None, answer=answer, limits=ConnectionLimits())
+    front = SimpleNamespace(executor_for=lambda _: None, answer=answer, limits=ConnectionLimits())
     transport = SimpleNamespace(
         get_extra_info=lambda _: ("192.0.2.1", 1),
         write=_nothing,
@@ -74,7 +74,7 @@ def fast(raw: bytes) -> Any:
     state = SimpleNamespace(connections=set(), default_headers=[])
 
     async def receive() -> None:
-        connection = Connection(SimpleNamespace(loaded_app=front), state, {})  # type: ignore[arg-type]  # stand-ins
+        connection = HTTPProtocol(SimpleNamespace(loaded_app=front), state, {})  # type: ignore[arg-type]  # stand-ins
         connection.connection_made(transport)  # type: ignore[arg-type]  # the same
         for start, end in ((0, 7), (7, 60), (60, len(raw))):
             connection.data_received(raw[start:end])
@@ -84,7 +84,7 @@ def fast(raw: bytes) -> Any:
 
     asyncio.run(receive())
     (environ,) = seen
-    return proxy_event.to_event(
+    return proxy_event.build_proxy_event(
         environ, body=proxy_event.read_body(environ), request_id="r", resource="/", path_parameters=None
     )
 

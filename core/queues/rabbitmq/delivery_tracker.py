@@ -31,7 +31,7 @@ class Acknowledgement:
     multiple: bool
 
 
-class Deliveries:
+class DeliveryTracker:
     """Filled by the event loop and emptied by one thread that receives. Lost with its channel, as a whole."""
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ class Delivery:
         )
 
 
-class Deliveries:
+class DeliveryTracker:
     """Gives each receive a receipt of its own. Safe to use from several threads."""
 
     def __init__(self) -> None:

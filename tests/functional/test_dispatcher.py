@@ -21,7 +21,7 @@ from core.wiring import Services
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
 from local_runner.http.application import Application
-from local_runner.http.dispatcher import BOUNDS, Answer, Bounds, Front
+from local_runner.http.dispatcher import BOUNDS, Answer, Bounds, Dispatcher
 from local_runner.telemetry.requests import RequestMetrics
 from tests.support.builders import new_event
 from tests.support.fakes import FakeClock, FakeQueue, FakeStore
@@ -40,10 +40,10 @@ class HangingStore(FakeStore):
         self.go_on = Flag()
         self.asked = Semaphore(0)
 
-    def find(self, event_filter: EventFilter, page: PageRequest) -> Matches:
+    def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         self.asked.release()
         assert self.go_on.wait(SECONDS)
-        return super().find(event_filter, page)
+        return super().find_page(event_filter, page)
 
     def wait_until_asked(self, times: int) -> None:
         for _ in range(times):
@@ -78,12 +78,12 @@ def open_front(
     application = Application(services, requests=RequestMetrics(registry, []))
 
     def open_front(bounds: Mapping[Place, Bounds] = BOUNDS, *, waits: bool = False) -> Ask:
-        front = Front(application, on_stop=lambda: None, waits=waits, bounds=bounds, clock=clock)
+        front = Dispatcher(application, on_stop=lambda: None, waits=waits, bounds=bounds, clock=clock)
 
         def ask(method: str, path: str, posted: object = None) -> Future[Answer]:
             """As the connection does: on the event loop, which is here, or in the threads that the front names."""
             environ = asked(method, path, posted) | {"HTTP_AUTHORIZATION": f"Bearer {token}"}
-            threads = front.threads(environ)
+            threads = front.executor_for(environ)
             if threads is not None:
                 return threads.submit(front.answer, environ)
             done: Future[Answer] = Future()

@@ -15,14 +15,14 @@ from local_runner.aws_events import proxy_event
 SAMPLE = Path(__file__).parents[1] / "events" / "api_gateway_post_event.json"
 
 
-def to_event(body: bytes = b"", **environ: Any) -> ProxyEvent:
-    return proxy_event.to_event(
+def build_proxy_event(body: bytes = b"", **environ: Any) -> ProxyEvent:
+    return proxy_event.build_proxy_event(
         {**create_environ("/event"), **environ}, body=body, request_id="r-1", resource="/event", path_parameters=None
     )
 
 
 def query_of(query_string: str) -> tuple[Any, Any]:
-    event = to_event(QUERY_STRING=query_string)
+    event = build_proxy_event(QUERY_STRING=query_string)
     return event["queryStringParameters"], event["multiValueQueryStringParameters"]
 
 
@@ -32,7 +32,7 @@ def body_environ(body: bytes, **environ: Any) -> dict[str, Any]:
 
 def test_every_key_of_our_event_is_one_of_api_gateway() -> None:
     real = json.loads(SAMPLE.read_text())
-    ours = to_event()
+    ours = build_proxy_event()
 
     assert ours.keys() == real.keys()
     assert ours["requestContext"].keys() <= real["requestContext"].keys()
@@ -41,7 +41,7 @@ def test_every_key_of_our_event_is_one_of_api_gateway() -> None:
 
 def test_each_value_has_the_type_that_api_gateway_gives_it() -> None:
     real = json.loads(SAMPLE.read_text())
-    ours = to_event(b"{}", HTTP_USER_AGENT="test")
+    ours = build_proxy_event(b"{}", HTTP_USER_AGENT="test")
 
     assert {name: type(value) for name, value in ours.items()} == {name: type(value) for name, value in real.items()}
     for name, value in ours["requestContext"].items():
@@ -49,7 +49,7 @@ def test_each_value_has_the_type_that_api_gateway_gives_it() -> None:
 
 
 def test_the_request_context_tells_of_the_request() -> None:
-    event = proxy_event.to_event(
+    event = proxy_event.build_proxy_event(
         create_environ(
             "/event/e-1", "http://audit.example/", headers={"User-Agent": "test"}, environ_base={"REMOTE_ADDR": "::1"}
         ),
@@ -104,7 +104,7 @@ def test_a_query_string_of_endless_fields_is_refused() -> None:
 
 
 def test_headers_get_back_their_names() -> None:
-    event = to_event(
+    event = build_proxy_event(
         HTTP_AUTHORIZATION="Bearer t", HTTP_IDEMPOTENCY_KEY="k", CONTENT_TYPE="application/json", CONTENT_LENGTH="2"
     )
 
@@ -120,7 +120,7 @@ def test_headers_get_back_their_names() -> None:
 
 
 def test_headers_that_were_not_sent_are_not_there() -> None:
-    assert to_event(CONTENT_TYPE="", CONTENT_LENGTH="")["headers"].keys() == {"Host"}
+    assert build_proxy_event(CONTENT_TYPE="", CONTENT_LENGTH="")["headers"].keys() == {"Host"}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_headers_that_were_not_sent_are_not_there() -> None:
     ],
 )
 def test_the_path_is_utf8_that_wsgi_hands_over_as_latin_1(path_info: str, path: str) -> None:
-    event = to_event(PATH_INFO=path_info)
+    event = build_proxy_event(PATH_INFO=path_info)
 
     assert (event["path"], event["requestContext"]["path"]) == (path, path)
 
@@ -147,7 +147,7 @@ def test_the_path_is_utf8_that_wsgi_hands_over_as_latin_1(path_info: str, path: 
     ],
 )
 def test_a_body_goes_as_text_or_as_base64_if_it_is_no_text(body: bytes, text: str | None, is_base64: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    event = to_event(body)
+    event = build_proxy_event(body)
 
     assert (event["body"], event["isBase64Encoded"]) == (text, is_base64)
 

@@ -13,7 +13,7 @@ PROBE_SECONDS: Final = 1.0
 BACK_OFF_SECONDS: Final = 0.5
 
 
-class Reach:
+class Connectivity:
     """Kept up by the one thread that serves a client, and waited for by those that use it.
 
     librdkafka connects in the background for ever, and says so when it has lost all brokers but not when it has one

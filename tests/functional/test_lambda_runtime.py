@@ -10,13 +10,13 @@ from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
 from core.aws.secrets import read_secret, resolved
 from core.errors import InvalidClientError, InvalidSettingsError, MetricsUnavailableError, SecretUnavailableError
-from core.ports.telemetry import Count, Measure
+from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.lambda_runtime import SECRETS_SECONDS, LambdaServices
-from functions.operations.clients import administer
+from functions.operations.clients import execute
 from functions.operations.maintenance import reconcile
 from tests.conftest import SECRET
 from tests.support.builders import event
@@ -169,7 +169,7 @@ def test_what_is_accepted_counts_in_the_minute_of_its_reception(caplog: pytest.L
             {
                 "Namespace": "AuditLog",
                 "Dimensions": [["Stage"]],
-                "Metrics": [{"Name": "EventsAccepted", "Unit": "Count"}],
+                "Metrics": [{"Name": "EventsAccepted", "Unit": "CounterName"}],
             }
         ],
     }
@@ -179,18 +179,18 @@ def test_what_is_accepted_counts_in_the_minute_of_its_reception(caplog: pytest.L
 def test_what_is_counted_is_a_line_unless_it_is_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     metrics = LoggedMetrics("dev", lambda: 1.5)
-    for what in Count:
+    for what in CounterName:
         metrics.count(what, 0)
-    metrics.count(Count.ACCEPTED, 7)
+    metrics.count(CounterName.ACCEPTED, 7)
     assert not caplog.records
-    metrics.count(Count.STORED, 7)
+    metrics.count(CounterName.STORED, 7)
     (record,) = (vars(record) for record in caplog.records)
     assert (record["EventsStored"], record["_aws"]["Timestamp"]) == (7, 1500)
 
 
 def test_what_is_measured_is_a_line_for_each_hundred_values(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    LoggedMetrics("dev").measure(Measure.STORE_SECONDS, [0.5] * 101)
+    LoggedMetrics("dev").measure(HistogramName.STORE_SECONDS, [0.5] * 101)
 
     first, second = (vars(record) for record in caplog.records)
     assert (first["StoreSeconds"], second["StoreSeconds"]) == ([0.5] * 100, [0.5])
@@ -239,14 +239,12 @@ def administered(settings: Settings, sqlite_store: SqlEventStore) -> Services:
 
 
 def test_the_operator_registers_rotates_and_disables(administered: Services) -> None:
-    made = administer({"act": "create", "name": "billing", "customers": [42]}, administered)
+    made = execute({"act": "create", "name": "billing", "customers": [42]}, administered)
     client = administered.authenticator.authenticate(made["client_id"], made["client_secret"], now=administered.clock())
     assert client.customers == (42,)
-    rotated = administer({"act": "rotate", "client_id": made["client_id"]}, administered)
+    rotated = execute({"act": "rotate", "client_id": made["client_id"]}, administered)
     assert rotated["client_secret"] != made["client_secret"]
-    assert administer({"act": "disable", "client_id": made["client_id"]}, administered) == {
-        "client_id": made["client_id"]
-    }
+    assert execute({"act": "disable", "client_id": made["client_id"]}, administered) == {"client_id": made["client_id"]}
     with pytest.raises(InvalidClientError):
-        administer({"act": "disable", "client_id": "client-none"}, administered)
+        execute({"act": "disable", "client_id": "client-none"}, administered)
     administered.close()
