@@ -1,7 +1,11 @@
-"""The consumer: an SQS event in, the messages that must come again out.
+"""Stores a batch of queued events.
 
-Event and answer: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html and, for partial failures,
-https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+A message carries the JSON of one event, as `create_event` published it. Lambda's event source mapping, or the consumer
+in `local_runner.queue`, receives a batch and calls the handler with it in the form of an SQS event:
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+
+The response names the messages that failed. The caller deletes the others, and redelivers the failed ones until
+they are dead letters: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import logging
@@ -20,9 +24,13 @@ from core.wiring import Services
 from functions import runtime
 
 SqsEvent = Mapping[str, Any]
+SqsRecord = Mapping[str, Any]
 BatchResponse = dict[str, list[dict[str, str]]]
+ConsumeHandler = Callable[[SqsEvent, object], Mapping[str, Any]]
+"""A Lambda handler of SQS events: takes the event and Lambda's context, returns a `BatchResponse`."""
 
-_COUNTED: Final = {
+_IN_STORE: Final = {Outcome.STORED, Outcome.DUPLICATE}
+_COUNTERS: Final = {
     Outcome.STORED: CounterName.STORED,
     Outcome.DUPLICATE: CounterName.DUPLICATE,
     Outcome.CONFLICT: CounterName.CONFLICT,
@@ -32,31 +40,33 @@ _log = logging.getLogger(__name__)
 
 
 def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
-    """Store a batch of messages in one transaction; when that fails for what one of them holds, one by one.
+    """Store the events of a batch in one transaction, or one by one if the store refuses one of them.
 
-    A message fails, and so comes again until it is a dead letter, when it is no event, when the store refuses it, or
-    when it repeats an id with other content.
+    A message fails if it is no event, if the store refuses its event, or if its id is stored with other content.
 
     Raises:
-        StoreUnavailableError: nothing was stored and all of the batch must come again.
+        StoreUnavailableError: the batch has to be redelivered. If a part of it was stored, that is a duplicate then.
     """
     failed: list[str] = []
-    batch: list[tuple[Mapping[str, Any], Event]] = []
+    batch: list[tuple[SqsRecord, Event]] = []
     for record in event["Records"]:
         try:
             batch.append((record, Event.model_validate_json(record["body"])))
         except ValidationError:
-            _log.warning("a message is not an event", extra=_log_fields(record))
+            _log.warning("message_malformed", extra=_log_fields(record))
             failed.append(record["messageId"])
+
+    events = [item for _, item in batch]
     started = time.perf_counter()
-    outcomes = _store([item for _, item in batch], services.writer)
-    services.meter.measure(HistogramName.BATCH_EVENTS, [len(batch)])
+    outcomes = _store(events, services.writer)
+    services.meter.measure(HistogramName.BATCH_EVENTS, [len(events)])
     services.meter.measure(HistogramName.STORE_SECONDS, [time.perf_counter() - started])
-    _count(event, [item for _, item in batch], outcomes, services)
+    _count(event["Records"], events, outcomes, services)
+
     for (record, item), outcome in zip(batch, outcomes, strict=True):
-        if outcome not in {Outcome.STORED, Outcome.DUPLICATE}:
-            reason = "the store refuses an event" if outcome is None else "an event repeats an id with other content"
-            _log.warning(reason, extra={**_log_fields(record), "event_id": item.event_id})
+        if outcome not in _IN_STORE:
+            key = "event_refused" if outcome is None else "event_conflict"
+            _log.warning(key, extra={**_log_fields(record), "event_id": item.event_id})
             failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
@@ -64,7 +74,7 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
 def lambda_consumer(
     services: Callable[[], Services] = runtime.services,
 ) -> Callable[[SqsEvent, object], BatchResponse]:
-    """A handler for SQS events that stores with `services`."""
+    """Return a handler of SQS events that stores with `services`."""
 
     def handler(event: SqsEvent, context: object) -> BatchResponse:  # noqa: ARG001 - Lambda's signature
         return consume_events(event, services())
@@ -75,38 +85,14 @@ def lambda_consumer(
 handler = lambda_consumer()
 
 
-def traceparent_of(record: Mapping[str, Any]) -> str | None:
-    """What a record says of its trace, see `core.domain.traceparent`."""
+def traceparent_of(record: SqsRecord) -> str | None:
+    """Return the valid traceparent among a record's attributes, if there is one, see `core.domain.traceparent`."""
     attributes = record.get("messageAttributes") or {}
     return checked(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
 
 
-def _log_fields(record: Mapping[str, Any]) -> dict[str, str]:
-    """What the log says of a record."""
-    traceparent = traceparent_of(record)
-    trace = {"trace_id": trace_id(traceparent)} if traceparent else {}
-    return {"message_id": record["messageId"], **trace}
-
-
-def _count(event: SqsEvent, batch: Sequence[Event], outcomes: Sequence[Outcome | None], services: Services) -> None:
-    meter, now = services.meter, services.clock()
-    meter.count(
-        CounterName.RETRIED, sum(record["attributes"]["ApproximateReceiveCount"] != "1" for record in event["Records"])
-    )
-    meter.count(CounterName.REFUSED, len(event["Records"]) - len(batch) + outcomes.count(None))
-    for outcome, what in _COUNTED.items():
-        meter.count(what, outcomes.count(outcome))
-    # A clock that differs between hosts must not make an age negative.
-    ages = (
-        max(0.0, now - item.received_at.timestamp())
-        for item, outcome in zip(batch, outcomes, strict=True)
-        if outcome is Outcome.STORED
-    )
-    meter.measure(HistogramName.ACCEPTED_TO_STORED_SECONDS, ages)
-
-
 def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | None]:
-    """What became of each event; None: the store refuses it."""
+    """Return the outcome of each event; None for one that the store refuses."""
     if not events:
         return []
     try:
@@ -117,4 +103,24 @@ def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | N
         return [outcome for item in events for outcome in _store([item], writer)]
 
 
-ConsumeHandler = Callable[[Mapping[str, Any], object], Mapping[str, Any]]
+def _count(
+    records: Sequence[SqsRecord], events: Sequence[Event], outcomes: Sequence[Outcome | None], services: Services
+) -> None:
+    meter, now = services.meter, services.clock()
+    meter.count(CounterName.RETRIED, sum(record["attributes"]["ApproximateReceiveCount"] != "1" for record in records))
+    meter.count(CounterName.REFUSED, len(records) - len(events) + outcomes.count(None))
+    for outcome, counter in _COUNTERS.items():
+        meter.count(counter, outcomes.count(outcome))
+    ages = (
+        max(0.0, now - item.received_at.timestamp())  # the clocks of two hosts may differ
+        for item, outcome in zip(events, outcomes, strict=True)
+        if outcome is Outcome.STORED
+    )
+    meter.measure(HistogramName.ACCEPTED_TO_STORED_SECONDS, ages)
+
+
+def _log_fields(record: SqsRecord) -> dict[str, str]:
+    """Return the fields that identify a message in the log; nothing of its body."""
+    traceparent = traceparent_of(record)
+    trace = {"trace_id": trace_id(traceparent)} if traceparent else {}
+    return {"message_id": record["messageId"], **trace}

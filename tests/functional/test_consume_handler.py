@@ -28,7 +28,7 @@ def consume(services: Services, sqs: SqsEvent) -> BatchResponse:
 
 
 def failures(response: BatchResponse) -> list[str]:
-    """The ids of the messages that come again."""
+    """The ids of the messages that failed."""
     assert list(response) == ["batchItemFailures"]
     return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
@@ -95,7 +95,7 @@ def test_an_id_that_comes_again_with_other_content_fails_and_the_first_stays(
     other = event(1, event_type="other").model_dump_json()
     assert failures(consume(services, sqs_event(*bodies(1), other))) == ["m2"]
     assert store.events[event(1).event_id] == event(1)
-    assert caplog.messages == ["an event repeats an id with other content"]
+    assert caplog.messages == ["event_conflict"]
     assert vars(caplog.records[0])["event_id"] == event(1).event_id
 
 
@@ -174,5 +174,5 @@ def test_a_message_that_fails_is_logged_with_its_trace(
 
     assert sorted(failures(consume(services, to_sqs_event(messages)))) == ["m1", "m2", "m3", "m4"]
 
-    told = {record.__dict__["message_id"]: record.__dict__.get("trace_id") for record in caplog.records}
-    assert told == {"m1": trace, "m2": trace, "m3": None, "m4": None}
+    traces = {record.__dict__["message_id"]: record.__dict__.get("trace_id") for record in caplog.records}
+    assert traces == {"m1": trace, "m2": trace, "m3": None, "m4": None}
