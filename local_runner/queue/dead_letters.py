@@ -1,17 +1,17 @@
-"""The dead letters of the in-memory queue: a SQLite file of their own, which any process may read and redrive."""
+"""The dead letters of the in-memory queue: a SQLite file that any process can read and redrive."""
 
 import hashlib
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from core.errors import QueueUnavailableError
 from core.ports.queue import DeadLetter, Message
-from core.stores.dialects.sqlite import write_ahead
 from functions.consume_events import ConsumeHandler
 from local_runner.aws_events.lambda_context import LambdaContext
 from local_runner.aws_events.sqs_event import to_sqs_event
@@ -20,7 +20,7 @@ FILE_NAME: Final = "dead-letters.db"
 
 _BATCH: Final = 500
 _BUSY_SECONDS: Final = 5.0
-# A message that is given up again after a restart, which may have forgotten that it was, is the same letter.
+# Unique by content: a process that is killed after `add` and before the acknowledgement adds its message again.
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,9 +33,9 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 
 
 class DeadLetterFile:
-    """Implements `DeadLetterQueue`, and takes what the queue gives up. The file is made with the first letter.
+    """Implements `DeadLetterQueue`, and keeps the queue's exhausted messages. The first one creates the file.
 
-    `handler` consumes what is redriven. Safe to use from several threads and processes.
+    `handler` stores redriven messages. Safe to use from several threads and processes.
     """
 
     def __init__(self, path: Path, handler: ConsumeHandler, clock: Callable[[], float] = time.time) -> None:
@@ -44,7 +44,7 @@ class DeadLetterFile:
         self._clock = clock
 
     def add(self, messages: Sequence[Message]) -> None:
-        """Keep messages that were given up; they are on disk when this returns.
+        """Keep messages that were received too often; they are on disk when this returns.
 
         Raises:
             QueueUnavailableError: the file cannot be written; none was kept.
@@ -54,7 +54,10 @@ class DeadLetterFile:
             (message.body, hashlib.sha256(message.body.encode()).digest(), message.receive_count, now)
             for message in messages
         ]
-        with self._connection(create=True) as connection:
+        with _translated_errors():
+            if not self._path.exists():
+                _create(self._path)
+        with self._transaction() as connection:
             connection.executemany(
                 "INSERT INTO dead_letters (body, body_sha256, receive_count, given_up_at) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO NOTHING",
@@ -62,14 +65,14 @@ class DeadLetterFile:
             )
 
     def count(self) -> int:
-        """How many there are.
+        """Return the number of dead letters.
 
         Raises:
             QueueUnavailableError: the file cannot be read.
         """
         if not self._path.exists():
             return 0
-        with self._connection() as connection:
+        with self._transaction() as connection:
             (count,) = connection.execute("SELECT count(*) FROM dead_letters").fetchone()  # counts the narrow index
             return int(count)
 
@@ -78,12 +81,12 @@ class DeadLetterFile:
         return [letter for _, letter in self._letters(after=0, limit=limit)]
 
     def redrive(self, message_ids: Collection[str] | None = None) -> int:
-        """Store dead letters, without the queue, so that this works whether or not the service runs.
+        """Store dead letters with these ids, or all, and return how many were stored; the others stay.
 
-        Those that the consumer takes are deleted, the others stay. How many it took.
+        They do not pass through the queue, so that this works whether or not the service runs.
 
         Raises:
-            QueueUnavailableError: the file cannot be used; what was stored by then may stay in it, which is harmless.
+            QueueUnavailableError: the file cannot be used. Letters stored so far may stay in it, which is harmless.
             StoreUnavailableError: the store cannot be reached; trying again later helps.
         """
         redriven = after = 0
@@ -101,34 +104,56 @@ class DeadLetterFile:
             Message(letter.message_id, letter.message_id, letter.body, receive_count=1, sent_at=self._clock())
             for letter in letters
         ]
-        answer = self._handler(to_sqs_event(messages), LambdaContext("consume_events", "redrive"))
-        failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+        response = self._handler(to_sqs_event(messages), LambdaContext("consume_events", "redrive"))
+        failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
         stored = [(int(letter.message_id),) for letter in letters if letter.message_id not in failed]
-        with self._connection() as connection:
+        with self._transaction() as connection:
             connection.executemany("DELETE FROM dead_letters WHERE id = ?", stored)
         return len(stored)
 
     def _letters(self, *, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
         if not self._path.exists():
             return []
-        with self._connection() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(
                 "SELECT id, body, receive_count FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
             )
             return [(number, DeadLetter(str(number), body, count)) for number, body, count in rows]
 
     @contextmanager
-    def _connection(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """A connection, and a transaction that is committed at the end of the block."""
-        try:
-            if create:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                # Before SQLite makes it, since what it makes others can read.
-                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as connection, connection:
-                write_ahead(connection)
-                connection.execute("PRAGMA synchronous=FULL")
-                connection.execute(_SCHEMA)
-                yield connection
-        except (OSError, sqlite3.Error) as exc:
-            raise QueueUnavailableError(f"The dead letters cannot be read or written ({type(exc).__name__}).") from exc
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Open the file and run the block in a transaction, which is on disk when the block ends."""
+        with (
+            _translated_errors(),
+            closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as connection,
+            connection,
+        ):
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(_SCHEMA)
+            yield connection
+
+
+def _create(path: Path) -> None:
+    """Create the file in WAL mode, in which readers do not wait for the writer; the file keeps the mode.
+
+    It is linked to its name when it is complete. Switching the mode of a file that others use may fail, since SQLite
+    does not wait for them then. If another process links its file first, that one counts.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600, which SQLite keeps
+    os.close(descriptor)
+    try:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        Path(draft).unlink()
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as exc:
+        raise QueueUnavailableError(f"The dead letters cannot be read or written ({type(exc).__name__}).") from exc

@@ -1,7 +1,8 @@
-"""Dead letters in their file: kept by the queue's process, read and redriven by any."""
+"""The file of dead letters: the queue's process adds to it, and any process reads and redrives."""
 
 import sqlite3
 import stat
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -129,8 +130,33 @@ def test_a_file_that_cannot_be_used_says_so(letters: DeadLetterFile, tmp_path: P
             use()
 
 
-def test_what_is_kept_is_synced(letters: DeadLetterFile, tmp_path: Path) -> None:
+def test_the_file_is_in_wal_mode_so_that_readers_do_not_wait(letters: DeadLetterFile, tmp_path: Path) -> None:
     letters.add(messages(event(1)))
 
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_of_several_that_create_the_file_at_once_all_add_to_the_same(tmp_path: Path) -> None:
+    for turn in range(20):
+        file = DeadLetterFile(tmp_path / str(turn) / FILE_NAME, lambda _event, _context: {"batchItemFailures": []})
+        go = threading.Barrier(8)
+
+        def add(number: int, file: DeadLetterFile = file, go: threading.Barrier = go) -> None:
+            go.wait()
+            file.add(messages(event(number)))
+            file.count()
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(add, range(8)))
+
+        assert file.count() == 8
+        assert [path.name for path in (tmp_path / str(turn)).iterdir()] == [FILE_NAME]
+
+
+def test_a_file_that_was_created_without_its_table_is_used(letters: DeadLetterFile, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).touch()
+
+    assert letters.count() == 0
+    letters.add(messages(event(1)))
+    assert letters.count() == 1
