@@ -31,7 +31,7 @@ from local_runner.aws_events import proxy_event
 from local_runner.http.application import Application
 from local_runner.http.codec import encode_response
 from local_runner.queue.memory import InMemoryQueue
-from local_runner.spool.spool import DiskSpool
+from local_runner.spool.disk_spool import DiskSpool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.spool`: the spool's segment file beside SQLite and LMDB, in turns within one run.
+"""`python -m benchmarks.spool`: compares the spool's segment file with SQLite and LMDB, in turns within one run.
 
 Each contender keeps single events of 300 bytes, first from one publisher and then from 64 threads at once, forgets them
-in batches of 1,000 as the consumer does, and reads back what another process would replay. In the mode `process` an
+in batches of 1,000 as the consumer does, and reads the rest back as another process would. In the mode `process` an
 event is with the operating system when `append` returns, in the mode `disk` it is synced; there, the databases commit
 for all who wait at once, as the segment file does. LMDB takes part if it is installed (`pip install lmdb`).
 """
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Console
 from rich.table import Table
 
-from local_runner.spool.spool import DiskSpool
+from local_runner.spool.disk_spool import DiskSpool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,12 +36,12 @@ BATCH = 1_000
 
 
 class Contender(Protocol):
-    """What is measured: keeps payloads, forgets them by number, and says how many it would replay."""
+    """A candidate: keeps payloads, forgets them by number, and replays the others."""
 
     def append(self, payloads: Sequence[bytes], sent_at: float) -> Sequence[int]:
         """Keep them; their numbers."""
 
-    def settle(self, numbers: Sequence[int]) -> None:
+    def acknowledge(self, numbers: Sequence[int]) -> None:
         """Forget them."""
 
     def replay(self) -> int:
@@ -74,7 +74,7 @@ class Database:
         self._committed = 0
 
     def append(self, payloads: Sequence[bytes], sent_at: float) -> range:
-        """See `Contender.append`. A group is numbered as it gathers; whoever gets the lock first commits it."""
+        """See `Contender.append`. A group is numbered as it gathers; the first publisher with the lock commits it."""
         if not self._groups:
             with self._lock:
                 numbers = range(self._next, self._next + len(payloads))
@@ -114,8 +114,8 @@ class Sqlite(Database):
         self._connection.executemany("INSERT INTO spool VALUES (?, ?, ?)", rows)
         self._connection.execute("COMMIT")
 
-    def settle(self, numbers: Sequence[int]) -> None:
-        """See `Contender.settle`."""
+    def acknowledge(self, numbers: Sequence[int]) -> None:
+        """See `Contender.acknowledge`."""
         with self._lock:
             self._connection.execute("DELETE FROM spool WHERE number BETWEEN ? AND ?", (numbers[0], numbers[-1]))
 
@@ -145,8 +145,8 @@ class Lmdb(Database):
             for number, sent_at, payload in rows:
                 transaction.put(number.to_bytes(8, "big"), struct.pack(">d", sent_at) + payload, append=True)
 
-    def settle(self, numbers: Sequence[int]) -> None:
-        """See `Contender.settle`."""
+    def acknowledge(self, numbers: Sequence[int]) -> None:
+        """See `Contender.acknowledge`."""
         with self._lock, self._environment.begin(write=True) as transaction:
             for number in numbers:
                 transaction.delete(number.to_bytes(8, "big"))
@@ -168,7 +168,7 @@ if find_spec("lmdb"):
 
 def main() -> None:
     """Take the turns, print the medians."""
-    parser = argparse.ArgumentParser(description="Measure what may keep the queue's events on disk.")
+    parser = argparse.ArgumentParser(description="Measure candidates for the queue's spool.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--events", type=int, default=20_000, help="in the mode process; a tenth of it in the mode disk"
@@ -184,7 +184,7 @@ def main() -> None:
 
 
 def turn(contender: Callable[[Path, str], Any], folder: Path, mode: str, events: int) -> tuple[float, ...]:
-    """Events per second: of one publisher, of many, settled, replayed after a restart."""
+    """Events per second: of one publisher, of many, acknowledged, replayed after a restart."""
     spool: Contender = contender(folder, mode)
     alone = rate(events, lambda: [spool.append([PAYLOAD], 1.0) for _ in range(events)])
     share = events // PUBLISHERS
@@ -193,20 +193,20 @@ def turn(contender: Callable[[Path, str], Any], folder: Path, mode: str, events:
         together = rate(share * PUBLISHERS, lambda: list(threads.map(lambda publish: publish(), publishers)))
     left: list[int] = []
 
-    def settle() -> None:
+    def acknowledge() -> None:
         for first in range(1, events, BATCH):
-            spool.settle(range(first, first + BATCH))
+            spool.acknowledge(range(first, first + BATCH))
 
     def restart() -> None:
         again: Contender = contender(folder, mode)
         left.append(again.replay())
         again.close()
 
-    settled = rate(events, settle)
+    acknowledged = rate(events, acknowledge)
     spool.close()
     replayed = rate(share * PUBLISHERS, restart)
     assert left == [share * PUBLISHERS]
-    return alone, together, settled, replayed
+    return alone, together, acknowledged, replayed
 
 
 def rate(count: int, work: Callable[[], object]) -> float:
@@ -217,13 +217,15 @@ def rate(count: int, work: Callable[[], object]) -> float:
 
 
 def table(mode: str, figures: dict[str, list[tuple[float, ...]]]) -> Table:
-    """Lay out the medians, with the least and the most beside the two that a client waits for."""
+    """Return the medians as a table, with the least and the most of the two rates that a client waits for."""
     result = Table(mode, title=f"Events per second, mode {mode}")
-    for column in ("1 publisher", "min - max", f"{PUBLISHERS} publishers", "min - max", "settled", "replayed"):
+    for column in ("1 publisher", "min - max", f"{PUBLISHERS} publishers", "min - max", "acknowledged", "replayed"):
         result.add_column(column, justify="right")
     for name, rounds in figures.items():
-        alone, together, settled, replayed = zip(*rounds, strict=True)
-        result.add_row(name, *spread(alone), *spread(together), f"{median(settled):,.0f}", f"{median(replayed):,.0f}")
+        alone, together, acknowledged, replayed = zip(*rounds, strict=True)
+        result.add_row(
+            name, *spread(alone), *spread(together), f"{median(acknowledged):,.0f}", f"{median(replayed):,.0f}"
+        )
     return result
 
 

@@ -1,4 +1,4 @@
-"""What the spool costs a whole request: `python -m benchmarks.spool_http`, two minutes.
+"""`python -m benchmarks.spool_http`: measures the cost of the spool for a whole request, in two minutes.
 
 The service with each mode of the spool in turn, loaded over 64 connections; the ratio is taken within each round.
 """
@@ -25,8 +25,8 @@ def rate(mode: str, requests: int) -> float:
         Service.start(Path(folder) / "data", spool=mode) as service,
     ):
         command = [AUDIT_LOG, "load-test", "--json", "--connections", "64", "--url", service.url]
-        told = subprocess.run([*command, "--requests", str(requests)], capture_output=True, check=True)
-        accepted: float = json.loads(told.stdout)["rate"]
+        result = subprocess.run([*command, "--requests", str(requests)], capture_output=True, check=True)
+        accepted: float = json.loads(result.stdout)["rate"]
         return accepted
 
 

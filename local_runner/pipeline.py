@@ -25,8 +25,9 @@ from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.spool.disk_spool import open_spool
 from local_runner.spool.recovery import count_pending
-from local_runner.spool.spool import SPOOL_NAME, check_spool, open_spool
+from local_runner.spool.spool import SPOOL_NAME, check_spool
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
 DRAIN_SECONDS: Final = 8.0
@@ -110,7 +111,7 @@ class Pipeline:
         left = self.queue.held
         if not left:
             _log.info("stopped; every accepted event is stored or in the dead letters")
-        elif self._spool.state().mode == "off":
+        elif self._spool.stats().mode == "off":
             _log.error("stopped before all events were stored", extra={"lost": left, "after_seconds": timeout})
         else:
             _log.warning(
@@ -123,7 +124,7 @@ class Pipeline:
         self._store.close()
 
     def _check_queue(self) -> dict[str, object]:
-        if self._spool.state().mode != "off" and disk_usage(self._data_dir).free < _LEAST_FREE_BYTES:
+        if self._spool.stats().mode != "off" and disk_usage(self._data_dir).free < _LEAST_FREE_BYTES:
             raise QueueUnavailableError("The disk of the queue's spool is full: make room.")
         state = self.queue.state()
         return {

@@ -128,7 +128,7 @@ class InMemoryQueue:
             entries = self._in_flight.pop(receipt_handles)
             self._bytes -= sum(len(entry.body) for entry in entries)
             self._changed.notify_all()
-        self._spool.settle([entry.number for entry in entries])
+        self._spool.acknowledge([entry.number for entry in entries])
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
         """See `EventSource.retry_after`."""
@@ -162,7 +162,7 @@ class InMemoryQueue:
             self._pause([entry for entry in self._in_flight if entry.paused], 0.0)
 
     def _held(self) -> int:
-        return len(self._waiting) + len(self._in_flight) + self._pending_writes + self._spool.to_replay
+        return len(self._waiting) + len(self._in_flight) + self._pending_writes + self._spool.replay_remaining
 
     def _reserve(self, count: int, size: int) -> None:
         with self._changed:
@@ -177,9 +177,9 @@ class InMemoryQueue:
 
     def _load_spooled(self, at_most: int) -> None:
         """Take the next events of earlier processes into memory, if there is room; they come before all others."""
-        if not self._spool.to_replay or len(self._waiting) >= at_most or self._bytes >= self._limits.max_bytes:
+        if not self._spool.replay_remaining or len(self._waiting) >= at_most or self._bytes >= self._limits.max_bytes:
             return
-        coming = min(at_most, self._spool.to_replay)
+        coming = min(at_most, self._spool.replay_remaining)
         with self._changed:
             self._pending_writes += coming  # so that they are counted on their way
         records = self._spool.replay(at_most)

@@ -1,4 +1,4 @@
-"""What the spool asks of a file system, and where a durable change of it is easy to get wrong."""
+"""File system calls of the spool: whole writes, durable creation, and the lock of a directory."""
 
 import fcntl
 import os
@@ -17,17 +17,17 @@ Sync = Callable[[int], None]
 
 @dataclass(frozen=True)
 class FileSystem:
-    """The calls that a disk fails by; tests pass in others."""
+    """The system calls that a failing disk makes fail. Tests pass in their own."""
 
     write: Write = os.write
     truncate: Truncate = os.ftruncate
     sync: Sync = os.fsync
 
     def append(self, descriptor: int, content: bytes, at: int) -> None:
-        """Write all of `content` at the end of a file that was opened for appending and has `at` bytes, or nothing.
+        """Append all of `content`, or nothing, to a file that was opened for appending and has `at` bytes.
 
         Raises:
-            OSError: nothing was written; or, if even that cannot be undone, a part that is no record.
+            OSError: nothing was written; or, if the truncation fails as well, a part of `content`.
         """
         written = 0
         try:
@@ -38,9 +38,12 @@ class FileSystem:
             raise
 
     def create(self, path: Path, content: bytes) -> int:
-        """Make a file that appears under its name with all of `content` at once; a descriptor for appending.
+        """Create a file that appears under its name complete with `content`, and return a descriptor for appending.
 
-        Only syncing the directory makes the name outlast a power cut.
+        Neither the content nor the name is synced.
+
+        Raises:
+            OSError: no file was created.
         """
         draft = path.with_suffix(DRAFT_SUFFIX)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
@@ -53,17 +56,25 @@ class FileSystem:
             raise
         return descriptor
 
-    def keep(self, path: Path, content: bytes) -> None:
-        """Make a file that is on disk, with its name, when this returns."""
+    def write_durably(self, path: Path, content: bytes) -> None:
+        """Create a file whose content and name are on disk when this returns.
+
+        Raises:
+            OSError: it may not outlast a power cut.
+        """
         descriptor = self.create(path, content)
         try:
             self.sync(descriptor)
         finally:
             os.close(descriptor)
-        self.sync_file(path.parent)
+        self.sync_path(path.parent)
 
-    def sync_file(self, path: Path) -> None:
-        """Have a file on disk that is not open, or a directory: what was created, renamed and removed in it."""
+    def sync_path(self, path: Path) -> None:
+        """Sync a file that is not open, or a directory: the names created, changed and removed in it.
+
+        Raises:
+            OSError: it may not be on disk.
+        """
         descriptor = os.open(path, os.O_RDONLY)
         try:
             self.sync(descriptor)
@@ -72,15 +83,17 @@ class FileSystem:
 
 
 class LockedError(Exception):
-    """A live process holds the directory."""
+    """Another process holds the lock of the directory, and is alive."""
 
 
 def lock(directory: Path) -> int:
-    """Hold the directory, which is made if it is not there, until the descriptor is closed or the process dies.
+    """Create the directory if it is missing, lock it, and return the descriptor that holds the lock.
+
+    The lock (flock) lasts until the descriptor is closed or the process dies.
 
     Raises:
-        TakenError: another holds it.
-        OSError: it cannot be made.
+        LockedError: another process holds the lock.
+        OSError: the directory cannot be created or written.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,9 +1,4 @@
-"""The format of the spool's files, as pure functions of bytes.
-
-A segment (`*.log`) is a header line and then records, each a magic number, the CRC-32 of all that follows, the length
-of the payload, the event's number, when it was accepted, and the payload, the event's JSON in UTF-8. Beside it, notes
-(`*.settled`) of fixed size say which numbers are dealt with. Integers are unsigned, all numbers big-endian.
-"""
+"""Encodes and decodes the files of the spool, as pure functions of bytes. The layout is described in the package."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,23 +8,23 @@ from zlib import crc32
 
 VERSION: Final = 1
 MAGIC: Final = b"\xffAL\xff"
-"""Begins a record. The byte 0xFF never occurs in UTF-8: no payload can hold a magic number, let alone a record."""
+"""The first bytes of a record. 0xFF does not occur in UTF-8, so no payload contains a magic number or a record."""
 
 _PREFIX: Final = Struct(">4sII")  # magic, CRC-32, length of the payload
-_CHECKED: Final = Struct(">IQd")  # length again as part of what is checked, number, Unix seconds
+_CHECKED: Final = Struct(">IQd")  # the length again, since the CRC covers it, sequence number, Unix seconds
 _CHECKED_FROM: Final = _PREFIX.size - 4
 RECORD_OVERHEAD: Final = _CHECKED_FROM + _CHECKED.size
-"""Bytes of a record beside its payload."""
+"""Bytes of a record without its payload."""
 
-_NOTE: Final = Struct(">QQI")  # first and last number, CRC-32 of both
+_ACK: Final = Struct(">QQI")  # first and last sequence number, CRC-32 of both
 _RANGE: Final = Struct(">QQ")
-NOTE_BYTES: Final = _NOTE.size
+ACK_BYTES: Final = _ACK.size
 
 _HEADER: Final = re.compile(rb"(audit-log spool ([0-9]{1,9})) ([0-9a-f]{8})\n")
 
 
 class Record(NamedTuple):
-    """An event as spooled; `sent_at` in Unix seconds."""
+    """A spooled event: its sequence number, its time of acceptance in Unix seconds, and its JSON in UTF-8."""
 
     number: int
     sent_at: float
@@ -37,32 +32,32 @@ class Record(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """A stretch of a file that is no record, from `position` on."""
+    """Consecutive bytes of a file that decode to nothing, from `position` on."""
 
     position: int
     content: bytes
 
 
 def header(version: int = VERSION) -> bytes:
-    """The first line of a segment. It is checked, so that a flipped bit does not pass for a later version."""
+    """Return the first line of a segment. Its CRC keeps a flipped bit from passing for a later version."""
     line = b"audit-log spool %d" % version
     return b"%s %08x\n" % (line, crc32(line))
 
 
 def version_of(segment: bytes) -> int | None:
-    """The version that a segment's first line names; None: it is damaged."""
+    """Return the version in a segment's header, or None if the header is damaged or missing."""
     match = _HEADER.match(segment)
     return int(match[2]) if match and crc32(match[1]) == int(match[3], 16) else None
 
 
 def encode_record(number: int, sent_at: float, payload: bytes) -> bytes:
-    """One record."""
+    """Return the bytes of one record."""
     checked = _CHECKED.pack(len(payload), number, sent_at)
     return b"".join((MAGIC, crc32(payload, crc32(checked)).to_bytes(4, "big"), checked, payload))
 
 
-def scan(segment: bytes) -> Iterator[Record | Damage]:
-    """All records of a segment in their order, and what lies between, before and behind them."""
+def decode_records(segment: bytes) -> Iterator[Record | Damage]:
+    """Yield the records of a segment in file order, and each stretch between them that is no record."""
     position = segment.index(b"\n") + 1 if version_of(segment) is not None else 0
     view = memoryview(segment)
     while position < len(segment):
@@ -76,24 +71,24 @@ def scan(segment: bytes) -> Iterator[Record | Damage]:
         position = end
 
 
-def note(first: int, last: int) -> bytes:
-    """A note that the numbers from `first` to `last` are settled."""
+def encode_ack(first: int, last: int) -> bytes:
+    """Return the bytes of an acknowledgement of the numbers from `first` to `last`, both inclusive."""
     numbers = _RANGE.pack(first, last)
     return numbers + crc32(numbers).to_bytes(4, "big")
 
 
-def noted(notes: bytes) -> Iterator[tuple[int, int] | Damage]:
-    """First and last number of each note, and what is no note."""
-    for position in range(0, len(notes), NOTE_BYTES):
-        content = notes[position : position + NOTE_BYTES]
-        if len(content) == NOTE_BYTES and crc32(content[: _RANGE.size]) == _NOTE.unpack(content)[2]:
-            yield _RANGE.unpack_from(content)
+def decode_acks(content: bytes) -> Iterator[tuple[int, int] | Damage]:
+    """Yield the first and last number of each acknowledgement in file order, and each damaged one as `Damage`."""
+    for position in range(0, len(content), ACK_BYTES):
+        ack = content[position : position + ACK_BYTES]
+        if len(ack) == ACK_BYTES and crc32(ack[: _RANGE.size]) == _ACK.unpack(ack)[2]:
+            yield _RANGE.unpack_from(ack)
         else:
-            yield Damage(position, content)
+            yield Damage(position, ack)
 
 
 def contiguous_ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of numbers without a gap: what notes are made of."""
+    """Yield the first and last number of each run without a gap, ascending: one acknowledgement each."""
     ordered = sorted(numbers)
     start = 0
     for index in range(1, len(ordered) + 1):
@@ -103,6 +98,7 @@ def contiguous_ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def _end_of_record(segment: bytes, view: memoryview, position: int) -> int | None:
+    """Return the position behind the record at `position`, or None if there is no intact record."""
     if position + RECORD_OVERHEAD > len(segment):
         return None
     magic, checksum, length = _PREFIX.unpack_from(segment, position)
@@ -113,7 +109,7 @@ def _end_of_record(segment: bytes, view: memoryview, position: int) -> int | Non
 
 
 def _next_record(segment: bytes, view: memoryview, position: int) -> int:
-    """Where the next record begins behind a damaged place, or the end."""
+    """Return the position of the first intact record behind `position`, or the end of the segment."""
     while (position := segment.find(MAGIC, position + 1)) >= 0:
         if _end_of_record(segment, view, position) is not None:
             return position

@@ -1,136 +1,165 @@
-"""One segment of the spool: a file of records with numbers in a row, and which of them are settled."""
+"""One segment of the spool: a file of records with consecutive numbers, and the file of their acknowledgements."""
 
 import os
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from local_runner.spool.files import FileSystem
-from local_runner.spool.records import NOTE_BYTES, header, note
+from local_runner.spool.records import ACK_BYTES, encode_ack, header
 
 SUFFIX: Final = ".log"
-NOTES_SUFFIX: Final = ".settled"
+ACKS_SUFFIX: Final = ".settled"
+
+
+class SegmentState(Enum):
+    """How much this process may still do with the file of a segment."""
+
+    CLOSED = "closed"
+    """Recovered from an earlier process, or full and on disk. It is only read and acknowledged."""
+    WRITABLE = "writable"
+    """Open, and every record in it is whole. The active segment of a slot takes further records."""
+    TORN = "torn"
+    """Open, and ends in a part of a record that could not be truncated. It takes syncs, but no further records."""
+    SYNC_FAILED = "sync failed"
+    """Open, and the bytes beyond `synced` may be lost even if another sync succeeds. It takes no records, no syncs."""
+    REPLACED = "replaced"
+    """As SYNC_FAILED, and its unsynced records are in another segment or refused: it waits to be closed."""
 
 
 class Segment:
-    """The records from number `first` on, each with one byte in memory that says whether it is settled.
+    """Counts the records from number `first` on, with one byte of memory for each: 1 if it is acknowledged.
 
-    Not safe by itself: its slot's lock guards everything but `syncing`, which is held while its file is synced or
-    closed, and taken before the slot's lock.
+    Not thread-safe: the lock of the slot guards everything but `syncing`. That lock is held while the file is synced or
+    closed, and is taken before the slot's.
     """
 
     def __init__(self, path: Path, first: int) -> None:
         self.path = path
+        self.acks_path = path.with_suffix(ACKS_SUFFIX)
         self.first: Final = first
-        self.size = 0  # bytes
-        self.left = 0  # records that are not settled
-        self._settled = bytearray()
-        self.notes_path = path.with_suffix(NOTES_SUFFIX)
+        self.size = 0
+        """Bytes of the file, without its acknowledgements."""
+        self.pending = 0
+        """Records that are not acknowledged."""
+        self._acknowledged = bytearray()
 
-        # What follows is of a segment that this process writes, until all of it is on disk.
+        self.state = SegmentState.CLOSED
         self.descriptor: int | None = None
         self.syncing = Lock()
-        self.synced = 0  # bytes
+        self.synced = 0
+        """Bytes that are on disk; 0 until the file's name is, too."""
         self.synced_end = first
-        self.failed = False  # a sync failed: what is beyond `synced` is in doubt, and must not be synced again
-        self.abandoned = False  # and has its successor
-        self.unsynced: list[bytes] = []  # what is beyond `synced`, to be written elsewhere in that case
-        self.named = False  # its name is on disk
-        self.torn = False  # ends in a part of a record that could not be taken away
+        """The number behind the last record that is on disk."""
+        self.unsynced: list[bytes] = []
+        """The records beyond `synced`, to be written again if the sync fails; empty in durable slots."""
 
     @classmethod
-    def started(cls, directory: Path, first: int, disk: FileSystem, *, content: bytes = b"") -> "Segment":
-        """A new file, which may begin with records that are written again: their flags are still to be given."""
+    def create(cls, directory: Path, first: int, disk: FileSystem, *, content: bytes = b"") -> "Segment":
+        """Create the file of a new segment. The flags of the records in `content` are left to `add_records`.
+
+        Raises:
+            OSError: no file was created.
+        """
         segment = cls(path_of(directory, first), first)
         start = header() + content
         segment.descriptor = disk.create(segment.path, start)
+        segment.state = SegmentState.WRITABLE
         segment.size = len(start)
         segment.unsynced = [content] if content else []
         return segment
 
     @property
-    def end(self) -> int:
-        """The number after the last."""
-        return self.first + len(self._settled)
+    def sync_failed(self) -> bool:
+        """Whether a sync of this file failed, so that it takes neither records nor syncs."""
+        return self.state is SegmentState.SYNC_FAILED or self.state is SegmentState.REPLACED
 
-    def extend(self, flags: bytes) -> None:
-        """Count further records in: 0 for each that is not settled, 1 for each that is."""
-        self._settled += flags
-        self.left += flags.count(0)
+    @property
+    def end(self) -> int:
+        """The number behind the last record."""
+        return self.first + len(self._acknowledged)
+
+    def add_records(self, flags: bytes) -> None:
+        """Count records that are in the file already, one flag for each: 1 if it is acknowledged, else 0."""
+        self._acknowledged += flags
+        self.pending += flags.count(0)
 
     def append(self, content: bytes, count: int, disk: FileSystem, *, keep: bool) -> None:
-        """Write the records of `count` numbers; `keep` those bytes until they are synced.
+        """Write the `count` records in `content`; with `keep` their bytes stay in `unsynced` until they are on disk.
 
         Raises:
-            OSError: nothing was written, and there is no record of it.
+            OSError: no record was written. The segment is torn if a part of one is left.
         """
-        assert self.descriptor is not None  # noqa: S101 - only the slot's active segment is written
+        assert self.descriptor is not None  # noqa: S101 - only a slot's active segment is written, which is open
         try:
             disk.append(self.descriptor, content, self.size)
         except OSError:
-            self.torn = os.fstat(self.descriptor).st_size != self.size
+            if os.fstat(self.descriptor).st_size != self.size:
+                self.state = SegmentState.TORN
             raise
         self.size += len(content)
         if keep:
             self.unsynced.append(content)
-        self._settled += bytes(count)
-        self.left += count
+        self._acknowledged += bytes(count)
+        self.pending += count
 
-    def is_unsettled(self, number: int) -> bool:
-        """Whether the number is one of this segment's, and not dealt with."""
-        return self.first <= number < self.end and not self._settled[number - self.first]
+    def is_pending(self, number: int) -> bool:
+        """Whether the segment counts a record with this number that is not acknowledged."""
+        return self.first <= number < self.end and not self._acknowledged[number - self.first]
 
-    def settle(self, first: int, last: int) -> None:
-        """Note, in memory and then on disk, that these numbers, all of them of this segment, are dealt with.
+    def acknowledge(self, first: int, last: int) -> None:
+        """Acknowledge the numbers from `first` to `last`, all of this segment, in memory and then on disk.
 
-        The note is not synced, and is left out if it cannot be written: what is not noted comes once more, which its id
-        makes harmless.
+        The acknowledgement is not synced, and is left out if it cannot be written: its events are then replayed at the
+        next start, which their ids make harmless.
         """
         if first > last:
             return
-        self.mark(first, last)
+        self.mark_acknowledged(first, last)
         with suppress(OSError):
-            descriptor = os.open(self.notes_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            descriptor = os.open(self.acks_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 size = os.fstat(descriptor).st_size
-                if odd := size % NOTE_BYTES:  # a part of a note, of a disk that was full
-                    os.ftruncate(descriptor, size - odd)
-                os.write(descriptor, note(first, last))
+                if excess := size % ACK_BYTES:  # a part of an acknowledgement, written when the disk was full
+                    os.ftruncate(descriptor, size - excess)
+                os.write(descriptor, encode_ack(first, last))
             finally:
                 os.close(descriptor)
 
-    def mark(self, first: int, last: int) -> None:
-        """Take these numbers for dealt with, as far as they are this segment's."""
-        start, stop = max(0, first - self.first), min(len(self._settled), last + 1 - self.first)
+    def mark_acknowledged(self, first: int, last: int) -> None:
+        """Acknowledge in memory alone; numbers that are not of this segment are ignored."""
+        start, stop = max(0, first - self.first), min(len(self._acknowledged), last + 1 - self.first)
         if start < stop:
-            self.left -= self._settled.count(0, start, stop)
-            self._settled[start:stop] = b"\1" * (stop - start)
+            self.pending -= self._acknowledged.count(0, start, stop)
+            self._acknowledged[start:stop] = b"\1" * (stop - start)
 
-    def cut(self, first: int) -> bytes:
-        """Give the records from number `first` on away to another segment; their flags."""
-        flags = bytes(self._settled[first - self.first :])
-        del self._settled[first - self.first :]
-        self.left -= flags.count(0)
+    def split_off(self, first: int) -> bytes:
+        """Stop counting the records from number `first` on, and return their flags for `add_records` of another."""
+        flags = bytes(self._acknowledged[first - self.first :])
+        del self._acknowledged[first - self.first :]
+        self.pending -= flags.count(0)
         self.unsynced = []
         return flags
 
-    def notes(self) -> bytes:
-        """What is noted on disk."""
-        return self.notes_path.read_bytes() if self.notes_path.exists() else b""
+    def read_acks(self) -> bytes:
+        """Return the acknowledgements on disk; empty if there are none."""
+        return self.acks_path.read_bytes() if self.acks_path.exists() else b""
 
     def close(self) -> None:
-        """Close the file; nothing is written any more."""
+        """Close the file. A second call has no effect."""
+        self.state = SegmentState.CLOSED
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
 
     def remove(self) -> None:
-        """Remove the files, the records first: notes alone mean nothing."""
+        """Remove both files, the records first: acknowledgements without records are ignored."""
         self.path.unlink(missing_ok=True)
-        self.notes_path.unlink(missing_ok=True)
+        self.acks_path.unlink(missing_ok=True)
 
 
 def path_of(directory: Path, first: int) -> Path:
-    """Where the segment that begins with this number is."""
+    """Return the path of the segment that begins with this number."""
     return directory / f"{first:020d}{SUFFIX}"

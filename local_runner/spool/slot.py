@@ -1,13 +1,8 @@
-"""A slot of the spool: a directory of segments that one process at a time holds, by a lock that dies with it.
-
-Numbers run on over restarts, since there is always a last segment, named by the next number. The upper 16 bits of a
-number are its slot's, so that no two events of a data directory have the same.
-"""
+"""A slot of the spool: the directory that one process locks and appends to. See the package for its purpose."""
 
 import hashlib
 import os
 import socket
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,16 +12,21 @@ from typing import Final
 
 from core.errors import QueueFullError, QueueUnavailableError
 from local_runner.spool.files import FileSystem, lock
-from local_runner.spool.records import contiguous_ranges, encode_record
-from local_runner.spool.recovery import Recovery, Replay
-from local_runner.spool.segment import Segment
+from local_runner.spool.records import encode_record
+from local_runner.spool.recovery import recover
+from local_runner.spool.replay import Replay
+from local_runner.spool.segment import Segment, SegmentState
+from local_runner.spool.segment_list import SegmentList
 
 SLOT_SHIFT: Final = 48
+"""A sequence number is the number of its slot, shifted left by so many bits, plus a count that begins with 1."""
+
+_WRITABLE: Final = SegmentState.WRITABLE  # every append compares with it, and Python 3.11 looks up members slowly
 
 
 @dataclass(frozen=True)
 class SpoolLimits:
-    """Bounds in bytes on disk. A segment is at most half of all: what is full must be able to empty itself."""
+    """Bounds in bytes on disk. A segment takes half of `max_bytes` at most, so that a full spool can be emptied."""
 
     max_bytes: int = 1024 * 1024 * 1024
     segment_bytes: int = 16 * 1024 * 1024
@@ -34,9 +34,10 @@ class SpoolLimits:
 
 @dataclass(frozen=True, slots=True)
 class SlotHistory:
-    """What a slot tells of earlier processes: how many events they put into it in all, and when the last.
+    """The use of a slot by earlier processes, for the count of accepted events.
 
-    `slot` names it among all slots of all hosts.
+    `slot` is an id that is unique among the slots of all hosts, `accepted` the number of events ever appended, and
+    `written_at` the time of the last write in Unix seconds, 0 if there was none.
     """
 
     slot: str
@@ -45,17 +46,19 @@ class SlotHistory:
 
 
 class Slot:
-    """Appends to its last segment, and replays what was there before. Safe to use from several threads."""
+    """Appends to the active segment, and replays the segments of earlier processes. Thread-safe.
+
+    A durable slot is for the mode `disk`: publishers wait in `commit`, and get an error if a sync fails. In other slots
+    `maintain` syncs later: records are kept in memory until then, and written again if the sync fails.
+    """
 
     def __init__(self, directory: Path, limits: SpoolLimits, disk: FileSystem, *, durable: bool) -> None:
-        """Lock the directory, take stock of it, and begin a new segment.
-
-        With `durable`, what is appended waits for `commit`; without, it is kept to be written again if a sync fails.
+        """Lock the directory, recover its segments, and begin a new one.
 
         Raises:
-            TakenError: another process holds it.
-            InvalidSettingsError: a file is of a version that is not known here; everything is left as it is.
-            QueueUnavailableError: the directory cannot be written.
+            LockedError: another process holds the slot.
+            InvalidSettingsError: a segment has an unknown version; no file was changed.
+            QueueUnavailableError: the new segment cannot be synced.
             OSError: the directory cannot be read or written.
         """
         self.number: Final = int(directory.name)
@@ -68,31 +71,41 @@ class Slot:
         self._closed = False
         self._lock_descriptor = lock(directory)
         try:
-            found = Recovery(directory, (self.number << SLOT_SHIFT) + 1, disk)
-            self.damages = found.damages
-            self.past = SlotHistory(
+            numbers_before = self.number << SLOT_SHIFT
+            recovered = recover(directory, numbers_before + 1, disk)
+            self.damages = recovered.damages
+            self.history = SlotHistory(
                 slot=hashlib.sha256(f"{socket.gethostname()}:{directory.absolute()}".encode()).hexdigest()[:32],
-                accepted=found.next_number - 1 - (self.number << SLOT_SHIFT),
-                written_at=found.written_at,
+                accepted=recovered.next_number - 1 - numbers_before,
+                written_at=recovered.written_at,
             )
-            self.to_replay = Replay(found.segments)
-            self._segments = found.segments
-            self._retired: list[Segment] = []  # open files that nothing is written to any more
-            self.bytes = sum(segment.size for segment in self._segments)
-            self._active = self._start(found.next_number)
-            self.commit(self._active, self._active.size)
+            self.replay = Replay(recovered.segments)
+            self._segments = SegmentList(directory, recovered.segments, recovered.next_number, disk)
+            self.commit(self._segments.active, self._segments.active.size)
             self.maintain()
         except BaseException:
             os.close(self._lock_descriptor)
             raise
 
+    @property
+    def size(self) -> int:
+        """Bytes of all segments on disk."""
+        return self._segments.size
+
+    @property
+    def pending(self) -> int:
+        """Events that are not acknowledged."""
+        with self._lock:
+            return self._segments.pending
+
     def append(self, payloads: Sequence[bytes], sent_at: float) -> tuple[range, Segment, int]:
-        """Write all of `payloads`; their numbers, and the segment and its size, for `commit`.
+        """Write one record for each payload. Returns their numbers, and the segment and its size, for `commit`.
 
         Raises:
-            QueueFullError: there is no room; nothing was written.
-            QueueUnavailableError: the disk does not take it; nothing was written.
+            QueueFullError: the spool is at its bound; nothing was written.
+            QueueUnavailableError: the disk did not take the records; nothing was written.
         """
+        segments = self._segments
         with self._lock:
             try:
                 active = self._writable()
@@ -100,7 +113,7 @@ class Slot:
                 content = b"".join(
                     [encode_record(number, sent_at, payload) for number, payload in enumerate(payloads, first)]
                 )
-                if self.bytes + len(content) > self._max_bytes:
+                if segments.size + len(content) > self._max_bytes:
                     raise QueueFullError(
                         "The queue's spool is full: nothing was accepted, send it again after Retry-After seconds."
                     )
@@ -109,171 +122,118 @@ class Slot:
                 raise QueueUnavailableError(
                     f"The queue's spool cannot be written ({exc.strerror}): nothing was accepted, send it again later."
                 ) from exc
-            self.bytes += len(content)
+            segments.size += len(content)
             return range(first, active.end), active, active.size
 
     def commit(self, segment: Segment, size: int) -> None:
-        """Have the segment on disk up to `size`; whoever comes meanwhile waits, and is mostly served by the next sync.
+        """Wait until the first `size` bytes of a segment are on disk. One sync serves all who wait when it begins.
 
-        A sync that fails says nothing about the one after it, which may succeed although the data is gone
-        (https://wiki.postgresql.org/wiki/Fsync_Errors): the segment is abandoned.
+        A failed sync says nothing about the next one, which may succeed although the data is lost
+        (https://wiki.postgresql.org/wiki/Fsync_Errors). So it is not repeated: another segment takes over.
 
         Raises:
-            QueueUnavailableError: it is not on disk.
+            QueueUnavailableError: the bytes may not be on disk.
         """
         with segment.syncing:
             if segment.synced >= size:
                 return
             with self._lock:
-                if segment.failed or segment.descriptor is None:
-                    raise _in_doubt()
+                if segment.descriptor is None or segment.sync_failed:
+                    raise _not_synced()
                 upto, end, written = segment.size, segment.end, len(segment.unsynced)
             try:
                 self._disk.sync(segment.descriptor)
-                if not segment.named:
-                    self._disk.sync_file(self._directory)
+                if not segment.synced:
+                    self._disk.sync_path(self._directory)  # the file's name
             except OSError as exc:
                 with self._lock:
-                    segment.failed = True
+                    segment.state = SegmentState.SYNC_FAILED
                     with suppress(OSError):  # the next append or `maintain` tries again
-                        self._abandon(segment)
-                raise _in_doubt() from exc
+                        self._replace(segment)
+                raise _not_synced() from exc
             with self._lock:
-                segment.named = True
                 segment.synced, segment.synced_end = upto, end
                 del segment.unsynced[:written]
 
-    def settle(self, numbers: Iterable[int]) -> None:
-        """Note that these are stored or in the durable dead letters: they are not replayed any more."""
+    def acknowledge(self, numbers: Iterable[int]) -> None:
+        """Keep these events from being replayed: they are stored, or durably among the dead letters."""
         with self._lock:
-            if self._closed:
-                return  # another process may hold the slot by now
-            for first, last in contiguous_ranges(numbers):
-                start = bisect_right(self._segments, first, key=_first)
-                for segment in self._segments[max(0, start - 1) :]:
-                    if segment.first > last:
-                        break
-                    segment.settle(max(first, segment.first), min(last, segment.end - 1))
+            if not self._closed:  # else another process may hold the slot
+                self._segments.acknowledge(numbers)
 
     def maintain(self) -> None:
-        """Have everything written so far on disk, close what is full, and remove what is settled.
+        """Sync written records, close full segments, and remove those without pending events.
 
-        In a durable slot the active segment is left to those who wait for `commit`.
+        In a durable slot the active segment is synced by `commit` alone.
 
         Raises:
-            QueueUnavailableError: not all of it is on disk; the next call tries the rest elsewhere.
-            OSError: a file could not be removed or written again; the next call tries again.
+            QueueUnavailableError: a sync failed; the next call continues with other segments.
+            OSError: a file could not be removed or written again; the next call tries that again.
         """
         with self._lock:
-            written = [segment for segment in self._segments if segment.descriptor is not None]
-        for segment in written:
-            if segment.failed:
+            opened = [segment for segment in self._segments if segment.state is not SegmentState.CLOSED]
+        for segment in opened:
+            if segment.sync_failed:
                 with self._lock:
-                    self._abandon(segment)
-            elif segment is not self._active:
+                    self._replace(segment)
+            elif segment is not self._segments.active:
                 self.commit(segment, segment.size)
-                self._retired.append(segment)
+                self._segments.retired.append(segment)
             elif not self._durable:
                 self.commit(segment, segment.size)
-        while self._retired:
-            with (segment := self._retired.pop()).syncing:
+        while self._segments.retired:
+            with (segment := self._segments.retired.pop()).syncing:
                 segment.close()
-        self._remove_settled()
+        with self._lock:
+            removed = self._segments.remove_acknowledged()
+        if removed:
+            self._disk.sync_path(self._directory)
 
     def close(self) -> None:
-        """Leave the slot to others, with everything on disk; a later `settle` has no effect.
+        """Sync everything and release the lock; `acknowledge` has no effect from then on. May be called twice.
 
         Raises:
-            QueueUnavailableError: not all of it is on disk.
+            QueueUnavailableError: a part may not be on disk; the lock is released nevertheless.
             OSError: the same.
         """
         if self._closed:
             return
         try:
             with self._lock:
-                if not self._active.left and self._active.end > self._active.first:
-                    self._active = self._start(self._active.end)  # so that no event stays that is stored
-            self.commit(self._active, self._active.size)
+                active = self._segments.active
+                if not active.pending and active.end > active.first:
+                    self._segments.roll_over()  # so that the segment is removed: all its events are stored
+            self.commit(self._segments.active, self._segments.active.size)
             self.maintain()
         finally:
             with self._lock:
                 self._closed = True
-                for segment in (*self._segments, *self._retired):
+                for segment in (*self._segments, *self._segments.retired):
                     segment.close()
                 os.close(self._lock_descriptor)
 
-    @property
-    def left(self) -> int:
-        """How many events are not settled."""
-        with self._lock:
-            return sum(segment.left for segment in self._segments)
-
     def _writable(self) -> Segment:
+        """Return the active segment; another one takes over if it is full, torn, or could not be synced."""
         if self._closed:
             raise QueueUnavailableError("The queue's spool is closed: nothing was accepted, send it again.")
-        if self._active.failed:
-            self._abandon(self._active)
-        elif self._active.torn or self._active.size >= self._segment_bytes:
-            self._active = self._start(self._active.end)
-        return self._active
-
-    def _start(self, first: int) -> Segment:
-        segment = Segment.started(self._directory, first, self._disk)
-        if self._segments and self._segments[-1].first == first:
-            self._drop(self._segments[-1])  # without a record, and the new file has taken its name
-        self._segments.append(segment)
-        self.bytes += segment.size
-        return segment
-
-    def _abandon(self, segment: Segment) -> None:
-        """Go on in another segment than one whose end is in doubt. Raises OSError, and may then be called again."""
-        if segment.abandoned:
-            return
-        doubtful = segment.synced_end
-        if self._durable:
-            segment.settle(doubtful, segment.end - 1)  # its publishers are told that nothing was accepted
-            if segment is self._active:
-                self._active = self._start(segment.end)
+        active = self._segments.active
+        if active.state is _WRITABLE and active.size < self._segment_bytes:
+            return active
+        if active.state is SegmentState.SYNC_FAILED:
+            self._replace(active)
         else:
-            self._write_again(segment, doubtful)
-        segment.abandoned = True
-        self._retired.append(segment)
+            self._segments.roll_over()
+        return self._segments.active
 
-    def _write_again(self, segment: Segment, doubtful: int) -> None:
-        """Put the records from number `doubtful` on into a new file, by whose name a restart knows that they count."""
-        content = b"".join(segment.unsynced)
-        again = Segment.started(self._directory, doubtful, self._disk, content=content)
-        again.extend(segment.cut(doubtful))
-        self._segments.insert(self._segments.index(segment) + 1, again)
-        self.bytes += again.size
-        if segment is self._active:
-            self._active = again
-        if segment.first == doubtful:
-            self._drop(segment)
-
-    def _drop(self, segment: Segment) -> None:
-        self._segments.remove(segment)
-        self._retired.append(segment)
-        self.bytes -= segment.size
-
-    def _remove_settled(self) -> None:
-        with self._lock:
-            settled = [
-                segment
-                for segment in self._segments
-                if not segment.left and segment is not self._active and segment.descriptor is None
-            ]
-            for segment in settled:
-                segment.remove()
-                self._segments.remove(segment)
-                self.bytes -= segment.size
-        if settled:
-            self._disk.sync_file(self._directory)
+    def _replace(self, segment: Segment) -> None:
+        """Let another segment take over from one whose sync failed, unless that is done. May be called again."""
+        if segment.state is not SegmentState.SYNC_FAILED:
+            return
+        if self._durable:
+            self._segments.refuse_unsynced(segment)
+        else:
+            self._segments.rewrite_unsynced(segment)
 
 
-def _first(segment: Segment) -> int:
-    return segment.first
-
-
-def _in_doubt() -> QueueUnavailableError:
+def _not_synced() -> QueueUnavailableError:
     return QueueUnavailableError("The queue's spool cannot be put on disk: nothing was accepted, send it again later.")

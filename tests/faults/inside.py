@@ -15,11 +15,11 @@ from typing import Final
 
 from core.settings import Settings
 from local_runner.pipeline import Pipeline
-from local_runner.spool.spool import DiskSpool
+from local_runner.spool.disk_spool import DiskSpool
 from tests.faults.load import AcceptanceRecorder, Verdict, judge, new_event, wait_until
 
 _EVENTS: Final = 200
-_SETTLED: Final = 50
+_ACKNOWLEDGED: Final = 50
 
 
 def killed_consumer(rounds: int) -> Verdict:
@@ -50,24 +50,24 @@ def flipped_bits(rounds: int) -> Verdict:
         spool = DiskSpool(whole, "process")
         numbers = spool.append(sorted(payloads), time.time())
         open_until_killed = Path(name) / "killed"
-        spool.settle(numbers[:_SETTLED])
+        spool.acknowledge(numbers[:_ACKNOWLEDGED])
         shutil.copytree(whole, open_until_killed)
         spool.close()
-        count_pending = sorted(payloads)[_SETTLED:]
+        pending = sorted(payloads)[_ACKNOWLEDGED:]
         for _ in range(rounds):
             damaged = Path(name) / "damaged"
             shutil.copytree(open_until_killed, damaged)
             _flip_a_bit(damaged)
             opened = DiskSpool(damaged, "process")
             found = Counter(payload for payload in _replayed(opened))
-            missing = sum(payload not in found for payload in count_pending)
-            reported = opened.state().corrupt > 0 and any((damaged / "corrupt").iterdir())
+            missing = sum(payload not in found for payload in pending)
+            reported = opened.stats().corrupt > 0 and any((damaged / "corrupt").iterdir())
             opened.close()
             lost += 0 if reported else missing
             conceded += missing if reported else 0
             unexpected += sum(payload not in payloads for payload in found)
             shutil.rmtree(damaged)
-    sent = rounds * len(count_pending)
+    sent = rounds * len(pending)
     return Verdict(sent, sent, sent - lost - conceded, lost, 0, unexpected, conceded)
 
 

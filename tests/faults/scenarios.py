@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from local_runner.spool.spool import SYNC_SECONDS
+from local_runner.spool.disk_spool import SYNC_SECONDS
 from tests.faults import brokers, inside, runner
 from tests.faults.load import Verdict
 

@@ -10,8 +10,9 @@ import pytest
 
 from core.errors import InvalidSettingsError, QueueFullError, QueueUnavailableError
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.spool.disk_spool import DiskSpool, open_spool
 from local_runner.spool.slot import SLOT_SHIFT, SpoolLimits
-from local_runner.spool.spool import DiskSpool, check_spool, open_spool
+from local_runner.spool.spool import check_spool
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
 from tests.support.spooling import FaultyDisk
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys
 from pathlib import Path
-from local_runner.spool.spool import DiskSpool
+from local_runner.spool.disk_spool import DiskSpool
 spool = DiskSpool(Path(sys.argv[1]), "process")
 spool.append([b"of another process"], 1.0)
 print("ready", flush=True)
@@ -75,7 +76,7 @@ def test_what_was_not_dealt_with_comes_again_in_the_next_process(tmp_path: Path,
     assert [message.body for message in messages] == [event(2).model_dump_json(), event(3).model_dump_json()]
     assert (restarted.state().in_flight, restarted.state().oldest_age_seconds) == (2, 100)
     restarted.delete([message.receipt_handle for message in messages])
-    assert (restarted.held, again.state().events) == (0, 0)
+    assert (restarted.held, again.stats().events) == (0, 0)
     again.close()
 
 
@@ -103,7 +104,7 @@ def test_a_big_spool_is_not_loaded_at_once_and_counts_towards_the_bound(tmp_path
         queue.publish([event(100)])
     messages = queue.receive(10, wait=0)
 
-    assert (len(messages), spool.to_replay, queue.state().waiting, queue.held) == (10, 90, 90, 100)
+    assert (len(messages), spool.replay_remaining, queue.state().waiting, queue.held) == (10, 90, 90, 100)
     queue.delete([message.receipt_handle for message in messages])
     queue.publish([event(100)])
     received = []
@@ -128,7 +129,7 @@ def test_a_publish_that_the_spool_refuses_leaves_no_trace_in_the_queue(tmp_path:
     spool.close()
 
 
-def test_a_dead_letter_is_settled_once_it_is_kept(tmp_path: Path) -> None:
+def test_a_dead_letter_is_acknowledged_once_it_is_kept(tmp_path: Path) -> None:
     clock = FakeClock()
     dead_letters = FakeDeadLetters()
     dead_letters.down = True
@@ -138,13 +139,13 @@ def test_a_dead_letter_is_settled_once_it_is_kept(tmp_path: Path) -> None:
     queue.receive(1, wait=0)
     clock.now += 30
     queue.receive(1, wait=0)
-    assert spool.state().events == 1
+    assert spool.stats().events == 1
 
     dead_letters.down = False
     clock.now += 1
     queue.receive(1, wait=0)
 
-    assert (dead_letters.bodies, spool.state().events) == ([event(1).model_dump_json()], 0)
+    assert (dead_letters.bodies, spool.stats().events) == ([event(1).model_dump_json()], 0)
     spool.close()
 
 
@@ -156,16 +157,14 @@ def test_the_thread_syncs_and_removes_by_itself_and_says_once_that_it_cannot(
     faulty.sync_fails = True
     numbers = [number for _ in range(5) for number in spool.append([b"x" * 100], 1.0)]
     until(lambda: caplog.records)
-    spool.settle(numbers)
+    spool.acknowledge(numbers)
     syncs = len(faulty.synced)
-    time.sleep(0.5)  # several more failures, none of which is told
+    time.sleep(0.5)  # several more failures, none of which is logged
     faulty.sync_fails = False
 
     until(lambda: len(faulty.synced) > syncs and len(list((tmp_path / "spool" / "0").glob("*.log"))) == 1)
 
-    assert [record.message for record in caplog.records] == [
-        "the spool cannot be put on disk; what is in doubt is written again"
-    ]
+    assert [record.message for record in caplog.records] == ["spool_sync_failed"]
     spool.close()
 
 
@@ -192,7 +191,7 @@ def test_a_slot_of_a_living_process_is_left_alone_and_one_of_a_dead_process_is_a
     directory = tmp_path / "spool"
     first, second = start_holder(directory), start_holder(directory)
     third = DiskSpool(directory, "process")
-    assert (third.to_replay, list(third.append([b"mine"], 1.0))) == (0, [(2 << SLOT_SHIFT) + 1])
+    assert (third.replay_remaining, list(third.append([b"mine"], 1.0))) == (0, [(2 << SLOT_SHIFT) + 1])
     third.close()
 
     second.kill()
@@ -200,7 +199,7 @@ def test_a_slot_of_a_living_process_is_left_alone_and_one_of_a_dead_process_is_a
     adopting = DiskSpool(directory, "process")  # takes the slot of the second, and adopts that of the third
     assert sorted(replayed(adopting)) == [b"mine", b"of another process"]
     assert list(adopting.append([b"more"], 1.0)) == [(1 << SLOT_SHIFT) + 2]
-    adopting.settle([(1 << SLOT_SHIFT) + 1, (2 << SLOT_SHIFT) + 1, (1 << SLOT_SHIFT) + 2])
+    adopting.acknowledge([(1 << SLOT_SHIFT) + 1, (2 << SLOT_SHIFT) + 1, (1 << SLOT_SHIFT) + 2])
     adopting.close()
 
     first.kill()
@@ -225,7 +224,7 @@ def test_without_a_spool_nothing_is_written(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "spool", "off")
 
     assert [list(spool.append([b"a", b"b"], 1.0)), list(spool.append([b"c"], 1.0))] == [[1, 2], [3]]
-    assert (spool.replay(10), spool.state().mode, list(tmp_path.iterdir())) == ([], "off", [])
+    assert (spool.replay(10), spool.stats().mode, list(tmp_path.iterdir())) == ([], "off", [])
 
 
 def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:

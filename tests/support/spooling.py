@@ -1,4 +1,4 @@
-"""What the tests of the spool share: a disk that fails, and what a process finds that starts after a kill."""
+"""Helpers for tests of the spool: a disk that fails on demand, and the directory that a killed process leaves."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from local_runner.spool.slot import Slot, SpoolLimits
 
 
 class FaultyDisk:
-    """Takes `room` more bytes, at last a part of a write, and does the rest until it is told to fail."""
+    """Takes `room` more bytes, the last ones as a part of a write; syncs and truncates unless set to fail."""
 
     def __init__(self) -> None:
         self.room = 1 << 40
@@ -51,14 +51,14 @@ def open_slot(
 
 
 def append(slot: Slot, *payloads: bytes) -> list[int]:
-    """The numbers of the payloads, which are on disk as the slot promises it."""
+    """Append and sync payloads; their numbers."""
     numbers, segment, size = slot.append(payloads, 1.0)
     slot.commit(segment, size)
     return list(numbers)
 
 
 def killed(directory: Path) -> Path:
-    """A copy of a slot's directory as it is now: what is there if the process is killed at this moment."""
+    """Copy a slot's directory as it is now, as if the process were killed at this moment."""
     copy = directory.parent.with_name(f"{directory.parent.name}-killed") / directory.name
     if copy.parent.exists():
         shutil.rmtree(copy.parent)
@@ -67,7 +67,7 @@ def killed(directory: Path) -> Path:
 
 
 def replayed(directory: Path, at_most: int = 1000) -> dict[int, bytes]:
-    """What a process that starts in a slot gets to replay."""
+    """Return the payloads by number that a process replays from a slot."""
     slot = open_slot(directory)
     try:
         return dict(numbers_and_payloads(slot, at_most))
@@ -77,7 +77,7 @@ def replayed(directory: Path, at_most: int = 1000) -> dict[int, bytes]:
 
 def numbers_and_payloads(slot: Slot, at_most: int = 1000) -> Sequence[tuple[int, bytes]]:
     found = []
-    while records := slot.to_replay.take(at_most):
+    while records := slot.replay.take(at_most):
         found += [(record.number, record.payload) for record in records]
     return found
 

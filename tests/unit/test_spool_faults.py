@@ -1,4 +1,4 @@
-"""A disk that is full or fails: nothing is accepted that is not kept, and what was accepted is kept elsewhere."""
+"""A disk that is full or fails: events that are not on it are refused, or written into another segment."""
 
 import resource
 from collections.abc import Iterator
@@ -104,13 +104,13 @@ def test_a_part_of_a_record_that_cannot_be_taken_away_is_left_behind_in_its_segm
     assert replayed(killed(directory)) == {1: b"one", 2: b"three"}
 
 
-def test_a_note_behind_a_part_of_a_note_counts(slot: Slot, directory: Path) -> None:
+def test_an_acknowledgement_behind_a_part_of_one_counts(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two", b"three")
-    slot.settle([1])
-    (notes,) = directory.glob("*.settled")
-    notes.write_bytes(notes.read_bytes() + b"half a note")
+    slot.acknowledge([1])
+    (acks,) = directory.glob("*.settled")
+    acks.write_bytes(acks.read_bytes() + b"half an ack")
 
-    slot.settle([2])
+    slot.acknowledge([2])
 
     assert replayed(killed(directory)) == {3: b"three"}
 
@@ -132,18 +132,18 @@ def test_what_a_killed_process_left_is_synced_by_the_next(slot: Slot, directory:
     assert f"{1:020d}.log" in after.synced
 
 
-def test_a_note_that_cannot_be_written_is_left_out(slot: Slot, directory: Path) -> None:
+def test_an_acknowledgement_that_cannot_be_written_is_left_out(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two")
-    (directory / f"{1:020d}.settled").mkdir()  # in the way of the notes
+    (directory / f"{1:020d}.settled").mkdir()  # in the way of the acknowledgements
 
-    slot.settle([1])
+    slot.acknowledge([1])
 
-    assert slot.left == 1
+    assert slot.pending == 1
     (directory / f"{1:020d}.settled").rmdir()
     assert replayed(killed(directory)) == {1: b"one", 2: b"two"}
 
 
-def test_a_sync_that_fails_is_told_to_its_publisher_and_never_tried_again(
+def test_a_sync_that_fails_is_reported_to_its_publisher_and_never_repeated(
     durable: Slot, directory: Path, faulty: FaultyDisk
 ) -> None:
     append(durable, b"one")
@@ -178,14 +178,14 @@ def test_without_waiting_a_sync_that_fails_has_what_is_in_doubt_written_again(
 ) -> None:
     append(slot, b"one", b"two")
     slot.append([b"three", b"four"], 1.0)
-    slot.settle([1, 3])
+    slot.acknowledge([1, 3])
     faulty.sync_fails = True
 
     with pytest.raises(QueueUnavailableError):
         slot.maintain()
 
     assert [path.name for path in segments(directory)] == [f"{first:020d}.log" for first in (1, 3)]
-    assert slot.left == 2
+    assert slot.pending == 2
     again = open_slot(killed(directory))
     assert sorted(payload for _, payload in numbers_and_payloads(again)) == [b"four", b"three", b"two"]  # each once
     again.close()
@@ -195,11 +195,11 @@ def test_without_waiting_a_sync_that_fails_has_what_is_in_doubt_written_again(
         segments(directory)[0].read_bytes().replace(b"four", b"gone")
     )  # what was in doubt
     again = open_slot(killed(directory))
-    assert (again.left, {payload for _, payload in numbers_and_payloads(again)}) == (3, {b"two", b"three", b"four"})
+    assert (again.pending, {payload for _, payload in numbers_and_payloads(again)}) == (3, {b"two", b"three", b"four"})
     again.close()
     assert append(slot, b"five") == [5]
-    slot.settle([2, 4, 5])
-    assert slot.left == 0
+    slot.acknowledge([2, 4, 5])
+    assert slot.pending == 0
 
 
 def test_a_segment_whose_first_sync_fails_is_written_again_under_its_name(directory: Path, faulty: FaultyDisk) -> None:
@@ -215,8 +215,8 @@ def test_a_segment_whose_first_sync_fails_is_written_again_under_its_name(direct
     small.maintain()
 
     assert list(replayed(killed(directory.with_name("1"))).values()) == [b"x" * 60, b"two"]
-    small.settle([first[0], first[0] + 1])
-    assert small.left == 0
+    small.acknowledge([first[0], first[0] + 1])
+    assert small.pending == 0
     small.close()
 
 
@@ -239,7 +239,7 @@ def test_one_sync_serves_all_who_wait(directory: Path) -> None:
         leader = publishers.submit(append, slot, b"leader")
         assert going.wait(20)
         others = [publishers.submit(append, slot, b"other") for _ in range(19)]
-        while slot.left < 21:
+        while slot.pending < 21:
             pass
         may_go.set()
         numbers = [publisher.result(20) for publisher in (leader, *others)]

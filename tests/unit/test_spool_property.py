@@ -1,4 +1,4 @@
-"""Whatever is appended, settled, synced and cut off, in whatever order: what is promised comes again, and no more."""
+"""A state machine that appends, acknowledges, syncs, stops, kills and cuts the power in any order."""
 
 import shutil
 import tempfile
@@ -15,7 +15,7 @@ PAYLOADS = st.lists(st.binary(max_size=60), min_size=1, max_size=5)
 
 
 class SpooledEvents(RuleBasedStateMachine):
-    """A slot beside what is known of it: payloads by number that were written, that are synced, that are settled."""
+    """A slot, and a model of it: payloads by number, and which numbers are synced and acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class SpooledEvents(RuleBasedStateMachine):
         self.generation = 0
         self.written: dict[int, bytes] = {}
         self.synced: set[int] = set()
-        self.settled: set[int] = set()
+        self.acknowledged: set[int] = set()
         self.highest_kept = 0
         self.slot = self.open()
 
@@ -47,10 +47,10 @@ class SpooledEvents(RuleBasedStateMachine):
 
     @precondition(lambda self: self.written)
     @rule(data=st.data())
-    def settle(self, data: st.DataObject) -> None:
+    def acknowledge(self, data: st.DataObject) -> None:
         numbers = data.draw(st.sets(st.sampled_from(sorted(self.written)), min_size=1, max_size=10))
-        self.slot.settle(numbers)
-        self.settled |= numbers
+        self.slot.acknowledge(numbers)
+        self.acknowledged |= numbers
 
     @rule()
     def stop(self) -> None:
@@ -78,7 +78,7 @@ class SpooledEvents(RuleBasedStateMachine):
 
     @invariant()
     def what_is_left_is_counted(self) -> None:
-        assert self.slot.left == len(self.written.keys() - self.settled)
+        assert self.slot.pending == len(self.written.keys() - self.acknowledged)
 
     def crash(self, *, reopen: bool = True) -> None:
         """Go on in a copy of the files as they are at this moment."""
@@ -92,12 +92,12 @@ class SpooledEvents(RuleBasedStateMachine):
 
     def check(self, promised: set[int]) -> None:
         found = dict(numbers_and_payloads(self.slot, at_most=3))
-        assert promised - self.settled <= found.keys()
+        assert promised - self.acknowledged <= found.keys()
         assert all(self.written[number] == payload for number, payload in found.items())
-        self.settled -= found.keys()  # a note may be lost
+        self.acknowledged -= found.keys()  # an acknowledgement may be lost
         self.written = {number: self.written[number] for number in found}
         self.synced = set(self.written)
-        self.settled &= self.written.keys()
+        self.acknowledged &= self.written.keys()
         self.highest_kept = max(self.written, default=0)
 
     def teardown(self) -> None:

@@ -1,16 +1,19 @@
+import struct
+import zlib
+
 import pytest
 
 from local_runner.spool.records import (
+    ACK_BYTES,
     MAGIC,
-    NOTE_BYTES,
     RECORD_OVERHEAD,
     Damage,
     Record,
+    decode_acks,
+    decode_records,
+    encode_ack,
     encode_record,
     header,
-    note,
-    noted,
-    scan,
     version_of,
 )
 
@@ -24,15 +27,25 @@ SEGMENT = header() + b"".join(FRAMES)
 
 
 def kept(content: bytes) -> list[Record]:
-    return [found for found in scan(content) if isinstance(found, Record)]
+    return [found for found in decode_records(content) if isinstance(found, Record)]
 
 
 def damaged(content: bytes) -> list[Damage]:
-    return [found for found in scan(content) if isinstance(found, Damage)]
+    return [found for found in decode_records(content) if isinstance(found, Damage)]
+
+
+def test_the_layout_of_version_1_does_not_change() -> None:
+    """Byte by byte as the package describes it: spools of earlier releases have to stay readable."""
+    assert header() == b"audit-log spool 1 1ecd9c49\n"
+    magic, crc, length, number, sent_at = struct.unpack(">4sIIQd", FRAMES[0][:28])
+    assert (magic, length, number, sent_at, FRAMES[0][28:]) == (b"\xffAL\xff", 7, 7, 1700000000.25, b'{"a":1}')
+    assert crc == zlib.crc32(FRAMES[0][8:])
+    first, last, crc = struct.unpack(">QQI", encode_ack(1, 5))
+    assert (first, last, crc) == (1, 5, zlib.crc32(encode_ack(1, 5)[:16]))
 
 
 def test_a_segment_is_read_as_it_was_written() -> None:
-    assert list(scan(SEGMENT)) == RECORDS
+    assert list(decode_records(SEGMENT)) == RECORDS
     assert len(FRAMES[1]) == RECORD_OVERHEAD + 2
 
 
@@ -43,7 +56,10 @@ def test_no_text_holds_a_magic_number() -> None:
 
 @pytest.mark.parametrize("cut", range(1, len(FRAMES[-1])))
 def test_a_record_that_is_cut_off_anywhere_is_damage_and_those_before_it_are_kept(cut: int) -> None:
-    assert list(scan(SEGMENT[:-cut])) == [*RECORDS[:2], Damage(len(SEGMENT) - len(FRAMES[2]), FRAMES[2][:-cut])]
+    assert list(decode_records(SEGMENT[:-cut])) == [
+        *RECORDS[:2],
+        Damage(len(SEGMENT) - len(FRAMES[2]), FRAMES[2][:-cut]),
+    ]
 
 
 @pytest.mark.parametrize("position", range(len(header()), len(SEGMENT)))
@@ -69,17 +85,21 @@ def test_a_flipped_bit_in_the_header_costs_no_record_and_makes_no_other_version(
         content[position] ^= 1 << bit
 
         assert version_of(bytes(content)) is None
-        assert list(scan(bytes(content))) == [Damage(0, bytes(content[: len(header())])), *RECORDS]
+        assert list(decode_records(bytes(content))) == [Damage(0, bytes(content[: len(header())])), *RECORDS]
 
 
 def test_zeros_behind_the_last_record_are_one_damage() -> None:
-    assert list(scan(SEGMENT + bytes(4096))) == [*RECORDS, Damage(len(SEGMENT), bytes(4096))]
+    assert list(decode_records(SEGMENT + bytes(4096))) == [*RECORDS, Damage(len(SEGMENT), bytes(4096))]
 
 
 def test_a_part_of_a_record_between_records_is_damage() -> None:
     content = header() + FRAMES[0] + FRAMES[1][:20] + FRAMES[2]
 
-    assert list(scan(content)) == [RECORDS[0], Damage(len(header()) + len(FRAMES[0]), FRAMES[1][:20]), RECORDS[2]]
+    assert list(decode_records(content)) == [
+        RECORDS[0],
+        Damage(len(header()) + len(FRAMES[0]), FRAMES[1][:20]),
+        RECORDS[2],
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", header(), header()[:5], bytes(100), b"something else"])
@@ -92,20 +112,20 @@ def test_a_header_names_its_version() -> None:
     assert [version_of(header()), version_of(header(2)), version_of(header(12) + b"more")] == [1, 2, 12]
 
 
-def test_notes_are_read_as_they_were_written() -> None:
-    assert list(noted(note(1, 5) + note(9, 9))) == [(1, 5), (9, 9)]
+def test_acknowledgements_are_read_as_they_were_written() -> None:
+    assert list(decode_acks(encode_ack(1, 5) + encode_ack(9, 9))) == [(1, 5), (9, 9)]
 
 
-@pytest.mark.parametrize("position", range(NOTE_BYTES))
-def test_a_damaged_note_settles_nothing(position: int) -> None:
-    content = bytearray(note(1, 5) + note(7, 8))
+@pytest.mark.parametrize("position", range(ACK_BYTES))
+def test_a_damaged_acknowledgement_acknowledges_nothing(position: int) -> None:
+    content = bytearray(encode_ack(1, 5) + encode_ack(7, 8))
     content[position] ^= 4
 
-    assert list(noted(bytes(content))) == [Damage(0, bytes(content[:NOTE_BYTES])), (7, 8)]
+    assert list(decode_acks(bytes(content))) == [Damage(0, bytes(content[:ACK_BYTES])), (7, 8)]
 
 
-def test_zeros_and_half_a_note_settle_nothing() -> None:
-    assert list(noted(bytes(NOTE_BYTES) + note(1, 5)[:9])) == [
-        Damage(0, bytes(NOTE_BYTES)),
-        Damage(NOTE_BYTES, note(1, 5)[:9]),
+def test_zeros_and_half_an_acknowledgement_acknowledge_nothing() -> None:
+    assert list(decode_acks(bytes(ACK_BYTES) + encode_ack(1, 5)[:9])) == [
+        Damage(0, bytes(ACK_BYTES)),
+        Damage(ACK_BYTES, encode_ack(1, 5)[:9]),
     ]

@@ -1,4 +1,4 @@
-"""One slot: what a process finds there that starts after the last one stopped, was killed, or lost its power."""
+"""One slot, as the next process recovers it after the last one stopped, was killed, or lost its power."""
 
 import logging
 import stat
@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import InvalidSettingsError, QueueFullError
 from local_runner.spool.files import LockedError
-from local_runner.spool.records import encode_record, header, note
+from local_runner.spool.records import encode_ack, encode_record, header
 from local_runner.spool.slot import SLOT_SHIFT, Slot
 from tests.support.spooling import append, killed, numbers_and_payloads, open_slot, replayed, segments
 
@@ -33,9 +33,9 @@ def test_what_was_appended_is_replayed_after_a_kill(slot: Slot, directory: Path)
     assert replayed(killed(directory)) == {1: b"one", 2: b"two", 3: b"three"}
 
 
-def test_what_is_settled_is_not_replayed(slot: Slot, directory: Path) -> None:
+def test_what_is_acknowledged_is_not_replayed(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two", b"three", b"four")
-    slot.settle([4, 1, 2])
+    slot.acknowledge([4, 1, 2])
 
     assert replayed(killed(directory)) == {3: b"three"}
 
@@ -44,7 +44,7 @@ def test_what_was_accepted_keeps_its_time(slot: Slot, directory: Path) -> None:
     slot.append([b"one"], 1700000000.25)
 
     again = open_slot(killed(directory))
-    (record,) = again.to_replay.take(10)
+    (record,) = again.replay.take(10)
     again.close()
 
     assert record.sent_at == 1700000000.25
@@ -56,9 +56,9 @@ def test_a_replay_comes_in_pieces_over_several_segments_in_order(slot: Slot, dir
     assert len(segments(directory)) > 5
     again = open_slot(killed(directory))
 
-    assert again.to_replay.left == 20
+    assert again.replay.remaining == 20
     assert [number for number, _ in numbers_and_payloads(again, at_most=3)] == list(range(1, 21))
-    assert (again.to_replay.left, again.left) == (0, 20)
+    assert (again.replay.remaining, again.pending) == (0, 20)
     again.close()
 
 
@@ -66,7 +66,7 @@ def test_numbers_run_on_over_stops_and_kills_and_name_their_slot(directory: Path
     for expected in (1, 2, 3):
         slot = open_slot(directory)
         assert append(slot, b"x") == [expected]
-        slot.settle([expected])
+        slot.acknowledge([expected])
         slot.close()
         assert [path.stat().st_size for path in segments(directory)] == [len(header())]
 
@@ -83,43 +83,43 @@ def test_numbers_run_on_over_stops_and_kills_and_name_their_slot(directory: Path
     other.close()
 
 
-def test_a_segment_is_removed_with_its_notes_once_all_of_it_is_settled(slot: Slot, directory: Path) -> None:
+def test_a_segment_is_removed_with_its_second_file_once_all_of_it_is_acknowledged(slot: Slot, directory: Path) -> None:
     numbers = [number for _ in range(10) for number in append(slot, b"x" * 80)]
     before = len(segments(directory))
 
-    slot.settle(numbers[:6])
+    slot.acknowledge(numbers[:6])
     slot.maintain()
 
     assert before > len(segments(directory)) > 1
-    slot.settle(numbers[6:])
+    slot.acknowledge(numbers[6:])
     slot.maintain()
     assert len(segments(directory)) == 1
-    assert slot.bytes == segments(directory)[0].stat().st_size
+    assert slot.size == segments(directory)[0].stat().st_size
 
 
 def test_a_segment_with_one_event_left_stays(slot: Slot, directory: Path) -> None:
     numbers = [number for _ in range(10) for number in append(slot, b"x" * 80)]
 
-    slot.settle(numbers[1:])
+    slot.acknowledge(numbers[1:])
     slot.maintain()
 
     assert replayed(killed(directory)) == {1: b"x" * 80}
 
 
-def test_settling_twice_or_what_is_unknown_has_no_effect(slot: Slot, directory: Path) -> None:
+def test_acknowledging_twice_or_what_is_unknown_has_no_effect(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two")
-    slot.settle([1])
-    slot.settle([1, 77, 5000])
+    slot.acknowledge([1])
+    slot.acknowledge([1, 77, 5000])
 
-    assert (slot.left, replayed(killed(directory))) == (1, {2: b"two"})
+    assert (slot.pending, replayed(killed(directory))) == (1, {2: b"two"})
 
 
-def test_a_settle_after_the_close_touches_no_file(directory: Path) -> None:
+def test_an_acknowledgement_after_the_close_touches_no_file(directory: Path) -> None:
     slot = open_slot(directory)
     append(slot, b"one")
     slot.close()
 
-    slot.settle([1])
+    slot.acknowledge([1])
 
     assert replayed(directory) == {1: b"one"}
 
@@ -133,7 +133,7 @@ def test_the_bytes_are_bounded_and_given_back(directory: Path) -> None:
     assert len(numbers) > 5
     assert sum(path.stat().st_size for path in segments(directory)) <= 1000
 
-    slot.settle(numbers)
+    slot.acknowledge(numbers)
     slot.maintain()
 
     append(slot, b"x" * 100)
@@ -183,24 +183,24 @@ def test_a_segment_of_zeros_alone_is_set_aside(slot: Slot, directory: Path) -> N
     assert [file.read_bytes() for file in (copy.parent / "corrupt").iterdir()] == [bytes(300)]
 
 
-def test_a_damaged_note_is_reported_and_its_events_come_again(slot: Slot, directory: Path) -> None:
+def test_a_damaged_acknowledgement_is_reported_and_its_events_are_replayed(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two")
-    slot.settle([1])
+    slot.acknowledge([1])
     copy = killed(directory)
-    (notes,) = copy.glob("*.settled")
-    notes.write_bytes(notes.read_bytes()[:-1])
+    (acks,) = copy.glob("*.settled")
+    acks.write_bytes(acks.read_bytes()[:-1])
 
     assert replayed(copy) == {1: b"one", 2: b"two"}
     assert len(list((copy.parent / "corrupt").iterdir())) == 1
 
 
-def test_the_number_of_a_lost_event_is_not_given_to_another_that_would_pass_for_settled(
+def test_the_number_of_a_lost_event_is_not_given_to_another_that_would_pass_for_acknowledged(
     slot: Slot, directory: Path
 ) -> None:
     append(slot, b"one")
-    slot.settle([1])
+    slot.acknowledge([1])
     copy = killed(directory)
-    segments(copy)[0].write_bytes(header())  # the power cut took the event, and not the note
+    segments(copy)[0].write_bytes(header())  # the power cut took the event, and not the acknowledgement
 
     again = open_slot(copy)
     append(again, b"another")
@@ -236,7 +236,7 @@ def test_a_slot_has_one_holder(slot: Slot, directory: Path) -> None:
 def test_what_a_killed_process_left_half_done_is_removed_and_nothing_else(directory: Path) -> None:
     directory.mkdir(parents=True)
     (directory / f"{5:020d}.tmp").write_bytes(header())
-    (directory / f"{3:020d}.settled").write_bytes(note(3, 3))
+    (directory / f"{3:020d}.settled").write_bytes(encode_ack(3, 3))
     (directory / "notes.log").write_text("somebody's own")
 
     assert replayed(directory) == {}
@@ -245,7 +245,7 @@ def test_what_a_killed_process_left_half_done_is_removed_and_nothing_else(direct
 
 def test_nobody_else_can_read_the_files(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two")
-    slot.settle([1])
+    slot.acknowledge([1])
 
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
