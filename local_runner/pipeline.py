@@ -105,10 +105,10 @@ class Pipeline:
         """Take no more events, and store those that were taken, for at most `timeout` seconds."""
         started = time.monotonic()
         self.queue.close()
-        while self.queue.held and time.monotonic() < started + timeout:
+        while self.queue.depth and time.monotonic() < started + timeout:
             time.sleep(0.01)
         self._consumer.stop(timeout=1.0)
-        left = self.queue.held
+        left = self.queue.depth
         if not left:
             _log.info("stopped; every accepted event is stored or in the dead letters")
         elif self._spool.stats().mode == "off":
@@ -126,13 +126,13 @@ class Pipeline:
     def _check_queue(self) -> dict[str, object]:
         if self._spool.stats().mode != "off" and disk_usage(self._data_dir).free < _LEAST_FREE_BYTES:
             raise QueueUnavailableError("The disk of the queue's spool is full: make room.")
-        state = self.queue.state()
+        stats = self.queue.stats()
         return {
-            "waiting": state.waiting,
-            "in_flight": state.in_flight,
-            "oldest_age_seconds": round(state.oldest_age_seconds, 3),
+            "waiting": stats.waiting,
+            "in_flight": stats.in_flight,
+            "oldest_age_seconds": round(stats.oldest_age_seconds, 3),
             "capacity": self._limits.max_messages,
-            "bytes": state.bytes,
+            "bytes": stats.bytes,
             "max_bytes": self._limits.max_bytes,
         }
 

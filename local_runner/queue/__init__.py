@@ -1,1 +1,6 @@
-"""The in-memory queue with the semantics of SQS, its consumer and its dead letters."""
+"""The in-memory queue with the semantics of SQS, the consumer of any queue, and the file of dead letters.
+
+Modules: `memory` is the queue, `in_flight` its messages between receive and delete, and `stats` its figures; `consumer`
+takes batches from a queue or broker, `dead_letters` keeps the messages that failed too often, and `accounting` counts
+accepted events.
+"""

@@ -1,4 +1,4 @@
-"""Notes how many events were accepted, beside the count of those that were stored."""
+"""Counts the accepted events of this process, for their reconciliation with the stored ones."""
 
 import logging
 import uuid
@@ -13,8 +13,8 @@ from core.errors import AuditLogError
 from core.stores.event_counters import ACCEPTED, NUMBERED, CounterKind, SqlEventCounters, minute_of
 from local_runner.spool.slot import SlotHistory
 
-NOTE_SECONDS: Final = 1.0
-"""How often what was counted is noted."""
+FLUSH_SECONDS: Final = 1.0
+"""Pause between two writes of the counts to the event store."""
 
 _log = logging.getLogger(__name__)
 
@@ -22,56 +22,56 @@ _log = logging.getLogger(__name__)
 class AcceptanceCounter:
     """Implements `AcceptanceRecorder`: counts in memory; a background thread adds the counts to the event store.
 
-    A process that is killed leaves its last second uncounted. Its spool knows how many there were, so the next process
-    counts them, in the minute of its death; without a spool they stay uncounted.
+    A killed process leaves its last second uncounted. The next one counts those events, in the minute of the last
+    write, since the sequence numbers of the spool say how many there were; without a spool they stay uncounted.
     """
 
     def __init__(self, event_counters: SqlEventCounters, recovered_slots: Sequence[SlotHistory] = ()) -> None:
-        """`recovered_slots` are of the spool's slots, first the one that goes on.
+        """Count the events that earlier processes left uncounted. The slot that is appended to comes first.
 
         Raises:
-            StoreUnavailableError: the counts of earlier processes cannot be read.
+            StoreUnavailableError: the counts of earlier processes cannot be read or written.
         """
-        self._tallies = event_counters
+        self._event_counters = event_counters
         self._source: Final = recovered_slots[0].slot if recovered_slots else uuid.uuid4().hex
         self._counts: Counter[tuple[int, CounterKind]] = Counter()
         self._lock = Lock()
         self._stop = Flag()
-        for past in recovered_slots:
-            uncounted = past.accepted - event_counters.count(past.slot, 0, NUMBERED)
-            # Negative where the spool was removed: the numbers begin anew.
+        for history in recovered_slots:
+            uncounted = history.accepted - event_counters.count(history.slot, 0, NUMBERED)
+            # Negative if the spool was removed, since the sequence numbers then begin again.
             counts: dict[tuple[int, CounterKind], int] = {(0, NUMBERED): uncounted}
             if uncounted > 0:
-                counts[int(past.written_at) // 60, ACCEPTED] = uncounted
-            event_counters.add(past.slot, counts)
-        self._thread = Thread(target=self._keep_noting, name="ledger", daemon=True)
+                counts[int(history.written_at) // 60, ACCEPTED] = uncounted
+            event_counters.add(history.slot, counts)
+        self._thread = Thread(target=self._flush_periodically, name="acceptance-counter", daemon=True)
         self._thread.start()
 
     def accepted(self, events: Sequence[Event]) -> None:
-        """See `Ledger.accepted`."""
+        """See `AcceptanceRecorder.accepted`."""
         with self._lock:
             for event in events:
                 self._counts[minute_of(event.received_at), ACCEPTED] += 1
             self._counts[0, NUMBERED] += len(events)
 
     def close(self) -> None:
-        """Note what was counted last."""
+        """Write the remaining counts and stop the thread."""
         self._stop.set()
         self._thread.join()
 
-    def _keep_noting(self) -> None:
-        while not self._stop.wait(NOTE_SECONDS):
-            self._note()
-        self._note()
+    def _flush_periodically(self) -> None:
+        while not self._stop.wait(FLUSH_SECONDS):
+            self._flush()
+        self._flush()
 
-    def _note(self) -> None:
+    def _flush(self) -> None:
         with self._lock:
             counts, self._counts = self._counts, Counter()
         try:
             if counts:
-                self._tallies.add(self._source, counts)
+                self._event_counters.add(self._source, counts)
         except AuditLogError as exc:
-            # They are noted when the store is back; the consumer says already that it is away.
-            _log.debug("the accepted events cannot be noted now", extra={"reason": repr(exc.__cause__)})
+            # Written when the store is back. That it is away is the consumer's to report.
+            _log.debug("accepted_counts_deferred", extra={"reason": repr(exc.__cause__)})
             with self._lock:
                 self._counts += counts

@@ -1,4 +1,4 @@
-"""The consumer: what Lambda's event source mapping does for SQS, in a thread that is watched by another."""
+"""The consumer: the counterpart of Lambda's event source mapping for SQS, in a thread that another one supervises."""
 
 import logging
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 class ConsumerStoppedError(AuditLogError):
-    """The consumer is not running, so that what is accepted waits. It is restarted by itself; see the log for why."""
+    """The consumer thread is dead, and accepted events wait. Its supervisor restarts it; the log says why it died."""
 
 
 @dataclass(frozen=True)
 class ConsumerLimits:
-    """How events are taken from the queue; times in seconds."""
+    """Size of a batch in messages, and times in seconds. Delays of retries double up to the longest."""
 
     batch_size: int = 1000
     batch_window: float = 0.02
@@ -31,13 +31,13 @@ class ConsumerLimits:
     first_retry: float = 1.0
     longest_retry: float = 30.0
     store_retry: float = 0.2
-    longest_store_retry: float = 5.0  # shorter than a stop waits, so that a store that is back is noticed in it
+    longest_store_retry: float = 5.0  # shorter than a stop lasts, so that it notices a store that is back
     queue_retry: float = 1.0
     restart_delay: float = 0.5
 
 
 class Consumer:
-    """Takes batches from the queue, hands them to the handler, and settles each message by the handler's answer."""
+    """Receives batches, hands each to the handler, deletes the stored messages and delays the failed ones."""
 
     def __init__(self, queue: EventSource, handler: ConsumeHandler, limits: ConsumerLimits, stop: Flag) -> None:
         self._queue = queue
@@ -46,76 +46,82 @@ class Consumer:
         self._stop = stop
         self._store_failures = 0
         self._queue_failures = 0
-        self.trouble: StoreUnavailableError | None = None
-        """Why the store takes no events at the moment."""
+        self.store_error: StoreUnavailableError | None = None
+        """Why the last batch could not be stored; None if it could."""
 
     def run(self) -> None:
-        """Take batch after batch until told to stop."""
+        """Consume batches until `stop` is set."""
         while not self._stop.is_set():
             try:
                 self.take_batch(wait=self._limits.poll)
             except QueueUnavailableError as exc:
-                self._wait_for_the_queue(exc)
+                self._wait_for_queue(exc)
 
     def take_batch(self, *, wait: float) -> int:
-        """Deal with one batch; how many messages it had."""
+        """Consume one batch, after at most `wait` seconds for its first message; the number of messages.
+
+        Raises:
+            QueueUnavailableError: the queue cannot be reached; the messages will be received again.
+        """
         messages = self._queue.receive(self._limits.batch_size, wait=wait, window=self._limits.batch_window)
         if self._queue_failures:
-            _log.info("the queue gives events again", extra={"after_failures": self._queue_failures})
+            _log.info("queue_available", extra={"after_failures": self._queue_failures})
             self._queue_failures = 0
         if messages:
             try:
-                self._settle(messages)
+                self._consume(messages)
             except BaseException:
-                # Brokers know no timeout: what is in nobody's hands would stay in flight as long as the connection.
+                # A broker without a visibility timeout keeps them in flight for as long as the connection lasts.
                 with suppress(QueueUnavailableError):
                     handles = [message.receipt_handle for message in messages]
                     self._queue.retry_after(handles, self._limits.queue_retry, counted=False)
                 raise
         return len(messages)
 
-    def _settle(self, messages: Sequence[Message]) -> None:
+    def _consume(self, messages: Sequence[Message]) -> None:
         context = LambdaContext("consume_events", messages[0].receipt_handle)
         try:
-            answer = self._handler(to_sqs_event(messages), context)
+            response = self._handler(to_sqs_event(messages), context)
         except StoreUnavailableError as exc:
-            self._wait_for_the_store(messages, exc)
+            self._wait_for_store(messages, exc)
             return
-        except Exception:  # noqa: BLE001 - a bug must not stop the queue: logged, and the batch comes again
-            _log.exception("the consumer failed on a batch", extra={"messages": len(messages)})
+        except Exception:  # noqa: BLE001 - a bug must not stop the queue: logged, and the batch is redelivered
+            action = "Report the bug with this stack trace; the messages are retried, then dead-lettered."
+            _log.exception("batch_failed", extra={"messages": len(messages), "action": action})
             failed = {message.message_id for message in messages}
         else:
-            failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+            failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
         if self._store_failures:
-            _log.info("the store takes events again", extra={"after_failures": self._store_failures})
+            _log.info("store_available", extra={"after_failures": self._store_failures})
             self._store_failures = 0
-            self.trouble = None
+            self.store_error = None
         self._queue.delete([message.receipt_handle for message in messages if message.message_id not in failed])
         for message in messages:
             if message.message_id in failed:
                 delay = self._limits.first_retry * 2 ** min(message.receive_count - 1, 16)  # any count may come
                 self._queue.retry_after([message.receipt_handle], min(delay, self._limits.longest_retry))
 
-    def _wait_for_the_store(self, messages: Sequence[Message], error: StoreUnavailableError) -> None:
+    def _wait_for_store(self, messages: Sequence[Message], error: StoreUnavailableError) -> None:
+        """Return the messages to the queue without counting the receive: an outage makes no dead letters."""
         delay = min(self._limits.store_retry * 2**self._store_failures, self._limits.longest_store_retry)
         if not self._store_failures:
-            reason = repr(error.__cause__) if error.__cause__ else str(error)
-            _log.error("the store takes no events; they wait in the queue", extra={"reason": reason})
+            action = "Check the database; the events wait in the queue and are stored when it is back."
+            _log.error("store_unavailable", extra={"reason": _reason(error), "action": action})
         self._store_failures = min(self._store_failures + 1, 16)
-        self.trouble = error
+        self.store_error = error
         self._queue.retry_after([message.receipt_handle for message in messages], delay, counted=False)
         self._stop.wait(delay)
 
-    def _wait_for_the_queue(self, error: QueueUnavailableError) -> None:
+    def _wait_for_queue(self, error: QueueUnavailableError) -> None:
         if not self._queue_failures:
-            reason = repr(error.__cause__) if error.__cause__ else str(error)
-            _log.error("the queue cannot be reached; its events wait there", extra={"reason": reason})
+            action = "Check the broker and the network to it; its events wait there."
+            _log.error("queue_unavailable", extra={"reason": _reason(error), "action": action})
         self._queue_failures += 1
         self._stop.wait(self._limits.queue_retry)
 
 
 class ConsumerSupervisor:
-    """Runs the consumer in a thread of its own and starts another when it ends unasked."""
+    """Runs the consumer in a thread, and starts another one if that dies before `stop`."""
 
     def __init__(self, queue: EventSource, handler: ConsumeHandler, limits: ConsumerLimits | None = None) -> None:
         self._limits = limits or ConsumerLimits()
@@ -134,24 +140,29 @@ class ConsumerSupervisor:
         self._supervisor.start()
 
     def stop(self, timeout: float) -> None:
-        """Let the batch at hand be finished, for at most `timeout` seconds, and take no other."""
+        """Receive no further batch, and wait up to `timeout` seconds for the current one."""
         self._stop.set()
         if self._supervisor.ident:
             self._supervisor.join(timeout)
 
     @property
-    def trouble(self) -> StoreUnavailableError | None:
-        """Why the store takes no events at the moment."""
-        return self._consumer.trouble
+    def store_error(self) -> StoreUnavailableError | None:
+        """Why the last batch could not be stored; None if it could."""
+        return self._consumer.store_error
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: the thread lives and can store; and how often it had to be started again."""
+        """Implements `Check`: the thread is alive and the store takes events. Returns the number of restarts.
+
+        Raises:
+            ConsumerStoppedError: the thread is dead, or not started.
+            StoreUnavailableError: the last batch could not be stored.
+        """
         if self._thread is None or not self._thread.is_alive():
             raise ConsumerStoppedError(
                 f"The consumer is being restarted (restart {self.restarts}): see the log for why."
             )
-        if self.trouble:
-            raise StoreUnavailableError(f"What is accepted waits. {self.trouble}")
+        if self.store_error:
+            raise StoreUnavailableError(f"Accepted events wait in the queue. {self.store_error}")
         return {"restarts": self.restarts}
 
     def _supervise(self) -> None:
@@ -160,7 +171,7 @@ class ConsumerSupervisor:
             if self._stop.is_set():
                 return
             self.restarts += 1
-            _log.error("the consumer died and is restarted", extra={"restarts": self.restarts})
+            _log.error("consumer_restarted", extra={"restarts": self.restarts})
             self._stop.wait(self._limits.restart_delay)
             self._thread = self._start_consumer()
 
@@ -175,4 +186,8 @@ class ConsumerSupervisor:
         try:
             consumer.run()
         except BaseException:  # noqa: BLE001 - the thread ends here anyway; the supervisor starts another
-            _log.exception("the consumer fails")
+            _log.exception("consumer_crashed", extra={"action": "Report the bug with this stack trace."})
+
+
+def _reason(error: AuditLogError) -> str:
+    return repr(error.__cause__) if error.__cause__ else str(error)

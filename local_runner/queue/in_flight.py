@@ -1,4 +1,4 @@
-"""Messages that were received and are not dealt with, and when to look at each of them again."""
+"""Messages that were received and not deleted, and the time at which each becomes visible again."""
 
 import heapq
 import itertools
@@ -10,20 +10,24 @@ from core.ports.queue import Message
 
 @dataclass(slots=True)
 class QueuedMessage:
-    """A message in the queue, under the number that its spool gave it; `body` is UTF-8, the most compact form."""
+    """A message in the queue; `body` is UTF-8, the smallest form in memory.
+
+    `number` is its sequence number in the spool, `sent_at` is in Unix seconds, and `visible_at` in those of the queue's
+    clock. `awaiting_retry` is set while the message is in flight only because its retry is delayed.
+    """
 
     number: int
     body: bytes
     sent_at: float
-    traceparent: str | None = None  # in memory alone: what comes from the spool of another process has lost it
+    traceparent: str | None = None  # not in the spool: a replayed message has none
     receive_count: int = 0
     receipt_handle: str = ""
-    due: float = 0.0
-    paused: bool = False  # failed, and waiting for its next receive
+    visible_at: float = 0.0
+    awaiting_retry: bool = False
 
     @property
     def message(self) -> Message:
-        """What a consumer gets to see."""
+        """The message as a consumer receives it."""
         return Message(
             str(self.number),
             self.receipt_handle,
@@ -35,7 +39,7 @@ class QueuedMessage:
 
 
 class InFlight:
-    """Entries by the receipt handle of their last receive. Not safe by itself: the queue's lock guards it."""
+    """Maps the receipt handle of each message's last receive to it. Not thread-safe: the queue's lock guards it."""
 
     def __init__(self) -> None:
         self._entries: dict[str, QueuedMessage] = {}
@@ -49,42 +53,40 @@ class InFlight:
     def __iter__(self) -> Iterator[QueuedMessage]:
         return iter(self._entries.values())
 
-    def add(self, entries: Sequence[QueuedMessage], due: float) -> None:
-        """Take entries that are being received, to be looked at again at `due`."""
+    def add(self, entries: Sequence[QueuedMessage], visible_at: float) -> None:
+        """Add messages that are being received, each under a new receipt handle."""
         for entry in entries:
             entry.receive_count += 1
             entry.receipt_handle = f"{entry.number}.{next(self._counter)}"
             self._entries[entry.receipt_handle] = entry
-        self.reschedule(entries, due, paused=False)
+        self.reschedule(entries, visible_at, awaiting_retry=False)
 
     def get(self, receipt_handles: Iterable[str]) -> list[QueuedMessage]:
-        """Those of these receipts that are valid."""
+        """Return the messages of these handles; handles that are not valid are ignored."""
         return [entry for handle in receipt_handles if (entry := self._entries.get(handle))]
 
     def pop(self, receipt_handles: Iterable[str]) -> list[QueuedMessage]:
-        """Let go of entries; those of these receipts that were valid."""
+        """Remove and return the messages of these handles; handles that are not valid are ignored."""
         return [entry for handle in receipt_handles if (entry := self._entries.pop(handle, None))]
 
-    def reschedule(self, entries: Sequence[QueuedMessage], due: float, *, paused: bool) -> None:
-        """Look at entries again at `due`, instead of when it was said before."""
+    def reschedule(self, entries: Sequence[QueuedMessage], visible_at: float, *, awaiting_retry: bool) -> None:
+        """Make messages visible at another time."""
         for entry in entries:
-            entry.due = due
-            entry.paused = paused
+            entry.visible_at = visible_at
+            entry.awaiting_retry = awaiting_retry
         if entries:
             handles = tuple([entry.receipt_handle for entry in entries])
-            heapq.heappush(self._timers, (due, next(self._counter), handles))
+            heapq.heappush(self._timers, (visible_at, next(self._counter), handles))
 
-    def due(self, now: float) -> list[QueuedMessage]:
-        """Those to be looked at by now. They stay until they are popped, and are not given out again."""
-        found: dict[
-            str, QueuedMessage
-        ] = {}  # each once: its first timer may have run out by now as well as its later one
+    def pop_expired_timers(self, now: float) -> list[QueuedMessage]:
+        """Return the messages that are visible by now, once. They stay in flight until they are popped."""
+        expired: dict[str, QueuedMessage] = {}  # by handle: two timers of a message may expire at a time
         while self._timers and self._timers[0][0] <= now:
-            # The others were popped since, or given another time, which has its own timer.
+            # Of the others some were popped, and some rescheduled, for which there is another timer.
             entries = self.get(heapq.heappop(self._timers)[2])
-            found |= {entry.receipt_handle: entry for entry in entries if entry.due <= now}
-        return list(found.values())
+            expired |= {entry.receipt_handle: entry for entry in entries if entry.visible_at <= now}
+        return list(expired.values())
 
     def next_timer(self) -> float | None:
-        """When to call `due` again at the latest."""
+        """Return the time by which to call `pop_expired_timers`, or None without messages in flight."""
         return self._timers[0][0] if self._timers else None

@@ -5,7 +5,8 @@ import pytest
 from core.domain.models import Event
 from core.errors import QueueUnavailableError
 from core.ports.queue import Message
-from local_runner.queue.memory import InMemoryQueue, QueueLimits, QueueState
+from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.stats import QueueStats
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
 
@@ -88,7 +89,7 @@ def test_a_deleted_message_never_comes_back(queue: InMemoryQueue, clock: FakeClo
     clock.now += 1000
 
     assert take(queue) == []
-    assert queue.state() == QueueState(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
+    assert queue.stats() == QueueStats(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
 
 
 def test_a_message_that_comes_back_is_received_before_younger_ones(queue: InMemoryQueue, clock: FakeClock) -> None:
@@ -108,9 +109,9 @@ def test_the_receipt_of_an_earlier_receive_has_no_effect(queue: InMemoryQueue, c
     queue.delete([*stale, "made up"])
     queue.retry_after(stale, 0)
 
-    assert (take(queue), queue.state().in_flight) == ([], 1)
+    assert (take(queue), queue.stats().in_flight) == ([], 1)
     queue.delete(current)
-    assert queue.state().in_flight == 0
+    assert queue.stats().in_flight == 0
 
 
 def test_a_retry_comes_after_its_delay_instead_of_the_timeout(queue: InMemoryQueue, clock: FakeClock) -> None:
@@ -141,7 +142,7 @@ def test_a_message_received_too_often_becomes_a_dead_letter(
     assert counts == [[1, 1], [2, 2], [3, 3]]
     assert dead_letters.bodies == [event(1).model_dump_json(), event(2).model_dump_json()]
     assert [message.receive_count for message in dead_letters.messages] == [3, 3]
-    assert queue.state() == QueueState(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
+    assert queue.stats() == QueueStats(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
 
 
 def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: InMemoryQueue, clock: FakeClock) -> None:
@@ -162,16 +163,16 @@ def test_what_the_dead_letters_do_not_take_stays_and_is_tried_again(
     dead_letters.down = True
     give_up(queue, clock)
     for _ in range(5):
-        assert (take(queue), queue.held) == ([], 1)
+        assert (take(queue), queue.depth) == ([], 1)
         clock.now += 1
 
     dead_letters.down = False
 
-    assert (take(queue), queue.held) == ([], 0)
+    assert (take(queue), queue.depth) == ([], 0)
     assert dead_letters.bodies == [event(1).model_dump_json()]
     assert [record.message for record in caplog.records] == [
-        "the dead letters take nothing; it stays in the queue",
-        "events became dead letters",
+        "dead_letters_unavailable",
+        "events_dead_lettered",
     ]
 
 
@@ -205,13 +206,13 @@ def test_the_state_has_the_age_of_the_oldest_message_that_is_not_dealt_with(
     queue.publish([event(2)])
     size = 2 * len(event(1).to_json())
     oldest = receipts(take(queue, 1))
-    assert queue.state() == QueueState(waiting=1, in_flight=1, oldest_age_seconds=10, bytes=size)
+    assert queue.stats() == QueueStats(waiting=1, in_flight=1, oldest_age_seconds=10, bytes=size)
 
     queue.retry_after(oldest, 0)
     assert numbers(take(queue, 1)) == [1]
     clock.now += 40
     take(queue, 1)
-    assert queue.state() == QueueState(waiting=1, in_flight=1, oldest_age_seconds=50, bytes=size)
+    assert queue.stats() == QueueStats(waiting=1, in_flight=1, oldest_age_seconds=50, bytes=size)
 
 
 def test_a_message_whose_retry_and_timeout_are_both_over_is_received_once(

@@ -32,7 +32,7 @@ def test_a_batch_that_does_not_fit_is_refused_as_a_whole() -> None:
     with pytest.raises(QueueFullError, match="nothing was accepted"):
         queue.publish([event(4), event(5), event(6)])
 
-    assert queue.state().waiting == 3
+    assert queue.stats().waiting == 3
     queue.publish([event(4), event(5)])
 
 
@@ -172,7 +172,7 @@ def test_nothing_is_lost_or_doubled_between_eight_publishers_and_a_consumer() ->
             queue.delete(receipts(messages))
 
     assert sorted(received) == sorted(event.model_dump_json() for event in events)
-    assert queue.state().in_flight == 0
+    assert queue.stats().in_flight == 0
 
 
 def test_a_receive_is_bounded_in_bytes_as_well() -> None:

@@ -44,7 +44,7 @@ def handler(settings: Settings, store: FakeStore) -> ConsumeHandler:
 
 
 def consumer(queue: InMemoryQueue, handler: ConsumeHandler, **limits: Any) -> Consumer:
-    """A consumer to be told when to take a batch; it is already stopping, so it never sleeps."""
+    """A consumer for `take_batch`. Its stop is set, so that it never sleeps."""
     stop = Flag()
     stop.set()
     return Consumer(queue, handler, ConsumerLimits(batch_window=0, **limits), stop)
@@ -71,7 +71,7 @@ def test_a_waiting_batch_is_stored_at_once_and_gone_from_the_queue(
     assert [taking.take_batch(wait=0) for _ in range(3)] == [2, 1, 0]
     assert store.batches == [2, 1]
     assert list(store.events.values()) == [event(1), event(2), event(3)]
-    assert (queue.state().waiting, queue.state().in_flight) == (0, 0)
+    assert (queue.stats().waiting, queue.stats().in_flight) == (0, 0)
 
 
 def test_the_event_has_the_keys_of_one_from_sqs(queue: InMemoryQueue) -> None:
@@ -162,8 +162,8 @@ def test_the_log_says_once_that_the_store_is_down_and_once_that_it_is_back(
     seconds_until_next_batch(taking, clock)
 
     assert [record.message for record in caplog.records] == [
-        "the store takes no events; they wait in the queue",
-        "the store takes events again",
+        "store_unavailable",
+        "store_available",
     ]
 
 
@@ -195,8 +195,8 @@ def test_a_broker_that_is_away_is_waited_for_and_the_log_says_so_once(
 
     assert list(store.events.values()) == [event(1)]
     assert [record.message for record in caplog.records] == [
-        "the queue cannot be reached; its events wait there",
-        "the queue gives events again",
+        "queue_unavailable",
+        "queue_available",
     ]
 
 
@@ -212,4 +212,4 @@ def test_the_batch_of_a_handler_with_a_bug_comes_again_until_it_is_given_up(
 
     assert len(dead_letters.messages) == 2
     assert [record.exc_info is not None for record in caplog.records] == [True, True, True, False]
-    assert caplog.records[-1].message == "events became dead letters"
+    assert caplog.records[-1].message == "events_dead_lettered"

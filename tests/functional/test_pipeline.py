@@ -62,7 +62,7 @@ def test_what_is_published_can_soon_be_read(pipeline: Pipeline) -> None:
 
 def test_every_part_has_its_check(pipeline: Pipeline) -> None:
     pipeline.services.publisher.publish([event(1)])
-    until(lambda: pipeline.services.reader.get(event(1).event_id) and not pipeline.queue.state().in_flight)
+    until(lambda: pipeline.services.reader.get(event(1).event_id) and not pipeline.queue.stats().in_flight)
 
     assert {name: check() for name, check in pipeline.services.checks.items()} == {
         "queue": {
@@ -132,7 +132,7 @@ def test_what_a_close_cannot_store_waits_for_the_next_start(
     assert (record.levelno, record.__dict__["events"]) == (logging.WARNING, 3)
     in_database(settings, "ALTER TABLE away RENAME TO events")
     again = Pipeline(settings)
-    until(lambda: not again.queue.held)
+    until(lambda: not again.queue.depth)
     again.close()
     assert stored(settings) == 3
 
@@ -154,14 +154,14 @@ def test_dead_letters_outlive_the_pipeline_and_are_not_in_the_spool(settings: Se
     pipeline = Pipeline(settings, consumer_limits=QUICK)
     conflicting = event(1, event_type="another.type")
     pipeline.services.publisher.publish([event(1), conflicting])
-    until(lambda: dead_letters(pipeline) and not pipeline.queue.held)
+    until(lambda: dead_letters(pipeline) and not pipeline.queue.depth)
     pipeline.close()
 
     assert [letter.body for letter in offline_services(settings).dead_letters.dead_letters(10)] == [
         conflicting.model_dump_json()
     ]
     again = Pipeline(settings)
-    assert (again.queue.held, dead_letters(again)) == (0, 1)
+    assert (again.queue.depth, dead_letters(again)) == (0, 1)
     again.close()
 
 

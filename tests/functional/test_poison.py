@@ -36,7 +36,7 @@ def test_nine_are_stored_at_once_and_the_tenth_is_given_up_and_redriven_once(set
         # Nobody waited for the bad one: the clock did not move at all.
         assert len(store.events) == 9 * (number + 1)
         tries = 1
-        while queue.state().in_flight:
+        while queue.stats().in_flight:
             clock.now += VISIBILITY
             tries += bool(taking.take_batch(wait=0))
         assert (tries, dead_letters.count()) == (TRIES, number + 1)

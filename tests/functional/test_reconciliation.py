@@ -91,9 +91,9 @@ def test_the_ledger_notes_what_was_accepted_by_itself(tallies: SqlEventCounters)
 
 def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(tallies: SqlEventCounters) -> None:
     tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
-    past = SlotHistory("slot", accepted=10, written_at=(MINUTE + 5) * 60 + 3.5)
+    history = SlotHistory("slot", accepted=10, written_at=(MINUTE + 5) * 60 + 3.5)
     for _ in range(2):  # once
-        AcceptanceCounter(tallies, [past]).close()
+        AcceptanceCounter(tallies, [history]).close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 7}
     assert tallies.sums(MINUTE + 5, MINUTE + 6) == {"accepted": 3}
 

@@ -70,13 +70,13 @@ def test_what_was_not_dealt_with_comes_again_in_the_next_process(tmp_path: Path,
     clock.now += 100
     again = DiskSpool(tmp_path / "spool", mode)  # type: ignore[arg-type]  # as above
     restarted = InMemoryQueue(FakeDeadLetters(), spool=again, wall_clock=clock)
-    assert restarted.held == 2
+    assert restarted.depth == 2
     messages = restarted.receive(10, wait=0)
 
     assert [message.body for message in messages] == [event(2).model_dump_json(), event(3).model_dump_json()]
-    assert (restarted.state().in_flight, restarted.state().oldest_age_seconds) == (2, 100)
+    assert (restarted.stats().in_flight, restarted.stats().oldest_age_seconds) == (2, 100)
     restarted.delete([message.receipt_handle for message in messages])
-    assert (restarted.held, again.stats().events) == (0, 0)
+    assert (restarted.depth, again.stats().events) == (0, 0)
     again.close()
 
 
@@ -104,7 +104,7 @@ def test_a_big_spool_is_not_loaded_at_once_and_counts_towards_the_bound(tmp_path
         queue.publish([event(100)])
     messages = queue.receive(10, wait=0)
 
-    assert (len(messages), spool.replay_remaining, queue.state().waiting, queue.held) == (10, 90, 90, 100)
+    assert (len(messages), spool.replay_remaining, queue.stats().waiting, queue.depth) == (10, 90, 90, 100)
     queue.delete([message.receipt_handle for message in messages])
     queue.publish([event(100)])
     received = []
@@ -123,7 +123,7 @@ def test_a_publish_that_the_spool_refuses_leaves_no_trace_in_the_queue(tmp_path:
         with pytest.raises(QueueUnavailableError, match="nothing was accepted"):
             queue.publish([event(1)])
 
-    assert queue.held == 0
+    assert queue.depth == 0
     faulty.room = 1 << 40
     queue.publish([event(1), event(2)])
     spool.close()
