@@ -36,7 +36,7 @@ PATIENCE = 15.0
 """Seconds in which a message comes that comes at all."""
 
 _ROOT = Path(__file__).parents[2]
-_PINS = _ROOT / "tests" / "sqs_server.txt"
+_PINS = Path(__file__).with_name("sqs_server.txt")
 _HOME = _ROOT / ".cache" / "sqs-server"
 
 
