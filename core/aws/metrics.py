@@ -30,7 +30,7 @@ COUNTED: Final[Mapping[CounterName, str]] = {
 }
 
 MEASURED: Final[Mapping[HistogramName, tuple[str, str]]] = {
-    HistogramName.BATCH_EVENTS: ("BatchEvents", "CounterName"),
+    HistogramName.BATCH_EVENTS: ("BatchEvents", "Count"),
     HistogramName.STORE_SECONDS: ("StoreSeconds", "Seconds"),
     HistogramName.ACCEPTED_TO_STORED_SECONDS: ("AcceptedToStoredSeconds", "Seconds"),
 }
@@ -72,7 +72,7 @@ class LoggedMetrics:
         """One value of now."""
         self._write(name, value, self._clock())
 
-    def _write(self, name: str, value: int | list[float], at: float, unit: str = "CounterName", **more: object) -> None:
+    def _write(self, name: str, value: int | list[float], at: float, unit: str = "Count", **more: object) -> None:
         description = {
             "Timestamp": int(at * 1000),
             "CloudWatchMetrics": [

@@ -169,7 +169,7 @@ def test_what_is_accepted_counts_in_the_minute_of_its_reception(caplog: pytest.L
             {
                 "Namespace": "AuditLog",
                 "Dimensions": [["Stage"]],
-                "Metrics": [{"Name": "EventsAccepted", "Unit": "CounterName"}],
+                "Metrics": [{"Name": "EventsAccepted", "Unit": "Count"}],
             }
         ],
     }
@@ -195,6 +195,11 @@ def test_what_is_measured_is_a_line_for_each_hundred_values(caplog: pytest.LogCa
     first, second = (vars(record) for record in caplog.records)
     assert (first["StoreSeconds"], second["StoreSeconds"]) == ([0.5] * 100, [0.5])
     assert first["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "StoreSeconds", "Unit": "Seconds"}]
+    caplog.clear()
+    LoggedMetrics("dev").measure(HistogramName.BATCH_EVENTS, [7])
+    assert vars(caplog.records[0])["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
+        {"Name": "BatchEvents", "Unit": "Count"}
+    ]
 
 
 def test_what_nobody_can_account_for_is_a_metric(
