@@ -65,7 +65,7 @@ class Services:
         self._last_answers: list[LastAnswer[Any]] = []
         given = {
             "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
-            "dead_letters": dead_letters, "checks": checks, "tallies": event_counters,
+            "dead_letters": dead_letters, "checks": checks, "event_counters": event_counters,
         }  # fmt: skip
         # A cached_property keeps its value here: what is given takes the place of what would be built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})

@@ -8,6 +8,7 @@ import pytest
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.stores.engine import open_engine
+from core.stores.event_counters import SqlEventCounters
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services, _process_services, process_services
@@ -41,9 +42,10 @@ def test_a_part_is_built_once(settings: Settings) -> None:
 
 
 def test_a_part_that_is_given_goes_before_one_that_would_be_built(settings: Settings) -> None:
-    queue, store = FakeQueue(), FakeStore()
-    services = Services(settings, publisher=queue, reader=store, checks={})
+    queue, store, counters = FakeQueue(), FakeStore(), SqlEventCounters(open_engine(settings.store_url))
+    services = Services(settings, publisher=queue, reader=store, checks={}, event_counters=counters)
     assert (services.publisher, services.reader, services.checks) == (queue, store, {})
+    assert services.event_counters is counters
     assert isinstance(services.writer, SqlEventStore)
 
 
