@@ -1,11 +1,14 @@
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.domain.strict_json import MAX_DEPTH, _strict_loads, loads
+from core.domain.strict_json import MAX_DEPTH, _fast_path, _strict_loads, loads
 from core.errors import MalformedJSONError
+from tests.support.builders import new_event
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,7 @@ def test_what_a_store_could_not_give_back_is_refused(text: str, told: str) -> No
 
 @pytest.mark.parametrize("data", [b'"\xff"', b'"\xed\xa0\x80"', '"é"'.encode("latin-1"), "{}".encode("utf-16")])
 def test_bytes_that_are_not_utf8_are_refused_with_their_place(data: bytes) -> None:
-    with pytest.raises(MalformedJSONError, match="Not UTF-8: the byte at offset"):
+    with pytest.raises(MalformedJSONError, match="Not UTF-8: invalid byte at offset"):
         loads(data)
 
 
@@ -90,22 +93,36 @@ _TEXTS = st.one_of(
 )
 
 
-@given(_TEXTS)
+_LARGE_TEXTS = st.builds(
+    lambda text, copies, depth: "[" * depth + ",".join([text] * copies) + "]" * depth,
+    _TEXTS,
+    copies=st.integers(1, 200),
+    depth=st.one_of(st.integers(1, 3), st.integers(MAX_DEPTH - 3, MAX_DEPTH + 3), st.integers(250, 260)),
+)
+
+
+def result_of(decode: Callable[[bytes], Any], data: bytes) -> str:
+    try:
+        return repr(decode(data))
+    except MalformedJSONError as exc:
+        return str(exc)
+
+
+@given(_TEXTS | _LARGE_TEXTS)
 @settings(max_examples=500, deadline=None)
-def test_the_shorter_way_reads_the_same_as_the_careful_one(text: str) -> None:
+def test_the_fast_path_gives_the_same_result_as_the_strict_decoder(text: str) -> None:
     data = text.encode("utf-8", "surrogatepass")
-    try:
-        careful = repr(_strict_loads(data))
-    except MalformedJSONError as exc:
-        careful = str(exc)
-    try:
-        answer = repr(loads(data))
-    except MalformedJSONError as exc:
-        answer = str(exc)
-    assert answer == careful
+
+    assert result_of(loads, data) == result_of(_strict_loads, data)
+
+
+def test_a_batch_of_a_thousand_events_takes_the_fast_path() -> None:
+    batch = {"events": [new_event() for _ in range(1000)]}
+
+    assert _fast_path(json.dumps(batch).encode()) == batch
 
 
 @pytest.mark.parametrize("text", ['{"a":1,"a":1}', '{"a:":1, "a:":2}', '[{"b": {"a":":", "a":":"}}]'])
-def test_equal_names_are_found_whatever_stands_beside_them(text: str) -> None:
+def test_equal_names_are_found_whatever_follows_them(text: str) -> None:
     with pytest.raises(MalformedJSONError, match="twice"):
         loads(text.encode())
