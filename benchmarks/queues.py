@@ -49,7 +49,7 @@ def memory() -> Iterator[tuple[EventPublisher, EventSource]]:
 def rabbitmq(broker: str) -> Iterator[tuple[EventPublisher, EventSource]]:
     """Open a new queue on a RabbitMQ that runs, and delete it afterwards."""
     from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource  # noqa: PLC0415 - as in wiring
-    from core.queues.rabbitmq.address import Address  # noqa: PLC0415 - the same
+    from core.queues.rabbitmq.address import RabbitMQAddress  # noqa: PLC0415 - the same
 
     url = f"{broker}?queue=audit-log.benchmark.{secrets.token_hex(4)}"
     publisher, source = RabbitMQPublisher(url), RabbitMQSource(url)
@@ -58,7 +58,7 @@ def rabbitmq(broker: str) -> Iterator[tuple[EventPublisher, EventSource]]:
     finally:
         publisher.close()
         source.close()
-        asyncio.run(_delete(Address.parse(url)))
+        asyncio.run(_delete(RabbitMQAddress.parse(url)))
 
 
 @contextmanager

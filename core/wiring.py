@@ -13,7 +13,7 @@ from core.ports.clients import ClientReader
 from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
 from core.ports.store import EventReader, EventSummaries, EventWriter
 from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, HistogramName, Meter
-from core.queues.brokers import SCHEMES, BrokerPublisher, Closable, broker, no_broker
+from core.queues.brokers import SCHEMES, BrokerPublisher, Closable, broker, unknown_scheme
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -271,4 +271,4 @@ def _process_services() -> Services:
     for entry_point in entry_points(group=_PIPELINES, name=settings.queue_scheme):
         pipeline: _Pipeline = entry_point.load()
         return pipeline(settings)
-    raise no_broker(settings.queue_scheme)
+    raise unknown_scheme(settings.queue_scheme)

@@ -69,10 +69,10 @@ def broker(settings: Settings) -> Broker:
         raise InvalidSettingsError(
             f"AUDIT_LOG_QUEUE_URL: {exc.name} is not installed: pip install 'audit-log-service[{extra}]'"
         ) from exc
-    raise no_broker(scheme)
+    raise unknown_scheme(scheme)
 
 
-def no_broker(scheme: str) -> InvalidSettingsError:
+def unknown_scheme(scheme: str) -> InvalidSettingsError:
     """What is wrong with a queue URL of a scheme that is none of `SCHEMES`."""
     return InvalidSettingsError(
         f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; use memory:// with the local runner, "

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from core.aws import metrics
-from core.queues.sqs.address import Address
+from core.queues.sqs.address import SQSAddress
 from core.settings import PREFIX, Settings
 from functions.lambda_runtime import STAGE
 from infra.build import TEMPLATE
@@ -93,7 +93,7 @@ def test_the_functions_settings_are_those_of_the_service(deployed: dict[str, Any
             given[name] = re.sub(r"\$\{[A-Za-z.]+\}", "name", text)
     settings = Settings.from_environ(given)
     assert settings.auth == "clients"
-    assert Address.parse(settings.queue_url).region == REGION["AWS::Region"]
+    assert SQSAddress.parse(settings.queue_url).region == REGION["AWS::Region"]
     assert settings.store_url.startswith("postgresql://audit_log@"), "without a password: IAM gives one out"
     assert "sslmode=verify-full" in settings.store_url
     assert STAGE in variables

@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient
 from core.errors import NotSupportedError, QueueFullError, QueueUnavailableError
 from core.ports.queue import Message
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 
@@ -198,7 +198,7 @@ def use_until_it_fails(part: Any) -> None:
 @contextmanager
 def reader(url: str) -> Iterator[Consumer]:
     """A consumer that looks at the group and the topics from the side."""
-    address = Address.parse(url)
+    address = KafkaAddress.parse(url)
     settings = {"bootstrap.servers": address.servers, "group.id": address.group, "auto.offset.reset": "earliest"}
     with closing(Consumer({**settings, "enable.auto.commit": False})) as consumer:
         yield consumer
@@ -206,7 +206,7 @@ def reader(url: str) -> Iterator[Consumer]:
 
 def committed(url: str) -> dict[int, int]:
     """By partition: the offset that the group has committed."""
-    topic = Address.parse(url).topic
+    topic = KafkaAddress.parse(url).topic
     with reader(url) as consumer:
         asked = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         return {each.partition: each.offset for each in consumer.committed(asked, 10) if each.offset >= 0}

@@ -14,7 +14,7 @@ import aiormq
 from core.errors import QueueUnavailableError
 from core.ports.queue import Message
 from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitMQSource
-from core.queues.rabbitmq.address import Address
+from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.conftest import skip_or_fail
 from tests.support.builders import event
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
@@ -41,7 +41,7 @@ def queue_url() -> Iterator[str]:
 
 
 async def _delete(url: str) -> None:
-    address = Address.parse(url)
+    address = RabbitMQAddress.parse(url)
     async with aiormq.connect(address.url) as connection:
         channel = await connection.channel()
         await channel.queue_delete(address.queue)

@@ -1,17 +1,17 @@
 """What a consumer of Kafka remembers, where a broker would make the moment hard to meet."""
 
 from core.ports.queue import Message
-from core.queues.kafka.delivery_tracker import ConsumedRecord, DeliveryTracker
+from core.queues.kafka.delivery_tracker import ConsumerRecord, KafkaDeliveryTracker
 
 
-def filled(*offsets: int) -> DeliveryTracker:
-    deliveries = DeliveryTracker()
+def filled(*offsets: int) -> KafkaDeliveryTracker:
+    deliveries = KafkaDeliveryTracker()
     deliveries.assign([0])
-    deliveries.add(0, [ConsumedRecord(offset, b"42", b"{}", 1.0) for offset in offsets])
+    deliveries.add(0, [ConsumerRecord(offset, b"42", b"{}", 1.0) for offset in offsets])
     return deliveries
 
 
-def take(deliveries: DeliveryTracker) -> list[Message]:
+def take(deliveries: KafkaDeliveryTracker) -> list[Message]:
     return deliveries.take(10, wait=0, window=0)
 
 
@@ -30,7 +30,7 @@ def test_a_partition_that_comes_back_knows_nothing_of_its_earlier_time() -> None
     earlier = deliveries.release([message.receipt_handle for message in take(deliveries)])
     deliveries.revoke([0])
     deliveries.assign([0])
-    deliveries.add(0, [ConsumedRecord(5, b"42", b"{}", 1.0)])
+    deliveries.add(0, [ConsumerRecord(5, b"42", b"{}", 1.0)])
 
     deliveries.settle(earlier)
 
@@ -42,7 +42,7 @@ def test_what_waits_is_gone_with_its_partition() -> None:
     deliveries = filled(5, 6, 7)
     first, second, _third = take(deliveries)
     deliveries.hold(deliveries.release([first.receipt_handle]), 0, counted=True)
-    deliveries.add(0, [ConsumedRecord(8, b"42", b"{}", 1.0)])
+    deliveries.add(0, [ConsumerRecord(8, b"42", b"{}", 1.0)])
 
     assert deliveries.revoke([0]) == {}
     assert take(deliveries) == []

@@ -2,7 +2,7 @@ import pytest
 
 from core.errors import InvalidSettingsError
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
-from core.queues.sqs.address import Address
+from core.queues.sqs.address import SQSAddress
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from core.queues.sqs.address import Address
     ],
 )
 def test_a_queue_is_its_https_url_and_the_host_may_name_the_region(host: str, region: str | None) -> None:
-    address = Address.parse(f"sqs://{host}/123456789012/audit-log_events")
+    address = SQSAddress.parse(f"sqs://{host}/123456789012/audit-log_events")
 
     assert address.queue_url == f"https://{host}/123456789012/audit-log_events"
     assert (address.endpoint, address.name, address.region) == (f"https://{host}", "audit-log_events", region)
@@ -26,7 +26,7 @@ def test_a_queue_is_its_https_url_and_the_host_may_name_the_region(host: str, re
 
 
 def test_a_local_server_gets_no_signed_requests() -> None:
-    address = Address.parse("sqs+http://127.0.0.1:9324/000000000000/events")
+    address = SQSAddress.parse("sqs+http://127.0.0.1:9324/000000000000/events")
 
     assert address.queue_url == "http://127.0.0.1:9324/000000000000/events"
     assert (address.region, address.is_signed) == (None, False)

@@ -14,7 +14,7 @@ DEFAULT_TOPIC: Final = "audit-log.events"
 DEFAULT_GROUP: Final = "audit-log"
 DEAD_SUFFIX: Final = ".dead"
 
-OWN: Final[Mapping[str, Mapping[str, Any]]] = {
+DEFAULT_SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
     "all": {"reconnect.backoff.max.ms": 1000},
     "producer": {
         "acks": "all",
@@ -33,7 +33,7 @@ OWN: Final[Mapping[str, Mapping[str, Any]]] = {
 
 _TUNABLE: Final = frozenset({"reconnect.backoff.max.ms", "linger.ms", "partitioner"})
 _REFUSED: Final = (
-    frozenset(name for settings in OWN.values() for name in settings) - _TUNABLE
+    frozenset(name for settings in DEFAULT_SETTINGS.values() for name in settings) - _TUNABLE
     | {"bootstrap.servers", "metadata.broker.list", "request.required.acks", "enable.partition.eof"}
     | {"delivery.timeout.ms", "message.timeout.ms", "transactional.id", "log_level", "log.queue"}
     | {
@@ -49,7 +49,7 @@ _EXAMPLE: Final = "use for example kafka://host:9092,host2:9092/topic?security.p
 
 
 @dataclass(frozen=True)
-class Address:
+class KafkaAddress:
     """The parts of `kafka://host:9092,host2:9092/topic?name=value`; the parameters are librdkafka's settings.
 
     https://docs.confluent.io/platform/current/clients/librdkafka/html/md_CONFIGURATION.html
@@ -72,28 +72,28 @@ class Address:
 
     def producer_settings(self, timeout: float) -> dict[str, Any]:
         """What a producer is made of that gives a message up after `timeout` seconds."""
-        return {**self._client(OWN["producer"]), "delivery.timeout.ms": int(timeout * 1000)}
+        return {**self._client(DEFAULT_SETTINGS["producer"]), "delivery.timeout.ms": int(timeout * 1000)}
 
     def consumer_settings(self, group: str) -> dict[str, Any]:
         """What a consumer of this group is made of."""
-        return {**self._client(OWN["consumer"]), "group.id": group}
+        return {**self._client(DEFAULT_SETTINGS["consumer"]), "group.id": group}
 
     def admin_settings(self) -> dict[str, Any]:
         """What a client is made of that makes topics."""
         return self._client({})
 
     @classmethod
-    def parse(cls, url: str) -> "Address":
+    def parse(cls, url: str) -> "KafkaAddress":
         """Take the URL of a queue apart.
 
         Raises:
             InvalidSettingsError: not such a URL, or parameters that librdkafka refuses. What is in it is not repeated
                 but for the names of parameters, since a password may be.
         """
-        taken_apart = _take_apart(url)
-        if taken_apart is None:
+        split = _split_url(url)
+        if split is None:
             raise _invalid(f"{_EXAMPLE}, with %XX for special characters")
-        parts, settings = taken_apart
+        parts, settings = split
         if parts.scheme != "kafka" or parts.fragment or not all(map(_is_server, parts.netloc.split(","))):
             raise _invalid(f"{_EXAMPLE}; user and password are the parameters sasl.username and sasl.password")
         topic = unquote(parts.path.removeprefix("/")) or DEFAULT_TOPIC
@@ -105,14 +105,14 @@ class Address:
         if not group:
             raise _invalid("group.id must not be empty")
         address = cls(parts.netloc, topic, group, settings)
-        if complaint := address._complaint():
+        if complaint := address._find_invalid_parameter():
             raise _invalid(complaint)
         return address
 
     def _client(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        return {**OWN["all"], **own, **self._settings, "bootstrap.servers": self.servers}
+        return {**DEFAULT_SETTINGS["all"], **own, **self._settings, "bootstrap.servers": self.servers}
 
-    def _complaint(self) -> str | None:
+    def _find_invalid_parameter(self) -> str | None:
         """What is wrong with the settings, as librdkafka finds by making clients that connect to nothing."""
         quiet = {"bootstrap.servers": "", "log_level": 0}
         try:
@@ -129,7 +129,7 @@ class Address:
         return f"Kafka's client does not take the parameter {' with '.join(names)} as it is"
 
 
-def _take_apart(url: str) -> tuple[SplitResult, dict[str, str]] | None:
+def _split_url(url: str) -> tuple[SplitResult, dict[str, str]] | None:
     # No error is raised while another is handled that quotes the URL: it would go along as its context.
     try:
         parts = urlsplit(url)

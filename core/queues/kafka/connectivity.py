@@ -59,7 +59,7 @@ class Connectivity:
             self._known, self._failure = True, failure
             self._changed.notify_all()
 
-    def require(self, timeout: float) -> None:
+    def wait_until_reachable(self, timeout: float) -> None:
         """Wait until it is known, for at most `timeout` seconds.
 
         Raises:
@@ -67,11 +67,11 @@ class Connectivity:
         """
         with self._changed:
             known = self._changed.wait_for(lambda: self._known or self._failure is not None, timeout)
-        self.raise_failure()
+        self.raise_if_unreachable()
         if not known:
             raise unavailable()
 
-    def raise_failure(self) -> None:
+    def raise_if_unreachable(self) -> None:
         """Do nothing, unless it is known that the brokers cannot be reached.
 
         Raises:

@@ -9,10 +9,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from core.errors import NotSupportedError
 from core.ports.queue import DeadLetter
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.connectivity import unavailable
-from core.queues.kafka.producer import ConfirmedProducer, Record
-from core.queues.kafka.records import as_dead_letter
+from core.queues.kafka.producer import ConfirmedProducer, ProducerRecord
+from core.queues.kafka.records import parse_dead_letter
 
 BROKER_SECONDS: Final = 5.0
 
@@ -27,12 +27,12 @@ class KafkaDeadLetters:
     """
 
     def __init__(self, url: str, *, timeout: float = BROKER_SECONDS) -> None:
-        """`url` as in `Address`; `timeout` bounds each answer of the brokers, in seconds.
+        """`url` as in `KafkaAddress`; `timeout` bounds each answer of the brokers, in seconds.
 
         Raises:
             InvalidSettingsError: the URL is not one of a Kafka queue.
         """
-        self._address = Address.parse(url)
+        self._address = KafkaAddress.parse(url)
         self._timeout = timeout
         self._producer = ConfirmedProducer(self._address, "audit-log redrive", timeout)
         self._working = Lock()  # two redrives at once would put all back twice
@@ -42,7 +42,7 @@ class KafkaDeadLetters:
         with self._reader() as reader:
             messages = reader.messages(reader.ends(), limit)
         oldest = sorted(messages, key=lambda message: message.timestamp()[1])[:limit]
-        return [as_dead_letter(message) for message in oldest]
+        return [parse_dead_letter(message) for message in oldest]
 
     def redrive(self, message_ids: Collection[str] | None = None) -> int:
         """See `DeadLetterQueue.redrive`.
@@ -58,9 +58,9 @@ class KafkaDeadLetters:
             ends = reader.ends()  # not what fails again meanwhile: to go on could mean to go round without end
             while messages := reader.messages(ends, _BATCH):
                 self._producer.send(
-                    [Record(self._address.topic, message.key(), message.value() or b"") for message in messages]
+                    [ProducerRecord(self._address.topic, message.key(), message.value() or b"") for message in messages]
                 )
-                reader.pass_over(messages)
+                reader.commit_past(messages)
                 redriven += len(messages)
         return redriven
 
@@ -98,7 +98,7 @@ class _Reader:
         committed = self._consumer.committed(asked, self._timeout)
         return [message for each in committed for message in self._of(each, ends[each.partition], limit)]
 
-    def pass_over(self, messages: list["Message[Any, Any]"]) -> None:
+    def commit_past(self, messages: list["Message[Any, Any]"]) -> None:
         """Move the group behind these messages."""
         behind = {message.partition() or 0: (message.offset() or 0) + 1 for message in messages}
         offsets = [TopicPartition(self._topic, number, offset) for number, offset in behind.items()]

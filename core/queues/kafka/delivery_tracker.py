@@ -16,7 +16,7 @@ Offsets = dict[int, int]
 """By partition: all messages below this offset are done."""
 
 
-class ConsumedRecord(NamedTuple):
+class ConsumerRecord(NamedTuple):
     """A message as read; `sent_at` is in Unix seconds."""
 
     offset: int
@@ -43,15 +43,15 @@ class Partition:
 
 
 @dataclass(slots=True, eq=False)
-class Delivery:
+class KafkaDelivery:
     """One message on its way through here."""
 
     partition: Partition
-    read: ConsumedRecord
+    read: ConsumerRecord
     receive_count: int = 1
 
 
-class DeliveryTracker:
+class KafkaDeliveryTracker:
     """Filled by the thread that reads and emptied by the one that receives."""
 
     def __init__(self) -> None:
@@ -59,9 +59,9 @@ class DeliveryTracker:
         self._numbers = itertools.count(1)
         self._changed = Condition()
         self._partitions: dict[int, Partition] = {}
-        self._waiting: deque[Delivery] = deque()
-        self._held: list[tuple[float, int, Delivery]] = []
-        self._received: dict[str, Delivery] = {}
+        self._waiting: deque[KafkaDelivery] = deque()
+        self._held: list[tuple[float, int, KafkaDelivery]] = []
+        self._received: dict[str, KafkaDelivery] = {}
 
     def assign(self, numbers: Iterable[int]) -> None:
         """These partitions are read from now on."""
@@ -79,7 +79,7 @@ class DeliveryTracker:
             self._received = {receipt: each for receipt, each in self._received.items() if each.partition not in gone}
             return _newly_done(gone)
 
-    def add(self, number: int, messages: Sequence[ConsumedRecord]) -> None:
+    def add(self, number: int, messages: Sequence[ConsumerRecord]) -> None:
         """Take in what was read of a partition."""
         with self._changed:
             if (partition := self._partitions.get(number)) is None:
@@ -89,7 +89,7 @@ class DeliveryTracker:
             for message in messages:
                 partition.pending[message.offset] = None
                 partition.end = message.offset + 1
-                self._waiting.append(Delivery(partition, message))
+                self._waiting.append(KafkaDelivery(partition, message))
             self._changed.notify_all()
 
     def take(self, max_messages: int, wait: float, window: float) -> list[Message]:
@@ -100,14 +100,14 @@ class DeliveryTracker:
             taken = [self._waiting.popleft() for _ in range(min(max_messages, len(self._waiting)))]
             return [self._message(delivery) for delivery in taken]
 
-    def release(self, receipt_handles: Iterable[str]) -> list[Delivery]:
+    def release(self, receipt_handles: Iterable[str]) -> list[KafkaDelivery]:
         """The messages of these receipts, which are valid no longer; a receipt that is not valid counts for nothing."""
         with self._changed:
             return [
                 delivery for receipt in receipt_handles if (delivery := self._received.pop(receipt, None)) is not None
             ]
 
-    def hold(self, deliveries: Sequence[Delivery], delay: float, *, counted: bool) -> None:
+    def hold(self, deliveries: Sequence[KafkaDelivery], delay: float, *, counted: bool) -> None:
         """Let messages be taken again in `delay` seconds."""
         due = time.monotonic() + delay
         with self._changed:
@@ -117,7 +117,7 @@ class DeliveryTracker:
                     heapq.heappush(self._held, (due, next(self._numbers), delivery))
             self._changed.notify_all()
 
-    def settle(self, deliveries: Iterable[Delivery]) -> None:
+    def settle(self, deliveries: Iterable[KafkaDelivery]) -> None:
         """Forget messages."""
         with self._changed:
             for delivery in deliveries:
@@ -149,7 +149,7 @@ class DeliveryTracker:
                 if partition := self._partitions.get(number):
                     partition.committing = None
 
-    def _message(self, delivery: Delivery) -> Message:
+    def _message(self, delivery: KafkaDelivery) -> Message:
         receipt = f"{self._id}.{next(self._numbers)}"
         self._received[receipt] = delivery
         return Message(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition, admin
 from confluent_kafka.admin import AdminClient
 
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.connectivity import unavailable
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ _NEXT: Final = _UNTYPED.OffsetSpec.latest()
 _log: Final = logging.getLogger(__name__)
 
 
-class Lag:
+class ConsumerLag:
     """Asks as an outsider, not as a member of the groups, by one client that is made at first use and kept."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: KafkaAddress) -> None:
         self._address = address
         self._starting = Lock()
         self._admin: AdminClient | None = None
@@ -38,7 +38,7 @@ class Lag:
         Raises:
             QueueUnavailableError: the brokers do not answer before `deadline`, which is of `time.monotonic`.
         """
-        client = self._running()
+        client = self._started()
         asked = [TopicPartition(topic, number) for topic, count in topics.items() for number in range(count)]
         seconds = _left(deadline)
         try:
@@ -66,7 +66,7 @@ class Lag:
     def _group(self, topic: str) -> str:
         return self._address.redrive_group if topic == self._address.dead_letters else self._address.group
 
-    def _running(self) -> AdminClient:
+    def _started(self) -> AdminClient:
         with self._starting:
             if self._admin is None:
                 self._admin = AdminClient(self._address.admin_settings(), logger=_log)

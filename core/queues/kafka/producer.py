@@ -10,9 +10,9 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from core.errors import QueueFullError, QueueUnavailableError
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.connectivity import Connectivity, unavailable
-from core.queues.kafka.topics import ensure, partitions
+from core.queues.kafka.topics import ensure_topics, partition_counts
 
 _POLL_SECONDS: Final = 0.1
 _MARGIN_SECONDS: Final = 1.0
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ProducerRecord:
     """What goes to a topic; records with the same key keep their order."""
 
     topic: str
@@ -30,7 +30,7 @@ class Record:
     headers: Sequence[tuple[str, str | bytes | None]] = field(default_factory=list)
 
 
-class _Deliveries:
+class _DeliveryReports:
     """Counts the delivery reports of one call."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class _Deliveries:
 class ConfirmedProducer:
     """Safe to use from several threads. Built at first use, in the process that uses it: a fork before is harmless."""
 
-    def __init__(self, address: Address, name: str, timeout: float) -> None:
+    def __init__(self, address: KafkaAddress, name: str, timeout: float) -> None:
         """`name` is of the thread that serves delivery reports; `timeout` bounds each `send`, in seconds."""
         self._address = address
         self._name = name
@@ -70,18 +70,18 @@ class ConfirmedProducer:
         self._producer: Producer | None = None
         self._thread: Thread | None = None
         self._closed = False
-        self._reach = Connectivity()
+        self._connectivity = Connectivity()
 
-    def send(self, records: Sequence[Record]) -> None:
+    def send(self, records: Sequence[ProducerRecord]) -> None:
         """Give all records to the brokers, and wait until each is written by all replicas in sync.
 
         Raises:
             QueueFullError: more waits in this process for its delivery than may.
             QueueUnavailableError: not all were delivered in time. Some may have been, and some may still be.
         """
-        producer = self._running()
-        self._reach.require(self._timeout)
-        deliveries = _Deliveries()
+        producer = self._started()
+        self._connectivity.wait_until_reachable(self._timeout)
+        deliveries = _DeliveryReports()
         try:
             for record in records:
                 deliveries.give()
@@ -100,11 +100,11 @@ class ConfirmedProducer:
         Raises:
             QueueUnavailableError: no broker answers within `timeout` seconds.
         """
-        producer = self._running()
+        producer = self._started()
         deadline = monotonic() + timeout
-        self._reach.require(timeout)
+        self._connectivity.wait_until_reachable(timeout)
         try:
-            return partitions(producer, max(0.0, deadline - monotonic()))
+            return partition_counts(producer, max(0.0, deadline - monotonic()))
         except KafkaException as exc:
             raise unavailable() from exc
 
@@ -120,12 +120,12 @@ class ConfirmedProducer:
         if left := producer.flush(self._timeout + _MARGIN_SECONDS):
             _log.error("closed before all was delivered", extra={"messages": left})
 
-    def _running(self) -> Producer:
+    def _started(self) -> Producer:
         with self._starting:
             if self._closed:
                 raise QueueUnavailableError("The service is shutting down: nothing was accepted, send it again.")
             if self._producer is None:
-                settings = {**self._address.producer_settings(self._timeout), "error_cb": self._reach.on_error}
+                settings = {**self._address.producer_settings(self._timeout), "error_cb": self._connectivity.on_error}
                 self._producer = Producer(settings, logger=_log)
                 self._thread = Thread(target=self._serve, args=(self._producer,), name=self._name, daemon=True)
                 self._thread.start()
@@ -134,7 +134,7 @@ class ConfirmedProducer:
     def _serve(self, producer: Producer) -> None:
         while not self._closed:
             try:
-                self._reach.probe(lambda seconds: ensure(producer, self._address, seconds))
+                self._connectivity.probe(lambda seconds: ensure_topics(producer, self._address, seconds))
                 producer.poll(_POLL_SECONDS)
             except Exception:  # noqa: BLE001 - without this thread no publish would ever be confirmed again
                 _log.exception("serving the producer failed; it goes on")

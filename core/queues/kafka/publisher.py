@@ -7,9 +7,9 @@ from typing import Final
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueUnavailableError
-from core.queues.kafka.address import Address
-from core.queues.kafka.lag import Lag
-from core.queues.kafka.producer import ConfirmedProducer, Record
+from core.queues.kafka.address import KafkaAddress
+from core.queues.kafka.lag import ConsumerLag
+from core.queues.kafka.producer import ConfirmedProducer, ProducerRecord
 
 PUBLISH_SECONDS: Final = 5.0
 """librdkafka tries again by itself, so a broker that is back within this time goes unnoticed."""
@@ -22,14 +22,14 @@ class KafkaPublisher:
     """
 
     def __init__(self, url: str, *, timeout: float = PUBLISH_SECONDS) -> None:
-        """`url` as in `Address`; `timeout` bounds each publish, in seconds.
+        """`url` as in `KafkaAddress`; `timeout` bounds each publish, in seconds.
 
         Raises:
             InvalidSettingsError: the URL is not one of a Kafka queue.
         """
-        self._address = Address.parse(url)
+        self._address = KafkaAddress.parse(url)
         self._timeout = timeout
-        self._lag = Lag(self._address)
+        self._lag = ConsumerLag(self._address)
         self._producer = ConfirmedProducer(self._address, "audit-log publisher", timeout)
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
@@ -37,7 +37,7 @@ class KafkaPublisher:
         topic = self._address.topic
         headers = [(TRACEPARENT, traceparent)] if traceparent else []
         self._producer.send(
-            [Record(topic, str(event.customer_id).encode(), event.to_json(), headers) for event in events]
+            [ProducerRecord(topic, str(event.customer_id).encode(), event.to_json(), headers) for event in events]
         )
 
     def check(self) -> dict[str, object]:

@@ -8,9 +8,9 @@ from confluent_kafka import KafkaException, Message
 
 from core.domain.traceparent import TRACEPARENT
 from core.ports.queue import DeadLetter
-from core.queues.kafka.address import Address
-from core.queues.kafka.delivery_tracker import ConsumedRecord, Delivery
-from core.queues.kafka.producer import Record
+from core.queues.kafka.address import KafkaAddress
+from core.queues.kafka.delivery_tracker import ConsumerRecord, KafkaDelivery
+from core.queues.kafka.producer import ProducerRecord
 
 TOPIC: Final = "audit-log-topic"
 PARTITION: Final = "audit-log-partition"
@@ -20,20 +20,20 @@ RECEIVE_COUNT: Final = "audit-log-receive-count"
 _MOST_DIGITS: Final = 9
 
 
-def read(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[ConsumedRecord]]:
+def consumer_records(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[ConsumerRecord]]:
     """What was read, by partition.
 
     Raises:
         KafkaException: a broker refuses to go on, or the client cannot. What passes by itself is left out.
     """
-    by_partition: dict[int, list[ConsumedRecord]] = defaultdict(list)
+    by_partition: dict[int, list[ConsumerRecord]] = defaultdict(list)
     for message in messages:
         if error := message.error():
             if error.fatal() or error.code() > 0:  # below 0 are the client's own, which it deals with unless fatal
                 raise KafkaException(error)
             continue
         by_partition[message.partition() or 0].append(
-            ConsumedRecord(
+            ConsumerRecord(
                 message.offset() or 0,
                 message.key(),
                 message.value() or b"",
@@ -44,7 +44,7 @@ def read(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[ConsumedReco
     return by_partition
 
 
-def dead_letter(address: Address, delivery: Delivery) -> Record:
+def dead_letter_record(address: KafkaAddress, delivery: KafkaDelivery) -> ProducerRecord:
     """The message as it was, with where it was and how often it was received in its headers."""
     headers = {
         TOPIC: address.topic,
@@ -52,7 +52,7 @@ def dead_letter(address: Address, delivery: Delivery) -> Record:
         OFFSET: delivery.read.offset,
         RECEIVE_COUNT: delivery.receive_count,
     }
-    return Record(
+    return ProducerRecord(
         address.dead_letters,
         delivery.read.key,
         delivery.read.value,
@@ -60,7 +60,7 @@ def dead_letter(address: Address, delivery: Delivery) -> Record:
     )
 
 
-def as_dead_letter(message: "Message[Any, Any]") -> DeadLetter:
+def parse_dead_letter(message: "Message[Any, Any]") -> DeadLetter:
     """A message of the topic of dead letters. Without a count, someone else has put it there: never received."""
     count = dict(message.headers() or []).get(RECEIVE_COUNT)
     return DeadLetter(

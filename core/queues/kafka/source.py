@@ -10,12 +10,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from core.errors import QueueFullError, QueueUnavailableError
 from core.ports.queue import Message
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.connectivity import BACK_OFF_SECONDS, Connectivity, unavailable
-from core.queues.kafka.delivery_tracker import Delivery, DeliveryTracker, Offsets
+from core.queues.kafka.delivery_tracker import KafkaDelivery, KafkaDeliveryTracker, Offsets
 from core.queues.kafka.producer import ConfirmedProducer
-from core.queues.kafka.records import dead_letter, read
-from core.queues.kafka.topics import ensure
+from core.queues.kafka.records import consumer_records, dead_letter_record
+from core.queues.kafka.topics import ensure_topics
 
 DEAD_LETTER_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 5.0
@@ -37,18 +37,18 @@ class KafkaSource:
     partition goes to another consumer.
     """
 
-    def __init__(self, url: str, *, max_undone: int = 2000, max_receives: int = 5) -> None:
-        """`url` as in `Address`; a partition with `max_undone` messages that are not done is not read any further.
+    def __init__(self, url: str, *, max_pending: int = 2000, max_receives: int = 5) -> None:
+        """`url` as in `KafkaAddress`; a partition with `max_pending` messages that are not done is read no further.
 
         Raises:
             InvalidSettingsError: the URL is not one of a Kafka queue.
         """
-        self._address = Address.parse(url)
-        self._max_undone: Final = max_undone
+        self._address = KafkaAddress.parse(url)
+        self._max_pending: Final = max_pending
         self._max_receives: Final = max_receives
-        self._deliveries = DeliveryTracker()
+        self._deliveries = KafkaDeliveryTracker()
         self._producer = ConfirmedProducer(self._address, "audit-log dead letters", DEAD_LETTER_SECONDS)
-        self._reach = Connectivity()
+        self._connectivity = Connectivity()
         self._stop = Flag()
         self._thread: Thread | None = None
 
@@ -61,7 +61,7 @@ class KafkaSource:
             self._thread.start()
         messages = self._deliveries.take(max_messages, wait, window)
         if not messages:
-            self._reach.raise_failure()
+            self._connectivity.raise_if_unreachable()
         return messages
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
@@ -71,10 +71,10 @@ class KafkaSource:
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
         """See `EventSource.retry_after`."""
         deliveries = self._deliveries.release(receipt_handles)
-        given_up = [each for each in deliveries if counted and each.receive_count >= self._max_receives]
-        self._deliveries.hold([each for each in deliveries if each not in given_up], delay, counted=counted)
-        if given_up:
-            self._give_up(given_up, delay)
+        exhausted = [each for each in deliveries if counted and each.receive_count >= self._max_receives]
+        self._deliveries.hold([each for each in deliveries if each not in exhausted], delay, counted=counted)
+        if exhausted:
+            self._move_to_dead_letters(exhausted, delay)
 
     def close(self) -> None:
         """Commit what is done and leave the group, for good: what was not deleted goes to another consumer."""
@@ -85,9 +85,9 @@ class KafkaSource:
                 _log.error("Kafka did not answer: the other consumers will notice later that this one has left")
         self._producer.close()
 
-    def _give_up(self, deliveries: Sequence[Delivery], delay: float) -> None:
+    def _move_to_dead_letters(self, deliveries: Sequence[KafkaDelivery], delay: float) -> None:
         try:
-            self._producer.send([dead_letter(self._address, delivery) for delivery in deliveries])
+            self._producer.send([dead_letter_record(self._address, delivery) for delivery in deliveries])
         except (QueueUnavailableError, QueueFullError) as exc:
             self._deliveries.hold(deliveries, delay, counted=False)
             raise unavailable() from exc
@@ -99,13 +99,13 @@ class KafkaSource:
                 self._consume()
             except KafkaException as exc:
                 _log.warning("the consumer of Kafka failed and is made anew", extra={"reason": str(exc)})
-                self._reach.fail(exc)
+                self._connectivity.fail(exc)
                 self._stop.wait(BACK_OFF_SECONDS)
 
     def _consume(self) -> None:
         settings = {
             **self._address.consumer_settings(self._address.group),
-            "error_cb": self._reach.on_error,
+            "error_cb": self._connectivity.on_error,
             "on_commit": self._on_commit,
         }
         consumer = Consumer(settings, logger=_log)
@@ -115,26 +115,26 @@ class KafkaSource:
             consumer.subscribe(
                 [self._address.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
-            self._feed(consumer)
+            self._poll(consumer)
         finally:
             consumer.close()
             self._deliveries.revoke()
 
-    def _feed(self, consumer: Consumer) -> None:
+    def _poll(self, consumer: Consumer) -> None:
         while not self._stop.is_set():
             self._probe(consumer)
             first = consumer.poll(_PAUSED_POLL_SECONDS if self._deliveries.any_paused() else _POLL_SECONDS)
             if first is not None:
-                for number, messages in read([first, *consumer.consume(_BATCH, 0)]).items():
+                for number, messages in consumer_records([first, *consumer.consume(_BATCH, 0)]).items():
                     self._deliveries.add(number, messages)
-            pause, resume = self._deliveries.throttle(self._max_undone)
-            consumer.pause(self._at(pause))
-            consumer.resume(self._at(resume))
+            pause, resume = self._deliveries.throttle(self._max_pending)
+            consumer.pause(self._topic_partitions(pause))
+            consumer.resume(self._topic_partitions(resume))
             if offsets := self._deliveries.to_commit():
-                consumer.commit(offsets=self._at(offsets), asynchronous=True)
+                consumer.commit(offsets=self._topic_partitions(offsets), asynchronous=True)
 
     def _probe(self, consumer: Consumer) -> bool:
-        return self._reach.probe(lambda seconds: ensure(consumer, self._address, seconds))
+        return self._connectivity.probe(lambda seconds: ensure_topics(consumer, self._address, seconds))
 
     def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         failed = [each.partition for each in partitions if error is not None or each.error is not None]
@@ -148,14 +148,14 @@ class KafkaSource:
         if not offsets:
             return
         try:
-            consumer.commit(offsets=self._at(offsets), asynchronous=False)
+            consumer.commit(offsets=self._topic_partitions(offsets), asynchronous=False)
         except KafkaException as exc:
             _log.warning("what was done could not be committed and comes again", extra={"reason": str(exc)})
 
     def _on_lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._deliveries.revoke(each.partition for each in partitions)
 
-    def _at(self, offsets: Offsets | Iterable[int]) -> list[TopicPartition]:
+    def _topic_partitions(self, offsets: Offsets | Iterable[int]) -> list[TopicPartition]:
         if isinstance(offsets, dict):
             return [TopicPartition(self._address.topic, number, offset) for number, offset in offsets.items()]
         return [TopicPartition(self._address.topic, number) for number in offsets]

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from core.errors import QueueUnavailableError
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 
 PARTITIONS: Final = 6
 """Of the topic of the events: as many consumers of one group can work at once. The dead letters have one partition,
@@ -16,14 +16,14 @@ which keeps them in order."""
 _BROKERS_DEFAULT: Final = -1  # of the replication factor; needs Kafka 2.4 or later (KIP-464)
 
 
-class Client(Protocol):
+class TopicLister(Protocol):
     """Any of librdkafka's clients."""
 
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
         """Ask for the topics of the cluster."""
 
 
-def partitions(client: Client, timeout: float) -> dict[str, int]:
+def partition_counts(client: TopicLister, timeout: float) -> dict[str, int]:
     """How many partitions each topic has. All are listed, since to ask for one would make it on some clusters.
 
     Raises:
@@ -33,14 +33,14 @@ def partitions(client: Client, timeout: float) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
 
 
-def ensure(client: Client, address: Address, timeout: float) -> None:
+def ensure_topics(client: TopicLister, address: KafkaAddress, timeout: float) -> None:
     """Make the topics that are missing. One that is there stays as it is.
 
     Raises:
         KafkaException: no broker answers.
         QueueUnavailableError: a topic is missing and may not be made.
     """
-    there = partitions(client, timeout)
+    there = partition_counts(client, timeout)
     missing = {address.topic: PARTITIONS, address.dead_letters: 1}.keys() - there.keys()
     if not missing:
         return

@@ -13,7 +13,7 @@ _LONGEST_NAME: Final = 255 - len(DEAD_SUFFIX)  # bytes: AMQP 0-9-1, short string
 
 
 @dataclass(frozen=True)
-class Address:
+class RabbitMQAddress:
     """The parts of `amqp://user:pass@host:5672/vhost?queue=NAME&max_length=N`; the others are the client's."""
 
     url: URL = field(repr=False)
@@ -26,7 +26,7 @@ class Address:
         return self.queue + DEAD_SUFFIX
 
     @classmethod
-    def parse(cls, url: str) -> "Address":
+    def parse(cls, url: str) -> "RabbitMQAddress":
         """Take the URL of a queue apart.
 
         Raises:

@@ -13,8 +13,8 @@ from aiormq.abc import AbstractChannel, AbstractConnection
 from pamqp.exceptions import PAMQPException
 
 from core.errors import QueueUnavailableError
-from core.queues.rabbitmq.address import Address
-from core.queues.rabbitmq.topology import declare
+from core.queues.rabbitmq.address import RabbitMQAddress
+from core.queues.rabbitmq.topology import declare_queues
 
 CONNECT_SECONDS: Final = 3.0
 BACK_OFF_SECONDS: Final = 0.5
@@ -25,14 +25,14 @@ T = TypeVar("T")
 _FAILURES: Final = (aiormq.AMQPError, PAMQPException, OSError, EOFError, TimeoutError, RuntimeError, StopAsyncIteration)
 
 
-class Connection:
+class RabbitMQConnection:
     """Connects when it is needed, declares the queues, and connects again when it was lost.
 
     After a failed attempt the next ones fail at once for a moment, so that a broker that is down costs its callers no
     time each.
     """
 
-    def __init__(self, address: Address, name: str, timeout: float) -> None:
+    def __init__(self, address: RabbitMQAddress, name: str, timeout: float) -> None:
         """`name` is what the broker lists it as; `timeout` bounds each piece of work, in seconds."""
         self.address: Final = address
         self._name = name
@@ -141,7 +141,7 @@ class Connection:
         connection = await aiormq.connect(self.address.url, client_properties={"connection_name": self._name})
         try:
             channel = await connection.channel()
-            await declare(channel, self.address)
+            await declare_queues(channel, self.address)
             await channel.close()
         except BaseException:
             self._spawn(connection.close)

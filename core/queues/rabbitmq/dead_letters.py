@@ -9,8 +9,8 @@ import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from core.ports.queue import DeadLetter
-from core.queues.rabbitmq.address import Address
-from core.queues.rabbitmq.connection import Connection
+from core.queues.rabbitmq.address import RabbitMQAddress
+from core.queues.rabbitmq.connection import RabbitMQConnection
 from core.queues.rabbitmq.publisher import publish_all
 from core.queues.rabbitmq.topology import DELIVERY_LIMIT
 
@@ -28,12 +28,12 @@ class RabbitMQDeadLetters:
     """
 
     def __init__(self, url: str, *, max_receives: int = 5, timeout: float = WORK_SECONDS) -> None:
-        """`url` as in `Address`; `max_receives` as in the source; `timeout` bounds each call, in seconds.
+        """`url` as in `RabbitMQAddress`; `max_receives` as in the source; `timeout` bounds each call, in seconds.
 
         Raises:
             InvalidSettingsError: the URL is not one of a RabbitMQ queue.
         """
-        self._connection = Connection(Address.parse(url), "audit-log dead letters", timeout)
+        self._connection = RabbitMQConnection(RabbitMQAddress.parse(url), "audit-log dead letters", timeout)
         self._max_receives: Final = max_receives
         self._working = Lock()  # messages are given back "up to this one", which must not be another thread's
 
@@ -74,7 +74,7 @@ class RabbitMQDeadLetters:
                 left -= len(messages)
                 held += messages
                 chosen = [each for each in messages if wanted is None or each.header.properties.message_id in wanted]
-                await publish_all(channel, self._connection.address.queue, [_fresh(message) for message in chosen])
+                await publish_all(channel, self._connection.address.queue, [_redriven(message) for message in chosen])
                 for message in chosen:
                     await channel.basic_ack(_tag(message), wait=message is chosen[-1])
                 held = [message for message in held if message not in chosen]
@@ -110,7 +110,7 @@ class RabbitMQDeadLetters:
         return DeadLetter(properties.message_id or "", message.body.decode(errors="replace"), receive_count)
 
 
-def _fresh(message: DeliveredMessage) -> tuple[bytes, aiormq.spec.Basic.Properties]:
+def _redriven(message: DeliveredMessage) -> tuple[bytes, aiormq.spec.Basic.Properties]:
     """The message as it was first published, without the marks of its death."""
     properties = message.header.properties
     return message.body, aiormq.spec.Basic.Properties(

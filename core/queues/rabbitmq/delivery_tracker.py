@@ -12,7 +12,7 @@ from core.ports.queue import Message
 
 
 @dataclass(slots=True)
-class Delivery:
+class RabbitMQDelivery:
     """One message as pushed; `tag` is the broker's number for it on this channel."""
 
     tag: int
@@ -31,7 +31,7 @@ class Acknowledgement:
     multiple: bool
 
 
-class DeliveryTracker:
+class RabbitMQDeliveryTracker:
     """Filled by the event loop and emptied by one thread that receives. Lost with its channel, as a whole."""
 
     def __init__(self) -> None:
@@ -39,19 +39,19 @@ class DeliveryTracker:
         self._receives = 0
         self._changed = Condition()
         self._enough = 1
-        self._waiting: deque[Delivery] = deque()
-        self._received: dict[str, Delivery] = {}
+        self._waiting: deque[RabbitMQDelivery] = deque()
+        self._received: dict[str, RabbitMQDelivery] = {}
         self._unsettled: dict[int, None] = {}  # tags, in the order of delivery
         self.lost = False
 
-    def add(self, delivery: Delivery) -> None:
+    def add(self, delivery: RabbitMQDelivery) -> None:
         """Take a message in that the broker has pushed."""
         with self._changed:
             self._unsettled[delivery.tag] = None
             self._waiting.append(delivery)
             self._notify()
 
-    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+    def put_back(self, deliveries: Sequence[RabbitMQDelivery]) -> None:
         """Let messages be taken again, before the others, since they are older."""
         with self._changed:
             self._waiting.extendleft(reversed(deliveries))
@@ -77,14 +77,14 @@ class DeliveryTracker:
             taken = [self._waiting.popleft() for _ in range(min(max_messages, len(self._waiting)))]
             return [self._message(delivery) for delivery in taken]
 
-    def release(self, receipt_handles: Iterable[str]) -> list[Delivery]:
+    def release(self, receipt_handles: Iterable[str]) -> list[RabbitMQDelivery]:
         """The messages of these receipts, which are valid no longer; a receipt that is not valid counts for nothing."""
         with self._changed:
             return [
                 delivery for receipt in receipt_handles if (delivery := self._received.pop(receipt, None)) is not None
             ]
 
-    def settle(self, deliveries: Iterable[Delivery]) -> list[Acknowledgement]:
+    def settle(self, deliveries: Iterable[RabbitMQDelivery]) -> list[Acknowledgement]:
         """Forget messages; what to tell the broker of it, in as few words as it takes."""
         with self._changed:
             settled = {delivery.tag for delivery in deliveries} & self._unsettled.keys()
@@ -98,7 +98,7 @@ class DeliveryTracker:
         acknowledgements = [Acknowledgement(first, multiple=True)] if first else []
         return acknowledgements + [Acknowledgement(tag, multiple=False) for tag in sorted(settled) if tag > first]
 
-    def _message(self, delivery: Delivery) -> Message:
+    def _message(self, delivery: RabbitMQDelivery) -> Message:
         self._receives += 1
         receipt = f"{self._id}.{self._receives}"
         self._received[receipt] = delivery

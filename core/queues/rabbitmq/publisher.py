@@ -12,8 +12,8 @@ from aiormq.abc import AbstractChannel
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueFullError, QueueUnavailableError
-from core.queues.rabbitmq.address import Address
-from core.queues.rabbitmq.connection import Connection
+from core.queues.rabbitmq.address import RabbitMQAddress
+from core.queues.rabbitmq.connection import RabbitMQConnection
 
 PUBLISH_SECONDS: Final = 10.0
 
@@ -24,12 +24,12 @@ class RabbitMQPublisher:
     """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
 
     def __init__(self, url: str, *, timeout: float = PUBLISH_SECONDS) -> None:
-        """`url` as in `Address`; `timeout` bounds each publish, in seconds.
+        """`url` as in `RabbitMQAddress`; `timeout` bounds each publish, in seconds.
 
         Raises:
             InvalidSettingsError: the URL is not one of a RabbitMQ queue.
         """
-        self._connection = Connection(Address.parse(url), "audit-log publisher", timeout)
+        self._connection = RabbitMQConnection(RabbitMQAddress.parse(url), "audit-log publisher", timeout)
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """See `EventPublisher.publish`."""
@@ -48,7 +48,7 @@ class RabbitMQPublisher:
 
     async def _publish(self, bodies: Sequence[tuple[str, bytes]], traceparent: str | None) -> None:
         channel = await self._connection.channel()
-        messages = [(body, properties_of(event_id, traceparent)) for event_id, body in bodies]
+        messages = [(body, message_properties(event_id, traceparent)) for event_id, body in bodies]
         await publish_all(channel, self._connection.address.queue, messages)
 
     async def _lengths(self, *queues: str) -> list[int]:
@@ -58,7 +58,7 @@ class RabbitMQPublisher:
         return lengths
 
 
-def properties_of(event_id: str, traceparent: str | None = None) -> aiormq.spec.Basic.Properties:
+def message_properties(event_id: str, traceparent: str | None = None) -> aiormq.spec.Basic.Properties:
     """What goes with the message of an event. Its id begins with the event's, which may have been sent twice."""
     return aiormq.spec.Basic.Properties(
         content_type="application/json",

@@ -11,9 +11,9 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from core.domain.traceparent import TRACEPARENT
 from core.ports.queue import Message
-from core.queues.rabbitmq.address import Address
-from core.queues.rabbitmq.connection import Connection
-from core.queues.rabbitmq.delivery_tracker import Delivery, DeliveryTracker
+from core.queues.rabbitmq.address import RabbitMQAddress
+from core.queues.rabbitmq.connection import RabbitMQConnection
+from core.queues.rabbitmq.delivery_tracker import RabbitMQDelivery, RabbitMQDeliveryTracker
 
 BROKER_SECONDS: Final = 10.0
 
@@ -21,7 +21,7 @@ BROKER_SECONDS: Final = 10.0
 @dataclass(frozen=True)
 class _Consumer:
     channel: AbstractChannel
-    deliveries: DeliveryTracker
+    deliveries: RabbitMQDeliveryTracker
     # "All up to this one" must not reach the broker before what was said of an earlier one.
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -35,12 +35,12 @@ class RabbitMQSource:
     """
 
     def __init__(self, url: str, *, prefetch: int = 2000, max_receives: int = 5) -> None:
-        """`url` as in `Address`; at most `prefetch` messages are in memory here.
+        """`url` as in `RabbitMQAddress`; at most `prefetch` messages are in memory here.
 
         Raises:
             InvalidSettingsError: the URL is not one of a RabbitMQ queue.
         """
-        self._connection = Connection(Address.parse(url), "audit-log consumer", BROKER_SECONDS)
+        self._connection = RabbitMQConnection(RabbitMQAddress.parse(url), "audit-log consumer", BROKER_SECONDS)
         self._prefetch: Final = prefetch
         self._max_receives: Final = max_receives
         self._consumer: _Consumer | None = None
@@ -68,10 +68,10 @@ class RabbitMQSource:
         if not counted:
             self._connection.spawn(lambda: self._put_back(consumer, deliveries), delay)
             return
-        given_up = [delivery for delivery in deliveries if delivery.receive_count >= self._max_receives]
+        exhausted = [delivery for delivery in deliveries if delivery.receive_count >= self._max_receives]
         retried = [delivery for delivery in deliveries if delivery.receive_count < self._max_receives]
-        if given_up:
-            self._connection.run(lambda: self._reject(consumer, given_up, requeue=False))
+        if exhausted:
+            self._connection.run(lambda: self._reject(consumer, exhausted, requeue=False))
         if retried:
             self._connection.spawn(lambda: self._reject(consumer, retried, requeue=True), delay)
 
@@ -81,7 +81,7 @@ class RabbitMQSource:
 
     async def _consume(self) -> _Consumer:
         channel = await self._connection.new_channel()
-        deliveries = DeliveryTracker()
+        deliveries = RabbitMQDeliveryTracker()
 
         async def on_delivery(message: DeliveredMessage) -> None:
             deliveries.add(_delivery(message))
@@ -97,7 +97,7 @@ class RabbitMQSource:
         return _Consumer(channel, deliveries)
 
     @staticmethod
-    async def _acknowledge(consumer: _Consumer, deliveries: Sequence[Delivery]) -> None:
+    async def _acknowledge(consumer: _Consumer, deliveries: Sequence[RabbitMQDelivery]) -> None:
         async with consumer.settling:
             acknowledgements = consumer.deliveries.settle(deliveries)
             for each in acknowledgements:
@@ -105,7 +105,7 @@ class RabbitMQSource:
                 await consumer.channel.basic_ack(each.tag, multiple=each.multiple, wait=last)
 
     @staticmethod
-    async def _reject(consumer: _Consumer, deliveries: Sequence[Delivery], *, requeue: bool) -> None:
+    async def _reject(consumer: _Consumer, deliveries: Sequence[RabbitMQDelivery], *, requeue: bool) -> None:
         """Give messages back to the broker, or up.
 
         By basic.reject and not basic.nack, which no longer counts as a delivery from RabbitMQ 4.3 on:
@@ -117,16 +117,16 @@ class RabbitMQSource:
                 await consumer.channel.basic_reject(delivery.tag, requeue=requeue, wait=delivery is deliveries[-1])
 
     @staticmethod
-    async def _put_back(consumer: _Consumer, deliveries: Sequence[Delivery]) -> None:
+    async def _put_back(consumer: _Consumer, deliveries: Sequence[RabbitMQDelivery]) -> None:
         consumer.deliveries.put_back(deliveries)
 
 
-def _delivery(message: DeliveredMessage) -> Delivery:
+def _delivery(message: DeliveredMessage) -> RabbitMQDelivery:
     properties = message.header.properties
     headers: dict[str, Any] = dict(properties.headers or {})
     traceparent = headers.get(TRACEPARENT)
     sent_at = properties.timestamp.timestamp() if isinstance(properties.timestamp, datetime) else time.time()
-    return Delivery(
+    return RabbitMQDelivery(
         tag=message.delivery_tag or 0,
         message_id=properties.message_id or "",
         body=message.body.decode(errors="replace"),  # not ours then, and refused as no event

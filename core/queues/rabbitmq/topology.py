@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from aiormq.abc import AbstractChannel
 
-from core.queues.rabbitmq.address import Address
+from core.queues.rabbitmq.address import RabbitMQAddress
 
 DELIVERY_LIMIT: Final = 1000
 """How often the broker gives a message to consumers that die of it. The source gives up on far fewer failures.
@@ -17,7 +17,7 @@ patience (30 minutes) many times.
 _ENDLESS: Final = 1_000_000_000  # looks at a dead letter; left out, RabbitMQ 4 would drop it after 20
 
 
-async def declare(channel: AbstractChannel, address: Address) -> None:
+async def declare_queues(channel: AbstractChannel, address: RabbitMQAddress) -> None:
     """Make both queues, or find them as they should be.
 
     Dead letters leave the queue only when the other has confirmed them (at-least-once), which needs reject-publish:

@@ -17,7 +17,7 @@ _EXAMPLE: Final = "use for example sqs://sqs.eu-central-1.amazonaws.com/12345678
 
 
 @dataclass(frozen=True)
-class Address:
+class SQSAddress:
     """The parts of `sqs://sqs.REGION.amazonaws.com/ACCOUNT/NAME`: the queue's URL with sqs in the place of https.
 
     `sqs+http://127.0.0.1:PORT/ACCOUNT/NAME` is a local server with the API of SQS.
@@ -40,7 +40,7 @@ class Address:
         return self.endpoint.startswith("https:")
 
     @classmethod
-    def parse(cls, url: str) -> "Address":
+    def parse(cls, url: str) -> "SQSAddress":
         """Take the URL of a queue apart.
 
         Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from core.queues.sqs.client import Client, unavailable
+from core.queues.sqs.client import SQSClient, unavailable
 
 MAX_ENTRIES: Final = 10
 MAX_REQUEST_BYTES: Final = 256 * 1024
@@ -23,13 +23,13 @@ _FIRST_PAUSE: Final = 0.1  # seconds; twice as long after each round
 
 _log = logging.getLogger(__name__)
 
-Entry = Mapping[str, Any]
+BatchEntry = Mapping[str, Any]
 """One message in a request, without its `Id`."""
 
 
-def in_batches(
-    client: Client, operation: str, entries: Sequence[Entry], *, queue_url: str | None = None
-) -> list[Entry]:
+def call_in_batches(
+    client: SQSClient, operation: str, entries: Sequence[BatchEntry], *, queue_url: str | None = None
+) -> list[BatchEntry]:
     """Do a batch operation with all entries, in as many requests as it takes; the entries that SQS refuses for good.
 
     Botocore sees a request of which some entries failed as done. Here those that failed through no fault of theirs are
@@ -39,9 +39,9 @@ def in_batches(
         QueueUnavailableError: SQS cannot be reached, or some entries fail all the time; the others may be done.
     """
     deadline = time.monotonic() + BATCH_SECONDS
-    requests = list(packed(entries))
+    requests = list(split_into_requests(entries))
 
-    def work(request: Sequence[Entry]) -> list[Entry]:
+    def work(request: Sequence[BatchEntry]) -> list[BatchEntry]:
         return _in_one_batch(client, operation, request, deadline, queue_url)
 
     if len(requests) <= 1:
@@ -50,9 +50,9 @@ def in_batches(
         return [refused for result in threads.map(work, requests) for refused in result]
 
 
-def packed(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def split_into_requests(entries: Sequence[BatchEntry]) -> Iterator[list[BatchEntry]]:
     """Entries in groups that each fit into a request; one that is larger than that has a request of its own."""
-    group: list[Entry] = []
+    group: list[BatchEntry] = []
     size = 0
     for entry in entries:
         entry_size = _size(entry)
@@ -65,12 +65,12 @@ def packed(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield group
 
 
-def attribute(name: str, value: str) -> dict[str, dict[str, str]]:
+def string_attribute(name: str, value: str) -> dict[str, dict[str, str]]:
     """What goes with a message beside its body."""
     return {name: {"DataType": "String", "StringValue": value}}
 
 
-def _size(entry: Entry) -> int:
+def _size(entry: BatchEntry) -> int:
     """As SQS counts: the body, and name, type and value of each attribute."""
     attributes = entry.get("MessageAttributes", {})
     beside = sum(len(name) + len("".join(attribute.values())) for name, attribute in attributes.items())
@@ -78,10 +78,10 @@ def _size(entry: Entry) -> int:
 
 
 def _in_one_batch(
-    client: Client, operation: str, entries: Sequence[Entry], deadline: float, queue_url: str | None
-) -> list[Entry]:
+    client: SQSClient, operation: str, entries: Sequence[BatchEntry], deadline: float, queue_url: str | None
+) -> list[BatchEntry]:
     left = dict(zip(map(str, range(len(entries))), entries, strict=True))
-    refused: list[Entry] = []
+    refused: list[BatchEntry] = []
     pause = _FIRST_PAUSE
     while time.monotonic() < deadline:
         asked = [{"Id": number, **entry} for number, entry in left.items()]

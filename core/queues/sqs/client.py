@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any, Final
 
 from core.errors import InvalidSettingsError, QueueUnavailableError
-from core.queues.sqs.address import Address
+from core.queues.sqs.address import SQSAddress
 
 if find_spec("boto3") is None:
     raise ModuleNotFoundError("No module named 'boto3'", name="boto3")
@@ -23,7 +23,7 @@ _MISSING: Final = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist
 _opening: Final = Lock()  # of all clients: boto3's session, which they share, does not make two at once
 
 
-class Client:
+class SQSClient:
     """Calls operations on one queue. Safe to use from several threads.
 
     boto3 is imported and its client made at the first call: a function that queues nothing must not pay for it. Its
@@ -31,7 +31,7 @@ class Client:
     seconds in all: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
     """
 
-    def __init__(self, address: Address, timeout: float = READ_SECONDS) -> None:
+    def __init__(self, address: SQSAddress, timeout: float = READ_SECONDS) -> None:
         """`timeout` bounds each answer, in seconds."""
         self.address: Final = address
         self._timeout: Final = timeout
@@ -78,8 +78,8 @@ class Client:
             return self._client
 
 
-def _open(address: Address, timeout: float) -> Any:
-    import boto3  # noqa: PLC0415 - see Client
+def _open(address: SQSAddress, timeout: float) -> Any:
+    import boto3  # noqa: PLC0415 - see SQSClient
     from botocore import UNSIGNED  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import NoRegionError  # noqa: PLC0415
@@ -106,7 +106,7 @@ def unavailable() -> QueueUnavailableError:
     return QueueUnavailableError("SQS cannot be used at the moment: try again later.")
 
 
-def _refusal(address: Address, operation: str, code: str) -> QueueUnavailableError:
+def _refusal(address: SQSAddress, operation: str, code: str) -> QueueUnavailableError:
     if code in _MISSING:
         return QueueUnavailableError(
             f"There is no SQS queue {address.name}, or not that of its dead letters: create them."

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from core.errors import QueueUnavailableError
 from core.ports.queue import DeadLetter
-from core.queues.sqs.address import Address
-from core.queues.sqs.batches import MAX_ENTRIES, in_batches
-from core.queues.sqs.client import Client
+from core.queues.sqs.address import SQSAddress
+from core.queues.sqs.batches import MAX_ENTRIES, call_in_batches
+from core.queues.sqs.client import SQSClient
 from core.queues.sqs.queue_stats import redrive_policy
 
 HIDDEN_SECONDS: Final = 600
@@ -25,12 +25,12 @@ class SQSDeadLetters:
     """
 
     def __init__(self, url: str) -> None:
-        """`url` as in `Address`, of the queue whose dead letters these are.
+        """`url` as in `SQSAddress`, of the queue whose dead letters these are.
 
         Raises:
             InvalidSettingsError: the URL is not one of an SQS queue.
         """
-        self._client = Client(Address.parse(url))
+        self._client = SQSClient(SQSAddress.parse(url))
         self._working = Lock()
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
@@ -90,11 +90,11 @@ class SQSDeadLetters:
 
     def _put_back(self, dead_letters_url: str, messages: Sequence[_Received]) -> None:
         bodies = [{"MessageBody": message["Body"]} for message in messages]
-        if in_batches(self._client, "send_message_batch", bodies):
+        if call_in_batches(self._client, "send_message_batch", bodies):
             raise QueueUnavailableError("SQS refuses to take a dead letter back: see the log.")
         receipts = [{"ReceiptHandle": message["ReceiptHandle"]} for message in messages]
-        in_batches(self._client, "delete_message_batch", receipts, queue_url=dead_letters_url)
+        call_in_batches(self._client, "delete_message_batch", receipts, queue_url=dead_letters_url)
 
     def _give_back(self, dead_letters_url: str, messages: Sequence[_Received]) -> None:
         entries = [{"ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0} for message in messages]
-        in_batches(self._client, "change_message_visibility_batch", entries, queue_url=dead_letters_url)
+        call_in_batches(self._client, "change_message_visibility_batch", entries, queue_url=dead_letters_url)

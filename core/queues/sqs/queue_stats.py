@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from core.errors import QueueUnavailableError
-from core.queues.sqs.client import Client
+from core.queues.sqs.client import SQSClient
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class RedrivePolicy:
     max_receives: int
 
 
-def depths(client: Client) -> dict[str, object]:
+def queue_stats(client: SQSClient) -> dict[str, object]:
     """How many messages wait or are in flight, and how many were given up. SQS counts about, and a minute late.
 
     Raises:
@@ -29,7 +29,7 @@ def depths(client: Client) -> dict[str, object]:
     }
 
 
-def redrive_policy(client: Client) -> RedrivePolicy:
+def redrive_policy(client: SQSClient) -> RedrivePolicy:
     """The queue's own.
 
     Raises:
@@ -38,7 +38,7 @@ def redrive_policy(client: Client) -> RedrivePolicy:
     return _policy(client, _attributes(client, client.address.queue_url))
 
 
-def _attributes(client: Client, queue_url: str) -> dict[str, str]:
+def _attributes(client: SQSClient, queue_url: str) -> dict[str, str]:
     names = [
         "ApproximateNumberOfMessages",
         "ApproximateNumberOfMessagesNotVisible",
@@ -54,7 +54,7 @@ def _messages(attributes: dict[str, str]) -> int:
     return sum(int(value) for name, value in attributes.items() if name.startswith("Approximate"))
 
 
-def _policy(client: Client, attributes: dict[str, str]) -> RedrivePolicy:
+def _policy(client: SQSClient, attributes: dict[str, str]) -> RedrivePolicy:
     address = client.address
     if "RedrivePolicy" not in attributes:
         raise QueueUnavailableError(

@@ -10,10 +10,10 @@ from typing import Final
 from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueUnavailableError
 from core.ports.queue import Message
-from core.queues.sqs.address import Address
-from core.queues.sqs.batches import MAX_ENTRIES, in_batches
-from core.queues.sqs.client import LONGEST_POLL_SECONDS, Client
-from core.queues.sqs.delivery_tracker import Delivery, DeliveryTracker
+from core.queues.sqs.address import SQSAddress
+from core.queues.sqs.batches import MAX_ENTRIES, call_in_batches
+from core.queues.sqs.client import LONGEST_POLL_SECONDS, SQSClient
+from core.queues.sqs.delivery_tracker import SQSDelivery, SQSDeliveryTracker
 
 _POLLS: Final = 8  # at the same time, while there is a backlog
 _JUST_BEGUN: Final = 0.01  # seconds that a wait of whole ones may have lost on its way here
@@ -28,14 +28,14 @@ class SQSSource:
     """
 
     def __init__(self, url: str, *, visibility_timeout: int = 60) -> None:
-        """`url` as in `Address`; a message that is not settled for `visibility_timeout` seconds comes again.
+        """`url` as in `SQSAddress`; a message that is not settled for `visibility_timeout` seconds comes again.
 
         Raises:
             InvalidSettingsError: the URL is not one of an SQS queue.
         """
-        self._client = Client(Address.parse(url))
+        self._client = SQSClient(SQSAddress.parse(url))
         self._visibility_timeout: Final = visibility_timeout
-        self._deliveries = DeliveryTracker()
+        self._deliveries = SQSDeliveryTracker()
         self._threads = ThreadPoolExecutor(_POLLS, thread_name_prefix="audit-log polls")
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
@@ -48,7 +48,7 @@ class SQSSource:
     def delete(self, receipt_handles: Iterable[str]) -> None:
         """See `EventSource.delete`."""
         deliveries = self._deliveries.release(receipt_handles)
-        in_batches(self._client, "delete_message_batch", [{"ReceiptHandle": each.handle} for each in deliveries])
+        call_in_batches(self._client, "delete_message_batch", [{"ReceiptHandle": each.handle} for each in deliveries])
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
         """See `EventSource.retry_after`. SQS knows whole seconds: a `delay` that counts is rounded up."""
@@ -67,7 +67,7 @@ class SQSSource:
         self._threads.shutdown()
         self._client.close()
 
-    def _first(self, max_messages: int, deadline: float) -> list[Delivery]:
+    def _first(self, max_messages: int, deadline: float) -> list[SQSDelivery]:
         """What comes first, of what is paused here and what is in the queue."""
         while True:
             now = time.monotonic()
@@ -82,9 +82,9 @@ class SQSSource:
             if whole < 1:
                 time.sleep(max(0.0, left))
 
-    def _more(self, missing: int, last: int, until: float) -> list[Delivery]:
+    def _more(self, missing: int, last: int, until: float) -> list[SQSDelivery]:
         """What comes until then: by many polls at once as long as the answers are full, else by one at the end."""
-        deliveries: list[Delivery] = []
+        deliveries: list[SQSDelivery] = []
         while missing > 0 and (left := until - time.monotonic()) > 0:
             sizes, whole = [missing], int(left + _JUST_BEGUN)
             if last >= MAX_ENTRIES:
@@ -98,7 +98,7 @@ class SQSSource:
             last = min(map(len, answers))
         return deliveries
 
-    def _poll(self, at_most: int, seconds: int) -> list[Delivery]:
+    def _poll(self, at_most: int, seconds: int) -> list[SQSDelivery]:
         """Up to ten messages, as soon as there are any. SQS waits for whole seconds.
 
         Without a wait it looks into some of its servers only, and asked again and again it would cost more:
@@ -112,19 +112,19 @@ class SQSSource:
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             MessageAttributeNames=[TRACEPARENT],
         )
-        return [Delivery.of(message) for message in answer.get("Messages", [])]
+        return [SQSDelivery.of(message) for message in answer.get("Messages", [])]
 
-    def _try_poll(self, at_most: int, seconds: int) -> list[Delivery]:
+    def _try_poll(self, at_most: int, seconds: int) -> list[SQSDelivery]:
         """Nothing if SQS cannot be reached: what was received before that must not be lost with it."""
         with suppress(QueueUnavailableError):
             return self._poll(at_most, seconds)
         return []
 
-    def _hide(self, deliveries: Sequence[Delivery], seconds: int) -> list[Delivery]:
+    def _hide(self, deliveries: Sequence[SQSDelivery], seconds: int) -> list[SQSDelivery]:
         """Keep messages from others for so long, from now on; those for which SQS does so."""
         by_handle = {delivery.handle: delivery for delivery in deliveries}
         entries = [{"ReceiptHandle": handle, "VisibilityTimeout": seconds} for handle in by_handle]
-        for refused in in_batches(self._client, "change_message_visibility_batch", entries):
+        for refused in call_in_batches(self._client, "change_message_visibility_batch", entries):
             del by_handle[refused["ReceiptHandle"]]
         return list(by_handle.values())
 

@@ -11,7 +11,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from core.domain.models import Event
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
 from tests.support.kafka import PATIENCE, body, committed, reader, receipts, sooner_or_later, take, wait_until
 
@@ -106,7 +106,7 @@ def test_a_dead_letter_tells_where_it_was_and_how_often_it_was_received(url: str
         source.retry_after([second.receipt_handle], 0)
         source.retry_after(receipts(take(source, 1)), 0)
 
-    address = Address.parse(url)
+    address = KafkaAddress.parse(url)
     partition, offset = second.message_id.split("-")
     with reader(url) as consumer:
         consumer.assign([TopicPartition(address.dead_letters, 0, 0)])
@@ -124,7 +124,7 @@ def test_a_dead_letter_tells_where_it_was_and_how_often_it_was_received(url: str
 
 @pytest.mark.parametrize("count", [b"9" * 5000, b"-1", b"two", b"", None], ids=lambda count: str(count)[:4])
 def test_a_foreign_dead_letter_whose_count_is_no_count_was_never_received(url: str, count: bytes | None) -> None:
-    address = Address.parse(url)
+    address = KafkaAddress.parse(url)
     producer = Producer({"bootstrap.servers": address.servers})
     producer.produce(address.dead_letters, b"{}", headers={"audit-log-receive-count": count})
     assert producer.flush(PATIENCE) == 0
@@ -135,7 +135,7 @@ def test_a_foreign_dead_letter_whose_count_is_no_count_was_never_received(url: s
 
 def test_no_more_is_read_of_a_partition_than_may_be_undone(url: str, publisher: KafkaPublisher) -> None:
     publisher.publish([event(number) for number in range(3000)])
-    with closing(KafkaSource(url, max_undone=100)) as source:
+    with closing(KafkaSource(url, max_pending=100)) as source:
         held = source.receive(5000, wait=PATIENCE, window=1.0)
         assert 100 <= len(held) <= 700  # what was on its way when it was full still comes
         source.delete(receipts(held))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import InvalidSettingsError, QueueUnavailableError
-from core.queues.kafka.address import Address
+from core.queues.kafka.address import KafkaAddress
 from tests.support.kafka import PARTS, MockCluster, use_until_it_fails
 
 
@@ -63,7 +63,7 @@ def test_no_error_and_no_log_line_has_the_password(
 
 
 def test_the_parts_of_a_url_and_what_they_are_by_default() -> None:
-    address = Address.parse("kafka://one:9092,two")
+    address = KafkaAddress.parse("kafka://one:9092,two")
     assert (address.servers, address.topic, address.dead_letters, address.group, address.redrive_group) == (
         "one:9092,two",
         "audit-log.events",
@@ -71,7 +71,7 @@ def test_the_parts_of_a_url_and_what_they_are_by_default() -> None:
         "audit-log",
         "audit-log.redrive",
     )
-    other = Address.parse("kafka://[::1]:9092/other?group.id=mine&linger.ms=20")
+    other = KafkaAddress.parse("kafka://[::1]:9092/other?group.id=mine&linger.ms=20")
     assert (other.topic, other.group, other.producer_settings(5)["linger.ms"]) == ("other", "mine", "20")
 
 

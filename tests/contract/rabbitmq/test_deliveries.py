@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.queues.rabbitmq.delivery_tracker import Delivery, DeliveryTracker
+from core.queues.rabbitmq.delivery_tracker import RabbitMQDelivery, RabbitMQDeliveryTracker
 
 
-def pushed(*tags: int) -> tuple[DeliveryTracker, list[str]]:
+def pushed(*tags: int) -> tuple[RabbitMQDeliveryTracker, list[str]]:
     """Deliveries that were all received, and their receipts."""
-    deliveries = DeliveryTracker()
+    deliveries = RabbitMQDeliveryTracker()
     for tag in tags:
-        deliveries.add(Delivery(tag, f"message {tag}", "{}", 1, 0.0))
+        deliveries.add(RabbitMQDelivery(tag, f"message {tag}", "{}", 1, 0.0))
     return deliveries, [message.receipt_handle for message in deliveries.take(len(tags), 0, 0)]
 
 
-def settle(deliveries: DeliveryTracker, receipts: Sequence[str]) -> list[tuple[int, bool]]:
+def settle(deliveries: RabbitMQDeliveryTracker, receipts: Sequence[str]) -> list[tuple[int, bool]]:
     told = deliveries.settle(deliveries.release(receipts))
     return [(each.tag, each.multiple) for each in told]
 
@@ -62,7 +62,7 @@ def test_nothing_is_told_of_deliveries_that_are_lost() -> None:
 
 def test_what_is_put_back_comes_before_what_waits() -> None:
     deliveries, receipts = pushed(1, 2)
-    deliveries.add(Delivery(3, "message 3", "{}", 1, 0.0))
+    deliveries.add(RabbitMQDelivery(3, "message 3", "{}", 1, 0.0))
 
     deliveries.put_back(deliveries.release(receipts))
 

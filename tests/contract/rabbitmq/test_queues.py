@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import QueueFullError, QueueUnavailableError
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
-from core.queues.rabbitmq.address import Address
+from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.builders import event
 from tests.support.rabbitmq import PARTS, PATIENCE, bodies, body, sooner_or_later, take, use
 
@@ -24,9 +24,9 @@ def is_full(publisher: RabbitMQPublisher) -> bool:
     return False
 
 
-def in_channel(url: str, work: Callable[[Any, Address], Any]) -> Any:
+def in_channel(url: str, work: Callable[[Any, RabbitMQAddress], Any]) -> Any:
     async def run() -> Any:
-        address = Address.parse(url)
+        address = RabbitMQAddress.parse(url)
         async with aiormq.connect(address.url) as connection:
             return await work(await connection.channel(), address)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import AuditLogError, InvalidSettingsError, QueueUnavailableError
-from core.queues.rabbitmq.address import Address
+from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.rabbitmq import HOST, PARTS, PORT, use
 
 
@@ -48,4 +48,8 @@ def test_no_error_and_no_log_line_has_the_password(part: Any, host: str, caplog:
 
 
 def everything_said(error: AuditLogError) -> str:
-    return "".join(traceback.format_exception(error)) + repr(error.__cause__) + repr(Address.parse("amqp://u:p@h/"))
+    return (
+        "".join(traceback.format_exception(error))
+        + repr(error.__cause__)
+        + repr(RabbitMQAddress.parse("amqp://u:p@h/"))
+    )

@@ -8,7 +8,7 @@ import pytest
 from core.domain.models import Event
 from core.errors import EventTooLargeError, QueueUnavailableError
 from core.queues.sqs import SQSPublisher, SQSSource
-from core.queues.sqs.batches import MAX_ENTRIES, MAX_REQUEST_BYTES, attribute, packed
+from core.queues.sqs.batches import MAX_ENTRIES, MAX_REQUEST_BYTES, split_into_requests, string_attribute
 from core.queues.sqs.publisher import MAX_MESSAGE_BYTES
 from tests.support.builders import event
 from tests.support.flaky_sqs import FlakySQS
@@ -25,24 +25,26 @@ def test_a_request_has_no_more_entries_and_bytes_than_sqs_takes() -> None:
     sizes = [1] * 25 + [MAX_REQUEST_BYTES] * 2 + [MAX_REQUEST_BYTES - 1, 1, 1] + [3 * MAX_REQUEST_BYTES]
     entries = [{"MessageBody": "x" * size} for size in sizes]
 
-    groups = list(packed(entries))
+    groups = list(split_into_requests(entries))
 
     assert [entry for group in groups for entry in group] == entries
     assert [len(group) for group in groups] == [MAX_ENTRIES, MAX_ENTRIES, 5, 1, 1, 2, 1, 1]
-    assert list(packed([])) == []
+    assert list(split_into_requests([])) == []
 
 
 def test_what_counts_are_bytes_and_not_characters() -> None:
     entries = [{"MessageBody": "\N{PILE OF POO}" * (MAX_REQUEST_BYTES // 8)}] * 3
 
-    assert [len(group) for group in packed(entries)] == [2, 1]
+    assert [len(group) for group in split_into_requests(entries)] == [2, 1]
 
 
 def test_what_goes_beside_a_body_counts_as_well() -> None:
     body = "x" * (MAX_REQUEST_BYTES // 2)
-    attributes = attribute("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    attributes = string_attribute("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 
-    assert [len(group) for group in packed([{"MessageBody": body, "MessageAttributes": attributes}] * 2)] == [1, 1]
+    assert [
+        len(group) for group in split_into_requests([{"MessageBody": body, "MessageAttributes": attributes}] * 2)
+    ] == [1, 1]
 
 
 def test_large_events_go_in_requests_that_sqs_takes(publisher: SQSPublisher, source: SQSSource) -> None:
