@@ -1,4 +1,4 @@
-"""What a consumer of Kafka remembers, where a broker would make the moment hard to meet."""
+"""Rebalances, failed commits and retries of a Kafka consumer, at moments that a broker seldom gives."""
 
 from core.ports.queue import Message
 from core.queues.kafka.delivery_tracker import ConsumerRecord, KafkaDeliveryTracker
@@ -20,7 +20,7 @@ def test_what_was_released_before_its_partition_went_is_not_held_after() -> None
     released = deliveries.release([message.receipt_handle for message in take(deliveries)])
 
     deliveries.revoke([0])
-    deliveries.hold(released, 0, counted=True)
+    deliveries.schedule_retry(released, 0, counted=True)
 
     assert take(deliveries) == []
 
@@ -41,7 +41,7 @@ def test_a_partition_that_comes_back_knows_nothing_of_its_earlier_time() -> None
 def test_what_waits_is_gone_with_its_partition() -> None:
     deliveries = filled(5, 6, 7)
     first, second, _third = take(deliveries)
-    deliveries.hold(deliveries.release([first.receipt_handle]), 0, counted=True)
+    deliveries.schedule_retry(deliveries.release([first.receipt_handle]), 0, counted=True)
     deliveries.add(0, [ConsumerRecord(8, b"42", b"{}", 1.0)])
 
     assert deliveries.revoke([0]) == {}
@@ -71,3 +71,13 @@ def test_a_partition_that_was_paused_before_it_went_is_resumed_when_it_comes_bac
     assert deliveries.any_paused()
     assert deliveries.throttle(2) == ([], [0])
     assert not deliveries.any_paused()
+
+
+def test_retries_that_are_due_together_keep_their_order_and_come_before_younger_messages() -> None:
+    deliveries = filled(5, 6, 7)
+    released = deliveries.release([message.receipt_handle for message in take(deliveries)])
+    deliveries.add(0, [ConsumerRecord(8, b"42", b"{}", 1.0)])
+
+    deliveries.schedule_retry(released, 0)
+
+    assert [message.message_id for message in take(deliveries)] == ["0-5", "0-6", "0-7", "0-8"]

@@ -1,4 +1,4 @@
-"""What stands in the topics: messages as they are read, and the headers of a dead letter."""
+"""Conversion between Kafka messages and deliveries, and the headers of dead letters."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,15 +21,15 @@ _MOST_DIGITS: Final = 9
 
 
 def consumer_records(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[ConsumerRecord]]:
-    """What was read, by partition.
+    """Group polled messages by partition number, without transient errors.
 
     Raises:
-        KafkaException: a broker refuses to go on, or the client cannot. What passes by itself is left out.
+        KafkaException: an error that the client does not recover from by itself.
     """
     by_partition: dict[int, list[ConsumerRecord]] = defaultdict(list)
     for message in messages:
         if error := message.error():
-            if error.fatal() or error.code() > 0:  # below 0 are the client's own, which it deals with unless fatal
+            if error.fatal() or error.code() > 0:  # codes below 0 are local to librdkafka, which retries unless fatal
                 raise KafkaException(error)
             continue
         by_partition[message.partition() or 0].append(
@@ -45,23 +45,23 @@ def consumer_records(messages: Iterable["Message[Any, Any]"]) -> dict[int, list[
 
 
 def dead_letter_record(address: KafkaAddress, delivery: KafkaDelivery) -> ProducerRecord:
-    """The message as it was, with where it was and how often it was received in its headers."""
+    """Build the dead letter: the message unchanged, its origin and receive count in headers."""
     headers = {
         TOPIC: address.topic,
         PARTITION: delivery.partition.number,
-        OFFSET: delivery.read.offset,
+        OFFSET: delivery.record.offset,
         RECEIVE_COUNT: delivery.receive_count,
     }
     return ProducerRecord(
         address.dead_letters,
-        delivery.read.key,
-        delivery.read.value,
+        delivery.record.key,
+        delivery.record.value,
         [(name, str(value).encode()) for name, value in headers.items()],
     )
 
 
 def parse_dead_letter(message: "Message[Any, Any]") -> DeadLetter:
-    """A message of the topic of dead letters. Without a count, someone else has put it there: never received."""
+    """Read a message of the dead-letter topic. Without our header, another program wrote it: receive count 0."""
     count = dict(message.headers() or []).get(RECEIVE_COUNT)
     return DeadLetter(
         message_id=f"{message.partition()}-{message.offset()}",

@@ -1,4 +1,4 @@
-"""Takes events out of Kafka, by a thread that reads ahead of the asking."""
+"""Consumes events from Kafka, with a thread that reads ahead."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from core.queues.kafka.topics import ensure_topics
 DEAD_LETTER_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 5.0
 
-_POLL_SECONDS: Final = 0.05  # also how long a commit waits for its turn
+_POLL_SECONDS: Final = 0.05  # also the longest delay of a commit
 _PAUSED_POLL_SECONDS: Final = 0.005
 _BATCH: Final = 500
 
@@ -28,20 +28,21 @@ _log = logging.getLogger(__name__)
 
 
 class KafkaSource:
-    """Implements `EventSource`, for one thread that receives. Connects at first use, and again when it has to.
+    """Implements `EventSource` for one receiving thread. Connects at first use, and reconnects by itself.
 
-    A thread of its own reads and commits, so that the group waits for no one who is busy storing. A message that waits
-    for its retry stays here and holds up the commit of its partition, not the messages behind it: what was done behind
-    it comes again if the consumer dies meanwhile. How often a message was received is known here only, and counted anew
-    by the next consumer. A receipt ends with the receive it is of, with `delete` and `retry_after`, and when its
-    partition goes to another consumer.
+    A separate thread polls and commits, so that the consumer stays in its group while a batch is being stored.
+
+    A message that waits for its retry is held in memory. It blocks the commit of its partition, not the messages behind
+    it; if the consumer dies, all messages from that offset on are redelivered. The receive count lives in memory too
+    and starts again with the next consumer. A receipt ends with `delete` and `retry_after`, and when its partition is
+    assigned to another consumer.
     """
 
     def __init__(self, url: str, *, max_pending: int = 2000, max_receives: int = 5) -> None:
-        """`url` as in `KafkaAddress`; a partition with `max_pending` messages that are not done is read no further.
+        """Parse `url` (see `KafkaAddress`). A partition with `max_pending` unfinished messages is paused.
 
         Raises:
-            InvalidSettingsError: the URL is not one of a Kafka queue.
+            InvalidSettingsError: not the URL of a Kafka queue.
         """
         self._address = KafkaAddress.parse(url)
         self._max_pending: Final = max_pending
@@ -53,7 +54,7 @@ class KafkaSource:
         self._thread: Thread | None = None
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
-        """See `EventSource.receive`."""
+        """Implement `EventSource.receive`."""
         if self._stop.is_set():
             raise QueueUnavailableError("The consumer is shutting down.")
         if self._thread is None or not self._thread.is_alive():
@@ -65,31 +66,38 @@ class KafkaSource:
         return messages
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
-        """See `EventSource.delete`. The commit follows at once, by the thread that reads."""
+        """Implement `EventSource.delete`. The polling thread commits the offsets within 50 ms."""
         self._deliveries.settle(self._deliveries.release(receipt_handles))
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
-        """See `EventSource.retry_after`."""
+        """Implement `EventSource.retry_after`."""
         deliveries = self._deliveries.release(receipt_handles)
         exhausted = [each for each in deliveries if counted and each.receive_count >= self._max_receives]
-        self._deliveries.hold([each for each in deliveries if each not in exhausted], delay, counted=counted)
+        retried = [each for each in deliveries if each not in exhausted]
+        self._deliveries.schedule_retry(retried, delay, counted=counted)
         if exhausted:
             self._move_to_dead_letters(exhausted, delay)
 
     def close(self) -> None:
-        """Commit what is done and leave the group, for good: what was not deleted goes to another consumer."""
+        """Commit and leave the group permanently. Messages that were not deleted go to another consumer."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
             if self._thread.is_alive():
-                _log.error("Kafka did not answer: the other consumers will notice later that this one has left")
+                _log.error(
+                    "kafka_close_timeout",
+                    extra={
+                        "seconds": CLOSE_SECONDS,
+                        "action": "None: the group reassigns the partitions after the session timeout.",
+                    },
+                )
         self._producer.close()
 
     def _move_to_dead_letters(self, deliveries: Sequence[KafkaDelivery], delay: float) -> None:
         try:
             self._producer.send([dead_letter_record(self._address, delivery) for delivery in deliveries])
         except (QueueUnavailableError, QueueFullError) as exc:
-            self._deliveries.hold(deliveries, delay, counted=False)
+            self._deliveries.schedule_retry(deliveries, delay)
             raise unavailable() from exc
         self._deliveries.settle(deliveries)
 
@@ -98,7 +106,7 @@ class KafkaSource:
             try:
                 self._consume()
             except KafkaException as exc:
-                _log.warning("the consumer of Kafka failed and is made anew", extra={"reason": str(exc)})
+                _log.warning("kafka_consumer_restarting", extra={"reason": str(exc)})
                 self._connectivity.fail(exc)
                 self._stop.wait(BACK_OFF_SECONDS)
 
@@ -125,8 +133,8 @@ class KafkaSource:
             self._probe(consumer)
             first = consumer.poll(_PAUSED_POLL_SECONDS if self._deliveries.any_paused() else _POLL_SECONDS)
             if first is not None:
-                for number, messages in consumer_records([first, *consumer.consume(_BATCH, 0)]).items():
-                    self._deliveries.add(number, messages)
+                for number, records in consumer_records([first, *consumer.consume(_BATCH, 0)]).items():
+                    self._deliveries.add(number, records)
             pause, resume = self._deliveries.throttle(self._max_pending)
             consumer.pause(self._topic_partitions(pause))
             consumer.resume(self._topic_partitions(resume))
@@ -150,7 +158,8 @@ class KafkaSource:
         try:
             consumer.commit(offsets=self._topic_partitions(offsets), asynchronous=False)
         except KafkaException as exc:
-            _log.warning("what was done could not be committed and comes again", extra={"reason": str(exc)})
+            # The messages are redelivered, and their ids keep them from being stored twice.
+            _log.warning("kafka_commit_failed", extra={"partitions": sorted(offsets), "reason": str(exc)})
 
     def _on_lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._deliveries.revoke(each.partition for each in partitions)

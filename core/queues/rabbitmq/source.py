@@ -1,4 +1,4 @@
-"""Takes events out of RabbitMQ, which pushes them ahead of the asking."""
+"""Consumes events from RabbitMQ, which pushes messages ahead of the receives."""
 
 import asyncio
 import time
@@ -22,23 +22,23 @@ BROKER_SECONDS: Final = 10.0
 class _Consumer:
     channel: AbstractChannel
     deliveries: RabbitMQDeliveryTracker
-    # "All up to this one" must not reach the broker before what was said of an earlier one.
+    # An acknowledgement of "all up to this tag" must not overtake the rejection of an earlier tag.
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class RabbitMQSource:
-    """Implements `EventSource`, for one thread that receives. Connects at first use, and again when it has to.
+    """Implements `EventSource` for one receiving thread. Connects at first use, and reconnects by itself.
 
-    A message that waits for its retry stays here, unacknowledged, so that it counts towards `prefetch`: that many
-    failing messages at once hold up the others until the first of them goes back. A receipt ends with the receive it is
-    of, with `delete` and `retry_after`, and with the connection.
+    A message that waits for its retry stays unacknowledged in memory and counts towards `prefetch`: that many failing
+    messages hold up all others until the first of them is requeued. A receipt ends with `delete` and `retry_after`,
+    and with the connection.
     """
 
     def __init__(self, url: str, *, prefetch: int = 2000, max_receives: int = 5) -> None:
-        """`url` as in `RabbitMQAddress`; at most `prefetch` messages are in memory here.
+        """Parse `url` (see `RabbitMQAddress`). At most `prefetch` messages are in memory.
 
         Raises:
-            InvalidSettingsError: the URL is not one of a RabbitMQ queue.
+            InvalidSettingsError: not the URL of a RabbitMQ queue.
         """
         self._connection = RabbitMQConnection(RabbitMQAddress.parse(url), "audit-log consumer", BROKER_SECONDS)
         self._prefetch: Final = prefetch
@@ -46,14 +46,14 @@ class RabbitMQSource:
         self._consumer: _Consumer | None = None
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
-        """See `EventSource.receive`."""
+        """Implement `EventSource.receive`."""
         consumer = self._consumer
         if consumer is None or consumer.deliveries.lost:
             consumer = self._consumer = self._connection.run(self._consume)
         return consumer.deliveries.take(max_messages, wait, window)
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
-        """See `EventSource.delete`. An acknowledgement that is lost on its way means that its message comes again."""
+        """Implement `EventSource.delete`. If an acknowledgement gets lost, its message is redelivered."""
         if (consumer := self._consumer) is None:
             return
         deliveries = consumer.deliveries.release(receipt_handles)
@@ -61,12 +61,12 @@ class RabbitMQSource:
             self._connection.run(lambda: self._acknowledge(consumer, deliveries))
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
-        """See `EventSource.retry_after`."""
+        """Implement `EventSource.retry_after`. The broker counts only the retries that are requeued."""
         if (consumer := self._consumer) is None:
             return
         deliveries = consumer.deliveries.release(receipt_handles)
         if not counted:
-            self._connection.spawn(lambda: self._put_back(consumer, deliveries), delay)
+            consumer.deliveries.schedule_retry(deliveries, delay)
             return
         exhausted = [delivery for delivery in deliveries if delivery.receive_count >= self._max_receives]
         retried = [delivery for delivery in deliveries if delivery.receive_count < self._max_receives]
@@ -76,7 +76,7 @@ class RabbitMQSource:
             self._connection.spawn(lambda: self._reject(consumer, retried, requeue=True), delay)
 
     def close(self) -> None:
-        """Disconnect, for good: the broker gives what was not deleted to another consumer at once."""
+        """Disconnect permanently. The broker gives messages that were not deleted to another consumer at once."""
         self._connection.close()
 
     async def _consume(self) -> _Consumer:
@@ -84,10 +84,10 @@ class RabbitMQSource:
         deliveries = RabbitMQDeliveryTracker()
 
         async def on_delivery(message: DeliveredMessage) -> None:
-            deliveries.add(_delivery(message))
+            deliveries.add(_parse(message))
 
         def on_cancel(_frame: object) -> None:
-            # The queue was deleted, or is not available; from 4.3 on also: a message was held for too long.
+            # The queue was deleted or is unavailable; from 4.3 on also: a message was not acknowledged in time.
             self._connection.spawn(channel.close)
 
         channel.closing.add_done_callback(lambda _: deliveries.lose())
@@ -101,14 +101,14 @@ class RabbitMQSource:
         async with consumer.settling:
             acknowledgements = consumer.deliveries.settle(deliveries)
             for each in acknowledgements:
-                last = each is acknowledgements[-1]  # once it is written, all are
+                last = each is acknowledgements[-1]  # frames are written in order: once the last is out, all are
                 await consumer.channel.basic_ack(each.tag, multiple=each.multiple, wait=last)
 
     @staticmethod
     async def _reject(consumer: _Consumer, deliveries: Sequence[RabbitMQDelivery], *, requeue: bool) -> None:
-        """Give messages back to the broker, or up.
+        """Return messages to the queue, or move them to the dead letters.
 
-        By basic.reject and not basic.nack, which no longer counts as a delivery from RabbitMQ 4.3 on:
+        Uses basic.reject and not basic.nack, which does not increase the delivery count from RabbitMQ 4.3 on:
         https://www.rabbitmq.com/docs/4.3/nack
         """
         async with consumer.settling:
@@ -116,12 +116,8 @@ class RabbitMQSource:
             for delivery in deliveries:
                 await consumer.channel.basic_reject(delivery.tag, requeue=requeue, wait=delivery is deliveries[-1])
 
-    @staticmethod
-    async def _put_back(consumer: _Consumer, deliveries: Sequence[RabbitMQDelivery]) -> None:
-        consumer.deliveries.put_back(deliveries)
 
-
-def _delivery(message: DeliveredMessage) -> RabbitMQDelivery:
+def _parse(message: DeliveredMessage) -> RabbitMQDelivery:
     properties = message.header.properties
     headers: dict[str, Any] = dict(properties.headers or {})
     traceparent = headers.get(TRACEPARENT)
@@ -129,7 +125,7 @@ def _delivery(message: DeliveredMessage) -> RabbitMQDelivery:
     return RabbitMQDelivery(
         tag=message.delivery_tag or 0,
         message_id=properties.message_id or "",
-        body=message.body.decode(errors="replace"),  # not ours then, and refused as no event
+        body=message.body.decode(errors="replace"),  # not UTF-8: from another program, and refused by the consumer
         receive_count=_delivery_count(headers) + 1,
         sent_at=sent_at,
         traceparent=traceparent if isinstance(traceparent, str) else None,

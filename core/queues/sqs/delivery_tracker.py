@@ -1,9 +1,5 @@
-"""What a source has received and not settled: with the consumer, or here until its pause is over."""
+"""Tracks the messages that an SQS source has received and not settled. No I/O."""
 
-import heapq
-import itertools
-import math
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
@@ -11,11 +7,13 @@ from typing import Any, Final
 
 from core.domain.traceparent import TRACEPARENT
 from core.ports.queue import Message
+from core.queues.receipts import Receipts
+from core.queues.retry_schedule import RetrySchedule
 
 
 @dataclass(frozen=True, slots=True)
 class SQSDelivery:
-    """A message as SQS delivered it; `handle` is SQS's receipt handle, which settles it."""
+    """A message as received; `handle` is SQS's receipt handle."""
 
     handle: str
     message_id: str
@@ -25,8 +23,8 @@ class SQSDelivery:
     traceparent: str | None = None
 
     @classmethod
-    def of(cls, message: dict[str, Any]) -> "SQSDelivery":
-        """The one in an answer of ReceiveMessage."""
+    def parse(cls, message: dict[str, Any]) -> "SQSDelivery":
+        """Read a message of a ReceiveMessage response."""
         attributes = message["Attributes"]
         return cls(
             message["ReceiptHandle"],
@@ -39,57 +37,39 @@ class SQSDelivery:
 
 
 class SQSDeliveryTracker:
-    """Gives each receive a receipt of its own. Safe to use from several threads."""
+    """Deliveries that are with the consumer, or held back for a retry. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._source: Final = secrets.token_hex(8)  # a receipt of another source is none of ours
-        self._numbers = itertools.count(1)
-        self._given: dict[str, SQSDelivery] = {}
-        self._paused: list[tuple[float, int, SQSDelivery]] = []  # a heap by when its pause is over
+        self._lock: Final = Lock()
+        self._receipts: Final = Receipts[SQSDelivery]()
+        self._retries: Final = RetrySchedule[SQSDelivery]()
 
-    def give(self, delivery: SQSDelivery) -> Message:
-        """The message for the consumer, under a receipt that is valid until it is released."""
+    def issue(self, delivery: SQSDelivery) -> Message:
+        """Return the message for the consumer, with a receipt that is valid until it is released."""
         with self._lock:
-            receipt = f"{self._source}.{next(self._numbers)}"
-            self._given[receipt] = delivery
-        return Message(
-            delivery.message_id,
-            receipt,
-            delivery.body,
-            delivery.receive_count,
-            delivery.sent_at,
-            delivery.traceparent,
-        )
+            return self._receipts.issue(delivery)
 
-    def release(self, receipts: Iterable[str]) -> list[SQSDelivery]:
-        """The messages of these receipts, which are valid no longer; a receipt that is not valid counts for nothing."""
+    def release(self, receipt_handles: Iterable[str]) -> list[SQSDelivery]:
+        """Invalidate receipts and return their deliveries. Receipts that are not valid are ignored."""
         with self._lock:
-            return [delivery for receipt in receipts if (delivery := self._given.pop(receipt, None)) is not None]
+            return self._receipts.release(receipt_handles)
 
-    def pause(self, deliveries: Iterable[SQSDelivery], until: float) -> None:
-        """Keep messages here until this moment of the monotonic clock."""
+    def schedule_retry(self, deliveries: Iterable[SQSDelivery], due_at: float) -> None:
+        """Hold deliveries back until `due_at`, in seconds of the monotonic clock."""
         with self._lock:
-            for delivery in deliveries:
-                heapq.heappush(self._paused, (until, next(self._numbers), delivery))
+            self._retries.add(deliveries, due_at)
 
-    def due(self, now: float, at_most: int) -> list[SQSDelivery]:
-        """Messages whose pause is over, the longest first."""
+    def pop_due(self, now: float, limit: int) -> list[SQSDelivery]:
+        """Remove and return up to `limit` deliveries whose retry is due."""
         with self._lock:
-            due: list[SQSDelivery] = []
-            while len(due) < at_most and self._paused and self._paused[0][0] <= now:
-                due.append(heapq.heappop(self._paused)[2])
-            return due
+            return self._retries.pop_due(now, limit)
 
     def next_due(self) -> float:
-        """When the next pause is over, by the monotonic clock; never is infinity."""
+        """Return the time of the next retry, in seconds of the monotonic clock; infinity if there is none."""
         with self._lock:
-            return self._paused[0][0] if self._paused else math.inf
+            return self._retries.next_due()
 
-    def take_all(self) -> list[SQSDelivery]:
-        """All there are; no receipt is valid any longer."""
+    def pop_all(self) -> list[SQSDelivery]:
+        """Remove and return all deliveries, and invalidate all receipts."""
         with self._lock:
-            deliveries = [*self._given.values(), *(delivery for _, _, delivery in self._paused)]
-            self._given.clear()
-            self._paused.clear()
-            return deliveries
+            return [*self._receipts.release_all(), *self._retries.pop_all()]

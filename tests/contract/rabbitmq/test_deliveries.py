@@ -1,4 +1,4 @@
-"""What the half of a consumer that knows no network tells the broker."""
+"""Acknowledgements and order of the deliveries of one channel."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from core.queues.rabbitmq.delivery_tracker import RabbitMQDelivery, RabbitMQDeli
 
 
 def pushed(*tags: int) -> tuple[RabbitMQDeliveryTracker, list[str]]:
-    """Deliveries that were all received, and their receipts."""
+    """A tracker whose deliveries were all received, and their receipts."""
     deliveries = RabbitMQDeliveryTracker()
     for tag in tags:
         deliveries.add(RabbitMQDelivery(tag, f"message {tag}", "{}", 1, 0.0))
@@ -16,12 +16,12 @@ def pushed(*tags: int) -> tuple[RabbitMQDeliveryTracker, list[str]]:
 
 
 def settle(deliveries: RabbitMQDeliveryTracker, receipts: Sequence[str]) -> list[tuple[int, bool]]:
-    told = deliveries.settle(deliveries.release(receipts))
-    return [(each.tag, each.multiple) for each in told]
+    acknowledgements = deliveries.settle(deliveries.release(receipts))
+    return [(each.tag, each.multiple) for each in acknowledgements]
 
 
 @pytest.mark.parametrize(
-    ("chosen", "told"),
+    ("chosen", "acknowledged"),
     [
         ([0, 1, 2, 3], [(4, True)]),
         ([3, 2, 1, 0], [(4, True)]),
@@ -31,10 +31,12 @@ def settle(deliveries: RabbitMQDeliveryTracker, receipts: Sequence[str]) -> list
         ([], []),
     ],
 )
-def test_all_up_to_one_is_said_only_if_all_are_settled(chosen: list[int], told: list[tuple[int, bool]]) -> None:
+def test_all_up_to_a_tag_are_acknowledged_at_once_only_if_all_are_settled(
+    chosen: list[int], acknowledged: list[tuple[int, bool]]
+) -> None:
     deliveries, receipts = pushed(1, 2, 3, 4)
 
-    assert settle(deliveries, [receipts[index] for index in chosen]) == told
+    assert settle(deliveries, [receipts[index] for index in chosen]) == acknowledged
 
 
 def test_what_was_settled_before_does_not_count_again() -> None:
@@ -52,7 +54,7 @@ def test_a_message_that_waits_for_its_retry_is_not_acknowledged_with_younger_one
     assert settle(deliveries, receipts[1:]) == [(2, False), (3, False)]
 
 
-def test_nothing_is_told_of_deliveries_that_are_lost() -> None:
+def test_deliveries_of_a_lost_channel_are_not_acknowledged() -> None:
     deliveries, receipts = pushed(1, 2)
     released = deliveries.release(receipts)
     deliveries.lose()
@@ -60,11 +62,11 @@ def test_nothing_is_told_of_deliveries_that_are_lost() -> None:
     assert deliveries.settle(released) == []
 
 
-def test_what_is_put_back_comes_before_what_waits() -> None:
+def test_a_retry_that_is_due_comes_before_what_waits() -> None:
     deliveries, receipts = pushed(1, 2)
     deliveries.add(RabbitMQDelivery(3, "message 3", "{}", 1, 0.0))
 
-    deliveries.put_back(deliveries.release(receipts))
+    deliveries.schedule_retry(deliveries.release(receipts), 0)
 
     assert [message.message_id for message in deliveries.take(3, 0, 0)] == ["message 1", "message 2", "message 3"]
     assert deliveries.settle(deliveries.release(receipts)) == []
