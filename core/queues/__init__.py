@@ -1,1 +1,1 @@
-"""Queues outside this process. Each adapter imports its client library inside itself."""
+"""Adapters of the queue ports for message brokers, one package for each. Only these import the client libraries."""

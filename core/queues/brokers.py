@@ -1,4 +1,4 @@
-"""Which adapter speaks to the broker of a queue URL."""
+"""Registry of the brokers: selects the adapter for the scheme of a queue URL."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,34 +9,34 @@ from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
 from core.settings import Settings
 
 SCHEMES: Final = frozenset({"amqp", "amqps", "kafka", "sqs", "sqs+http"})
-"""Of the queue URLs that name a broker."""
+"""URL schemes of the brokers."""
 
 
 class Closable(Protocol):
-    """A part that holds connections."""
+    """An adapter that holds connections."""
 
     def close(self) -> None:
-        """Give them back. What is received and not deleted comes again."""
+        """Disconnect. Messages that were received and not deleted are redelivered."""
 
 
 class BrokerPublisher(EventPublisher, Closable, Protocol):
-    """A publisher that can tell how its broker is."""
+    """An `EventPublisher` with a readiness check."""
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`."""
+        """Implement `Check`."""
 
 
 class BrokerSource(EventSource, Closable, Protocol):
-    """A source with a connection."""
+    """An `EventSource` that holds a connection."""
 
 
 class BrokerDeadLetters(DeadLetterQueue, Closable, Protocol):
-    """Dead letters behind a connection."""
+    """A `DeadLetterQueue` that holds a connection."""
 
 
 @dataclass(frozen=True)
 class Broker:
-    """What speaks to one kind of broker; each part is made from the queue's URL."""
+    """The adapters of one kind of broker, each created from the queue's URL."""
 
     publisher: Callable[[str], BrokerPublisher]
     source: Callable[[str], BrokerSource]
@@ -44,24 +44,24 @@ class Broker:
 
 
 def broker(settings: Settings) -> Broker:
-    """The broker of `AUDIT_LOG_QUEUE_URL`; its client library is imported here and not before.
+    """Return the broker of `AUDIT_LOG_QUEUE_URL`. Imports its client library, and no other.
 
     Raises:
-        InvalidSettingsError: there is none of this scheme, or its client library is not installed.
+        InvalidSettingsError: no broker has this scheme, or its client library is not installed.
     """
     scheme = settings.queue_scheme
     try:
         match scheme:
             case "amqp" | "amqps":
-                from core.queues import rabbitmq  # noqa: PLC0415 - see above
+                from core.queues import rabbitmq  # noqa: PLC0415 - at use
 
                 return Broker(rabbitmq.RabbitMQPublisher, rabbitmq.RabbitMQSource, rabbitmq.RabbitMQDeadLetters)
             case "kafka":
-                from core.queues import kafka  # noqa: PLC0415 - see above
+                from core.queues import kafka  # noqa: PLC0415 - at use
 
                 return Broker(kafka.KafkaPublisher, kafka.KafkaSource, kafka.KafkaDeadLetters)
             case "sqs" | "sqs+http":
-                from core.queues import sqs  # noqa: PLC0415 - see above
+                from core.queues import sqs  # noqa: PLC0415 - at use
 
                 return Broker(sqs.SQSPublisher, sqs.SQSSource, sqs.SQSDeadLetters)
     except ImportError as exc:
@@ -73,8 +73,8 @@ def broker(settings: Settings) -> Broker:
 
 
 def unknown_scheme(scheme: str) -> InvalidSettingsError:
-    """What is wrong with a queue URL of a scheme that is none of `SCHEMES`."""
+    """Build the error for a queue URL whose scheme is not in `SCHEMES`."""
     return InvalidSettingsError(
-        f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here; use memory:// with the local runner, "
+        f"AUDIT_LOG_QUEUE_URL: there is no queue for {scheme}:// here: use memory:// with the local runner, "
         "amqp:// (RabbitMQ), kafka:// or sqs://"
     )

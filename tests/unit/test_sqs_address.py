@@ -35,11 +35,11 @@ def test_a_local_server_gets_no_signed_requests() -> None:
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        ("https://sqs.eu-central-1.amazonaws.com/123456789012/hidden-word", "use for example sqs://"),
-        ("sqs:///123456789012/hidden-word", "use for example sqs://"),
-        ("sqs://host:port/123456789012/hidden-word", "use for example sqs://"),
-        ("sqs://[host/123456789012/hidden-word", "use for example sqs://"),
-        ("sqs://host:0/123456789012/hidden-word", "use for example sqs://"),
+        ("https://sqs.eu-central-1.amazonaws.com/123456789012/hidden-word", "use, for example, sqs://"),
+        ("sqs:///123456789012/hidden-word", "use, for example, sqs://"),
+        ("sqs://host:port/123456789012/hidden-word", "use, for example, sqs://"),
+        ("sqs://[host/123456789012/hidden-word", "use, for example, sqs://"),
+        ("sqs://host:0/123456789012/hidden-word", "use, for example, sqs://"),
         ("sqs://key:hidden-word@sqs.eu-central-1.amazonaws.com/123456789012/events", "credentials"),
         ("sqs://sqs.eu-central-1.amazonaws.com/123456789012/events?secret=hidden-word", "credentials"),
         ("sqs://sqs.eu-central-1.amazonaws.com/123456789012/events#hidden-word", "credentials"),

@@ -1,4 +1,4 @@
-"""Kafka as the queue: a topic, read by a consumer group, and another topic for the dead letters."""
+"""Kafka as the queue: one topic, read by a consumer group, and a second topic for the dead letters."""
 
 from core.queues.kafka.dead_letters import KafkaDeadLetters
 from core.queues.kafka.publisher import KafkaPublisher

@@ -1,4 +1,4 @@
-"""Whether the brokers can be reached: what librdkafka tells of it, and what has to be asked."""
+"""Reachability of the brokers, from librdkafka's error callback and from probes."""
 
 import time
 from collections.abc import Callable
@@ -14,10 +14,10 @@ BACK_OFF_SECONDS: Final = 0.5
 
 
 class Connectivity:
-    """Kept up by the one thread that serves a client, and waited for by those that use it.
+    """State of the connection, updated by the thread that serves a client and read by the threads that use it.
 
-    librdkafka connects in the background for ever, and says so when it has lost all brokers but not when it has one
-    again. So the thread asks, and as long as there is no answer the users fail at once.
+    librdkafka reconnects in the background. It reports the loss of all brokers, but not their return. So the serving
+    thread probes the brokers, and until they answer the users fail at once.
     """
 
     def __init__(self) -> None:
@@ -27,16 +27,16 @@ class Connectivity:
         self._not_before = 0.0
 
     def on_error(self, error: KafkaError) -> None:
-        """Take note of what librdkafka tells; its `error_cb`."""
-        if error.code() in {KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}:  # noqa: SLF001 - its public name
+        """Handle librdkafka's `error_cb`: the next probe asks the brokers."""
+        if error.code() in {KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION}:  # noqa: SLF001 - a public name
             with self._changed:
                 self._known = False
 
     def probe(self, ask: Callable[[float], object]) -> bool:
-        """Whether the brokers can be reached; `ask`, which gets seconds to wait, finds out if that is not known.
+        """Return whether the brokers are reachable. If that is unknown, call `ask` with a time limit in seconds.
 
         Raises:
-            Exception: what `ask` raises beyond KafkaException and QueueUnavailableError.
+            Exception: any error of `ask` other than KafkaException and QueueUnavailableError.
         """
         if self._known and self._failure is None:
             return True
@@ -54,16 +54,16 @@ class Connectivity:
         return True
 
     def fail(self, failure: Exception) -> None:
-        """Let users fail with this, until a probe succeeds."""
+        """Make users fail with `failure` until a probe succeeds."""
         with self._changed:
             self._known, self._failure = True, failure
             self._changed.notify_all()
 
     def wait_until_reachable(self, timeout: float) -> None:
-        """Wait until it is known, for at most `timeout` seconds.
+        """Wait for the result of a probe, for at most `timeout` seconds.
 
         Raises:
-            QueueUnavailableError: the brokers cannot be reached.
+            QueueUnavailableError: the brokers are unreachable, or no probe has ended in time.
         """
         with self._changed:
             known = self._changed.wait_for(lambda: self._known or self._failure is not None, timeout)
@@ -72,10 +72,10 @@ class Connectivity:
             raise unavailable()
 
     def raise_if_unreachable(self) -> None:
-        """Do nothing, unless it is known that the brokers cannot be reached.
+        """Raise the last failure, if no probe has succeeded since.
 
         Raises:
-            QueueUnavailableError: they cannot.
+            QueueUnavailableError: the brokers are unreachable.
         """
         failure = self._failure
         if isinstance(failure, QueueUnavailableError):
@@ -85,5 +85,5 @@ class Connectivity:
 
 
 def unavailable() -> QueueUnavailableError:
-    """What to raise while Kafka cannot be used."""
-    return QueueUnavailableError("Kafka cannot be used at the moment: try again later.")
+    """Build the error for any operation while Kafka is unavailable."""
+    return QueueUnavailableError("Kafka is unavailable at the moment: try again later.")

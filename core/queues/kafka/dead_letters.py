@@ -1,4 +1,4 @@
-"""Looks at what was given up, and puts it back."""
+"""Lists and redrives the dead letters in Kafka."""
 
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
@@ -22,40 +22,40 @@ _BATCH: Final = 500
 class KafkaDeadLetters:
     """Implements `DeadLetterQueue`.
 
-    The dead letters are those above the offset of a group of its own, which a redrive moves: one that was put back
-    stays in the topic until its retention ends.
+    The dead letters are the messages from the offset of a separate consumer group on, which a redrive advances. A
+    redriven message stays in the topic until its retention ends.
     """
 
     def __init__(self, url: str, *, timeout: float = BROKER_SECONDS) -> None:
-        """`url` as in `KafkaAddress`; `timeout` bounds each answer of the brokers, in seconds.
+        """Parse `url` (see `KafkaAddress`). `timeout` limits each request to the brokers, in seconds.
 
         Raises:
-            InvalidSettingsError: the URL is not one of a Kafka queue.
+            InvalidSettingsError: not the URL of a Kafka queue.
         """
         self._address = KafkaAddress.parse(url)
         self._timeout = timeout
         self._producer = ConfirmedProducer(self._address, "audit-log redrive", timeout)
-        self._working = Lock()  # two redrives at once would put all back twice
+        self._redriving = Lock()  # two redrives at once would publish everything twice
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """See `DeadLetterQueue.dead_letters`."""
+        """Implement `DeadLetterQueue.dead_letters`."""
         with self._reader() as reader:
             messages = reader.messages(reader.ends(), limit)
         oldest = sorted(messages, key=lambda message: message.timestamp()[1])[:limit]
         return [parse_dead_letter(message) for message in oldest]
 
     def redrive(self, message_ids: Collection[str] | None = None) -> int:
-        """See `DeadLetterQueue.redrive`.
+        """Implement `DeadLetterQueue.redrive`.
 
         Raises:
-            NotSupportedError: some are asked for, and not all: an offset can only pass over all before it.
-            QueueFullError: more waits in this process for its delivery than may; trying again later helps.
+            NotSupportedError: `message_ids` is not None. An offset cannot skip single messages.
+            QueueFullError: too many messages wait in this process for their delivery; trying again later helps.
         """
         if message_ids is not None:
-            raise NotSupportedError("Kafka puts dead letters back all together or not at all: leave the ids out.")
+            raise NotSupportedError("Kafka can only redrive all dead letters at once: leave the ids out.")
         redriven = 0
-        with self._working, self._reader() as reader:
-            ends = reader.ends()  # not what fails again meanwhile: to go on could mean to go round without end
+        with self._redriving, self._reader() as reader:
+            ends = reader.ends()  # excludes messages that fail again in the meantime, which could go on without end
             while messages := reader.messages(ends, _BATCH):
                 self._producer.send(
                     [ProducerRecord(self._address.topic, message.key(), message.value() or b"") for message in messages]
@@ -65,12 +65,12 @@ class KafkaDeadLetters:
         return redriven
 
     def close(self) -> None:
-        """Disconnect, for good."""
+        """Disconnect permanently."""
         self._producer.close()
 
     @contextmanager
     def _reader(self) -> Iterator["_Reader"]:
-        self._producer.partitions(self._timeout)  # the topics are there from here on
+        self._producer.partitions(self._timeout)  # waits until both topics exist
         settings = self._address.consumer_settings(self._address.redrive_group)
         try:
             with closing(Consumer({**settings, "enable.partition.eof": True})) as consumer:
@@ -80,7 +80,7 @@ class KafkaDeadLetters:
 
 
 class _Reader:
-    """Reads a topic from where its group is, without being a member of it."""
+    """Reads a topic from the committed offsets of a group, without joining the group."""
 
     def __init__(self, consumer: Consumer, topic: str, timeout: float) -> None:
         self._consumer = consumer
@@ -88,28 +88,28 @@ class _Reader:
         self._timeout = timeout
 
     def ends(self) -> dict[int, int]:
-        """By partition: the offset that the next message will have."""
+        """Return the end offset of each partition: that of the next message."""
         numbers = self._consumer.list_topics(self._topic, self._timeout).topics[self._topic].partitions
         return {number: self._watermarks(number)[1] for number in numbers}
 
     def messages(self, ends: dict[int, int], limit: int) -> list["Message[Any, Any]"]:
-        """Up to `limit` messages of each partition, from where the group is to these ends."""
-        asked = [TopicPartition(self._topic, number) for number in ends]
-        committed = self._consumer.committed(asked, self._timeout)
-        return [message for each in committed for message in self._of(each, ends[each.partition], limit)]
+        """Return up to `limit` messages of each partition, from the committed offset up to `ends`."""
+        partitions = [TopicPartition(self._topic, number) for number in ends]
+        committed = self._consumer.committed(partitions, self._timeout)
+        return [message for each in committed for message in self._read(each, ends[each.partition], limit)]
 
     def commit_past(self, messages: list["Message[Any, Any]"]) -> None:
-        """Move the group behind these messages."""
-        behind = {message.partition() or 0: (message.offset() or 0) + 1 for message in messages}
-        offsets = [TopicPartition(self._topic, number, offset) for number, offset in behind.items()]
+        """Commit the offsets behind these messages."""
+        next_offsets = {message.partition() or 0: (message.offset() or 0) + 1 for message in messages}
+        offsets = [TopicPartition(self._topic, number, offset) for number, offset in next_offsets.items()]
         for each in self._consumer.commit(offsets=offsets, asynchronous=False):
             if each.error is not None:
                 raise KafkaException(each.error)
 
-    def _of(self, committed: TopicPartition, end: int, limit: int) -> list["Message[Any, Any]"]:
+    def _read(self, committed: TopicPartition, end: int, limit: int) -> list["Message[Any, Any]"]:
         start = max(committed.offset, self._watermarks(committed.partition)[0])
         messages: list[Message[Any, Any]] = []
-        if start >= end:  # nothing to read, which to find out by reading would take its time
+        if start >= end:  # saves the time that polling an empty partition takes
             return messages
         self._consumer.assign([TopicPartition(self._topic, committed.partition, start)])
         while len(messages) < limit and start < end:
@@ -117,8 +117,8 @@ class _Reader:
             if message is None:
                 raise unavailable()
             error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                break  # the last offsets can be those of marks that are no messages
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - a public name
+                break  # the last offsets can be transaction markers, which are not messages
             if error is not None:
                 raise KafkaException(error)
             messages.append(message)

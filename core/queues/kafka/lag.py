@@ -1,4 +1,4 @@
-"""How far consumer groups are behind."""
+"""Lag of the consumer groups: messages that are not committed yet."""
 
 import logging
 import time
@@ -18,50 +18,56 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _UNTYPED: Final[Any] = admin
-_FIRST: Final = _UNTYPED.OffsetSpec.earliest()
-_NEXT: Final = _UNTYPED.OffsetSpec.latest()
+_START: Final = _UNTYPED.OffsetSpec.earliest()
+_END: Final = _UNTYPED.OffsetSpec.latest()
 
 _log: Final = logging.getLogger(__name__)
 
 
 class ConsumerLag:
-    """Asks as an outsider, not as a member of the groups, by one client that is made at first use and kept."""
+    """Measures lag with an admin client, which does not join the groups and is created at first use."""
 
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
         self._starting = Lock()
         self._admin: AdminClient | None = None
 
-    def behind(self, topics: Mapping[str, int], deadline: float) -> dict[str, int]:
-        """By topic: how many messages its group has not committed. `topics` tells how many partitions each has.
+    def by_topic(self, partition_counts: Mapping[str, int], deadline: float) -> dict[str, int]:
+        """Return the number of uncommitted messages of each topic, given its number of partitions.
 
         Raises:
-            QueueUnavailableError: the brokers do not answer before `deadline`, which is of `time.monotonic`.
+            QueueUnavailableError: the brokers do not answer before `deadline`, in seconds of the monotonic clock.
         """
         client = self._started()
-        asked = [TopicPartition(topic, number) for topic, count in topics.items() for number in range(count)]
-        seconds = _left(deadline)
+        partitions = [
+            TopicPartition(topic, number) for topic, count in partition_counts.items() for number in range(count)
+        ]
+        seconds = _seconds_until(deadline)
         try:
-            # All are asked at once, so that together they take as long as the slowest.
+            # All requests are sent before the first response is awaited: together they take as long as the slowest.
             groups = [
                 client.list_consumer_group_offsets(
-                    [ConsumerGroupTopicPartitions(self._group(topic), [each for each in asked if each.topic == topic])],
+                    [
+                        ConsumerGroupTopicPartitions(
+                            self._group(topic), [each for each in partitions if each.topic == topic]
+                        )
+                    ],
                     request_timeout=seconds,
                 )[self._group(topic)]
-                for topic in topics
+                for topic in partition_counts
             ]
-            firsts = client.list_offsets(dict.fromkeys(asked, _FIRST), request_timeout=seconds)
-            nexts = client.list_offsets(dict.fromkeys(asked, _NEXT), request_timeout=seconds)
-            committed = [each for group in groups for each in _answer(group, deadline).topic_partitions]
-            behind = dict.fromkeys(topics, 0)
+            starts = client.list_offsets(dict.fromkeys(partitions, _START), request_timeout=seconds)
+            ends = client.list_offsets(dict.fromkeys(partitions, _END), request_timeout=seconds)
+            committed = [each for group in groups for each in _result(group, deadline).topic_partitions]
+            lag = dict.fromkeys(partition_counts, 0)
             for each in committed:
-                place = TopicPartition(each.topic, each.partition)
-                first = _answer(firsts[place], deadline).offset
-                following = _answer(nexts[place], deadline).offset
-                behind[each.topic] += max(0, following - max(each.offset, first))  # negative: nothing was committed
+                partition = TopicPartition(each.topic, each.partition)
+                start = _result(starts[partition], deadline).offset
+                end = _result(ends[partition], deadline).offset
+                lag[each.topic] += max(0, end - max(each.offset, start))  # a negative offset: nothing committed yet
         except (KafkaException, TimeoutError) as exc:
             raise unavailable() from exc
-        return behind
+        return lag
 
     def _group(self, topic: str) -> str:
         return self._address.redrive_group if topic == self._address.dead_letters else self._address.group
@@ -73,11 +79,11 @@ class ConsumerLag:
             return self._admin
 
 
-def _left(deadline: float) -> float:
+def _seconds_until(deadline: float) -> float:
     if (seconds := deadline - time.monotonic()) <= 0:
         raise unavailable()
     return seconds
 
 
-def _answer(future: "Future[_T]", deadline: float) -> _T:
+def _result(future: "Future[_T]", deadline: float) -> _T:
     return future.result(max(0.0, deadline - time.monotonic()))

@@ -1,4 +1,4 @@
-"""A producer that returns when the brokers have what it was given."""
+"""Synchronous producer: returns once the brokers have confirmed every record."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProducerRecord:
-    """What goes to a topic; records with the same key keep their order."""
+    """A record for a topic. Records with the same key keep their order."""
 
     topic: str
     key: bytes | None
@@ -31,27 +31,27 @@ class ProducerRecord:
 
 
 class _DeliveryReports:
-    """Counts the delivery reports of one call."""
+    """Counts the delivery reports of one `send`."""
 
     def __init__(self) -> None:
         self._changed = Condition()
-        self._given = 0
+        self._expected = 0
         self._reported = 0
         self._error: KafkaError | None = None
 
-    def give(self) -> None:
-        self._given += 1
+    def expect(self) -> None:
+        self._expected += 1
 
     def report(self, error: KafkaError | None, _message: Message) -> None:
         with self._changed:
             self._reported += 1
             self._error = self._error or error
-            if self._reported >= self._given:
+            if self._reported >= self._expected:
                 self._changed.notify_all()
 
     def wait(self, timeout: float) -> None:
         with self._changed:
-            complete = self._changed.wait_for(lambda: self._reported >= self._given, timeout)
+            complete = self._changed.wait_for(lambda: self._reported >= self._expected, timeout)
         if self._error is not None:
             raise unavailable() from KafkaException(self._error)
         if not complete:
@@ -59,10 +59,13 @@ class _DeliveryReports:
 
 
 class ConfirmedProducer:
-    """Safe to use from several threads. Built at first use, in the process that uses it: a fork before is harmless."""
+    """Safe to use from several threads.
+
+    The librdkafka producer is created at first use, so that forking before is safe.
+    """
 
     def __init__(self, address: KafkaAddress, name: str, timeout: float) -> None:
-        """`name` is of the thread that serves delivery reports; `timeout` bounds each `send`, in seconds."""
+        """`name` is that of the thread that serves delivery reports; `timeout` limits each `send`, in seconds."""
         self._address = address
         self._name = name
         self._timeout = timeout
@@ -73,29 +76,29 @@ class ConfirmedProducer:
         self._connectivity = Connectivity()
 
     def send(self, records: Sequence[ProducerRecord]) -> None:
-        """Give all records to the brokers, and wait until each is written by all replicas in sync.
+        """Send records and wait until all in-sync replicas have written each of them.
 
         Raises:
-            QueueFullError: more waits in this process for its delivery than may.
-            QueueUnavailableError: not all were delivered in time. Some may have been, and some may still be.
+            QueueFullError: too many messages wait in this process for their delivery; trying again later helps.
+            QueueUnavailableError: not all records were confirmed in time. Some may have been written, or still be.
         """
         producer = self._started()
         self._connectivity.wait_until_reachable(self._timeout)
-        deliveries = _DeliveryReports()
+        reports = _DeliveryReports()
         try:
             for record in records:
-                deliveries.give()
+                reports.expect()
                 producer.produce(
-                    record.topic, record.value, record.key, headers=[*record.headers], on_delivery=deliveries.report
+                    record.topic, record.value, record.key, headers=[*record.headers], on_delivery=reports.report
                 )
         except BufferError as exc:
             raise QueueFullError("The queue is full: send the same request again after Retry-After seconds.") from exc
         except KafkaException as exc:
             raise unavailable() from exc
-        deliveries.wait(self._timeout + _MARGIN_SECONDS)
+        reports.wait(self._timeout + _MARGIN_SECONDS)
 
     def partitions(self, timeout: float) -> dict[str, int]:
-        """How many partitions each topic has.
+        """Return the number of partitions of each topic.
 
         Raises:
             QueueUnavailableError: no broker answers within `timeout` seconds.
@@ -109,7 +112,7 @@ class ConfirmedProducer:
             raise unavailable() from exc
 
     def close(self) -> None:
-        """Wait until all is delivered or given up, and disconnect, for good."""
+        """Wait until every record is confirmed or has failed, and disconnect permanently."""
         with self._starting:
             self._closed = True
             producer, thread = self._producer, self._thread
@@ -118,7 +121,8 @@ class ConfirmedProducer:
             return
         thread.join()
         if left := producer.flush(self._timeout + _MARGIN_SECONDS):
-            _log.error("closed before all was delivered", extra={"messages": left})
+            # Their publishes have failed, and clients send the events again.
+            _log.error("kafka_messages_undelivered", extra={"messages": left})
 
     def _started(self) -> Producer:
         with self._starting:
@@ -136,6 +140,6 @@ class ConfirmedProducer:
             try:
                 self._connectivity.probe(lambda seconds: ensure_topics(producer, self._address, seconds))
                 producer.poll(_POLL_SECONDS)
-            except Exception:  # noqa: BLE001 - without this thread no publish would ever be confirmed again
-                _log.exception("serving the producer failed; it goes on")
+            except Exception:  # noqa: BLE001 - without this thread no publish would be confirmed any more
+                _log.exception("kafka_producer_poll_failed")
                 sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Puts events into Kafka, and returns when the brokers have them."""
+"""Publishes events to Kafka."""
 
 import time
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ from core.queues.kafka.lag import ConsumerLag
 from core.queues.kafka.producer import ConfirmedProducer, ProducerRecord
 
 PUBLISH_SECONDS: Final = 5.0
-"""librdkafka tries again by itself, so a broker that is back within this time goes unnoticed."""
+"""Time limit of a publish. librdkafka retries, so an outage that is shorter than this goes unnoticed."""
 
 
 class KafkaPublisher:
     """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use.
 
-    The key is the customer, so that the events of one customer stay in the order in which they were published.
+    The message key is the customer, so that the events of one customer keep the order in which they were published.
     """
 
     def __init__(self, url: str, *, timeout: float = PUBLISH_SECONDS) -> None:
-        """`url` as in `KafkaAddress`; `timeout` bounds each publish, in seconds.
+        """Parse `url` (see `KafkaAddress`). `timeout` limits each publish, in seconds.
 
         Raises:
-            InvalidSettingsError: the URL is not one of a Kafka queue.
+            InvalidSettingsError: not the URL of a Kafka queue.
         """
         self._address = KafkaAddress.parse(url)
         self._timeout = timeout
@@ -33,7 +33,7 @@ class KafkaPublisher:
         self._producer = ConfirmedProducer(self._address, "audit-log publisher", timeout)
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
-        """See `EventPublisher.publish`."""
+        """Implement `EventPublisher.publish`."""
         topic = self._address.topic
         headers = [(TRACEPARENT, traceparent)] if traceparent else []
         self._producer.send(
@@ -41,22 +41,23 @@ class KafkaPublisher:
         )
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: a broker answers and has the topics; how many messages wait and were given up.
+        """Implement `Check`: a broker answers and has both topics. Returns their lag and the number of partitions.
 
-        The whole of it takes no longer than a publish may.
+        Takes no longer than a publish may.
         """
         address, deadline = self._address, time.monotonic() + self._timeout
-        there = self._producer.partitions(self._timeout)
-        for topic in (address.topic, address.dead_letters):
-            if topic not in there:
+        partition_counts = self._producer.partitions(self._timeout)
+        topics = (address.topic, address.dead_letters)
+        for topic in topics:
+            if topic not in partition_counts:
                 raise QueueUnavailableError(f"Kafka has no topic {topic}: create it, or restart the service.")
-        behind = self._lag.behind({topic: there[topic] for topic in (address.topic, address.dead_letters)}, deadline)
+        lag = self._lag.by_topic({topic: partition_counts[topic] for topic in topics}, deadline)
         return {
-            "waiting": behind[address.topic],
-            "dead_letters": behind[address.dead_letters],
-            "partitions": there[address.topic],
+            "waiting": lag[address.topic],
+            "dead_letters": lag[address.dead_letters],
+            "partitions": partition_counts[address.topic],
         }
 
     def close(self) -> None:
-        """Wait for what is on its way, and disconnect, for good."""
+        """Wait for unconfirmed messages and disconnect permanently."""
         self._producer.close()

@@ -84,13 +84,8 @@ class KafkaSource:
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
             if self._thread.is_alive():
-                _log.error(
-                    "kafka_close_timeout",
-                    extra={
-                        "seconds": CLOSE_SECONDS,
-                        "action": "None: the group reassigns the partitions after the session timeout.",
-                    },
-                )
+                # The group reassigns the partitions once the session has timed out.
+                _log.error("kafka_close_timeout", extra={"seconds": CLOSE_SECONDS})
         self._producer.close()
 
     def _move_to_dead_letters(self, deliveries: Sequence[KafkaDelivery], delay: float) -> None:

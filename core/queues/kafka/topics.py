@@ -1,4 +1,4 @@
-"""The two topics, made by whoever comes first if the cluster lets it."""
+"""Creation of the two topics, by the first process that needs them."""
 
 from typing import Any, Final, Protocol
 
@@ -10,21 +10,21 @@ from core.errors import QueueUnavailableError
 from core.queues.kafka.address import KafkaAddress
 
 PARTITIONS: Final = 6
-"""Of the topic of the events: as many consumers of one group can work at once. The dead letters have one partition,
-which keeps them in order."""
+"""Number of partitions of the events' topic, and so the limit of workers in parallel. The dead letters have one
+partition, which keeps them in order."""
 
-_BROKERS_DEFAULT: Final = -1  # of the replication factor; needs Kafka 2.4 or later (KIP-464)
+_DEFAULT_REPLICATION: Final = -1  # the brokers decide; needs Kafka 2.4 or later (KIP-464)
 
 
 class TopicLister(Protocol):
-    """Any of librdkafka's clients."""
+    """Any of librdkafka's clients: producer, consumer or admin client."""
 
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
-        """Ask for the topics of the cluster."""
+        """Return the metadata of the cluster."""
 
 
 def partition_counts(client: TopicLister, timeout: float) -> dict[str, int]:
-    """How many partitions each topic has. All are listed, since to ask for one would make it on some clusters.
+    """Return the number of partitions of each topic. Lists all, because asking for one creates it on some clusters.
 
     Raises:
         KafkaException: no broker answers.
@@ -34,26 +34,27 @@ def partition_counts(client: TopicLister, timeout: float) -> dict[str, int]:
 
 
 def ensure_topics(client: TopicLister, address: KafkaAddress, timeout: float) -> None:
-    """Make the topics that are missing. One that is there stays as it is.
+    """Create the topics that do not exist yet.
 
     Raises:
         KafkaException: no broker answers.
-        QueueUnavailableError: a topic is missing and may not be made.
+        QueueUnavailableError: a topic does not exist and the cluster refuses to create it.
     """
-    there = partition_counts(client, timeout)
-    missing = {address.topic: PARTITIONS, address.dead_letters: 1}.keys() - there.keys()
+    existing = partition_counts(client, timeout)
+    missing = [
+        NewTopic(name, count, _DEFAULT_REPLICATION)
+        for name, count in {address.topic: PARTITIONS, address.dead_letters: 1}.items()
+        if name not in existing
+    ]
     if not missing:
         return
-    wanted = [
-        NewTopic(name, 1 if name == address.dead_letters else PARTITIONS, _BROKERS_DEFAULT) for name in sorted(missing)
-    ]
     admin = AdminClient(address.admin_settings())
-    for name, made in admin.create_topics(wanted, request_timeout=timeout).items():
+    for name, creation in admin.create_topics(missing, request_timeout=timeout).items():
         try:
-            made.result()
+            creation.result()
         except KafkaException as exc:
             if exc.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise QueueUnavailableError(
-                    f"Kafka has no topic {name} and does not make it when asked: create {address.topic} with as many"
-                    f" partitions as consumers may work at once, and {address.dead_letters} with one."
+                    f"Kafka has no topic {name} and refuses to create it: create {address.topic} with as many"
+                    f" partitions as workers may run in parallel, and {address.dead_letters} with one."
                 ) from exc

@@ -1,4 +1,4 @@
-"""RabbitMQ as the queue: a durable quorum queue, and another for the dead letters."""
+"""RabbitMQ as the queue: one durable quorum queue, and a second for the dead letters."""
 
 from core.queues.rabbitmq.dead_letters import RabbitMQDeadLetters
 from core.queues.rabbitmq.publisher import RabbitMQPublisher

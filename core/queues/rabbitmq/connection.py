@@ -1,4 +1,4 @@
-"""A connection on an event loop in a thread of its own, used by threads that wait."""
+"""Blocking access to one RabbitMQ connection, which lives on an event loop in a background thread."""
 
 import asyncio
 import time
@@ -26,14 +26,14 @@ _FAILURES: Final = (aiormq.AMQPError, PAMQPException, OSError, EOFError, Timeout
 
 
 class RabbitMQConnection:
-    """Connects when it is needed, declares the queues, and connects again when it was lost.
+    """Connects at first use, declares the queues, and reconnects after a loss. Safe to use from several threads.
 
-    After a failed attempt the next ones fail at once for a moment, so that a broker that is down costs its callers no
-    time each.
+    For `BACK_OFF_SECONDS` after a failed attempt all others fail at once, so that a broker that is down does not hold
+    up every caller.
     """
 
     def __init__(self, address: RabbitMQAddress, name: str, timeout: float) -> None:
-        """`name` is what the broker lists it as; `timeout` bounds each piece of work, in seconds."""
+        """`name` identifies the connection on the broker; `timeout` limits each `run`, in seconds."""
         self.address: Final = address
         self._name = name
         self._timeout = timeout
@@ -49,33 +49,33 @@ class RabbitMQConnection:
         self._tasks: set[Task[None]] = set()
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do `work` on the event loop and wait for its result.
+        """Run a coroutine on the event loop and return its result.
 
         Raises:
-            QueueUnavailableError: the broker cannot be reached, or did not answer in time.
+            QueueUnavailableError: the broker is unreachable, or did not answer in time.
         """
         loop = self._running_loop()
-        return asyncio.run_coroutine_threadsafe(self._bounded(work), loop).result()
+        return asyncio.run_coroutine_threadsafe(self._with_timeout(work), loop).result()
 
     def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float = 0.0) -> None:
-        """Do `work` on the event loop in `delay` seconds. A connection that is lost by then is no error."""
+        """Run a coroutine on the event loop in `delay` seconds, in the background. Broker errors are ignored."""
         loop = self._running_loop()
         loop.call_soon_threadsafe(loop.call_later, delay, self._spawn, work)
 
     async def channel(self) -> AbstractChannel:
-        """The channel that all work shares. A message that cannot be routed is an error of its publisher."""
+        """Return the shared channel, on which publishing a message that cannot be routed raises."""
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
                 self._channel = await self.new_channel()
             return self._channel
 
     async def new_channel(self) -> AbstractChannel:
-        """Another channel, for work that may fail or that receives."""
+        """Open a separate channel, for consumers and for work that may fail."""
         connection = await self._connected()
         return await connection.channel(on_return_raises=True, frame_buffer_size=1000)
 
     def close(self) -> None:
-        """End the connection, which gives back at once what is not acknowledged, and the thread. For good."""
+        """Close connection and thread permanently. The broker requeues unacknowledged messages at once."""
         with self._starting:
             self._closed = True
             loop, thread = self._loop, self._thread
@@ -97,14 +97,14 @@ class RabbitMQConnection:
                 self._thread.start()
             return self._loop
 
-    async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _with_timeout(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         used = self._connection
         try:
             async with asyncio.timeout(self._timeout):
                 return await work()
         except aiormq.ChannelPreconditionFailed as exc:
             raise QueueUnavailableError(
-                f"RabbitMQ has a queue {self.address.queue} or {self.address.dead_letters} that was declared otherwise:"
+                f"RabbitMQ has a queue {self.address.queue} or {self.address.dead_letters} with different arguments:"
                 " name another in AUDIT_LOG_QUEUE_URL (?queue=NAME), or empty and delete that one."
             ) from exc
         except QueueUnavailableError:
@@ -112,23 +112,23 @@ class RabbitMQConnection:
             raise
         except _FAILURES as exc:
             self._drop(used)
-            raise QueueUnavailableError("RabbitMQ cannot be used at the moment: try again later.") from exc
-        except asyncio.CancelledError as exc:  # also what the client ends work with whose connection closes
+            raise QueueUnavailableError("RabbitMQ is unavailable at the moment: try again later.") from exc
+        except asyncio.CancelledError as exc:  # aiormq cancels the calls of a connection that closes
             self._drop(used)
             raise QueueUnavailableError("The connection to RabbitMQ was closed: try again later.") from exc
 
-    def _drop(self, used: AbstractConnection | None) -> None:
-        """Give up the connection that failed, so that the next work makes another and declares the queues again."""
-        if used is not None and used is self._connection:
+    def _drop(self, connection: AbstractConnection | None) -> None:
+        """Abandon the connection that failed. The next call opens another and declares the queues again."""
+        if connection is not None and connection is self._connection:
             self._connection = self._channel = None
-            self._spawn(used.close)
+            self._spawn(connection.close)
 
     async def _connected(self) -> AbstractConnection:
         async with self._connecting:
             if self._connection is not None and not self._connection.is_closed:
                 return self._connection
             if time.monotonic() < self._not_before:
-                raise ConnectionError("the last attempt failed a moment ago")
+                raise ConnectionError("backing off: the last attempt to connect has just failed")
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     self._connection = await self._connect()
@@ -149,11 +149,11 @@ class RabbitMQConnection:
         return connection
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        async def quietly() -> None:
+        async def ignore_failures() -> None:
             with suppress(*_FAILURES):
                 await work()
 
-        task = asyncio.get_running_loop().create_task(quietly())
+        task = asyncio.get_running_loop().create_task(ignore_failures())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

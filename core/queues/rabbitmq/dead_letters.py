@@ -1,4 +1,4 @@
-"""Looks at what was given up, and puts it back."""
+"""Lists and redrives the dead letters in RabbitMQ."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -17,44 +17,49 @@ from core.queues.rabbitmq.topology import DELIVERY_LIMIT
 WORK_SECONDS: Final = 600.0
 
 _BATCH: Final = 500
-_LOOKS: Final = 5
-_LOOK_SECONDS: Final = 0.1
+_COUNT_ATTEMPTS: Final = 5
+_COUNT_PAUSE_SECONDS: Final = 0.1
 
 
 class RabbitMQDeadLetters:
     """Implements `DeadLetterQueue`.
 
-    RabbitMQ has no look without a receive: who looks holds the messages for that moment, and others see the rest.
+    RabbitMQ can only show messages by delivering them. While they are listed, other consumers see the rest.
     """
 
     def __init__(self, url: str, *, max_receives: int = 5, timeout: float = WORK_SECONDS) -> None:
-        """`url` as in `RabbitMQAddress`; `max_receives` as in the source; `timeout` bounds each call, in seconds.
+        """Parse `url` (see `RabbitMQAddress`).
+
+        `max_receives` is that of the source; `timeout` limits each call, in seconds.
 
         Raises:
-            InvalidSettingsError: the URL is not one of a RabbitMQ queue.
+            InvalidSettingsError: not the URL of a RabbitMQ queue.
         """
         self._connection = RabbitMQConnection(RabbitMQAddress.parse(url), "audit-log dead letters", timeout)
         self._max_receives: Final = max_receives
-        self._working = Lock()  # messages are given back "up to this one", which must not be another thread's
+        self._exclusive = Lock()  # returning "all messages up to this one" must not include another thread's
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """See `DeadLetterQueue.dead_letters`. RabbitMQ keeps why it was given up, not the count."""
-        with self._working:
-            messages = self._connection.run(lambda: self._look(limit))
+        """Implement `DeadLetterQueue.dead_letters`. RabbitMQ records why a message died, not its receive count."""
+        with self._exclusive:
+            messages = self._connection.run(lambda: self._list(limit))
         return [self._dead_letter(message) for message in messages]
 
     def redrive(self, message_ids: Collection[str] | None = None) -> int:
-        """See `DeadLetterQueue.redrive`. If the queue is full, those that were not put back stay, and it says so."""
+        """Implement `DeadLetterQueue.redrive`. Raises QueueFullError, and keeps the rest, when the queue is full."""
         wanted = None if message_ids is None else frozenset(message_ids)
-        with self._working:
+        with self._exclusive:
             return self._connection.run(lambda: self._redrive(wanted))
 
     def close(self) -> None:
-        """Disconnect, for good."""
+        """Disconnect permanently."""
         self._connection.close()
 
-    async def _look(self, limit: int) -> list[DeliveredMessage]:
-        """The first messages. What was looked at before has to be taken along: the others would be first after this."""
+    async def _list(self, limit: int) -> list[DeliveredMessage]:
+        """Return the first messages and give them back.
+
+        Gives back all messages that were returned earlier as well, so that these do not get ahead of the first.
+        """
         channel = await self._connection.channel()
         messages = await self._get(channel, limit)
         last = messages[-1:]
@@ -67,11 +72,11 @@ class RabbitMQDeadLetters:
         channel = await self._connection.channel()
         redriven = 0
         held: list[DeliveredMessage] = []
-        # Not what fails again meanwhile, behind them: to go on could mean to go round without end.
-        left = await self._count(channel)
+        # Excludes messages that fail again in the meantime, which could go on without end.
+        remaining = await self._count(channel)
         try:
-            while messages := await self._get(channel, min(_BATCH, left)):
-                left -= len(messages)
+            while messages := await self._get(channel, min(_BATCH, remaining)):
+                remaining -= len(messages)
                 held += messages
                 chosen = [each for each in messages if wanted is None or each.header.properties.message_id in wanted]
                 await publish_all(channel, self._connection.address.queue, [_redriven(message) for message in chosen])
@@ -85,12 +90,12 @@ class RabbitMQDeadLetters:
         return redriven
 
     async def _count(self, channel: AbstractChannel) -> int:
-        """How many messages there are. What was given back a moment ago is not counted at once, so 0 is asked again."""
-        for _ in range(_LOOKS):
+        """Return the number of messages. Retries after a 0, because RabbitMQ counts returned messages with a delay."""
+        for _ in range(_COUNT_ATTEMPTS):
             declared = await channel.queue_declare(self._connection.address.dead_letters, passive=True)
             if declared.message_count:
                 return int(declared.message_count)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_COUNT_PAUSE_SECONDS)
         return 0
 
     async def _get(self, channel: AbstractChannel, limit: int) -> list[DeliveredMessage]:
@@ -111,7 +116,7 @@ class RabbitMQDeadLetters:
 
 
 def _redriven(message: DeliveredMessage) -> tuple[bytes, aiormq.spec.Basic.Properties]:
-    """The message as it was first published, without the marks of its death."""
+    """Build the message as it was first published, without the headers that dead-lettering added."""
     properties = message.header.properties
     return message.body, aiormq.spec.Basic.Properties(
         content_type=properties.content_type,
@@ -122,7 +127,7 @@ def _redriven(message: DeliveredMessage) -> tuple[bytes, aiormq.spec.Basic.Prope
 
 
 async def _give_back(channel: AbstractChannel, messages: Sequence[DeliveredMessage]) -> None:
-    """Return all that the channel holds, in its order: ahead of the queue, behind what was returned earlier."""
+    """Return all messages that the channel holds, which keep their order and precede those that are still queued."""
     if messages:
         await channel.basic_nack(_tag(messages[-1]), multiple=True, requeue=True)
 

@@ -1,4 +1,4 @@
-"""Puts events into RabbitMQ, and returns when the broker has them."""
+"""Publishes events to RabbitMQ."""
 
 import asyncio
 import secrets
@@ -24,26 +24,26 @@ class RabbitMQPublisher:
     """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
 
     def __init__(self, url: str, *, timeout: float = PUBLISH_SECONDS) -> None:
-        """`url` as in `RabbitMQAddress`; `timeout` bounds each publish, in seconds.
+        """Parse `url` (see `RabbitMQAddress`). `timeout` limits each publish, in seconds.
 
         Raises:
-            InvalidSettingsError: the URL is not one of a RabbitMQ queue.
+            InvalidSettingsError: not the URL of a RabbitMQ queue.
         """
         self._connection = RabbitMQConnection(RabbitMQAddress.parse(url), "audit-log publisher", timeout)
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
-        """See `EventPublisher.publish`."""
+        """Implement `EventPublisher.publish`. Returns once the broker has confirmed every event."""
         bodies = [(event.event_id, event.to_json()) for event in events]
         self._connection.run(lambda: self._publish(bodies, traceparent))
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: RabbitMQ is reached; how many messages wait, and how many were given up."""
+        """Implement `Check`: RabbitMQ is reachable and has both queues. Returns their lengths."""
         address = self._connection.address
         waiting, dead_letters = self._connection.run(lambda: self._lengths(address.queue, address.dead_letters))
         return {"waiting": waiting, "dead_letters": dead_letters}
 
     def close(self) -> None:
-        """Disconnect, for good."""
+        """Disconnect permanently."""
         self._connection.close()
 
     async def _publish(self, bodies: Sequence[tuple[str, bytes]], traceparent: str | None) -> None:
@@ -59,7 +59,7 @@ class RabbitMQPublisher:
 
 
 def message_properties(event_id: str, traceparent: str | None = None) -> aiormq.spec.Basic.Properties:
-    """What goes with the message of an event. Its id begins with the event's, which may have been sent twice."""
+    """Build the properties of an event's message. A random suffix makes its id unique if an event is sent twice."""
     return aiormq.spec.Basic.Properties(
         content_type="application/json",
         delivery_mode=_PERSISTENT,
@@ -72,15 +72,15 @@ def message_properties(event_id: str, traceparent: str | None = None) -> aiormq.
 async def publish_all(
     channel: AbstractChannel, queue: str, messages: Sequence[tuple[bytes, aiormq.spec.Basic.Properties]]
 ) -> None:
-    """Publish all messages at once, and wait until the broker has confirmed each.
+    """Publish all messages without waiting in between, and wait until the broker has confirmed each of them.
 
     Raises:
-        QueueFullError: the broker refuses some, since the queue is at its bound.
-        QueueUnavailableError: the queue is not there, or the connection was lost.
+        QueueFullError: the broker refuses some because the queue is at its limit.
+        QueueUnavailableError: the queue does not exist, or the connection was lost.
     """
     results = await asyncio.gather(
         *(
-            channel.basic_publish(  # type: ignore[call-arg]  # its abstract class has no `wait`
+            channel.basic_publish(  # type: ignore[call-arg]  # the abstract class lacks `wait`
                 body, routing_key=queue, properties=properties, mandatory=True, wait=False
             )
             for body, properties in messages
@@ -92,5 +92,5 @@ async def publish_all(
         return
     for failure in failures:
         if not isinstance(failure, aiormq.DeliveryError) or isinstance(failure, aiormq.PublishError):
-            raise QueueUnavailableError("RabbitMQ did not take all events: send them again.") from failure
+            raise QueueUnavailableError("RabbitMQ did not confirm all events: send them again.") from failure
     raise QueueFullError("The queue is full: send the same request again after Retry-After seconds.") from failures[0]

@@ -1,4 +1,4 @@
-"""The two queues, declared by whoever comes first."""
+"""Declaration of the two queues, by every process that connects."""
 
 from typing import Any, Final
 
@@ -7,26 +7,26 @@ from aiormq.abc import AbstractChannel
 from core.queues.rabbitmq.address import RabbitMQAddress
 
 DELIVERY_LIMIT: Final = 1000
-"""How often the broker gives a message to consumers that die of it. The source gives up on far fewer failures.
+"""Deliveries after which the broker itself moves a message to the dead letters; the source gives up far earlier.
 
-Brokers before 4.3 count each message that a lost connection returns, also those that no one had looked at yet; good
-messages must outlive a worker that is killed again and again, and an outage of the store that outlasts the broker's
-patience (30 minutes) many times.
+The limit is for messages that kill their consumer. It is high because brokers before 4.3 also count messages that a
+lost connection returns unread: good messages must survive a worker that is killed repeatedly, and an outage of the
+store during which the broker closes the channel every 30 minutes (its acknowledgement timeout).
 """
 
-_ENDLESS: Final = 1_000_000_000  # looks at a dead letter; left out, RabbitMQ 4 would drop it after 20
+_UNLIMITED: Final = 1_000_000_000  # without a limit, RabbitMQ 4 drops a dead letter that was listed 20 times
 
 
 async def declare_queues(channel: AbstractChannel, address: RabbitMQAddress) -> None:
-    """Make both queues, or find them as they should be.
+    """Declare both queues, which are reached through the default exchange.
 
-    Dead letters leave the queue only when the other has confirmed them (at-least-once), which needs reject-publish:
-    https://www.rabbitmq.com/docs/quorum-queues#dead-lettering. Both are reached through the default exchange.
+    A dead letter leaves the first queue only after the second has confirmed it (at-least-once dead-lettering), which
+    requires reject-publish: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering.
 
     Raises:
-        ChannelPreconditionFailed: one of them is there with other arguments.
+        ChannelPreconditionFailed: one of them exists with different arguments.
     """
-    await channel.queue_declare(address.dead_letters, durable=True, arguments=_quorum(_ENDLESS))
+    await channel.queue_declare(address.dead_letters, durable=True, arguments=_quorum(_UNLIMITED))
     arguments = {
         **_quorum(DELIVERY_LIMIT),
         "x-dead-letter-exchange": "",

@@ -1,4 +1,4 @@
-"""Amazon SQS as the queue: a standard queue, and another for the dead letters, which its redrive policy names."""
+"""Amazon SQS as the queue: one standard queue, whose redrive policy names a second for the dead letters."""
 
 from core.queues.sqs.dead_letters import SQSDeadLetters
 from core.queues.sqs.publisher import SQSPublisher

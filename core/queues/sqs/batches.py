@@ -1,4 +1,4 @@
-"""Operations on many messages, in requests of ten."""
+"""SQS batch operations: up to ten entries a request, in parallel, with retries of failed entries."""
 
 import logging
 import random
@@ -11,47 +11,47 @@ from core.queues.sqs.client import SQSClient, unavailable
 
 MAX_ENTRIES: Final = 10
 MAX_REQUEST_BYTES: Final = 256 * 1024
-"""Of the messages in a request of several. SQS takes 1 MiB since August 2025, its copies and older proxies often less.
+"""Size limit of a batch request. SQS accepts 1 MiB since August 2025; compatible servers and old proxies may not.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
 BATCH_SECONDS: Final = 5.0
-"""After this no further request begins; the one at hand takes its own time."""
+"""Time after which no further request starts. One that has started runs to its end."""
 
 _PARALLEL: Final = 8
-_FIRST_PAUSE: Final = 0.1  # seconds; twice as long after each round
+_FIRST_PAUSE_SECONDS: Final = 0.1  # doubled after each attempt
 
 _log = logging.getLogger(__name__)
 
 BatchEntry = Mapping[str, Any]
-"""One message in a request, without its `Id`."""
+"""One message of a batch request, without its `Id`."""
 
 
 def call_in_batches(
     client: SQSClient, operation: str, entries: Sequence[BatchEntry], *, queue_url: str | None = None
 ) -> list[BatchEntry]:
-    """Do a batch operation with all entries, in as many requests as it takes; the entries that SQS refuses for good.
+    """Call a batch operation for all entries, in as many requests as needed; return the entries that SQS rejects.
 
-    Botocore sees a request of which some entries failed as done. Here those that failed through no fault of theirs are
-    sent again with growing, random pauses.
+    For botocore a request with failed entries is a success. Here, entries that failed through no fault of the sender
+    are sent again, with random pauses that grow.
 
     Raises:
-        QueueUnavailableError: SQS cannot be reached, or some entries fail all the time; the others may be done.
+        QueueUnavailableError: SQS is unreachable, or some entries fail repeatedly; the others may have succeeded.
     """
     deadline = time.monotonic() + BATCH_SECONDS
     requests = list(split_into_requests(entries))
 
     def work(request: Sequence[BatchEntry]) -> list[BatchEntry]:
-        return _in_one_batch(client, operation, request, deadline, queue_url)
+        return _call_until_done(client, operation, request, deadline, queue_url)
 
     if len(requests) <= 1:
-        return [refused for request in requests for refused in work(request)]
+        return [rejected for request in requests for rejected in work(request)]
     with ThreadPoolExecutor(_PARALLEL) as threads:
-        return [refused for result in threads.map(work, requests) for refused in result]
+        return [rejected for result in threads.map(work, requests) for rejected in result]
 
 
 def split_into_requests(entries: Sequence[BatchEntry]) -> Iterator[list[BatchEntry]]:
-    """Entries in groups that each fit into a request; one that is larger than that has a request of its own."""
+    """Group entries so that each group fits into a request. An entry above the size limit gets a separate request."""
     group: list[BatchEntry] = []
     size = 0
     for entry in entries:
@@ -66,36 +66,42 @@ def split_into_requests(entries: Sequence[BatchEntry]) -> Iterator[list[BatchEnt
 
 
 def string_attribute(name: str, value: str) -> dict[str, dict[str, str]]:
-    """What goes with a message beside its body."""
+    """Build a message attribute of the type String."""
     return {name: {"DataType": "String", "StringValue": value}}
 
 
 def _size(entry: BatchEntry) -> int:
-    """As SQS counts: the body, and name, type and value of each attribute."""
+    """Return the size in bytes as SQS counts it: body, and name, type and value of each attribute."""
     attributes = entry.get("MessageAttributes", {})
-    beside = sum(len(name) + len("".join(attribute.values())) for name, attribute in attributes.items())
-    return len(entry.get("MessageBody", "").encode()) + beside
+    attribute_bytes = sum(len(name) + len("".join(attribute.values())) for name, attribute in attributes.items())
+    return len(entry.get("MessageBody", "").encode()) + attribute_bytes
 
 
-def _in_one_batch(
+def _call_until_done(
     client: SQSClient, operation: str, entries: Sequence[BatchEntry], deadline: float, queue_url: str | None
 ) -> list[BatchEntry]:
-    left = dict(zip(map(str, range(len(entries))), entries, strict=True))
-    refused: list[BatchEntry] = []
-    pause = _FIRST_PAUSE
+    remaining = dict(zip(map(str, range(len(entries))), entries, strict=True))
+    rejected: list[BatchEntry] = []
+    pause = _FIRST_PAUSE_SECONDS
     while time.monotonic() < deadline:
-        asked = [{"Id": number, **entry} for number, entry in left.items()]
-        failed = client.call(operation, queue_url=queue_url, Entries=asked).get("Failed", [])
+        numbered = [{"Id": number, **entry} for number, entry in remaining.items()]
+        failed = client.call(operation, queue_url=queue_url, Entries=numbered).get("Failed", [])
         if faults := [failure for failure in failed if failure["SenderFault"]]:
             codes = sorted({failure["Code"] for failure in faults})
             _log.warning(
-                "SQS refuses messages", extra={"operation": operation, "messages": len(faults), "codes": codes}
+                "sqs_entries_rejected",
+                extra={
+                    "operation": operation,
+                    "messages": len(faults),
+                    "codes": codes,
+                    "action": "Correct the queue's settings or permissions; the codes are those of the SQS API.",
+                },
             )
-            refused += [left[failure["Id"]] for failure in faults]
-        left = {failure["Id"]: left[failure["Id"]] for failure in failed if not failure["SenderFault"]}
-        if not left:
-            return refused
-        spread = pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
-        time.sleep(max(0.0, min(spread, deadline - time.monotonic())))
+            rejected += [remaining[failure["Id"]] for failure in faults]
+        remaining = {failure["Id"]: remaining[failure["Id"]] for failure in failed if not failure["SenderFault"]}
+        if not remaining:
+            return rejected
+        jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, protects no secret
+        time.sleep(max(0.0, min(jittered, deadline - time.monotonic())))
         pause *= 2
     raise unavailable()

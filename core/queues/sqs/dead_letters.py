@@ -1,4 +1,4 @@
-"""Looks at what was given up, and puts it back."""
+"""Lists and redrives the dead letters in SQS."""
 
 from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
@@ -12,7 +12,7 @@ from core.queues.sqs.client import SQSClient
 from core.queues.sqs.queue_stats import redrive_policy
 
 HIDDEN_SECONDS: Final = 600
-"""How long a dead letter is hidden from others if this process dies while it looks."""
+"""Visibility timeout of a dead letter while it is listed or redriven. It matters only if this process dies."""
 
 _Received = Mapping[str, Any]
 
@@ -20,22 +20,25 @@ _Received = Mapping[str, Any]
 class SQSDeadLetters:
     """Implements `DeadLetterQueue`.
 
-    SQS has no look without a receive: who looks holds the messages for that moment, and others see the rest. It keeps
-    no order either: of more than are asked for, those come that SQS gives first.
+    SQS can only show messages by delivering them. While they are listed, other consumers see the rest. There is no
+    order either: a limit selects the messages that SQS happens to deliver first.
     """
 
     def __init__(self, url: str) -> None:
-        """`url` as in `SQSAddress`, of the queue whose dead letters these are.
+        """Parse `url` (see `SQSAddress`), that of the queue whose redrive policy names the dead-letter queue.
 
         Raises:
-            InvalidSettingsError: the URL is not one of an SQS queue.
+            InvalidSettingsError: not the URL of an SQS queue.
         """
         self._client = SQSClient(SQSAddress.parse(url))
-        self._working = Lock()
+        self._exclusive = Lock()
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """See `DeadLetterQueue.dead_letters`. SQS counts looks as receives: what is told is the queue's limit."""
-        with self._working:
+        """Implement `DeadLetterQueue.dead_letters`.
+
+        The receive count is the limit of the redrive policy, because SQS counts each listing as a receive.
+        """
+        with self._exclusive:
             policy = redrive_policy(self._client)
             messages: list[_Received] = []
             try:
@@ -49,12 +52,12 @@ class SQSDeadLetters:
         return [DeadLetter(message["MessageId"], message["Body"], policy.max_receives) for message in messages]
 
     def redrive(self, message_ids: Collection[str] | None = None) -> int:
-        """See `DeadLetterQueue.redrive`. Of the same content that was given up several times, some may need another."""
+        """Implement `DeadLetterQueue.redrive`. Messages with equal bodies may need a second redrive."""
         wanted = None if message_ids is None else frozenset(message_ids)
         redriven = 0
-        with self._working:
+        with self._exclusive:
             dead_letters_url = redrive_policy(self._client).dead_letters_url
-            put_back: set[str] = set()  # what fails again meanwhile stays: to go on could mean to go round without end
+            redriven_bodies: set[str] = set()  # keeps out messages that fail again, which could go on without end
             held: list[_Received] = []
             try:
                 while received := self._receive(dead_letters_url, MAX_ENTRIES):
@@ -62,10 +65,11 @@ class SQSDeadLetters:
                     chosen = [
                         message
                         for message in received
-                        if (wanted is None or message["MessageId"] in wanted) and message["MD5OfBody"] not in put_back
+                        if (wanted is None or message["MessageId"] in wanted)
+                        and message["MD5OfBody"] not in redriven_bodies
                     ]
                     self._put_back(dead_letters_url, chosen)
-                    put_back |= {message["MD5OfBody"] for message in chosen}
+                    redriven_bodies |= {message["MD5OfBody"] for message in chosen}
                     held = [message for message in held if message not in chosen]
                     redriven += len(chosen)
             finally:
@@ -73,25 +77,25 @@ class SQSDeadLetters:
         return redriven
 
     def close(self) -> None:
-        """Disconnect, for good."""
+        """Disconnect permanently."""
         self._client.close()
 
-    def _receive(self, dead_letters_url: str, at_most: int) -> list[_Received]:
-        answer = self._client.call(
+    def _receive(self, dead_letters_url: str, limit: int) -> list[_Received]:
+        response = self._client.call(
             "receive_message",
             queue_url=dead_letters_url,
-            MaxNumberOfMessages=min(at_most, MAX_ENTRIES),
-            WaitTimeSeconds=1,  # without a wait SQS asks some of its servers only
+            MaxNumberOfMessages=min(limit, MAX_ENTRIES),
+            WaitTimeSeconds=1,  # a poll without a wait asks only some of the servers of SQS
             VisibilityTimeout=HIDDEN_SECONDS,
             MessageSystemAttributeNames=["SentTimestamp"],
         )
-        messages: list[_Received] = answer.get("Messages", [])
+        messages: list[_Received] = response.get("Messages", [])
         return messages
 
     def _put_back(self, dead_letters_url: str, messages: Sequence[_Received]) -> None:
         bodies = [{"MessageBody": message["Body"]} for message in messages]
         if call_in_batches(self._client, "send_message_batch", bodies):
-            raise QueueUnavailableError("SQS refuses to take a dead letter back: see the log.")
+            raise QueueUnavailableError("SQS rejects a dead letter: see sqs_entries_rejected in the log.")
         receipts = [{"ReceiptHandle": message["ReceiptHandle"]} for message in messages]
         call_in_batches(self._client, "delete_message_batch", receipts, queue_url=dead_letters_url)
 

@@ -1,4 +1,4 @@
-"""Puts events into SQS, and returns when it has them."""
+"""Publishes events to SQS."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ from core.queues.sqs.queue_stats import queue_stats
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
-# SQS takes the characters of XML 1.0. JSON has none of the others but these as they are, and only inside strings:
+# SQS accepts the characters of XML 1.0. The others are escaped in JSON anyway, except these two, inside strings:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _ESCAPES: Final = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 
@@ -23,35 +23,38 @@ class SQSPublisher:
     """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
 
     def __init__(self, url: str, *, timeout: float = READ_SECONDS) -> None:
-        """`url` as in `SQSAddress`; `timeout` bounds each answer of SQS, in seconds.
+        """Parse `url` (see `SQSAddress`). `timeout` limits the wait for each response, in seconds.
 
         Raises:
-            InvalidSettingsError: the URL is not one of an SQS queue.
+            InvalidSettingsError: not the URL of an SQS queue.
         """
         self._client = SQSClient(SQSAddress.parse(url), timeout)
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
-        """See `EventPublisher.publish`.
+        """Implement `EventPublisher.publish`.
 
         Raises:
-            EventTooLargeError: no message of SQS can hold one of the events; none was sent.
+            EventTooLargeError: one of the events is larger than a message may be; none was sent.
         """
         bodies = [_body(event) for event in events]
         if any(len(body.encode()) > MAX_MESSAGE_BYTES for body in bodies):
-            raise EventTooLargeError(f"The queue takes at most {MAX_MESSAGE_BYTES} bytes an event: send less.")
+            raise EventTooLargeError(
+                f"The queue accepts at most {MAX_MESSAGE_BYTES} bytes an event: send less event_data."
+            )
         attributes = {"MessageAttributes": string_attribute(TRACEPARENT, traceparent)} if traceparent else {}
         entries = [{"MessageBody": body, **attributes} for body in bodies]
         if call_in_batches(self._client, "send_message_batch", entries):
             raise QueueUnavailableError(
-                "SQS refuses some of the events and has the others: see the log, mend its settings, send all again."
+                "SQS rejects some of the events and has stored the others: see sqs_entries_rejected in the log, correct"
+                " the queue's settings, and send all events again."
             )
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: SQS is reached and has both queues; how many messages wait and were given up."""
+        """Implement `Check`: SQS is reachable and has both queues. Returns their message counts."""
         return queue_stats(self._client)
 
     def close(self) -> None:
-        """Disconnect, for good."""
+        """Disconnect permanently."""
         self._client.close()
 
 

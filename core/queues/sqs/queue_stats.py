@@ -1,4 +1,4 @@
-"""What is told of both queues: how much is in them, and where the dead letters are."""
+"""Queue statistics: message counts and the redrive policy, which names the dead-letter queue."""
 
 import json
 from dataclasses import dataclass
@@ -9,17 +9,19 @@ from core.queues.sqs.client import SQSClient
 
 @dataclass(frozen=True)
 class RedrivePolicy:
-    """Where a queue's dead letters go, and after how many receives."""
+    """The dead-letter queue's URL, and the number of receives after which SQS moves a message there."""
 
     dead_letters_url: str
     max_receives: int
 
 
 def queue_stats(client: SQSClient) -> dict[str, object]:
-    """How many messages wait or are in flight, and how many were given up. SQS counts about, and a minute late.
+    """Return the number of messages that wait or are in flight, and of dead letters.
+
+    The counts of SQS are approximate and up to a minute old.
 
     Raises:
-        QueueUnavailableError: a queue cannot be reached, or has no dead letters.
+        QueueUnavailableError: a queue is unreachable, or has no redrive policy.
     """
     attributes = _attributes(client, client.address.queue_url)
     policy = _policy(client, attributes)
@@ -30,10 +32,10 @@ def queue_stats(client: SQSClient) -> dict[str, object]:
 
 
 def redrive_policy(client: SQSClient) -> RedrivePolicy:
-    """The queue's own.
+    """Read the queue's redrive policy.
 
     Raises:
-        QueueUnavailableError: the queue cannot be reached, or has none.
+        QueueUnavailableError: the queue is unreachable, or has none.
     """
     return _policy(client, _attributes(client, client.address.queue_url))
 
@@ -45,8 +47,8 @@ def _attributes(client: SQSClient, queue_url: str) -> dict[str, str]:
         "ApproximateNumberOfMessagesDelayed",
         "RedrivePolicy",
     ]
-    answer = client.call("get_queue_attributes", queue_url=queue_url, AttributeNames=names)
-    attributes: dict[str, str] = answer.get("Attributes", {})
+    response = client.call("get_queue_attributes", queue_url=queue_url, AttributeNames=names)
+    attributes: dict[str, str] = response.get("Attributes", {})
     return attributes
 
 
@@ -58,9 +60,9 @@ def _policy(client: SQSClient, attributes: dict[str, str]) -> RedrivePolicy:
     address = client.address
     if "RedrivePolicy" not in attributes:
         raise QueueUnavailableError(
-            f"The SQS queue {address.name} has no dead-letter queue, so that a bad message would come again for days: "
+            f"The SQS queue {address.name} has no dead-letter queue, so a bad message would be redelivered for days: "
             "give it a redrive policy."
         )
     policy = json.loads(attributes["RedrivePolicy"])
-    name = policy["deadLetterTargetArn"].rpartition(":")[2]  # of the same account and region, as SQS requires
+    name = policy["deadLetterTargetArn"].rpartition(":")[2]  # SQS requires the same account and region
     return RedrivePolicy(f"{address.endpoint}/{address.account}/{name}", int(policy["maxReceiveCount"]))

@@ -133,7 +133,7 @@ def test_a_foreign_dead_letter_whose_count_is_no_count_was_never_received(url: s
         assert [(letter.body, letter.receive_count) for letter in dead_letters.dead_letters(10)] == [("{}", 0)]
 
 
-def test_no_more_is_read_of_a_partition_than_may_be_undone(url: str, publisher: KafkaPublisher) -> None:
+def test_no_more_is_read_of_a_partition_than_may_be_pending(url: str, publisher: KafkaPublisher) -> None:
     publisher.publish([event(number) for number in range(3000)])
     with closing(KafkaSource(url, max_pending=100)) as source:
         held = source.receive(5000, wait=PATIENCE, window=1.0)

@@ -91,7 +91,7 @@ def test_entries_that_sqs_refuses_are_not_sent_again_and_the_caller_is_told(
 ) -> None:
     flaky.partial, flaky.is_senders_fault = 1, True
 
-    with pytest.raises(QueueUnavailableError, match="refuses some of the events"):
+    with pytest.raises(QueueUnavailableError, match="rejects some of the events"):
         flaky_publisher.publish([event(number) for number in range(10)])
 
     assert [vars(record)["codes"] for record in caplog.records] == [["InternalError"]]
