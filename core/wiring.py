@@ -193,7 +193,7 @@ class Services:
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
         self.publisher.publish(events, traceparent)
-        self._ledger.accepted(events)
+        self._ledger.record(events)
         self.meter.count(CounterName.ACCEPTED, len(events))
 
     def poll(self) -> None:
@@ -239,8 +239,8 @@ class _Unobserved:
     def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """See `Meter.measure`."""
 
-    def accepted(self, events: Sequence[Event]) -> None:
-        """See `Ledger.accepted`."""
+    def record(self, events: Sequence[Event]) -> None:
+        """See `AcceptanceRecorder.record`."""
 
 
 class _Pipeline(Protocol):

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
-from core.aws.secrets import SecretReader, read_secret, resolved
+from core.aws.secrets import SecretReader, read_secret, resolve_secrets
 from core.domain.clock import Clock
 from core.errors import InvalidSettingsError, SecretUnavailableError
 from core.queues.brokers import broker
@@ -64,7 +64,7 @@ class LambdaServices:
 
     def _current(self) -> dict[str, str]:
         try:
-            return resolved(self._environ, self._read)
+            return resolve_secrets(self._environ, self._read)
         except SecretUnavailableError:
             if self._services is None:
                 raise

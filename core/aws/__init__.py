@@ -1,1 +1,1 @@
-"""What Lambda needs of AWS beside the queue. boto3 is in Lambda's own runtime, and is imported at its first use."""
+"""AWS adapters other than the queue. boto3, which is part of Lambda's runtime, is imported at first use."""

@@ -1,4 +1,4 @@
-"""What CloudWatch has counted."""
+"""Reads the count of accepted events from CloudWatch."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -10,12 +10,12 @@ _MINUTE: Final = 60
 
 
 def accepted_between(stage: str, start: int, end: int) -> int:
-    """How many events a stage has accepted from minute `start` on and before minute `end`, both counted from 1970.
+    """Return the number of events that a stage accepted from minute `start` until before minute `end`, since 1970.
 
     Raises:
-        MetricsUnavailableError: CloudWatch gives no answer.
+        MetricsUnavailableError: CloudWatch is unreachable or refuses the query.
     """
-    import boto3  # noqa: PLC0415 - as for the secrets
+    import boto3  # noqa: PLC0415 - at first use
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     metric = {"Namespace": NAMESPACE, "MetricName": ACCEPTED, "Dimensions": [{"Name": STAGE, "Value": stage}]}
@@ -32,4 +32,4 @@ def accepted_between(stage: str, start: int, end: int) -> int:
         )
         return int(sum(sum(result["Values"]) for page in pages for result in page["MetricDataResults"]))
     except (BotoCoreError, ClientError) as exc:
-        raise MetricsUnavailableError("CloudWatch cannot be asked at the moment: try again later.") from exc
+        raise MetricsUnavailableError("CloudWatch is unavailable at the moment: try again later.") from exc

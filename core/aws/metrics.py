@@ -1,8 +1,8 @@
-"""Metrics that CloudWatch takes out of the log: the embedded metric format, which costs no call and no wait.
+"""CloudWatch metrics through the log: the embedded metric format, which needs no request.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-Lambda writes a record's extra fields at the top of its JSON line, where the format wants them, and the id of the
-invocation beside them: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+Lambda writes a record's extra fields to the top level of its JSON line, as the format requires, and adds the request
+id: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
 import logging
@@ -18,50 +18,50 @@ from core.ports.telemetry import CounterName, HistogramName
 
 NAMESPACE: Final = "AuditLog"
 STAGE: Final = "Stage"
-"""The one dimension of all metrics."""
+"""The only dimension of the metrics."""
 
 ACCEPTED: Final = "EventsAccepted"
 UNACCOUNTED: Final = "EventsUnaccounted"
-COUNTED: Final[Mapping[CounterName, str]] = {
+COUNTER_METRICS: Final[Mapping[CounterName, str]] = {
     CounterName.STORED: "EventsStored",
     CounterName.DUPLICATE: "EventsRepeated",
     CounterName.CONFLICT: "EventsInConflict",
     CounterName.REFUSED: "EventsRefused",
 }
 
-MEASURED: Final[Mapping[HistogramName, tuple[str, str]]] = {
+HISTOGRAM_METRICS: Final[Mapping[HistogramName, tuple[str, str]]] = {
     HistogramName.BATCH_EVENTS: ("BatchEvents", "Count"),
     HistogramName.STORE_SECONDS: ("StoreSeconds", "Seconds"),
     HistogramName.ACCEPTED_TO_STORED_SECONDS: ("AcceptedToStoredSeconds", "Seconds"),
 }
-"""Name and unit."""
+"""Metric name and unit, by histogram."""
 
-_MOST_VALUES: Final = 100  # of a metric in one line
+_MAX_VALUES: Final = 100  # of one metric in one line
 
 _log = logging.getLogger(__name__)
 
 
 class LoggedMetrics:
-    """Implements `Meter` and `AcceptanceRecorder` by lines of the log, of the level INFO."""
+    """Implements `Meter` and `AcceptanceRecorder` with log records of the level INFO."""
 
     def __init__(self, stage: str, clock: Clock = time.time) -> None:
         self._stage: Final = stage
         self._clock = clock
 
     def count(self, what: CounterName, amount: int) -> None:
-        """See `Meter.count`. What is accepted is counted as `AcceptanceRecorder`, which knows when that was."""
-        if amount and what in COUNTED:
-            self.put(COUNTED[what], amount)
+        """Implement `Meter.count`. Accepted events are left to `record`, which knows their receive times."""
+        if amount and what in COUNTER_METRICS:
+            self.put(COUNTER_METRICS[what], amount)
 
     def measure(self, what: HistogramName, values: Iterable[float]) -> None:
-        """See `Meter.measure`."""
-        name, unit = MEASURED[what]
+        """Implement `Meter.measure`."""
+        name, unit = HISTOGRAM_METRICS[what]
         rest = iter(values)
-        while some := list(islice(rest, _MOST_VALUES)):
-            self._write(name, some, self._clock(), unit)
+        while chunk := list(islice(rest, _MAX_VALUES)):
+            self._write(name, chunk, self._clock(), unit)
 
-    def accepted(self, events: Sequence[Event]) -> None:
-        """See `Ledger.accepted`: counted in the minute of reception, as in the tallies of what is stored."""
+    def record(self, events: Sequence[Event]) -> None:
+        """Implement `AcceptanceRecorder.record`. Counts by minute of reception, like the counters of stored events."""
         by_minute: dict[int, list[str]] = defaultdict(list)
         for event in events:
             by_minute[int(event.received_at.timestamp()) // 60 * 60].append(event.event_id)
@@ -69,7 +69,7 @@ class LoggedMetrics:
             self._write(ACCEPTED, len(ids), minute, event_ids=ids)
 
     def put(self, name: str, value: int) -> None:
-        """One value of now."""
+        """Write one value with the current time."""
         self._write(name, value, self._clock())
 
     def _write(self, name: str, value: int | list[float], at: float, unit: str = "Count", **more: object) -> None:
@@ -79,4 +79,4 @@ class LoggedMetrics:
                 {"Namespace": NAMESPACE, "Dimensions": [[STAGE]], "Metrics": [{"Name": name, "Unit": unit}]}
             ],
         }
-        _log.info("counted", extra={"_aws": description, STAGE: self._stage, name: value, **more})
+        _log.info("metric_emitted", extra={"_aws": description, STAGE: self._stage, name: value, **more})

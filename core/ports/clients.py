@@ -1,4 +1,4 @@
-"""Ports of client registration: how clients are looked up and changed."""
+"""Ports of client registration: looking clients up and changing them."""
 
 from datetime import datetime
 from typing import Protocol
@@ -7,24 +7,24 @@ from core.domain.models import Client, Event
 
 
 class ClientReader(Protocol):
-    """Where the token handlers look clients up, and what verifies tokens learns which are disabled."""
+    """Looks clients up for the token handlers, and lists the disabled ones for the verification of tokens."""
 
     def client(self, client_id: str) -> Client | None:
-        """The client with this id, disabled or not.
+        """Return the client with this id, also if it is disabled.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
 
     def disabled(self) -> frozenset[str]:
-        """The ids of all disabled clients.
+        """Return the ids of all disabled clients.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
 
     def record_use(self, client_id: str, at: datetime) -> None:
-        """Remember that the client got a token at this time.
+        """Record that the client got a token at this time.
 
         Raises:
             StoreUnavailableError: trying again later helps.
@@ -32,17 +32,17 @@ class ClientReader(Protocol):
 
 
 class ClientAdmin(Protocol):
-    """Where the command line keeps clients. Each change is stored together with the event that tells of it."""
+    """Changes clients for the operator. Each change is stored together with the event that records it."""
 
     def clients(self) -> list[Client]:
-        """All clients, oldest first.
+        """Return all clients, oldest first.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
 
     def save_client(self, client: Client, record: Event) -> None:
-        """Add the client, or replace the one with its id, and record `record`, both or neither.
+        """Add the client or replace the one with its id, and store the event `record`: both or neither.
 
         Raises:
             StoreUnavailableError: nothing was changed; trying again later helps.

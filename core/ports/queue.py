@@ -1,4 +1,4 @@
-"""What the handlers need from the outside, each port as small as its caller."""
+"""Ports of the queue: publishing events, consuming them, and dead letters."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,25 +8,26 @@ from core.domain.models import Event
 
 
 class EventPublisher(Protocol):
-    """Where create-event puts what it accepted."""
+    """Takes accepted events from the create handlers."""
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
-        """Take all of `events`; when this returns they are in the queue's keeping.
+        """Enqueue all of `events`. When this returns, the queue is responsible for them.
 
-        A broker that goes away in the middle of a batch may have taken some of it. They are stored like any others, so
-        a batch that is sent again is stored once if its events have ids of their own. `traceparent` goes with each of
-        them, see `core.domain.traceparent`.
+        If a broker fails in the middle of a batch, it may have enqueued a part of it, which is stored like any other
+        event. The client sends the batch again; events with ids from the client are still stored only once.
+
+        `traceparent` accompanies each message, see `core.domain.traceparent`.
 
         Raises:
-            QueueFullError: the queue is at its bound; trying again later helps.
-            QueueUnavailableError: the queue cannot be reached; trying again later helps.
+            QueueFullError: the queue is at its limit; trying again later helps.
+            QueueUnavailableError: the queue is unreachable; trying again later helps.
         """
 
 
 class Message(NamedTuple):
-    """A message as received. `receipt_handle` is of this receive alone; `sent_at` is in Unix seconds.
+    """A received message. `receipt_handle` identifies this receive; `sent_at` is in Unix seconds.
 
-    `traceparent` is what came with it, checked by nobody.
+    `traceparent` is unchecked, because any program may have sent the message.
     """
 
     message_id: str
@@ -38,39 +39,41 @@ class Message(NamedTuple):
 
 
 class EventSource(Protocol):
-    """Where a consumer takes messages from: each comes at least once, and again until it is deleted.
+    """Delivers each message to a consumer at least once, and again until it is deleted.
 
-    A message that is received too often without being deleted becomes a dead letter, by the source's own doing.
+    The source moves a message that was received too often without being deleted to the dead letters.
     """
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
-        """Up to `max_messages`, after at most `wait` seconds for the first and `window` more for a fuller batch.
+        """Return up to `max_messages`.
+
+        Waits up to `wait` seconds for the first one, and from then on up to `window` seconds for a fuller batch.
 
         Raises:
-            QueueUnavailableError: the queue cannot be reached; trying again later helps.
+            QueueUnavailableError: the queue is unreachable; trying again later helps.
         """
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
-        """Forget messages that are dealt with. A receipt that is no longer valid is ignored: its message comes again.
+        """Delete messages that are done. A receipt that is no longer valid is ignored: its message is redelivered.
 
         Raises:
-            QueueUnavailableError: the queue cannot be reached; the messages come again.
+            QueueUnavailableError: the queue is unreachable; the messages are redelivered.
         """
 
     def retry_after(self, receipt_handles: Sequence[str], delay: float, *, counted: bool = True) -> None:
-        """Let messages be received again in `delay` seconds, sooner if the consumer dies meanwhile.
+        """Redeliver messages in `delay` seconds, or sooner if the consumer dies in the meantime.
 
-        With `counted=False` this receive does not count towards the limit: for when the fault lies elsewhere, such as
-        a store that is down.
+        With `counted=False` this receive does not count towards the limit, for failures that are not the message's
+        fault, such as an outage of the store.
 
         Raises:
-            QueueUnavailableError: the queue cannot be reached; the messages come again.
+            QueueUnavailableError: the queue is unreachable; the messages are redelivered.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was given up: `body` is what it carried, `receive_count` how often it was tried."""
+    """A message that failed too often, with its body and the number of its receives."""
 
     message_id: str
     body: str
@@ -78,21 +81,21 @@ class DeadLetter:
 
 
 class DeadLetterQueue(Protocol):
-    """Where messages are that were given up, until somebody looks."""
+    """Keeps messages that failed too often until an operator redrives them."""
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """Up to `limit` of them, the oldest first; they stay where they are.
+        """Return up to `limit` dead letters, oldest first, without removing them.
 
         Raises:
-            QueueUnavailableError: the queue cannot be reached; trying again later helps.
+            QueueUnavailableError: the queue is unreachable; trying again later helps.
         """
 
     def redrive(self, message_ids: Collection[str] | None = None) -> int:
-        """Put dead letters back, as if never received: those with these ids, or all; how many there were.
+        """Move dead letters back to the queue with a receive count of 0; return how many were moved.
 
-        One that is not put back stays a dead letter; an interruption may leave it in both places.
+        `message_ids` selects some; None selects all. After an interruption a message may be in both places.
 
         Raises:
-            NotSupportedError: this queue can only put back all.
-            QueueUnavailableError: the queue cannot be reached; trying again later helps.
+            NotSupportedError: this queue can only redrive all.
+            QueueUnavailableError: the queue is unreachable; trying again later helps.
         """

@@ -6,54 +6,55 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.domain.models import Event
 
-if TYPE_CHECKING:  # models that only those need who look events up
+if TYPE_CHECKING:  # only the query handlers load these models
     from core.domain.queries import EventFilter, Matches, PageRequest
     from core.domain.summaries import Summary
 
 
 class Outcome(Enum):
-    """What became of an event that was given to a store."""
+    """Result of adding one event to a store."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
-    """Its id was there with the same content: a repeat, which is harmless."""
+    """The store has an event with the same id and content: a harmless repeat."""
     CONFLICT = "conflict"
-    """Its id was there with other content, which stays as it is."""
+    """The store has an event with the same id and other content, which remains unchanged."""
 
 
 class EventWriter(Protocol):
-    """Where consume-events puts a batch."""
+    """Stores batches for the consume handler."""
 
     def add(self, events: Sequence[Event]) -> Sequence[Outcome]:
-        """Store all of `events` in one transaction, durably; an id that is already there keeps its first content.
+        """Store all of `events` durably in one transaction. An event whose id exists is not written.
 
         The outcomes are in the order of `events`.
 
         Raises:
             StoreUnavailableError: nothing was stored; trying again later helps.
-            EventNotStorableError: nothing was stored, because of at least one event; trying again never helps it.
+            EventNotStorableError: nothing was stored because the store rejects at least one event; trying again never
+                helps that event.
         """
 
 
 class EventReader(Protocol):
-    """Where the query handlers look."""
+    """Looks events up for the query handlers."""
 
     def find_page(self, event_filter: "EventFilter", page: "PageRequest") -> "Matches":
-        """The events of one page, ordered by time and then id.
+        """Return one page of events, ordered by time and then id, and the total.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
 
     def list_page(self, event_filter: "EventFilter", page: "PageRequest") -> list[Event]:
-        """Return the events of one page as `find_page` does, without the total: for reading many pages.
+        """Return the events of `find_page` without the total, for reading many pages.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
 
     def get(self, event_id: str) -> Event | None:
-        """The event with this id.
+        """Return the event with this id.
 
         Raises:
             StoreUnavailableError: trying again later helps.
@@ -61,10 +62,10 @@ class EventReader(Protocol):
 
 
 class EventSummaries(Protocol):
-    """Where the viewer learns what there is to see."""
+    """Counts events for the log viewer."""
 
     def summarize(self, event_filter: "EventFilter") -> "Summary":
-        """How many events match over time, and what they mostly are; the work is bounded however many there are.
+        """Count matching events over time, by type and by customer. The work has a bound for any number of events.
 
         Raises:
             StoreUnavailableError: trying again later helps.

@@ -8,59 +8,59 @@ from core.domain.models import Event
 
 
 class Check(Protocol):
-    """One thing that must work for the service to be ready, asked by the readiness handler."""
+    """Tests one dependency of the service for the readiness handler."""
 
     def __call__(self) -> dict[str, object]:
-        """Facts worth showing (such as a depth) when all is well.
+        """Return details to show, such as the depth of a queue, if the dependency is ready.
 
         Raises:
-            AuditLogError: not ready; the message says why, in words that may be shown to anyone.
+            AuditLogError: not ready. The message gives the reason and holds nothing confidential.
         """
 
 
 class CounterName(Enum):
-    """What is counted, one for each event or token that it happens to."""
+    """Counters of events and tokens."""
 
     ACCEPTED = "accepted"
     STORED = "stored"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
-    """Its id was there with other content: one for each try."""
+    """The store has an event with the same id and other content. Counts each attempt."""
     REFUSED = "refused"
-    """It is no event, or the store does not take it: one for each try."""
+    """Not a valid event, or rejected by the store. Counts each attempt."""
     RETRIED = "retried"
-    """Its message had been received before: one for each receive after the first."""
+    """The message had been received before. Counts each receive after the first."""
 
-    TOKEN_ISSUED = "token_issued"  # noqa: S105 - the name of a count
+    TOKEN_ISSUED = "token_issued"  # noqa: S105 - the name of a counter
     TOKEN_DENIED = "token_denied"  # noqa: S105
-    """A client asked for a token without credentials that let it have one, or failed too often."""
+    """A token request had invalid credentials, or followed too many failures."""
     TOKEN_REFUSED = "token_refused"  # noqa: S105
-    """A request came with a token that does not count."""
+    """A request had an invalid token."""
 
 
 class HistogramName(Enum):
-    """What is measured; times are in seconds."""
+    """Histograms. Times are in seconds."""
 
     BATCH_EVENTS = "batch_events"
-    """How many events were given to the store at once."""
+    """Number of events in a batch for the store."""
     STORE_SECONDS = "store_seconds"
-    """How long the store took for a batch that it took."""
+    """Duration of storing a batch, if it was stored."""
     ACCEPTED_TO_STORED_SECONDS = "accepted_to_stored_seconds"
-    """How old an event was when it was stored, counted from its reception."""
+    """Age of an event when it was stored, since its reception."""
 
 
 class Meter(Protocol):
-    """Where handlers count what they did. Counting never fails and never waits."""
+    """Counts and measures the work of the handlers. Never fails and never waits."""
 
     def count(self, what: CounterName, amount: int) -> None:
-        """Add `amount`, which may be 0."""
+        """Add `amount`, which may be 0, to a counter."""
 
     def measure(self, what: HistogramName, values: Iterable[float]) -> None:
-        """Note values, one for each time that it happened."""
+        """Add observations to a histogram."""
 
 
 class AcceptanceRecorder(Protocol):
-    """Where it is noted which events were accepted, for a later reconciliation. Noting never fails and never waits."""
+    """Records accepted events for later reconciliation. Never fails and never waits."""
 
-    def accepted(self, events: Sequence[Event]) -> None:
-        """These were accepted, each once."""
+    def record(self, events: Sequence[Event]) -> None:
+        """Record that these events were accepted."""

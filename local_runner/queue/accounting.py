@@ -47,8 +47,8 @@ class AcceptanceCounter:
         self._thread = Thread(target=self._flush_periodically, name="acceptance-counter", daemon=True)
         self._thread.start()
 
-    def accepted(self, events: Sequence[Event]) -> None:
-        """See `AcceptanceRecorder.accepted`."""
+    def record(self, events: Sequence[Event]) -> None:
+        """See `AcceptanceRecorder.record`."""
         with self._lock:
             for event in events:
                 self._counts[minute_of(event.received_at), ACCEPTED] += 1

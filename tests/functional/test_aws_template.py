@@ -169,7 +169,7 @@ def test_our_metrics_are_looked_at_by_the_names_they_are_written_with(deployed: 
     assert ours == {metrics.UNACCOUNTED}
     body = of_type(deployed, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
     shown = set(re.findall(r'"(Events\w+)"', body))
-    assert shown == {metrics.ACCEPTED, metrics.UNACCOUNTED, *metrics.COUNTED.values()}
+    assert shown == {metrics.ACCEPTED, metrics.UNACCOUNTED, *metrics.COUNTER_METRICS.values()}
     assert len(json.loads(body)["widgets"]) == 8
 
 

@@ -8,7 +8,7 @@ import pytest
 from core.aws.cloudwatch import accepted_between
 from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
-from core.aws.secrets import read_secret, resolved
+from core.aws.secrets import read_secret, resolve_secrets
 from core.errors import InvalidClientError, InvalidSettingsError, MetricsUnavailableError, SecretUnavailableError
 from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
@@ -69,7 +69,7 @@ def secret_of(services: Services) -> str:
 
 
 def test_only_settings_are_resolved(secrets: FakeSecrets) -> None:
-    assert resolved(ENVIRON, secrets.read) == {**ENVIRON, "AUDIT_LOG_JWT_SECRET": SECRET}
+    assert resolve_secrets(ENVIRON, secrets.read) == {**ENVIRON, "AUDIT_LOG_JWT_SECRET": SECRET}
 
 
 def test_a_secret_is_read_once_and_again_when_it_may_have_changed(
@@ -159,7 +159,7 @@ def test_each_connection_gets_a_new_password() -> None:
 def test_what_is_accepted_counts_in_the_minute_of_its_reception(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     events = [event(1), event(2), event(3, received_at="2026-01-31T12:01:00Z")]
-    LoggedMetrics("dev").accepted(events)
+    LoggedMetrics("dev").record(events)
     first, second = (vars(record) for record in caplog.records)
     assert (first["EventsAccepted"], first["event_ids"]) == (2, [events[0].event_id, events[1].event_id])
     assert second["EventsAccepted"] == 1
@@ -221,7 +221,7 @@ def test_what_nobody_can_account_for_is_a_metric(
     assert result == {
         "accepted": 8, "stored": 2, "repeated": 0, "dead_lettered": 2, "in_flight": 1, "difference": 3,
     }  # fmt: skip
-    assert [vars(record)["EventsUnaccounted"] for record in caplog.records if record.msg == "counted"] == [3]
+    assert [vars(record)["EventsUnaccounted"] for record in caplog.records if record.msg == "metric_emitted"] == [3]
     ((stage, start, end),) = asked
     assert (stage, end - start) == ("dev", 24 * 60)
     assert end * 60 < now - 14 * 60, "what is younger may be on its way"
