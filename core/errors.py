@@ -1,7 +1,7 @@
-"""What can go wrong, in the domain's own words.
+"""Errors of the service.
 
-Every error's message is written for whoever caused it and says what to do; none of them repeats what was sent, so that
-a secret that was put in the wrong place is not echoed. `functions.http.request` turns each class into its HTTP status.
+A message addresses the person who caused the error and gives the remedy. It never repeats input, which may be a secret
+in the wrong place. `functions.http.problems` maps each class to an HTTP status.
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 
 class FieldError(TypedDict):
-    """One thing wrong with one field: where it is (`loc`, outermost name first) and what to do (`msg`)."""
+    """One problem with one field: its path (`loc`, outermost name first) and the remedy (`msg`)."""
 
     loc: list[str | int]
     msg: str
 
 
 class AuditLogError(Exception):
-    """Base of all errors of this service. Catch a subclass: each says whether trying again helps."""
+    """Base class of all errors of this service. Catch a subclass: each says whether trying again helps."""
 
 
 class InvalidSettingsError(AuditLogError):
-    """The environment does not describe a service that can start. Correct the setting that the message names."""
+    """The settings are invalid, so the service cannot start. Correct the setting that the message names."""
 
 
 class MalformedJSONError(AuditLogError):
-    """The text is not the JSON this service takes (RFC 8259, I-JSON names). Correct it; trying again is useless."""
+    """The body is not JSON as `core.domain.strict_json` accepts it. Correct it; trying again unchanged is useless."""
 
 
 class InvalidFieldsError(AuditLogError):
-    """Well-formed but wrong. Correct the listed fields; trying again unchanged is useless."""
+    """The JSON is valid, but some fields are not. Correct the listed fields; trying again unchanged is useless."""
 
     def __init__(self, message: str, errors: Sequence[FieldError]) -> None:
         super().__init__(message)
@@ -37,11 +37,11 @@ class InvalidFieldsError(AuditLogError):
 
 
 class UnauthenticatedError(AuditLogError):
-    """No token was sent. Get one and send it as `Authorization: Bearer TOKEN`."""
+    """The request has no token. Get one and send it as `Authorization: Bearer TOKEN`."""
 
 
 class InvalidTokenError(AuditLogError):
-    """A token was sent and is not accepted. Get a new one."""
+    """The token is invalid or has expired. Get a new one."""
 
 
 class TokenCheckUnavailableError(AuditLogError):
@@ -49,11 +49,11 @@ class TokenCheckUnavailableError(AuditLogError):
 
 
 class InvalidClientError(AuditLogError):
-    """Client id and secret do not belong together, or the client is disabled. The answer never says which."""
+    """The client id or secret is wrong, or the client is disabled. The response never says which."""
 
 
 class RateLimitedError(AuditLogError):
-    """Too many requests, or too many failed ones. Try again after `retry_after` seconds, and less often."""
+    """Too many requests, or too many failed logins. Try again after `retry_after` seconds, and send less often."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class RateLimitedError(AuditLogError):
 
 
 class InsufficientScopeError(AuditLogError):
-    """The token is good but does not allow this. Ask for a token with the scope or customer that the message names."""
+    """The token does not allow the request. Get a token with the scope or customer that the message names."""
 
     def __init__(self, message: str, scope: str) -> None:
         super().__init__(message)
@@ -69,27 +69,27 @@ class InsufficientScopeError(AuditLogError):
 
 
 class EventNotFoundError(AuditLogError):
-    """No such event, or none that the token may see. An event just accepted appears once its batch is stored."""
+    """The event does not exist, is not visible to the token, or is accepted but not stored yet."""
 
 
 class EventTooLargeError(AuditLogError):
-    """The event or the request is over a size limit. Send less, or split the batch."""
+    """The event or the request exceeds a size limit. Send less, or split the batch."""
 
 
 class QueueFullError(AuditLogError):
-    """The queue holds as much as it may. Nothing was accepted: send the same request again after a while."""
+    """The queue is at its limit. Nothing was accepted: send the same request again later."""
 
 
 class QueueUnavailableError(AuditLogError):
-    """The queue cannot be reached. Nothing was accepted: send the same request again after a while."""
+    """The queue is unreachable. Nothing was accepted: send the same request again later."""
 
 
 class NotSupportedError(AuditLogError):
-    """The queue or store that is configured cannot do this. The message says what to ask for instead."""
+    """The configured queue or store does not support the operation. The message names the alternative."""
 
 
 class StoreUnavailableError(AuditLogError):
-    """The event store cannot be reached or is busy. Nothing was changed: try again after a while."""
+    """The event store is unreachable or busy. Nothing was changed: try again later."""
 
 
 class ReadTimeoutError(StoreUnavailableError):
@@ -97,12 +97,12 @@ class ReadTimeoutError(StoreUnavailableError):
 
 
 class SecretUnavailableError(AuditLogError):
-    """A secret that a setting names cannot be read. Nothing was changed: try again after a while."""
+    """The secret that a setting refers to cannot be read. Nothing was changed: try again later."""
 
 
 class MetricsUnavailableError(AuditLogError):
-    """What was counted elsewhere cannot be asked for. Try again after a while."""
+    """The metrics service, which has the counts, is unreachable. Try again later."""
 
 
 class EventNotStorableError(AuditLogError):
-    """The store refuses this event for what it is. Trying again is useless: it belongs in the dead letters."""
+    """The store rejects this event because of its content. Trying again is useless: move it to the dead letters."""

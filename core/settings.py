@@ -1,4 +1,4 @@
-"""The settings of the service, read once from an environment that is passed in."""
+"""Settings of the service, read from the environment once."""
 
 import os
 import re
@@ -23,11 +23,11 @@ from core.errors import InvalidSettingsError
 
 PREFIX: Final = "AUDIT_LOG_"
 MIN_SECRET_BYTES: Final = 32
-"""RFC 7518 section 3.2: a key for HS256 is at least as long as its hash."""
+"""RFC 7518 section 3.2: an HS256 key must be at least as long as the hash."""
 
 DEFAULT_TOKEN_MINUTES: Final = 1800
-_MAKE_ONE: Final = "make one with `openssl rand -base64 48`"
-_MIN_DIFFERENT: Final = 10  # characters; 32 random bytes in hex have fewer once in ten million times
+_GENERATE_HINT: Final = "make one with `openssl rand -base64 48`"
+_MIN_DISTINCT_CHARACTERS: Final = 10  # 32 random bytes in hex have fewer with a probability of one in ten million
 _EXAMPLE: Final = re.compile(
     r"change.?me|example|your.?secret|my.?secret|placeholder|password|0123456789|abcdefgh", re.IGNORECASE
 )
@@ -35,36 +35,36 @@ _ORIGIN: Final = re.compile(r"https?://[^/\s*@?#]+")
 _RATE: Final = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)")
 
 
-def _parts(value: str) -> SplitResult:
+def _split_url(value: str) -> SplitResult:
     try:
         return urlsplit(value)
-    except ValueError:  # its message quotes a part of the URL, which may be the password
+    except ValueError:  # quotes a part of the URL, which may be the password
         return urlsplit("")
 
 
 def _url_with_scheme(value: str) -> str:
-    if not _parts(value).scheme:
+    if not _split_url(value).scheme:
         raise ValueError("must be a URL, such as memory:// or sqlite:///var/audit-log.db")
     return value
 
 
-def _usable_secrets(value: SecretStr) -> SecretStr:
+def _strong_secrets(value: SecretStr) -> SecretStr:
     secrets = value.get_secret_value().split()
     if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets) or not secrets:
-        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; {_MAKE_ONE}")
-    if any(len(set(secret)) < _MIN_DIFFERENT or _EXAMPLE.search(secret) for secret in secrets):
-        raise ValueError(f"looks like an example; {_MAKE_ONE}")
+        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; {_GENERATE_HINT}")
+    if any(len(set(secret)) < _MIN_DISTINCT_CHARACTERS or _EXAMPLE.search(secret) for secret in secrets):
+        raise ValueError(f"looks like an example; {_GENERATE_HINT}")
     return value
 
 
 def _https(value: str) -> str:
-    if _parts(value).scheme != "https" or not _parts(value).hostname:
-        raise ValueError("must be an https:// URL: keys that came over a plain connection could be anyone's")
+    if _split_url(value).scheme != "https" or not _split_url(value).hostname:
+        raise ValueError("must be an https:// URL: keys from an unencrypted connection could be forged")
     return value
 
 
 Url = Annotated[str, AfterValidator(_url_with_scheme)]
-Secret = Annotated[SecretStr, AfterValidator(_usable_secrets)]
+Secret = Annotated[SecretStr, AfterValidator(_strong_secrets)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 
 
@@ -78,56 +78,58 @@ Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(BaseModel):
-    """All settings; each is `AUDIT_LOG_` and its name in capitals in the environment. Secrets hide from `repr`."""
+    """All settings. The variable of each is `AUDIT_LOG_` and its name in capitals. `repr` hides secrets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     data_dir: Path = Field(default=Path("var"), description="Directory for the database and the generated secret.")
     database_url: Url | None = Field(
         default=None,
-        repr=False,  # it may hold a password, as may those of the queue and of the rate limits
+        repr=False,  # may contain a password, like the URLs of the queue and of the rate limits
         description="URL of the event store: sqlite, postgresql or mysql; default: SQLite in the data directory.",
     )
     queue_url: Url = Field(
         default="memory://",
         repr=False,
-        description="Where accepted events wait: memory:// is this process; amqp://, kafka:// and sqs:// are brokers.",
+        description="URL of the queue: memory:// is inside this process; amqp://, kafka:// and sqs:// are brokers.",
     )
     spool: Literal["process", "disk", "off"] = Field(
         default="process",
-        description="What memory:// outlives: process: a kill of the process, and a power cut but for its last moment; "
-        "disk: a power cut too, at the price of speed; off: neither.",
+        description="Durability of memory://. process: survives a kill of the process, and a power cut except for the "
+        "last moment; disk: survives a power cut, but is slower; off: survives neither.",
     )
     auth: Literal["open", "clients"] = Field(
-        default="open", description="open: anyone on this machine gets a token; clients: registered clients do."
+        default="open", description="open: anyone on this machine gets a token; clients: only registered clients do."
     )
     jwt_secret: Secret | None = Field(
         default=None,
-        description="Signs tokens (HS256), at least 32 bytes; default: made once in the data directory. Of several, "
-        "separated by spaces, the first signs and all verify.",
+        description="Secret that signs tokens (HS256), at least 32 bytes; default: generated in the data directory. "
+        "Of several, separated by spaces, the first signs and all verify.",
     )
     jwt_key_file: Path | None = Field(
         default=None,
         description="PEM file with an Ed25519 or RSA private key that signs tokens instead; further keys only verify.",
     )
-    jwt_issuer: str = Field(default="audit-log", min_length=1, description="The `iss` of every token.")
-    jwt_audience: str = Field(default="audit-log", min_length=1, description="The `aud` of every token.")
+    jwt_issuer: str = Field(default="audit-log", min_length=1, description="`iss` of all tokens.")
+    jwt_audience: str = Field(default="audit-log", min_length=1, description="`aud` of all tokens.")
     token_max_minutes: int = Field(
-        default=10080, ge=1, le=5_256_000, description="The longest life a token may have, in minutes."
+        default=10080, ge=1, le=5_256_000, description="Maximum lifetime of a token, in minutes."
     )
     trusted_issuer: str | None = Field(
-        default=None, description="`iss` of an identity provider whose tokens count too."
+        default=None, description="`iss` of an identity provider whose tokens are accepted as well."
     )
-    trusted_audience: str | None = Field(default=None, description="The `aud` that those tokens must have.")
-    trusted_jwks_url: HttpsUrl | None = Field(default=None, description="Where its public keys are; https only.")
+    trusted_audience: str | None = Field(default=None, description="Required `aud` of those tokens.")
+    trusted_jwks_url: HttpsUrl | None = Field(default=None, description="URL of its public keys; https only.")
     rate_limit_failed_logins: Rate = Field(
-        default="10/minute", description="Failed token requests of a client, and of an address."
+        default="10/minute", description="Limit for failed token requests of a client, and of an address."
     )
-    rate_limit_requests: Rate | None = Field(default=None, description="Requests of a client; default: no limit.")
+    rate_limit_requests: Rate | None = Field(
+        default=None, description="Limit for the requests of a client; default: no limit."
+    )
     rate_limit_storage: Url = Field(
         default="memory://",
         repr=False,
-        description="Where the counts are: memory:// is this process; redis://HOST shares them.",
+        description="Storage of the rate limits: memory:// is inside this process; redis://HOST is shared.",
     )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
@@ -149,7 +151,7 @@ class Settings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _whole_trust(self) -> Self:
+    def _require_complete_issuer(self) -> Self:
         trust = (self.trusted_issuer, self.trusted_audience, self.trusted_jwks_url)
         if any(trust) and not all(trust):
             raise ValueError("AUDIT_LOG_TRUSTED_ISSUER, _AUDIENCE and _JWKS_URL only work together: set all three")
@@ -159,41 +161,41 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read every `AUDIT_LOG_*` variable; an empty one counts as not set.
+        """Read all `AUDIT_LOG_*` variables. An empty variable counts as not set.
 
         Raises:
-            InvalidSettingsError: an unknown name (with the nearest known one) or a value that is not accepted. The
-                message never contains a value, since a value may be a secret.
+            InvalidSettingsError: an unknown name (the message suggests the nearest known one) or an invalid value. The
+                message never contains a value, which may be a secret.
         """
-        given = {
+        values = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in environ.items()
             if name.startswith(PREFIX) and value
         }
-        for name in given.keys() - cls.model_fields.keys():
-            import difflib  # noqa: PLC0415 - only for a name that is wrong
+        for name in values.keys() - cls.model_fields.keys():
+            import difflib  # noqa: PLC0415 - only for an unknown name
 
             near = difflib.get_close_matches(name, cls.model_fields, n=1)
             hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "the README lists the settings."
             raise InvalidSettingsError(f"{PREFIX}{name.upper()} is not a setting: {hint}")
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(values)
         except ValidationError as exc:
             raise InvalidSettingsError("; ".join(map(_problem, exc.errors(include_input=False)))) from None
 
     @property
     def store_url(self) -> str:
-        """The SQLAlchemy URL of the event store: the one that was set, or SQLite in the data directory."""
+        """SQLAlchemy URL of the event store; by default SQLite in the data directory."""
         return self.database_url or f"sqlite:///{self.data_dir / 'audit-log.db'}"
 
     @property
     def queue_scheme(self) -> str:
-        """What kind of queue `queue_url` names: `memory` is inside the process, all others are brokers."""
+        """Scheme of `queue_url`: `memory` is inside the process, all others are brokers."""
         return urlsplit(self.queue_url).scheme
 
     @property
     def default_token_minutes(self) -> int:
-        """The life of a token for which nothing was asked."""
+        """Lifetime of a token whose request names none, in minutes."""
         return min(DEFAULT_TOKEN_MINUTES, self.token_max_minutes)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from core.domain.models import Event
-from core.domain.traceparent import TRACEPARENT, checked, trace_id
+from core.domain.traceparent import TRACEPARENT, normalize, trace_id
 from core.errors import EventNotStorableError
 from core.ports.store import EventWriter, Outcome
 from core.ports.telemetry import CounterName, HistogramName
@@ -88,7 +88,7 @@ handler = lambda_consumer()
 def traceparent_of(record: SqsRecord) -> str | None:
     """Return the valid traceparent among a record's attributes, if there is one, see `core.domain.traceparent`."""
     attributes = record.get("messageAttributes") or {}
-    return checked(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
+    return normalize(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
 
 
 def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | None]:

@@ -1,1 +1,1 @@
-"""The model of events, queries and their results: no I/O and no threads."""
+"""Domain model: events, queries and their results. No I/O and no threads."""

@@ -1,4 +1,4 @@
-"""The clock: a function that returns Unix seconds, passed in so that tests set the time."""
+"""Clock: a function that returns Unix seconds, passed in so that tests can set the time."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Cursors: a place in a listing that a client can hand back, and only for the listing it came from."""
+"""Pagination cursors: opaque positions, each valid only for the listing that returned it."""
 
 import base64
 import binascii
@@ -18,16 +18,16 @@ class _Cursor(BaseModel):
 
 
 def encode(position: Position, event_filter: EventFilter, order: Order) -> str:
-    """An opaque text of URL-safe characters for `position` in the listing of `event_filter` in `order`."""
+    """Encode `position` in the listing of `event_filter` in `order` as a URL-safe text."""
     cursor = _Cursor(position=position, listing=_fingerprint(event_filter, order))
     return base64.urlsafe_b64encode(cursor.model_dump_json().encode()).decode().rstrip("=")
 
 
 def decode(text: str, event_filter: EventFilter, order: Order) -> Position:
-    """The place that `encode` wrote down.
+    """Decode the position in a cursor.
 
-    The text is not secret and not signed: it only says where to go on in a listing whose filter, with the customers
-    the token may see, is applied again on every page.
+    A cursor is neither secret nor signed. It only selects a position in the listing; the filter, with the customers
+    that the token may see, applies to each page anew.
 
     Raises:
         InvalidFieldsError: not a cursor, or one of another listing (other filters, order or visible customers).
@@ -36,9 +36,9 @@ def decode(text: str, event_filter: EventFilter, order: Order) -> Position:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         cursor = _Cursor.model_validate_json(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (UnicodeEncodeError, binascii.Error, ValidationError):
-        raise _refused("is not a cursor: send next_cursor of the last page unchanged") from None
+        raise _invalid_cursor("is not a cursor: send next_cursor of the last page unchanged") from None
     if cursor.listing != _fingerprint(event_filter, order):
-        raise _refused("belongs to another listing: keep filters, order and token as they were on the first page")
+        raise _invalid_cursor("belongs to another listing: keep the filters, order and token of the first page")
     return cursor.position
 
 
@@ -46,5 +46,5 @@ def _fingerprint(event_filter: EventFilter, order: Order) -> str:
     return hashlib.sha256(f"{order}\n{event_filter.model_dump_json()}".encode()).hexdigest()[:32]
 
 
-def _refused(message: str) -> InvalidFieldsError:
-    return InvalidFieldsError("The cursor cannot be used.", [{"loc": ["cursor"], "msg": message}])
+def _invalid_cursor(message: str) -> InvalidFieldsError:
+    return InvalidFieldsError("The cursor is invalid.", [{"loc": ["cursor"], "msg": message}])

@@ -1,4 +1,4 @@
-"""How events are asked for: a filter over them, a place in their order, a page of them."""
+"""Queries for events: filters, positions, page requests and pages."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,10 @@ JsonScalar = str | int | float | bool | None
 
 
 class DataFilter(BaseModel):
-    """Equality at one path of `event_data`: a member name is a string, an array index an integer; any of `values`."""
+    """Condition on `event_data`: the value at `path` equals any of `values`.
+
+    In `path`, a string is a member name and an integer an array index.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,23 +24,23 @@ class DataFilter(BaseModel):
 
 
 class EventFilter(BaseModel):
-    """Which events are meant: all conditions hold; within one condition any of its values; an empty one is no limit."""
+    """Selects events that fulfil all conditions. A condition accepts any of its values; an empty one accepts all."""
 
     model_config = ConfigDict(frozen=True)
 
     event_types: tuple[str, ...] = ()
     customer_ids: tuple[int, ...] = ()
-    start: int | None = Field(default=None, description="First Unix second that counts.")
-    end: int | None = Field(default=None, description="Last Unix second that counts.")
+    start: int | None = Field(default=None, description="First Unix second, included.")
+    end: int | None = Field(default=None, description="Last Unix second, included.")
     data: tuple[DataFilter, ...] = ()
-    received_until: AwareDatetime | None = Field(default=None, description="The last moment of reception that counts.")
+    received_until: AwareDatetime | None = Field(default=None, description="Latest receive time, included.")
     visible_customers: tuple[int, ...] | None = Field(
-        default=None, description="The only customers the reader may see; None: all."
+        default=None, description="Customers that the reader may see; None: all."
     )
 
     @property
     def customers(self) -> tuple[int, ...] | None:
-        """The customers that are both asked for and visible; None: all."""
+        """Customers that are both requested and visible; None: all."""
         if not self.customer_ids:
             return self.visible_customers
         if self.visible_customers is None:
@@ -46,7 +49,7 @@ class EventFilter(BaseModel):
 
 
 class Position(BaseModel):
-    """A place in the order of events: just after the event with this time and id, `offset` events from the start."""
+    """Position in a listing: directly after the event with this time and id. `offset` events precede it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +59,7 @@ class Position(BaseModel):
 
 
 class PageRequest(BaseModel):
-    """Which part of the matching events: `limit` of them after `offset` events, or after a `position`."""
+    """Selects `limit` of the matching events, after `offset` events or after the position `after`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,9 +73,9 @@ TotalRelation = Literal["eq", "gte"]
 
 
 class Matches(BaseModel):
-    """What a store found: the events asked for, whether more follow, and how many match in all.
+    """Result of a query: the events of a page, whether more follow, and the total number of matches.
 
-    `total_count` is exact when `total_relation` is `eq`; with `gte` at least that many match.
+    `total_count` is exact if `total_relation` is `eq`; with `gte` at least that many match.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -84,14 +87,14 @@ class Matches(BaseModel):
 
 
 class Page(BaseModel):
-    """One page of events, as it is answered."""
+    """One page of events."""
 
     model_config = ConfigDict(frozen=True)
 
     events: list[Event]
-    count: int = Field(description="Events on this page.")
-    offset: int = Field(description="Events before this page.")
+    count: int = Field(description="Number of events on this page.")
+    offset: int = Field(description="Number of events before this page.")
     limit: int
-    total_count: int = Field(description="Events that match in all, counted up to 10,000.")
+    total_count: int = Field(description="Total number of matching events, counted up to 10,000.")
     total_relation: TotalRelation = Field(description="eq: total_count is exact; gte: at least that many match.")
-    next_cursor: str | None = Field(description="Send as `cursor` for the next page; null on the last.")
+    next_cursor: str | None = Field(description="Send as `cursor` for the next page; null on the last page.")

@@ -1,14 +1,14 @@
-"""Do the books balance: is everything that was accepted stored, or known to be somewhere else?"""
+"""Reconciliation of accepted events with stored, repeated, dead-lettered and queued ones."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What became of the events received in a window.
+    """Numbers of events that were received in a time window.
 
-    `repeated` are retries of an event that was stored; `dead_lettered` were given up, and `in_flight` is what the queue
-    holds, of this window or not.
+    `repeated` events were retries of a stored one. `dead_lettered` and `in_flight` are all that the queue holds, from
+    this window or not.
     """
 
     accepted: int
@@ -19,10 +19,11 @@ class Reconciliation:
 
     @property
     def difference(self) -> int:
-        """Accepted events that are in none of the places where they may be, so that 0 is as it should be.
+        """Number of accepted events that are unaccounted for; 0 is the expected value.
 
-        Negative: more is known of than was counted as accepted. A process died before it had noted its last second,
-        or a publish was answered with an error and taken all the same. That is no loss, but it could hide one.
+        A negative value means that more events are known than were counted as accepted: a process was killed before it
+        recorded its last second, or a publish succeeded although it returned an error. This is no loss, but it can hide
+        one.
         """
         missing = self.accepted - self.stored - self.repeated - self.dead_lettered
         return missing if missing < 0 else max(0, missing - self.in_flight)

@@ -1,4 +1,4 @@
-"""What a summary of many events says, and into which spans of time it divides them."""
+"""Summaries of many events, and the division of a time range into buckets."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -23,7 +23,7 @@ _WIDTHS: Final = (
 
 
 class Bucket(BaseModel):
-    """How many events one span of time has. It begins at `start` and is `bucket_seconds` long."""
+    """Number of events in a time span of `bucket_seconds` that begins at `start`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,7 +32,7 @@ class Bucket(BaseModel):
 
 
 class TypeCount(BaseModel):
-    """How often an event type comes."""
+    """Number of events of one type."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class TypeCount(BaseModel):
 
 
 class CustomerCount(BaseModel):
-    """How often a customer comes."""
+    """Number of events of one customer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,40 +50,44 @@ class CustomerCount(BaseModel):
 
 
 class Frequencies(BaseModel):
-    """The most frequent types and customers among the newest events that match."""
+    """Most frequent types and customers among the newest matching events."""
 
     model_config = ConfigDict(frozen=True)
 
     event_types: list[TypeCount]
     customers: list[CustomerCount]
-    sample: int = Field(description="Events that were looked at, the newest.")
-    sample_relation: TotalRelation = Field(description="eq: there are no others; gte: older ones were not looked at.")
+    sample: int = Field(description="Number of events examined, the newest first.")
+    sample_relation: TotalRelation = Field(description="eq: all events were examined; gte: older events were not.")
 
 
 class Summary(BaseModel):
-    """What the matching events are like, from a bounded number of them: the newest.
+    """Summary of the matching events, computed from a limited number of the newest.
 
-    Buckets follow one another without a gap, the oldest first. Those before `counted_from` say 0 because nothing so old
-    was looked at, and the one that holds it may say too little.
+    Buckets are contiguous, oldest first. Buckets before `counted_from` are 0 because events that old were not examined,
+    and the bucket that contains it may be too low.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    start: int | None = Field(description="First Unix second of the range; null when there is no event to tell it by.")
-    end: int | None = Field(description="Last Unix second of the range; null when there is no event to tell it by.")
+    start: int | None = Field(
+        description="First Unix second of the range; null if there are no events to derive it from."
+    )
+    end: int | None = Field(description="Last Unix second of the range; null if there are no events to derive it from.")
     bucket_seconds: int
     buckets: list[Bucket]
-    total_count: int = Field(description="The sum of the buckets.")
-    total_relation: TotalRelation = Field(description="eq: all were counted; gte: those before counted_from were not.")
-    counted_from: int | None = Field(description="Every event from this Unix second on was counted.")
+    total_count: int = Field(description="Sum of the buckets.")
+    total_relation: TotalRelation = Field(
+        description="eq: all events were counted; gte: events before counted_from were not."
+    )
+    counted_from: int | None = Field(description="All events from this Unix second on were counted.")
     frequent: Frequencies
 
 
 def bucket_seconds(start: int, end: int) -> int:
-    """The least round width of buckets, aligned to its multiples, of which `MAX_BUCKETS` hold `start` and `end`."""
+    """Return the smallest round bucket width with which `MAX_BUCKETS` aligned buckets cover `start` to `end`."""
     return next(width for width in _WIDTHS if end // width - start // width < MAX_BUCKETS)
 
 
 def bucket_starts(start: int, end: int, width: int) -> Sequence[int]:
-    """Where the buckets begin that hold the seconds from `start` to `end`, both included."""
+    """Return the start of each bucket that covers the seconds from `start` to `end`, both included."""
     return range(start - start % width, end + 1, width)

@@ -101,7 +101,7 @@ def _headers(given: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
 def _traceparent(headers: Mapping[str, Sequence[str]]) -> str | None:
     """Several are none, which the standard asks for."""
     values = headers[traceparent.TRACEPARENT]
-    return traceparent.checked(values[0]) if len(values) == 1 else None
+    return traceparent.normalize(values[0]) if len(values) == 1 else None
 
 
 def _body(event: ProxyEvent) -> bytes:

@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from core import __version__
 from core.domain.models import Event
-from core.domain.traceparent import TRACEPARENT, checked
+from core.domain.traceparent import TRACEPARENT, normalize
 from core.ports.queue import EventPublisher
 from core.ports.store import EventWriter, Outcome
 from functions.consume_events import ConsumeHandler, traceparent_of
@@ -55,7 +55,7 @@ class Spans:
             method, route = event["httpMethod"], event["resource"]
             if route in PROBES:
                 return handler(event, context)
-            parent = _context(checked(event["headers"].get(_HEADER)))
+            parent = _context(normalize(event["headers"].get(_HEADER)))
             attributes = {"http.request.method": method, "http.route": route}
             with self.span(f"{method} {route}", SpanKind.SERVER, attributes, parent=parent) as span:
                 headers = {**event["multiValueHeaders"], _HEADER: [_traceparent(span)]}

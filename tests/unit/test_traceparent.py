@@ -1,13 +1,13 @@
 import pytest
 
-from core.domain.traceparent import checked, trace_id
+from core.domain.traceparent import normalize, trace_id
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{TRACE}-{PARENT}-01"
 
 
 def test_the_example_of_the_standard_is_taken() -> None:
-    assert checked(GOOD) == GOOD
+    assert normalize(GOOD) == GOOD
     assert trace_id(GOOD) == TRACE
 
 
@@ -21,7 +21,7 @@ def test_the_example_of_the_standard_is_taken() -> None:
     ],
 )
 def test_what_is_passed_on_is_of_the_version_that_is_known(value: str, passed_on: str) -> None:
-    assert checked(value) == passed_on
+    assert normalize(value) == passed_on
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_what_is_passed_on_is_of_the_version_that_is_known(value: str, passed_on
     ],
 )
 def test_what_breaks_the_rules_is_ignored(value: str | None) -> None:
-    assert checked(value) is None
+    assert normalize(value) is None
