@@ -39,7 +39,7 @@ class Receipts(Generic[D]):
     """Maps the receipt handles that a consumer holds to their deliveries. Not synchronised: callers hold a lock.
 
     The handles are our own, because a broker's would match too much: RabbitMQ's delivery tags start at 1 on every
-    channel, and SQS's handles stay valid after the message has been delivered again.
+    channel, and SQS's handles can outlive their visibility timeout.
     """
 
     def __init__(self) -> None:

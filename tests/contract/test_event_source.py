@@ -1,4 +1,4 @@
-"""What consumers may rely on with every queue: in real time, since brokers know no other."""
+"""Contract of `EventSource` and `DeadLetterQueue` for every queue, in real time because brokers have no other clock."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from tests.support.rabbitmq import rabbitmq_queue
 from tests.support.sqs import sqs_queue
 
 PATIENCE = 15.0
-"""Seconds in which a message comes that comes at all."""
+"""Seconds after which a message that has not arrived counts as missing."""
 
 QUEUES = {"memory": memory_queue, "rabbitmq": rabbitmq_queue, "kafka": kafka_queue, "sqs": sqs_queue}
 
@@ -27,7 +27,7 @@ def queue(request: pytest.FixtureRequest) -> Iterator[QueueUnderTest]:
 
 
 def take(queue: QueueUnderTest, count: int = 1) -> list[Message]:
-    """The next `count` messages, in as many receives as they need."""
+    """Receive `count` messages, in as many calls as necessary."""
     deadline = time.monotonic() + PATIENCE
     taken: list[Message] = []
     while len(taken) < count and time.monotonic() < deadline:
@@ -53,7 +53,7 @@ def body(number: int) -> str:
 
 
 def give_up(queue: QueueUnderTest, *numbers: int) -> list[DeadLetter]:
-    """Publish events and fail each as often as it takes; the dead letters there are then."""
+    """Publish events and fail each until it is a dead letter; return all dead letters."""
     before = len(queue.dead_letters.dead_letters(1000))
     for number in numbers:
         queue.publisher.publish([event(number)])
@@ -69,10 +69,10 @@ def wait_for_dead_letters(queue: QueueUnderTest, count: int) -> list[DeadLetter]
         dead_letters = queue.dead_letters.dead_letters(1000)
         if len(dead_letters) == count:
             return dead_letters
-    raise AssertionError(f"there are not {count} dead letters")
+    raise AssertionError(f"{count} dead letters did not appear")
 
 
-def test_a_message_carries_the_trace_that_it_is_a_part_of_each_time_it_comes(queue: QueueUnderTest) -> None:
+def test_every_delivery_of_a_message_carries_its_trace(queue: QueueUnderTest) -> None:
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     queue.publisher.publish([event(1)], traceparent)
     (first,) = take(queue)

@@ -1,4 +1,4 @@
-"""What Lambda does between a queue and a function.
+"""Lambda's event source mapping between a queue and a function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html (batches) and
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html (partial failures)
@@ -11,13 +11,13 @@ from typing import Any
 from tests.support.sqs import client
 
 LARGEST_EVENT = 6 * 1024 * 1024
-"""Bytes, of what a function is invoked with."""
+"""Maximum payload of an invocation, in bytes."""
 
 Function = Callable[[Mapping[str, Any], object], Any]
 
 
 class EventSourceMapping:
-    """Invokes a function with batches of an SQS queue; messages that fail come again when their timeout is over."""
+    """Invokes a function with batches of an SQS queue. Failed messages are redelivered after their timeout."""
 
     def __init__(self, queue_url: str, function: Function, *, batch_size: int = 10, window: float = 0.0) -> None:
         self._queue_url = queue_url
@@ -25,10 +25,10 @@ class EventSourceMapping:
         self._batch_size = batch_size
         self._window = window
         self.events: list[dict[str, Any]] = []
-        """What the function was invoked with."""
+        """Payloads of the invocations so far."""
 
     def step(self) -> int:
-        """Invoke the function with what comes next, within two seconds; with how many messages."""
+        """Invoke the function with the messages that arrive within two seconds; return their number."""
         messages = self._batch()
         if messages:
             self._invoke(messages)
@@ -88,7 +88,7 @@ def _record(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failures(answer: Any, sent: set[str]) -> set[str]:
-    """The messages that come again. An answer that Lambda does not understand stands for all of them."""
+    """Return the ids of failed messages: all of them if Lambda does not understand the response."""
     if not answer or not answer.get("batchItemFailures"):
         return set()
     failed = {item.get("itemIdentifier") for item in answer["batchItemFailures"]}

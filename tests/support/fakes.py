@@ -1,4 +1,4 @@
-"""Fakes with state, in place of what a test has no need to run."""
+"""Fakes with state, for the parts that a test does not need to run for real."""
 
 import base64
 import json
@@ -37,15 +37,15 @@ COUNT_LIMIT = 10_000
 
 
 class EventStore(EventWriter, EventReader, Protocol):
-    """What every store is."""
+    """The ports that every store implements."""
 
 
 class SummarizingStore(EventStore, EventSummaries, Protocol):
-    """A store that counts, too."""
+    """A store that also implements summaries."""
 
 
 class FakeClock:
-    """Stands still until it is told to move."""
+    """A clock that stands still until a test sets it."""
 
     def __init__(self, now: float = 1_700_000_000) -> None:
         self.now = now
@@ -55,13 +55,13 @@ class FakeClock:
 
 
 class FakeQueue:
-    """An `EventPublisher` that keeps what it was given, up to a capacity."""
+    """An `EventPublisher` that keeps events in a list, up to a capacity."""
 
     def __init__(self, capacity: int = 1000) -> None:
         self.capacity = capacity
         self.events: list[Event] = []
         self.traceparents: list[str | None] = []
-        """Of each event, what came with it."""
+        """The traceparent of each event."""
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         if len(self.events) + len(events) > self.capacity:
@@ -71,32 +71,32 @@ class FakeQueue:
 
     @property
     def bodies(self) -> list[str]:
-        """What the messages carry."""
+        """The bodies of the messages."""
         return [event.model_dump_json() for event in self.events]
 
 
 class FakeDeadLetters:
-    """What an in-memory queue gave up, the oldest first. It can be told to be down."""
+    """Dead letters of an in-memory queue, oldest first. Raises while `down` is set."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.down = False
 
     def add(self, messages: Sequence[Message]) -> None:
-        self._reach()
+        self._require_up()
         self.messages.extend(messages)
 
     @property
     def bodies(self) -> list[str]:
         return [message.body for message in self.messages]
 
-    def _reach(self) -> None:
+    def _require_up(self) -> None:
         if self.down:
             raise QueueUnavailableError("The dead letters cannot be used at the moment.")
 
 
 class FakeMeter:
-    """A `Meter` that keeps what was counted and measured."""
+    """A `Meter` that keeps counts and observations."""
 
     def __init__(self) -> None:
         self.counts: Counter[CounterName] = Counter()
@@ -110,7 +110,10 @@ class FakeMeter:
 
 
 class FakeStore:
-    """An event store in a dict. It can be told to be down, at once or after some calls, or to refuse event types."""
+    """An event store in a dict.
+
+    Raises while `down` is set or `calls_left` is 0, and rejects `refused_types`.
+    """
 
     def __init__(self) -> None:
         self.events: dict[str, Event] = {}
@@ -120,14 +123,14 @@ class FakeStore:
         self.batches: list[int] = []
 
     def add(self, events: Sequence[Event]) -> list[Outcome]:
-        self._reach()
+        self._require_up()
         self.batches.append(len(events))
         if any(event.event_type in self.refused_types or not _is_storable(event) for event in events):
             raise EventNotStorableError("The store refuses the event.")
         return [self._add(event) for event in events]
 
     def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:
-        self._reach()
+        self._require_up()
         found = [event for event in self.events.values() if _matches(event, event_filter)]
         found.sort(key=_place, reverse=page.order == "desc")
         first = page.offset
@@ -145,11 +148,11 @@ class FakeStore:
         return self.find_page(event_filter, page).events
 
     def get(self, event_id: str) -> Event | None:
-        self._reach()
+        self._require_up()
         return self.events.get(event_id)
 
     def summarize(self, event_filter: EventFilter) -> Summary:
-        self._reach()
+        self._require_up()
         found = [event for event in self.events.values() if _matches(event, event_filter)]
         column_filters = event_filter.model_copy(update={"data": ()})
         times = [event.timestamp_utc for event in self.events.values() if _matches(event, column_filters)]
@@ -189,14 +192,14 @@ class FakeStore:
         self.events[event.event_id] = event
         return Outcome.STORED
 
-    def _reach(self) -> None:
+    def _require_up(self) -> None:
         if self.down or not self.calls_left:
             raise StoreUnavailableError("The event store cannot be used at the moment.")
         self.calls_left -= 1
 
 
 class FakeClients:
-    """A `ClientReader` in a dict that notes what it is asked, in order. It can be told to be down, and to hang."""
+    """A `ClientReader` in a dict that records its calls in order. Raises while `down` is set, waits while `hanging`."""
 
     def __init__(self, *clients: Client) -> None:
         self.by_id = {client.client_id: client for client in clients}
@@ -215,18 +218,18 @@ class FakeClients:
             self._goes_on.set()
 
     def client(self, client_id: str) -> Client | None:
-        self._note("client")
+        self._called("client")
         return self.by_id.get(client_id)
 
     def disabled(self) -> frozenset[str]:
-        self._note("disabled")
+        self._called("disabled")
         return frozenset(client.client_id for client in self.by_id.values() if client.disabled_at is not None)
 
     def record_use(self, client_id: str, at: datetime) -> None:
-        self._note("touch")
+        self._called("record_use")
         self.by_id[client_id] = self.by_id[client_id].model_copy(update={"last_used_at": at})
 
-    def _note(self, call: str) -> None:
+    def _called(self, call: str) -> None:
         self.calls.append(call)
         self._goes_on.wait()
         if self.down:
@@ -235,7 +238,7 @@ class FakeClients:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an HTTP client gets to see of a proxy response."""
+    """A proxy response as an HTTP client sees it."""
 
     status: int
     headers: dict[str, str]
@@ -247,23 +250,23 @@ class Answer:
 
     @property
     def errors(self) -> dict[str, str]:
-        """What a problem says is wrong, by place."""
+        """The messages of a problem's errors, by field path."""
         return {".".join(map(str, error["loc"])): error["msg"] for error in self.json["errors"]}
 
 
 class FakeGateway:
-    """Calls operations as API Gateway calls their Lambda functions, with a token unless told otherwise."""
+    """Calls operations as API Gateway calls their Lambda functions, by default with a valid token."""
 
     def __init__(self, services: Services, **claims: Any) -> None:
         self.services = services
         self.token, _ = services.issuer.issue("tests", **claims)
 
     def call(self, operation: Operation, method: str = "GET", path: str = "/event", **parts: Any) -> Answer:
-        """The answer to a request that is made of the parts that `proxy_event` takes."""
+        """Return the response to a request; `parts` are those of `proxy_event`."""
         return self.handle(operation, proxy_event(method, path, **{"token": self.token, **parts}))
 
     def handle(self, operation: Operation, event: ProxyEvent) -> Answer:
-        """The answer to a proxy event."""
+        """Return the response to a proxy event."""
         response = lambda_handler(operation, lambda: self.services)(event, None)
         body = response["body"]
         content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()

@@ -1,4 +1,4 @@
-"""A gateway to the SQS-compatible server that takes only some of the entries of a batch."""
+"""A proxy of the SQS-compatible server that can make entries of a batch fail."""
 
 import json
 from collections import Counter
@@ -12,13 +12,13 @@ from tests.support.sqs import server
 
 
 class FlakySQS:
-    """Passes requests on; of the next `partial` batches it does every other entry and no more."""
+    """Forwards requests. In the next `partial` batches every other entry fails."""
 
     def __init__(self) -> None:
         self.partial = 0
         self.is_senders_fault = False
         self.requests: Counter[str] = Counter()
-        """How many came, by operation."""
+        """Number of requests, by operation."""
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,15 +50,15 @@ class FlakySQS:
         failed: list[dict[str, Any]] = []
         if "Entries" in body and self.partial > 0:
             self.partial -= 1
-            left_out, body["Entries"] = body["Entries"][::2], body["Entries"][1::2]
+            omitted, body["Entries"] = body["Entries"][::2], body["Entries"][1::2]
             failed = [
-                {"Id": entry["Id"], "Code": "InternalError", "SenderFault": self.is_senders_fault} for entry in left_out
+                {"Id": entry["Id"], "Code": "InternalError", "SenderFault": self.is_senders_fault} for entry in omitted
             ]
             if not body["Entries"]:
                 return 200, {"Successful": [], "Failed": failed}
         headers = {"X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": "application/x-amz-json-1.0"}
-        passed_on = httpx.post(server(), json=body, headers=headers)
-        answer: dict[str, Any] = passed_on.json()
+        forwarded = httpx.post(server(), json=body, headers=headers)
+        answer: dict[str, Any] = forwarded.json()
         if failed:
             answer["Failed"] = [*answer.get("Failed", []), *failed]
-        return passed_on.status_code, answer
+        return forwarded.status_code, answer

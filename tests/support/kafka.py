@@ -1,11 +1,11 @@
 """A Kafka cluster for tests, and topics on it for one test.
 
-It is the mock cluster inside librdkafka, which speaks the protocol over sockets of the loopback to any client, keeps
-what it gets in memory and balances consumer groups, but does not make topics when asked to. Its functions are called by
-ctypes: the Python client offers the setting `test.mock.num.brokers` and nothing to control what that starts.
+It is the mock cluster of librdkafka, which serves any client over loopback sockets, keeps messages in memory and
+balances consumer groups, but does not create topics on request. Its functions are called by ctypes, because the Python
+client can start it (`test.mock.num.brokers`) but not control it.
 https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
 
-With `TEST_KAFKA_SERVERS=host:9092` the same tests run against a real cluster, but for those that need a broken one.
+With `TEST_KAFKA_SERVERS=host:9092` the tests run against a real cluster, except those that need a broken one.
 """
 
 import ctypes
@@ -35,11 +35,11 @@ PATIENCE = 20.0
 PARTS = [KafkaPublisher, KafkaSource, KafkaDeadLetters]
 ALL_BROKERS = -1
 QUICK = "session.timeout.ms=2000&heartbeat.interval.ms=100" if BROKER is None else "session.timeout.ms=6000"
-"""A mock cluster balances a group after its session timeout less a second; a real one allows no less than this."""
+"""A mock cluster rebalances one second before the session timeout; 6 seconds is the minimum of a real one."""
 
 
 class MockCluster:
-    """A cluster of mock brokers that can be taken down."""
+    """A cluster of mock brokers that a test can take down."""
 
     def __init__(self, brokers: int = 1) -> None:
         self._client = _library().rd_kafka_new(0, _settings(), None, 0)
@@ -70,13 +70,13 @@ class MockCluster:
 
 @cache
 def shared_cluster() -> MockCluster:
-    """One for all tests that do not break it."""
+    """The cluster of all tests that do not break it."""
     return MockCluster()
 
 
 @cache
 def _library() -> ctypes.CDLL:
-    # A wheel has librdkafka beside the package; from a source build, it is one of the system's libraries.
+    # A wheel bundles librdkafka; a source build uses the system's.
     bundled = list(Path(confluent_kafka.__file__).parents[1].glob("confluent_kafka.libs/librdkafka*"))
     library = ctypes.CDLL(str(bundled[0]) if bundled else "librdkafka.so.1")
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
@@ -179,7 +179,7 @@ def seconds_below(limit: float) -> Iterator[None]:
 
 
 def use(part: Any) -> None:
-    """Do with a part of the adapter what makes it connect."""
+    """Use a part of the adapter in a way that makes it connect."""
     if isinstance(part, KafkaPublisher):
         part.publish([event(1)])
     elif isinstance(part, KafkaSource):
@@ -189,7 +189,7 @@ def use(part: Any) -> None:
 
 
 def use_until_it_fails(part: Any) -> None:
-    """A source notices in the background that its brokers are away."""
+    """Use a part until it raises: a source notices an outage in the background."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         use(part)
@@ -197,7 +197,7 @@ def use_until_it_fails(part: Any) -> None:
 
 @contextmanager
 def reader(url: str) -> Iterator[Consumer]:
-    """A consumer that looks at the group and the topics from the side."""
+    """A consumer for assertions about the group and its topics."""
     address = KafkaAddress.parse(url)
     settings = {"bootstrap.servers": address.servers, "group.id": address.group, "auto.offset.reset": "earliest"}
     with closing(Consumer({**settings, "enable.auto.commit": False})) as consumer:
@@ -205,8 +205,8 @@ def reader(url: str) -> Iterator[Consumer]:
 
 
 def committed(url: str) -> dict[int, int]:
-    """By partition: the offset that the group has committed."""
+    """The committed offset of each partition."""
     topic = KafkaAddress.parse(url).topic
     with reader(url) as consumer:
-        asked = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        return {each.partition: each.offset for each in consumer.committed(asked, 10) if each.offset >= 0}
+        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        return {each.partition: each.offset for each in consumer.committed(partitions, 10) if each.offset >= 0}

@@ -1,4 +1,4 @@
-"""The queues that the contract of consumers holds for. Each other adapter has a module of its own beside this one."""
+"""Queues under the contract suite of consumers: the in-memory queue, and the common part of the brokers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ MAX_RECEIVES = 3
 class QueueUnderTest:
     """An empty queue that no other test uses, with one consumer.
 
-    `open_source` opens another consumer, and `close_source` ends the one at hand, which leaves what it has received and
-    not settled to others. `refuses_ids` is what redriving some dead letters raises where only all can be. With `is_log`
-    the queue remembers one place: what was deleted behind a message that was not comes again along with it.
+    `open_source` opens another consumer. `close_source` closes the last one, whose unsettled messages go to others.
+    `refuses_ids` is the error of a redrive by id, if the queue supports none. With `is_log` the queue keeps one offset:
+    messages that were deleted behind one that was not are redelivered together with it.
     """
 
     publisher: EventPublisher
@@ -34,7 +34,7 @@ class QueueUnderTest:
     is_log: bool = False
 
     def reopen(self) -> None:
-        """End the consumer as it is and start another in its place."""
+        """Replace the consumer without settling its messages."""
         self.close_source()
         self.source = self.open_source()
 
@@ -43,7 +43,7 @@ class QueueUnderTest:
 def broker_queue(
     publisher: BrokerPublisher, dead_letters: BrokerDeadLetters, new_source: Callable[[], BrokerSource], **more: Any
 ) -> Iterator[QueueUnderTest]:
-    """A queue on a broker; `more` is what holds for this broker alone."""
+    """A queue on a broker; `more` are the fields of `QueueUnderTest` in which this broker differs."""
     sources: list[BrokerSource] = []
 
     def open_source() -> BrokerSource:
@@ -61,9 +61,9 @@ def broker_queue(
 
 @contextmanager
 def memory_queue() -> Iterator[QueueUnderTest]:
-    """The in-memory queue has no connection to lose: what its consumer left comes again after the timeout.
+    """The in-memory queue. It has no connection to lose: unsettled messages are redelivered after their timeout.
 
-    Its dead letters are redriven into the consume handler, which here puts them back into the queue.
+    Dead letters are redriven into the consume handler, which here publishes them again.
     """
 
     def put_back(sqs_event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 HOST = "127.0.0.1"
 PORT = 5672
 PATIENCE = 15.0
-"""Seconds in which a message comes that comes at all."""
+"""Seconds after which a message that has not arrived counts as missing."""
 
 PARTS = [RabbitMQPublisher, RabbitMQSource, RabbitMQDeadLetters]
 BROKER = os.environ.get("TEST_RABBITMQ_URL", f"amqp://guest:guest@{HOST}:{PORT}/")
@@ -30,7 +30,7 @@ BROKER = os.environ.get("TEST_RABBITMQ_URL", f"amqp://guest:guest@{HOST}:{PORT}/
 
 @contextmanager
 def queue_url() -> Iterator[str]:
-    """The URL of a queue that is not there yet, and is not there any more afterwards."""
+    """The URL of a queue that does not exist yet; it is deleted afterwards."""
     try:
         socket.create_connection((HOST, PORT), timeout=1).close()
     except OSError:
@@ -70,7 +70,7 @@ def body(number: int) -> str:
 
 
 def sooner_or_later(work: Callable[[], object]) -> None:
-    """Do it once the queue is there."""
+    """Retry until the broker is available."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -94,7 +94,7 @@ def take(source: RabbitMQSource, count: int) -> list[Message]:
 
 
 def use(part: Any) -> None:
-    """Do with a part of the adapter what makes it connect."""
+    """Use a part of the adapter in a way that makes it connect."""
     if isinstance(part, RabbitMQPublisher):
         part.publish([event(1)])
     elif isinstance(part, RabbitMQSource):

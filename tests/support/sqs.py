@@ -1,7 +1,7 @@
 """An SQS-compatible server for tests, and queues on it for one test.
 
-It is ministack, which shares no code with this project or its client library's makers. It pins botocore, so it has a
-virtual environment of its own, made once from `tests/support/sqs_server.txt`.
+It is ministack, which shares no code with this project or with boto3's authors. It pins botocore, so it is installed
+into a separate virtual environment, once, from `tests/support/sqs_server.txt`.
 """
 
 import atexit
@@ -33,7 +33,7 @@ PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
 ACCOUNT = "000000000000"
 STARTUP_SECONDS = 20
 PATIENCE = 15.0
-"""Seconds in which a message comes that comes at all."""
+"""Seconds after which a message that has not arrived counts as missing."""
 
 _ROOT = Path(__file__).parents[2]
 _PINS = Path(__file__).with_name("sqs_server.txt")
@@ -42,7 +42,7 @@ _HOME = _ROOT / ".cache" / "sqs-server"
 
 @cache
 def server() -> str:
-    """The URL of the server, which ends with this process."""
+    """Start the server, which ends with this process, and return its URL."""
     port = free_port()
     with (_installed() / f"{port}.log").open("w") as log:
         process = subprocess.Popen(
@@ -85,7 +85,7 @@ def _installed() -> Path:
 
 @cache
 def client() -> Any:
-    """The plain API, to make queues and to look from the side."""
+    """The plain API, for creating queues and for assertions."""
     return boto3.client(
         "sqs", endpoint_url=server(), region_name="us-east-1", config=Config(signature_version=UNSIGNED)
     )
@@ -93,7 +93,7 @@ def client() -> Any:
 
 @contextmanager
 def queue_url(**attributes: str) -> Iterator[str]:
-    """The URL of a queue with dead letters that no other test uses; `attributes` are SQS's."""
+    """The URL of a new queue with a dead-letter queue; `attributes` are those of SQS."""
     name = f"audit-log-test-{secrets.token_hex(6)}"
     dead = client().create_queue(QueueName=f"{name}-dead")["QueueUrl"]
     dead_arn = client().get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -111,7 +111,7 @@ def sqs_queue() -> Iterator[QueueUnderTest]:
 
 
 def use(part: Any) -> None:
-    """Do with a part of the adapter what makes it connect."""
+    """Use a part of the adapter in a way that makes it connect."""
     if isinstance(part, SQSPublisher):
         part.publish([event(1)])
     elif isinstance(part, SQSSource):
@@ -121,7 +121,7 @@ def use(part: Any) -> None:
 
 
 def through(gateway: str, url: str) -> str:
-    """The URL of a queue, reached through something that listens on `gateway`."""
+    """Replace the server in the URL of a queue by a proxy at `gateway`."""
     return url.replace(server(), gateway)
 
 
@@ -135,5 +135,5 @@ def take(source: SQSSource, count: int) -> list[Message]:
 
 
 def bodies(source: SQSSource, count: int) -> list[str]:
-    """What the next messages carry, sorted."""
+    """The bodies of the next messages, sorted."""
     return sorted(message.body for message in take(source, count))

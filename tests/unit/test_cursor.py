@@ -21,7 +21,7 @@ def refusal(text: str, event_filter: EventFilter = FILTER, order: Order = "desc"
 
 
 def forged(**place: Any) -> str:
-    """A cursor that the service did not make, with the fingerprint of one that it did."""
+    """Build a cursor with a genuine fingerprint and a forged position."""
     genuine = cursor.encode(PLACE, FILTER, "desc")
     content = json.loads(base64.urlsafe_b64decode(genuine + "=="))
     content["position"] |= place

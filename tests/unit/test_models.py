@@ -36,7 +36,7 @@ def test_a_field_takes_every_value_within_its_rule(field: str, value: object) ->
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "expected"),
     [
         ("event_type", "", "at least 1 character"),
         ("event_type", "x" * 256, "at most 255 characters"),
@@ -63,8 +63,8 @@ def test_a_field_takes_every_value_within_its_rule(field: str, value: object) ->
         ("unknown", 1, "not permitted"),
     ],
 )
-def test_a_value_against_the_rule_is_refused_with_the_reason(field: str, value: object, told: str) -> None:
-    with pytest.raises(ValidationError, match=told) as caught:
+def test_a_value_against_the_rule_is_refused_with_the_reason(field: str, value: object, expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected) as caught:
         new_event(**{field: value})
     assert [error["loc"] for error in caught.value.errors()] == [(field,)]
 
@@ -133,7 +133,7 @@ def test_the_clients_own_id_goes_before_the_idempotency_key() -> None:
         {"event_data": {"a": 5}},
     ],
 )
-def test_events_that_tell_something_else_differ_in_content(changed: dict[str, Any]) -> None:
+def test_events_with_other_fields_differ_in_content(changed: dict[str, Any]) -> None:
     kept = builders.event(event_data={"a": 5, "b": [1]})
     assert kept.same_content(kept.model_copy(update=changed)) is False
 
@@ -151,7 +151,7 @@ def test_a_repeat_has_the_same_content_whenever_it_comes(changed: dict[str, Any]
     assert kept.same_content(kept.model_copy(update=changed))
 
 
-def test_a_repeat_without_a_time_of_its_own_has_the_same_content() -> None:
+def test_a_repeat_without_a_timestamp_has_the_same_content() -> None:
     own_id = new_event(event_id="018f6b2e-7c1a-7d3e-9f00-0123456789ab")
     first, second = (Event.received(own_id, at=AT + timedelta(minutes=late), by="client") for late in (0, 5))
     assert first.timestamp_utc != second.timestamp_utc

@@ -28,8 +28,8 @@ def test_nothing_needs_to_be_set() -> None:
 
 
 def test_variables_are_read_by_their_prefix_and_all_others_left_alone() -> None:
-    given = Settings.from_environ({"AUDIT_LOG_JWT_ISSUER": "me", "JWT_ISSUER": "other", "PATH": "/bin"})
-    assert given.jwt_issuer == "me"
+    loaded = Settings.from_environ({"AUDIT_LOG_JWT_ISSUER": "me", "JWT_ISSUER": "other", "PATH": "/bin"})
+    assert loaded.jwt_issuer == "me"
 
 
 def test_the_database_is_in_the_data_directory_unless_it_has_a_url() -> None:
@@ -55,7 +55,7 @@ def test_a_name_like_no_other_is_refused_with_a_pointer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "expected"),
     [
         ("DATABASE_URL", "audit-log.db", "must be a URL"),
         ("QUEUE_URL", "memory", "must be a URL"),
@@ -75,13 +75,13 @@ def test_a_name_like_no_other_is_refused_with_a_pointer() -> None:
         ("CORS_ORIGINS", "https://a.example.org *", "must be origins"),
     ],
 )
-def test_a_wrong_value_is_refused_by_the_name_of_its_setting(name: str, value: str, told: str) -> None:
+def test_a_wrong_value_is_refused_by_the_name_of_its_setting(name: str, value: str, expected: str) -> None:
     message = refusal(**{name: value})
     assert message.startswith(f"AUDIT_LOG_{name}: ")
-    assert told in message
+    assert expected in message
 
 
-def test_all_wrong_values_are_told_at_once() -> None:
+def test_all_wrong_values_are_reported_at_once() -> None:
     assert refusal(AUTH="closed", TOKEN_MAX_MINUTES="0").count("AUDIT_LOG_") == 2
 
 
@@ -93,7 +93,7 @@ def test_all_wrong_values_are_told_at_once() -> None:
         {"AUDIENCE": "audit-log", "JWKS_URL": "https://id.example.org/keys"},
     ],
 )
-def test_half_of_what_it_takes_to_trust_an_issuer_is_refused(trust: dict[str, str]) -> None:
+def test_an_incomplete_trusted_issuer_is_refused(trust: dict[str, str]) -> None:
     assert "set all three" in refusal(**{f"TRUSTED_{name}": value for name, value in trust.items()})
 
 
@@ -119,8 +119,8 @@ def test_a_secret_is_counted_in_bytes() -> None:
     ],
 )
 def test_secrets_do_not_show_where_settings_are_printed(name: str, value: str) -> None:
-    given = settings(**{name: value})
-    assert SECRET not in f"{given!r} {given} {[given]}"
+    loaded = settings(**{name: value})
+    assert SECRET not in f"{loaded!r} {loaded} {[loaded]}"
 
 
 @pytest.mark.parametrize(

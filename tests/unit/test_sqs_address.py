@@ -33,7 +33,7 @@ def test_a_local_server_gets_no_signed_requests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("https://sqs.eu-central-1.amazonaws.com/123456789012/hidden-word", "use, for example, sqs://"),
         ("sqs:///123456789012/hidden-word", "use, for example, sqs://"),
@@ -51,8 +51,8 @@ def test_a_local_server_gets_no_signed_requests() -> None:
     ],
 )
 @pytest.mark.parametrize("part", [SQSPublisher, SQSSource, SQSDeadLetters])
-def test_a_url_that_is_wrong_is_refused_and_not_repeated(part: type, url: str, told: str) -> None:
-    with pytest.raises(InvalidSettingsError, match=f"AUDIT_LOG_QUEUE_URL .*{told}") as caught:
+def test_a_url_that_is_wrong_is_refused_and_not_repeated(part: type, url: str, expected: str) -> None:
+    with pytest.raises(InvalidSettingsError, match=f"AUDIT_LOG_QUEUE_URL .*{expected}") as caught:
         part(url)
 
     assert "hidden" not in str(caught.value)

@@ -29,7 +29,7 @@ def test_json_is_read_as_it_stands(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", "Not JSON"),
         ("{", "line 1 column 2"),
@@ -55,8 +55,8 @@ def test_json_is_read_as_it_stands(text: str, value: object) -> None:
         (r'{"\udc00": 1}', "surrogate"),
     ],
 )
-def test_what_a_store_could_not_give_back_is_refused(text: str, told: str) -> None:
-    with pytest.raises(MalformedJSONError, match=told):
+def test_what_a_store_could_not_give_back_is_refused(text: str, expected: str) -> None:
+    with pytest.raises(MalformedJSONError, match=expected):
         loads(text.encode())
 
 
@@ -75,7 +75,7 @@ def test_nesting_is_taken_up_to_the_limit_and_not_beyond(opening: str, closing: 
             loads(too_deep.encode())
 
 
-def test_many_brackets_beside_each_other_are_not_deep() -> None:
+def test_many_sibling_brackets_are_not_deep() -> None:
     assert loads(b"[" + b"[{}]," * 1000 + b"[]]") == [[{}]] * 1000 + [[]]
 
 

@@ -16,7 +16,7 @@ def test_the_example_of_the_standard_is_taken() -> None:
     [
         (f"00-{TRACE}-{PARENT}-00", f"00-{TRACE}-{PARENT}-00"),
         (f"00-{TRACE}-{PARENT}-ff", GOOD),  # flags that are not known are not passed on
-        (f"cc-{TRACE}-{PARENT}-01", GOOD),  # a later version, of which the known part counts
+        (f"cc-{TRACE}-{PARENT}-01", GOOD),  # a later version, of which the known part is used
         (f"cc-{TRACE}-{PARENT}-01-what-the-future-will-be-like", GOOD),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the tests of Kafka share."""
+"""Fixtures of the Kafka tests."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +17,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def cluster() -> Iterator[MockCluster]:
-    """A mock cluster to be broken, also when there is a real one."""
+    """A mock cluster that a test may break, even if a real one is configured."""
     with closing(MockCluster()) as cluster:
         yield cluster
 

@@ -1,4 +1,4 @@
-"""What holds for partitions, offsets and consumer groups beyond the contract."""
+"""Partitions, offsets and consumer groups, beyond the contract."""
 
 import subprocess
 import sys
@@ -98,7 +98,7 @@ def test_a_receipt_of_a_partition_that_went_to_another_has_no_effect(url: str, p
     assert committed(url) == {}
 
 
-def test_a_dead_letter_tells_where_it_was_and_how_often_it_was_received(url: str, publisher: KafkaPublisher) -> None:
+def test_a_dead_letter_names_its_origin_and_receive_count(url: str, publisher: KafkaPublisher) -> None:
     publisher.publish([event(1), event(2)])
     with closing(KafkaSource(url, max_receives=2)) as source:
         first, second = take(source, 2)
@@ -137,7 +137,7 @@ def test_no_more_is_read_of_a_partition_than_may_be_pending(url: str, publisher:
     publisher.publish([event(number) for number in range(3000)])
     with closing(KafkaSource(url, max_pending=100)) as source:
         held = source.receive(5000, wait=PATIENCE, window=1.0)
-        assert 100 <= len(held) <= 700  # what was on its way when it was full still comes
+        assert 100 <= len(held) <= 700  # messages that were fetched before the pause are still delivered
         source.delete(receipts(held))
 
         rest = {message.body for message in held}
@@ -155,7 +155,7 @@ def test_the_largest_event_fits(url: str, publisher: KafkaPublisher) -> None:
         assert take(source, 1)[0].body == large.model_dump_json()
 
 
-def test_the_check_tells_how_many_wait_and_how_many_were_given_up(url: str, publisher: KafkaPublisher) -> None:
+def test_the_check_counts_waiting_messages_and_dead_letters(url: str, publisher: KafkaPublisher) -> None:
     publisher.publish([event(number) for number in range(5)])
     assert publisher.check() == {"waiting": 5, "dead_letters": 0, "partitions": 6}
 

@@ -1,4 +1,4 @@
-"""What holds while brokers are away, topics missing, and after a close."""
+"""Outages of the brokers, missing topics, and use after a close."""
 
 import secrets
 import threading
@@ -25,7 +25,7 @@ from tests.support.kafka import (
 )
 
 
-def test_an_unreachable_broker_is_told_within_the_bound_and_found_when_it_is_there(cluster: MockCluster) -> None:
+def test_an_unreachable_broker_is_reported_in_time_and_found_when_it_is_back(cluster: MockCluster) -> None:
     with queue_url(cluster) as url, closing(KafkaPublisher(url)) as publisher:
         cluster.go_down()
         with seconds_below(4), pytest.raises(QueueUnavailableError):
@@ -43,7 +43,7 @@ def test_a_check_of_slow_brokers_ends_within_its_bound(cluster: MockCluster) -> 
         sooner_or_later(publisher.check)
         cluster.answer_after(900)
         with seconds_below(2.6):
-            publisher.check()  # three answers one after the other would be beyond it
+            publisher.check()  # three responses in sequence would exceed it
         cluster.answer_after(1500)
         with seconds_below(2.6), pytest.raises(QueueUnavailableError):
             publisher.check()
@@ -89,7 +89,7 @@ def test_more_than_the_client_may_keep_is_refused_as_a_full_queue(url: str) -> N
 
 def test_a_topic_that_is_missing_and_is_not_made_is_named(cluster: MockCluster) -> None:
     missing = f"audit-log.test.{secrets.token_hex(6)}"
-    url = f"kafka://{cluster.servers}/{missing}"  # a mock cluster makes no topic
+    url = f"kafka://{cluster.servers}/{missing}"  # a mock cluster creates no topics
     with closing(KafkaPublisher(url)) as publisher, pytest.raises(QueueUnavailableError, match=missing):
         publisher.publish([event(1)])
 

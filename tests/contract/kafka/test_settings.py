@@ -1,4 +1,4 @@
-"""What a URL may say, and what no message repeats of it."""
+"""Parsing of queue URLs, and secrets that no error or log record may repeat."""
 
 import traceback
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What holds for RabbitMQ beyond the contract: broken networks and killed consumers."""
+"""RabbitMQ beyond the contract: broken networks and killed consumers."""
 
 import subprocess
 import sys
@@ -52,11 +52,11 @@ def test_a_broker_that_is_away_costs_little_and_is_found_again(proxied: str, pro
         proxy.cut()
 
         with seconds_below(2):
-            while not is_away(opened):  # a source may not know yet that its connection is gone
+            while not is_away(opened):  # a source may not have noticed the loss of its connection yet
                 pass
             attempts = proxy.attempts
             assert all(is_away(opened) for _ in range(50))
-        assert proxy.attempts - attempts < 10  # a moment passes between two
+        assert proxy.attempts - attempts < 10  # because of the back-off
         proxy.restore()
         sooner_or_later(lambda: use(opened))
 

@@ -1,4 +1,4 @@
-"""What holds for RabbitMQ beyond the contract: full, deleted and foreign queues, and what a consumer holds."""
+"""RabbitMQ beyond the contract: full, deleted and foreign queues, and the prefetch limit."""
 
 import asyncio
 import time
@@ -95,7 +95,7 @@ def test_a_full_queue_refuses_until_there_is_room(url: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_queue_that_was_declared_otherwise_is_named_with_what_to_do(url: str, part: Any) -> None:
+def test_a_queue_with_different_arguments_is_named_with_the_remedy(url: str, part: Any) -> None:
     in_channel(url, lambda channel, address: channel.queue_declare(address.queue, durable=True))
 
     with closing(part(url)) as opened, pytest.raises(QueueUnavailableError, match=r"audit-log\.test\.\w+ .* delete"):
@@ -117,7 +117,7 @@ def test_a_foreign_message_whose_delivery_count_is_no_count_was_received_once(
     assert [(message.body, message.receive_count) for message in take(source, 1)] == [("{}", 1)]
 
 
-def test_the_check_tells_how_many_wait_and_how_many_were_given_up(url: str, publisher: RabbitMQPublisher) -> None:
+def test_the_check_counts_waiting_messages_and_dead_letters(url: str, publisher: RabbitMQPublisher) -> None:
     publisher.publish([event(1), event(2), event(3)])
     with closing(RabbitMQSource(url, max_receives=1)) as source:
         source.retry_after([take(source, 1)[0].receipt_handle], 0)

@@ -1,4 +1,4 @@
-"""A URL with a password never shows it."""
+"""Passwords in URLs never show in errors and log records."""
 
 import traceback
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A queue of its own for each test, with a publisher and a source."""
+"""A separate queue for each test, with a publisher and a source."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The way of an event on AWS, but for AWS: API handler, SQS over HTTP, and Lambda's loop before the consume handler."""
+"""An event's way on AWS, on a local server: API handler, SQS over HTTP, event source mapping and consume handler."""
 
 from collections.abc import Iterator
 from contextlib import closing

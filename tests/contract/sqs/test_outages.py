@@ -1,4 +1,4 @@
-"""What happens when SQS cannot be reached, and what is never told."""
+"""Outages of SQS, missing settings, and secrets that no error or log record may repeat."""
 
 import time
 import traceback
@@ -90,7 +90,7 @@ def test_a_part_that_is_closed_says_so(url: str, part: Any) -> None:
         use(opened)
 
 
-def test_without_credentials_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -101,7 +101,7 @@ def test_without_credentials_it_is_said_what_is_missing(monkeypatch: pytest.Monk
         publisher.publish([event(1)])
 
 
-def test_without_a_region_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
@@ -115,7 +115,7 @@ def test_no_error_and_no_log_line_has_a_secret(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden-word")
-    caplog.set_level("INFO")  # at DEBUG botocore logs requests, signatures included but not what made them
+    caplog.set_level("INFO")  # at DEBUG botocore logs requests with their signatures, but not the keys
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     url = f"sqs://127.0.0.1:{free_port()}/{ACCOUNT}/queue"
     with closing(SQSPublisher(url)) as publisher, pytest.raises(QueueUnavailableError) as caught:

@@ -1,4 +1,4 @@
-"""What holds for publishing to SQS beyond the contract: the limits of messages and requests, and partial failures."""
+"""Publishing to SQS beyond the contract: limits of messages and requests, and partial failures."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,13 +32,13 @@ def test_a_request_has_no_more_entries_and_bytes_than_sqs_takes() -> None:
     assert list(split_into_requests([])) == []
 
 
-def test_what_counts_are_bytes_and_not_characters() -> None:
+def test_the_size_counts_bytes_and_not_characters() -> None:
     entries = [{"MessageBody": "\N{PILE OF POO}" * (MAX_REQUEST_BYTES // 8)}] * 3
 
     assert [len(group) for group in split_into_requests(entries)] == [2, 1]
 
 
-def test_what_goes_beside_a_body_counts_as_well() -> None:
+def test_the_size_includes_message_attributes() -> None:
     body = "x" * (MAX_REQUEST_BYTES // 2)
     attributes = string_attribute("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 
@@ -66,7 +66,7 @@ def test_an_event_that_no_message_can_hold_is_refused_and_nothing_is_sent(
     assert source.receive(10, wait=0) == []
 
 
-def test_characters_that_sqs_does_not_take_arrive_all_the_same(publisher: SQSPublisher, source: SQSSource) -> None:
+def test_characters_that_sqs_refuses_arrive_all_the_same(publisher: SQSPublisher, source: SQSSource) -> None:
     odd = event(1, event_data={"text": "\ufffe and \uffff", "\uffff": "a\tb\x7f\x01"})
 
     publisher.publish([odd])
@@ -86,7 +86,7 @@ def test_entries_that_fail_are_sent_again_and_only_those(
     assert flaky.requests == {"SendMessageBatch": 3}
 
 
-def test_entries_that_sqs_refuses_are_not_sent_again_and_the_caller_is_told(
+def test_entries_that_sqs_rejects_are_not_sent_again_and_the_publish_fails(
     flaky: FlakySQS, flaky_publisher: SQSPublisher, source: SQSSource, caplog: pytest.LogCaptureFixture
 ) -> None:
     flaky.partial, flaky.is_senders_fault = 1, True
@@ -94,12 +94,14 @@ def test_entries_that_sqs_refuses_are_not_sent_again_and_the_caller_is_told(
     with pytest.raises(QueueUnavailableError, match="rejects some of the events"):
         flaky_publisher.publish([event(number) for number in range(10)])
 
-    assert [vars(record)["codes"] for record in caplog.records] == [["InternalError"]]
+    assert [(record.msg, vars(record)["codes"]) for record in caplog.records] == [
+        ("sqs_entries_rejected", ["InternalError"])
+    ]
     assert bodies(source, 5) == [event(number).model_dump_json() for number in range(1, 10, 2)]
     assert flaky.requests == {"SendMessageBatch": 1}
 
 
-def test_entries_that_fail_all_the_time_are_given_up(flaky: FlakySQS, flaky_publisher: SQSPublisher) -> None:
+def test_entries_that_fail_repeatedly_are_given_up(flaky: FlakySQS, flaky_publisher: SQSPublisher) -> None:
     flaky.partial = 1000
 
     with pytest.raises(QueueUnavailableError):

@@ -1,4 +1,4 @@
-"""What holds for receiving from SQS beyond the contract: who sees a message when, and what the queue must have."""
+"""Receiving from SQS beyond the contract: visibility of messages, and requirements on the queue."""
 
 from contextlib import closing
 
@@ -30,11 +30,11 @@ def test_a_retry_that_does_not_count_is_seen_by_no_other_consumer(
     with closing(SQSSource(url)) as holder:
         holder.retry_after([take(holder, 1)[0].receipt_handle], 0, counted=False)
 
-        assert source.receive(1, wait=0) == []  # hidden for as long as its next receive may take, too
+        assert source.receive(1, wait=0) == []  # hidden for the delay and one visibility timeout
         assert len(take(holder, 1)) == 1
 
 
-def test_a_hold_that_sqs_does_not_keep_is_given_up(url: str, publisher: SQSPublisher, source: SQSSource) -> None:
+def test_a_retry_that_sqs_refuses_to_hide_is_dropped(url: str, publisher: SQSPublisher, source: SQSSource) -> None:
     publisher.publish([event(1)])
     with closing(SQSSource(url, visibility_timeout=0)) as late:
         (lost,) = take(late, 1)
@@ -71,7 +71,7 @@ def test_deletions_that_fail_are_done_again(
 
 
 def test_what_fails_again_while_all_is_put_back_stays(url: str, publisher: SQSPublisher) -> None:
-    """The same content twice stands for what was put back, failed once more and is here again."""
+    """Two messages with equal content stand for one that was redriven, failed again and died a second time."""
     publisher.publish([event(number) for number in range(10)])
     publisher.publish([event(1)])
     with closing(SQSSource(url)) as source:
@@ -84,7 +84,7 @@ def test_what_fails_again_while_all_is_put_back_stays(url: str, publisher: SQSPu
         assert [letter.body for letter in dead_letters.dead_letters(100)] == [event(1).model_dump_json()]
 
 
-def test_the_check_tells_how_many_wait_and_how_many_were_given_up(publisher: SQSPublisher, source: SQSSource) -> None:
+def test_the_check_counts_waiting_messages_and_dead_letters(publisher: SQSPublisher, source: SQSSource) -> None:
     publisher.publish([event(1)])
     for _ in range(MAX_RECEIVES):
         source.retry_after([take(source, 1)[0].receipt_handle], 0)
@@ -95,7 +95,7 @@ def test_the_check_tells_how_many_wait_and_how_many_were_given_up(publisher: SQS
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_queue_that_is_not_there_is_named_with_what_to_do(url: str, part: type) -> None:
+def test_a_missing_queue_is_named_with_the_remedy(url: str, part: type) -> None:
     with closing(part(f"{url}-missing")) as opened, pytest.raises(QueueUnavailableError, match=r"-missing.* create"):
         use(opened)
 
@@ -108,7 +108,7 @@ def test_a_queue_without_dead_letters_is_not_ready(url: str, publisher: SQSPubli
         publisher.check()
 
 
-def test_queues_are_apart(publisher: SQSPublisher, source: SQSSource) -> None:
+def test_queues_do_not_share_messages(publisher: SQSPublisher, source: SQSSource) -> None:
     with queue_url() as another, closing(SQSSource(another)) as other:
         publisher.publish([event(1)])
         assert other.receive(1, wait=0) == []
