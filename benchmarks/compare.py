@@ -2,7 +2,7 @@
 
 Each turn starts one server on an empty folder, loads it by wrk and ends it, so that no two servers ever share the
 machine. Turns alternate because a machine's speed drifts: only neighbours may be compared, so ratios are taken within a
-round. The tables go into `docs/performance.md`, the plots beside it.
+round. The tables go into `docs/explanation/performance.md`, the plots beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks.serving import EMPTY, OURS, OURS_IN_MEMORY, YARDSTICK, YARDSTICK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "performance.md"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
 PLOTS: Final = PAGE.with_suffix("")
 BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
 MANY_TOKENS: Final = 12_000

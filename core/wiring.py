@@ -35,7 +35,7 @@ _T = TypeVar("_T", bound=Closable)
 class Services:
     """The parts that handlers work with, each built at its first use: a function pays only for what it calls.
 
-    So the module of a part is imported with it (`docs/performance.md` tells what each costs).
+    So the module of a part is imported with it (`docs/explanation/performance.md` tells what each costs).
     Tests and the local runner pass in the parts that they bring themselves.
     """
 

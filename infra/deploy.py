@@ -78,7 +78,7 @@ def _run(command: list[str]) -> str:
     try:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(ROOT)).stdout
     except FileNotFoundError:
-        raise BuildError("The AWS CLI is not installed: see docs/deploy-aws.md.") from None
+        raise BuildError("The AWS CLI is not installed: see docs/guides/aws.md.") from None
     except subprocess.CalledProcessError as exc:  # it has told why by itself
         raise BuildError(f"`{shlex.join(command[:3])}` ended with status {exc.returncode}.") from None
 

@@ -21,7 +21,7 @@ def backup(
     if url.get_backend_name() != "sqlite":
         raise BackupError(
             f"The event store is on {url.get_backend_name()}, which has better tools for this: "
-            "pg_dump or pg_basebackup, mariadb-backup or mysqldump. See docs/operations.md."
+            "pg_dump or pg_basebackup, mariadb-backup or mysqldump. See docs/guides/operations.md."
         )
     source = Path(url.database or "")
     if not source.is_file():

@@ -168,7 +168,7 @@ def test_a_shorter_limit_of_the_account_or_url_stays(postgresql: Engine) -> None
 
 
 def test_the_limits_are_those_of_the_documentation() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "operations.md").read_text()
     limits = ReadLimits()
     assert f"| a statement | {limits.statement:.0f} |" in page
     assert f"| waiting for a lock of another connection | {limits.lock:.0f} |" in page

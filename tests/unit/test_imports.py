@@ -1,4 +1,4 @@
-"""What a handler imports: nothing that it does not use. docs/performance.md tells what each library costs."""
+"""What a handler imports: nothing that it does not use. docs/explanation/performance.md tells what each library costs."""
 
 import subprocess
 import sys

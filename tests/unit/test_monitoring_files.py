@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "infra" / "prometheus"
 GRAFANA = ROOT / "infra" / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "guides" / "operations.md").read_text(encoding="utf-8")
 ALERTS = [
     rule for group in yaml.safe_load((PROMETHEUS / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
 ]
@@ -95,7 +95,7 @@ def test_the_table_of_metrics_is_complete_and_right(metrics: set[str]) -> None:
 def test_every_alert_leads_to_its_section_of_the_operations_page(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert rule["annotations"]["summary"]
-    assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
+    assert rule["annotations"]["runbook"] == f"docs/guides/operations.md#{rule['alert'].lower()}"
     assert f"\n### {rule['alert']}\n" in OPERATIONS
 
 
