@@ -80,13 +80,15 @@ build/checkov/bin/checkov:
 	@$(PYTHON) -m venv build/checkov
 	@build/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 
+# audit-log-client is installed from this checkout: a lock file has its dependencies and not the client itself.
 lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs
 	@$(PIP) install uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --upgrade --all-extras pyproject.toml --output-file requirements.txt
+	  --no-header --upgrade --no-emit-package audit-log-client --all-extras pyproject.toml \
+	  --output-file requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --upgrade --all-extras --constraint requirements.txt pyproject.toml --group dev --group bench \
-	  --output-file dev-requirements.txt
+	  --no-header --upgrade --no-emit-package audit-log-client --all-extras --constraint requirements.txt \
+	  pyproject.toml --group dev --group bench --output-file dev-requirements.txt
 	@$(BIN)/uv pip compile --quiet --python-platform x86_64-manylinux2014 --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --constraint requirements.txt --group lambda \
 	  --output-file chalice_config/requirements.txt
@@ -96,14 +98,14 @@ lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and wit
 clean:  ## remove the virtual environment and caches, never the data in var/
 	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
 
-$(VENV)/.installed: requirements.txt pyproject.toml
+$(VENV)/.installed: requirements.txt pyproject.toml audit_log_client/pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later is needed: install it, or set PYTHON=/path/to/python3.11'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo '$(PYTHON) is too old: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11'; exit 1; }
 	@echo 'Setting up $(VENV) (once; about a minute) ...'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install --no-deps --require-hashes --requirement requirements.txt
-	@$(PIP) install --no-deps --editable .
+	@$(PIP) install --no-deps --editable ./audit_log_client --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: dev-requirements.txt $(VENV)/.installed

@@ -16,7 +16,13 @@ def test_every_package_is_copied() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     packages = set(build["targets"]["wheel"]["packages"])
     assert packages
-    assert packages <= COPIED
+    assert packages | {"audit_log_client"} <= COPIED
+
+
+def test_the_image_has_the_client_and_the_service() -> None:
+    dockerfile = (ROOT / "infra" / "Dockerfile").read_text()
+    [projects] = re.findall(r"pip install --no-deps (\.[^-\n]*)$", dockerfile, re.MULTILINE)
+    assert projects.split() == ["./audit_log_client", "."]
 
 
 def test_nothing_that_is_copied_is_kept_out_of_the_build() -> None:
