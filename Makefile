@@ -42,7 +42,7 @@ chalice-local: $(VENV)/.installed-dev  ## the same service under Chalice's local
 demo: install  ## the service with a month of made-up events to look at, and where to look
 	@exec $(BIN)/audit-log demo
 
-load-test: install  ## load a service that is already running (ARGS="--requests 20000 --connections 64")
+load-test: $(VENV)/.installed-dev  ## load a service that is already running (ARGS="--requests 20000 --connections 64")
 	@$(BIN)/audit-log load-test $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## this service beside a plain FastAPI one, in one run
@@ -80,11 +80,14 @@ build/checkov/bin/checkov:
 	@$(PYTHON) -m venv build/checkov
 	@build/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 
+# The extras of `make install`: all but load-test, which comes with the development tools.
+EXTRAS := aws keys kafka mysql otel postgres rabbitmq redis
+
 # audit-log-client is installed from this checkout: a lock file has its dependencies and not the client itself.
 lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs
 	@$(PIP) install uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --upgrade --no-emit-package audit-log-client --all-extras pyproject.toml \
+	  --no-header --upgrade --no-emit-package audit-log-client $(addprefix --extra ,$(EXTRAS)) pyproject.toml \
 	  --output-file requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --no-emit-package audit-log-client --all-extras --constraint requirements.txt \

@@ -1,6 +1,8 @@
 import json
+import re
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from core import __version__
 from core.errors import InvalidSettingsError
 from local_runner.cli import main
 from tests.support.builders import new_event
-from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
 COMMANDS = ["serve", "migrate", "token", "openapi", "load-test"]
 
@@ -119,6 +121,30 @@ def test_a_load_test_finds_every_accepted_event(tmp_path: Path, service: Service
     text = output(tmp_path, "load-test", "--url", service.url, "--requests", "200", "--connections", "4")
 
     assert "every accepted event was stored" in text
+
+
+def test_a_load_test_without_its_http_client_says_how_to_install_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['aiohttp'] = None\n"  # as if it were not installed
+        "from local_runner.cli.main import main; sys.argv = ['audit-log', 'load-test']; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "audit-log: The load test needs aiohttp, which is not installed: "
+        "run `make load-test`, or pip install 'audit-log-service[load-test]'.\n"
+    )
+
+
+def test_a_load_test_without_a_service_is_one_clear_error(tmp_path: Path) -> None:
+    ended = run(tmp_path, "load-test", "--url", f"http://127.0.0.1:{free_port()}")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r"audit-log: No service answers at .*: start it with `make run`, .*\n", ended.stderr)
 
 
 def test_the_report_of_a_load_test_is_one_json_object(tmp_path: Path, service: Service) -> None:

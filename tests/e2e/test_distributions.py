@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from email.parser import Parser
 from pathlib import Path
 from zipfile import ZipFile
@@ -53,6 +54,18 @@ def test_each_package_is_in_one_wheel(wheels: dict[str, Path]) -> None:
 def test_the_service_depends_on_the_client_and_the_client_on_nothing_of_the_service(wheels: dict[str, Path]) -> None:
     assert "audit-log-client" in required(wheels["audit_log_service"])
     assert required(wheels["audit_log_client"]) == {"httpx", "uuid-utils"}
+
+
+def test_make_install_locks_all_extras_but_that_of_the_load_test() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    [locked] = re.findall(r"^EXTRAS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {*locked.split(), "load-test"} == extras.keys()
+    pinned = {
+        name: set(re.findall(r"^([a-z0-9-]+)==", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.txt", "dev-requirements.txt")
+    }
+    assert "aiohttp" in pinned["dev-requirements.txt"] - pinned["requirements.txt"]
+    assert pinned["requirements.txt"] <= pinned["dev-requirements.txt"]
 
 
 def test_the_wheels_work_together(wheels: dict[str, Path], tmp_path: Path) -> None:

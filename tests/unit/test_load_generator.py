@@ -14,8 +14,9 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from local_runner.cli.load_test.command import load_test
-from local_runner.cli.load_test.generator import LoadPlan, LoadReport, LoadTestError, run
+from local_runner.cli.load_test.generator import run
 from local_runner.cli.load_test.report import render
+from local_runner.cli.load_test.results import LoadPlan, LoadReport, LoadTestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -242,8 +243,8 @@ def test_the_command_ends_with_1_if_an_accepted_event_is_missing_or_none_was_acc
     assert command(FakeService(refused=range(20))).exit_code == 1
 
 
-def test_the_command_ends_with_2_and_a_reason_if_the_load_could_not_be_tried() -> None:
+def test_the_command_fails_with_a_reason_if_the_service_cannot_be_loaded() -> None:
     result = command(FakeService(token=None))
 
-    assert result.exit_code == 2
-    assert "pass one with --token" in result.stderr
+    assert isinstance(result.exception, LoadTestError)
+    assert "pass one with --token" in str(result.exception)

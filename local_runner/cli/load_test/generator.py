@@ -1,79 +1,31 @@
-"""The engine behind `audit-log load-test`: post many events, then prove that every accepted one was stored.
+"""Load generator: posts events over many connections, then reads back every accepted one.
 
-It speaks only HTTP, to anything that keeps the contract, and never retries a POST: a refusal is a result to be counted.
+It uses only the HTTP contract, so it can load any implementation. A POST is never retried: a refusal is a result.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 import time
-from array import array
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from local_runner.cli.load_test.results import LoadPlan, LoadReport, LoadTestError, Measurements
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_BODIES = 1_000
-_PAGE = 100
-_PAUSE_SECONDS = 0.05
-_PROGRESS_EVERY = 50
-_TIMEOUT = ClientTimeout(total=30)
-_JSON = {"Content-Type": "application/json"}
-_OK, _ACCEPTED = 200, 202
-_REFUSED = (401, 403)
-
-
-class LoadTestError(Exception):
-    """The load could not be tried or checked: the message is for the person at the keyboard and says what to do."""
-
-
-@dataclass(frozen=True)
-class LoadPlan:
-    """What to send where. Without a token, one is asked for at the service's token endpoint."""
-
-    base_url: str
-    requests: int
-    connections: int
-    token: str | None = field(default=None, repr=False)
-    patience_seconds: float = 30.0  # how long the check waits for one more event to appear
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What happened. Latencies are those of answered requests, in milliseconds."""
-
-    requests: int
-    seconds: float
-    rate: float  # accepted events per second: a quick refusal is no throughput
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    statuses: dict[int, int]
-    transport_errors: dict[str, int]
-    accepted: int
-    stored: int  # accepted events that were read back
-    missing: int
-    seconds_until_visible: float | None  # from the last answer until all accepted events could be read; None: never
-
-
-@dataclass
-class _Tally:
-    latencies: array[float] = field(default_factory=lambda: array("d"))
-    statuses: Counter[int] = field(default_factory=Counter)
-    transport_errors: Counter[str] = field(default_factory=Counter)
-    ids: set[str] = field(default_factory=set)
-
-    @property
-    def finished(self) -> int:
-        return len(self.latencies) + self.transport_errors.total()
+_BODIES: Final = 1_000
+_PAGE_SIZE: Final = 100
+_POLL_SECONDS: Final = 0.05
+_PROGRESS_INTERVAL: Final = 50  # requests
+_TIMEOUT: Final = ClientTimeout(total=30)
+_JSON: Final = {"Content-Type": "application/json"}
+_REFUSED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 async def run(plan: LoadPlan, on_progress: Callable[[int], None]) -> LoadReport:
@@ -84,23 +36,23 @@ async def run(plan: LoadPlan, on_progress: Callable[[int], None]) -> LoadReport:
         on_progress: Called now and then with the number of requests finished so far.
 
     Raises:
-        LoadTestError: The service cannot be reached, gives no token, or refuses the one it got.
+        LoadTestError: The service cannot be reached, issues no token, or refuses the given one.
     """
-    event_type = f"load-test.{secrets.token_hex(8)}"  # nobody else's: the check reads this run's events only
+    event_type = f"load-test.{secrets.token_hex(8)}"  # unique, so that the check reads the events of this run only
     token = await _gain_access(plan, event_type)
     async with _session(plan, {"Authorization": f"Bearer {token}"}) as session:
-        tally = _Tally()
+        measurements = Measurements()
         bodies = _bodies(event_type)
         turns = iter(range(plan.requests))  # shared: each connection takes the next turn when it is free
         started = time.perf_counter()
         async with asyncio.TaskGroup() as connections:
             for _ in range(plan.connections):
-                connections.create_task(_keep_posting(session, bodies, turns, tally, on_progress))
+                connections.create_task(_keep_posting(session, bodies, turns, measurements, on_progress))
         seconds = time.perf_counter() - started
-        on_progress(tally.finished)
-        absent = tally.ids.copy()
+        on_progress(measurements.finished)
+        absent = measurements.ids.copy()
         until_visible = await _wait_for_all(session, event_type, absent, plan.patience_seconds)
-    return _report(tally, seconds, len(absent), until_visible)
+    return measurements.report(seconds, len(absent), until_visible)
 
 
 def _session(plan: LoadPlan, headers: dict[str, str] | None = None) -> ClientSession:
@@ -110,61 +62,74 @@ def _session(plan: LoadPlan, headers: dict[str, str] | None = None) -> ClientSes
 
 
 async def _gain_access(plan: LoadPlan, event_type: str) -> str:
-    """Find out before the load that the service is there and lets us read what we are going to write."""
+    """Return a token, after checking that the service answers and lets it read the events of this run."""
     try:
         async with _session(plan) as session:
-            token = plan.token or await _ask_for_token(plan, session)
+            token = plan.token or await _request_token(plan, session)
             query, headers = {"event_type": event_type}, {"Authorization": f"Bearer {token}"}
             async with session.get("event", params=query, headers=headers) as response:
                 status = response.status
-    except ValueError as exc:  # aiohttp.InvalidURL is one, too
-        raise LoadTestError(f"--url or --token is malformed ({exc}): pass an address like http://host:port") from exc
+    except ValueError as exc:  # includes aiohttp.InvalidURL
+        raise LoadTestError(f"--url or --token is malformed ({exc}): pass an address like http://host:port.") from exc
     except (ClientError, TimeoutError) as exc:
-        message = f"No service answers at {plan.base_url}: start it with `make run`, or pass another --url"
-        raise LoadTestError(f"{message} ({type(exc).__name__})") from exc
+        raise LoadTestError(
+            f"No service answers at {plan.base_url} ({type(exc).__name__}): start it with `make run`, or pass another "
+            "--url."
+        ) from exc
     if status in _REFUSED:
-        message = f"{plan.base_url} refuses the token ({status})"
-        raise LoadTestError(f"{message}: pass --token with one that has the scopes events:write and events:read")
+        raise LoadTestError(
+            f"{plan.base_url} refuses the token ({status}): pass --token with one that has the scopes events:write and "
+            "events:read."
+        )
     return token
 
 
-async def _ask_for_token(plan: LoadPlan, session: ClientSession) -> str:
+async def _request_token(plan: LoadPlan, session: ClientSession) -> str:
     async with session.get("access-token", params={"valid_minutes": "60"}) as response:
         token = _member(await response.read(), "token")
     if response.status in _REFUSED:
-        raise LoadTestError(f"{plan.base_url} gives tokens to known clients only: pass one with --token")
+        raise LoadTestError(f"{plan.base_url} issues tokens to registered clients only: pass one with --token.")
     if not isinstance(token, str):
-        message = f"{plan.base_url} answered {response.status} to GET /access-token, without a token"
-        raise LoadTestError(f"{message}: check that --url is an audit log service, or pass --token")
+        raise LoadTestError(
+            f"{plan.base_url} answered {response.status} to GET /access-token, without a token: check that --url is an "
+            "audit log service, or pass --token."
+        )
     return token
 
 
 async def _keep_posting(
-    session: ClientSession, bodies: list[bytes], turns: Iterator[int], tally: _Tally, on_progress: Callable[[int], None]
+    session: ClientSession,
+    bodies: list[bytes],
+    turns: Iterator[int],
+    measurements: Measurements,
+    on_progress: Callable[[int], None],
 ) -> None:
     """Post one event after the other, which keeps one connection busy."""
     for turn in turns:
         started = time.perf_counter()
         try:
             async with session.post("event", data=bodies[turn % _BODIES], headers=_JSON) as response:
-                answer = await response.read()
+                body = await response.read()
         except (ClientError, TimeoutError) as exc:
-            tally.transport_errors[type(exc).__name__] += 1
+            measurements.transport_errors[type(exc).__name__] += 1
         else:
-            tally.latencies.append(time.perf_counter() - started)
-            tally.statuses[response.status] += 1
-            if response.status == _ACCEPTED:
-                tally.ids.add(str(_member(answer, "event_id")))
-        if tally.finished % _PROGRESS_EVERY == 0:
-            on_progress(tally.finished)
+            measurements.latencies.append(time.perf_counter() - started)
+            measurements.statuses[response.status] += 1
+            if response.status == HTTPStatus.ACCEPTED:
+                measurements.ids.add(str(_member(body, "event_id")))
+        if measurements.finished % _PROGRESS_INTERVAL == 0:
+            on_progress(measurements.finished)
 
 
 async def _wait_for_all(session: ClientSession, event_type: str, absent: set[str], patience: float) -> float | None:
-    """Take the ids that can be read back out of `absent`; return how long that took, or None if some never appeared."""
+    """Remove the ids that can be read back from `absent`. Return the seconds that took, or None if some never appeared.
+
+    It gives up after `patience` seconds without a new id.
+    """
     started = last_found = time.monotonic()
     cursor = None
     while absent:
-        page = await _page(session, event_type, cursor)
+        page = await _read_page(session, event_type, cursor)
         if page is not None:
             ids, following = page
             if not absent.isdisjoint(ids):
@@ -173,38 +138,38 @@ async def _wait_for_all(session: ClientSession, event_type: str, absent: set[str
             moved, cursor = following not in {None, cursor}, following
             if moved or not absent:
                 continue
-        # Nothing more to read for now. After a last page the next round begins at the front again: an event may become
-        # visible late and yet sort before those already read.
+        # After the last page the next round begins at the first again: an event may become visible late and yet sort
+        # before those already read.
         if time.monotonic() - last_found >= patience:
             return None
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
     return time.monotonic() - started
 
 
-async def _page(session: ClientSession, event_type: str, cursor: str | None) -> tuple[set[str], str | None] | None:
-    """Read the ids on a page and the cursor of the next one; None if the service cannot answer just now."""
-    query = {"event_type": event_type, "order": "asc", "limit": str(_PAGE)}
+async def _read_page(session: ClientSession, event_type: str, cursor: str | None) -> tuple[set[str], str | None] | None:
+    """Return the ids of a page and the cursor of the next one; None while the service cannot answer."""
+    query = {"event_type": event_type, "order": "asc", "limit": str(_PAGE_SIZE)}
     try:
         async with session.get("event", params=query if cursor is None else query | {"cursor": cursor}) as response:
-            answer = await response.read()
+            body = await response.read()
     except (ClientError, TimeoutError):
         return None
-    if response.status != _OK:
+    if response.status != HTTPStatus.OK:
         return None
-    return {event["event_id"] for event in _member(answer, "events") or ()}, _member(answer, "next_cursor")
+    return {event["event_id"] for event in _member(body, "events") or ()}, _member(body, "next_cursor")
 
 
-def _member(answer: bytes, name: str) -> Any:
-    """Return a member of the JSON object in an answer; None if it is not there, or the answer is no such object."""
+def _member(body: bytes, name: str) -> Any:
+    """Return a member of a JSON object; None if it has no such member, or the body is no JSON object."""
     try:
-        document = orjson.loads(answer)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
     return document.get(name) if isinstance(document, dict) else None
 
 
 def _bodies(event_type: str) -> list[bytes]:
-    """Encode the events beforehand, so that the timed loop spends its share of the processor on requests."""
+    """Encode events in advance, so that the timed loop spends its processor time on requests."""
     return [
         orjson.dumps(
             {
@@ -221,29 +186,3 @@ def _bodies(event_type: str) -> list[bytes]:
         )
         for number in range(_BODIES)
     ]
-
-
-def _report(tally: _Tally, seconds: float, absent: int, until_visible: float | None) -> LoadReport:
-    accepted = tally.statuses[_ACCEPTED]
-    stored = len(tally.ids) - absent
-    ordered = sorted(tally.latencies)
-    return LoadReport(
-        requests=tally.finished,
-        seconds=seconds,
-        rate=accepted / seconds,
-        p50_ms=_percentile_ms(ordered, 50),
-        p95_ms=_percentile_ms(ordered, 95),
-        p99_ms=_percentile_ms(ordered, 99),
-        max_ms=_percentile_ms(ordered, 100),
-        statuses=dict(tally.statuses),
-        transport_errors=dict(tally.transport_errors),
-        accepted=accepted,
-        stored=stored,
-        missing=accepted - stored,  # an id given to two events counts too: only one of them can have been stored
-        seconds_until_visible=until_visible if accepted else None,
-    )
-
-
-def _percentile_ms(ordered: list[float], percent: int) -> float:
-    """Nearest rank: a latency that some request really had."""
-    return 1_000 * ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else 0.0

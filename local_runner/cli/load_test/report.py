@@ -1,4 +1,4 @@
-"""A load test's report as a table to read."""
+"""The report of a load test as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from local_runner.cli.load_test.generator import LoadReport
+    from local_runner.cli.load_test.results import LoadReport
 
 
 def render(report: LoadReport) -> Table:
-    """Lay the report out: speed, answers, and the verdict on what became of the accepted events."""
+    """Lay out rate, latencies, statuses, and the verdict on the accepted events."""
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column()

@@ -1,0 +1,93 @@
+"""Plan and results of a load test, without HTTP: what to send, what was measured, and the report made of it."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from core.errors import AuditLogError
+
+
+class LoadTestError(AuditLogError):
+    """The load test could not run. The message says what to change."""
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What to send where. Without a token the service's token endpoint is asked for one.
+
+    `patience_seconds` is how long the check waits for one more event to become readable.
+    """
+
+    base_url: str
+    requests: int
+    connections: int
+    token: str | None = field(default=None, repr=False)
+    patience_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Results of one run. Latencies are in milliseconds and are those of requests that got a response.
+
+    `rate` is accepted events per second: a quick refusal is no throughput. `seconds_until_visible` is the time from the
+    last response until all accepted events could be read; None if some never could.
+    """
+
+    requests: int
+    seconds: float
+    rate: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    statuses: dict[int, int]
+    transport_errors: dict[str, int]
+    accepted: int
+    stored: int
+    missing: int
+    seconds_until_visible: float | None
+
+
+@dataclass
+class Measurements:
+    """Figures collected while posting: latencies in seconds, statuses, transport errors and the accepted ids."""
+
+    latencies: array[float] = field(default_factory=lambda: array("d"))
+    statuses: Counter[int] = field(default_factory=Counter)
+    transport_errors: Counter[str] = field(default_factory=Counter)
+    ids: set[str] = field(default_factory=set)
+
+    @property
+    def finished(self) -> int:
+        """The number of requests that ended, with a response or without."""
+        return len(self.latencies) + self.transport_errors.total()
+
+    def report(self, seconds: float, absent: int, until_visible: float | None) -> LoadReport:
+        """Build the report of a run that posted for `seconds`; `absent` accepted ids could not be read back."""
+        accepted = self.statuses[HTTPStatus.ACCEPTED]
+        stored = len(self.ids) - absent
+        ordered = sorted(self.latencies)
+        return LoadReport(
+            requests=self.finished,
+            seconds=seconds,
+            rate=accepted / seconds,
+            p50_ms=_percentile_ms(ordered, 50),
+            p95_ms=_percentile_ms(ordered, 95),
+            p99_ms=_percentile_ms(ordered, 99),
+            max_ms=_percentile_ms(ordered, 100),
+            statuses=dict(self.statuses),
+            transport_errors=dict(self.transport_errors),
+            accepted=accepted,
+            stored=stored,
+            missing=accepted - stored,  # includes an id given to two events: only one of them can have been stored
+            seconds_until_visible=until_visible if accepted else None,
+        )
+
+
+def _percentile_ms(ordered: list[float], percent: int) -> float:
+    """The percentile by nearest rank, so that it is a latency which some request really had."""
+    return 1_000 * ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else 0.0
