@@ -52,6 +52,10 @@ class InvalidClientError(AuditLogError):
     """The client id or secret is wrong, or the client is disabled. The response never says which."""
 
 
+class ClientNotFoundError(AuditLogError):
+    """An operator named a client that is not registered. List the clients to find its id."""
+
+
 class RateLimitedError(AuditLogError):
     """Too many requests, or too many failed logins. Try again after `retry_after` seconds, and send less often."""
 

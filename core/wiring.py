@@ -19,6 +19,7 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from core.auth.client_registry import ClientRegistry
     from core.auth.clients import Authenticator
     from core.auth.keys import KeyRing
     from core.auth.last_answer import LastAnswer
@@ -113,6 +114,14 @@ class Services:
         from core.stores.clients import SqlClientStore  # noqa: PLC0415 - with its part
 
         return SqlClientStore(self.engine)
+
+    @cached_property
+    def client_registry(self) -> "ClientRegistry":
+        """Registers and changes clients."""
+        from core.auth.client_registry import ClientRegistry  # noqa: PLC0415 - with its part
+        from core.stores.clients import SqlClientStore  # noqa: PLC0415 - with its part
+
+        return ClientRegistry(SqlClientStore(self.engine), self.clock)
 
     @cached_property
     def authenticator(self) -> "Authenticator":

@@ -32,7 +32,14 @@ class ClientReader(Protocol):
 
 
 class ClientAdmin(Protocol):
-    """Changes clients for the operator. Each change is stored together with the event that records it."""
+    """Store that an operator changes clients in. Each change is stored together with its audit event."""
+
+    def client(self, client_id: str) -> Client | None:
+        """The client with this id, disabled or not.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
 
     def clients(self) -> list[Client]:
         """Return all clients, oldest first.

@@ -1,65 +1,57 @@
-"""`audit-log client ...`: who may get tokens. Every change is itself an event of the audit log."""
+"""`audit-log client ...`: registers API clients and changes them. Each change is itself an event of the audit log."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Column, Table
 
-from core.auth import clients
+from core.auth.client_registry import ClientRegistry, new_client
 from core.auth.tokens import SCOPES
 from core.domain.models import Client
-from core.errors import AuditLogError
+from core.errors import ClientNotFoundError, InvalidFieldsError
 from core.settings import Settings
-from core.stores.clients import SqlClientStore
-from core.stores.engine import open_engine
+from core.wiring import Services
 from local_runner.bootstrap import prepare
+from local_runner.cli.offline import existing_store, sqlite_file
 
-app = typer.Typer(help="Who may get tokens.", no_args_is_help=True)
+app = typer.Typer(help="Registered API clients.", no_args_is_help=True)
 
 _out = Console(highlight=False, markup=False)  # a name is no markup
-_ClientId = Annotated[str, typer.Argument(help="The client's id, as `audit-log client list` shows it.")]
-
-
-class NoSuchClientError(AuditLogError):
-    """There is no client with this id. See `audit-log client list`."""
+_ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="Id as `audit-log client list` shows it.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="What the client is, for people.")],
-    scope: Annotated[
-        list[str] | None, typer.Option(help="What it may do; repeatable. Default: write and read.")
+    name: Annotated[str, typer.Option(help="Name for people to recognise the client by.")],
+    scope: Annotated[list[str] | None, typer.Option(help="Scope to grant; repeatable. Default: all scopes.")] = None,
+    customer: Annotated[
+        list[int] | None, typer.Option(help="Customer to limit the client to; repeatable. Default: all customers.")
     ] = None,
-    customer: Annotated[list[int] | None, typer.Option(help="Limit it to this customer; repeatable.")] = None,
 ) -> None:
-    """Register a client and print its secret, which is shown this once."""
-    scopes = scope or list(SCOPES)
-    if unknown := set(scopes) - set(SCOPES):
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: use {' or '.join(SCOPES)}", param_hint="--scope")
-    now = datetime.now(UTC)
+    """Register a client and print its secret, which cannot be shown again."""
     try:
-        client, secret = clients.create(name, scopes, customer, at=now)
-    except ValidationError as exc:
-        error = exc.errors(include_input=False)[0]
-        raise typer.BadParameter(error["msg"], param_hint=f"--{str(error['loc'][0]).removesuffix('s')}") from None
-    with _store() as store:
-        store.save_client(client, clients.audit_event("client.created", client.client_id, at=now, **_facts(client)))
+        client, secret = new_client(name, scope or SCOPES, customer, time.time())
+    except InvalidFieldsError as exc:
+        error = exc.errors[0]
+        option = f"--{str(error['loc'][0]).removesuffix('s')}"
+        raise typer.BadParameter(error["msg"], param_hint=option) from None
+    with _registry_or_new() as registry:
+        registry.add(client)
     _print_secret(client, secret)
 
 
 @app.command("list")
 def list_clients() -> None:
-    """Show all clients."""
+    """List all clients, oldest first."""
     table = Table(
         Column("client id", no_wrap=True), "name", "scopes", "customers", "created", "last used", "state", box=None
     )
-    with _store() as store:
-        for client in store.clients():
+    with _registry() as registry:
+        for client in registry.clients():
             table.add_row(client.client_id, client.name, *_cells(client))
     _out.print(table)
 
@@ -67,8 +59,8 @@ def list_clients() -> None:
 @app.command()
 def show(client_id: _ClientId) -> None:
     """Show one client."""
-    with _store() as store:
-        client = _known(store, client_id)
+    with _registry() as registry:
+        client = registry.get(client_id)
     table = Table(show_header=False, box=None)
     headings = ("scopes", "customers", "created", "last used", "state")
     for heading, cell in [("client id", client_id), ("name", client.name), *zip(headings, _cells(client), strict=True)]:
@@ -81,50 +73,49 @@ def show(client_id: _ClientId) -> None:
 def rotate(
     client_id: _ClientId,
     now: Annotated[
-        bool, typer.Option("--now", help="Let the old secret count no more, such as when it leaked.")
+        bool, typer.Option("--now", help="Revoke the old secret immediately, for example after a leak.")
     ] = False,
 ) -> None:
-    """Give a client a new secret; the old one counts on until the next rotation, so that nothing stops meanwhile."""
-    at = datetime.now(UTC)
-    with _store() as store:
-        client, secret = clients.rotate(_known(store, client_id), keep_previous=not now)
-        store.save_client(client, clients.audit_event("client.rotated", client_id, at=at, old_secret_counts=not now))
+    """Give a client a new secret. The old one stays valid until the next rotation."""
+    with _registry() as registry:
+        client, secret = registry.rotate(client_id, keep_previous=not now)
     _print_secret(client, secret)
 
 
 @app.command()
 def disable(client_id: _ClientId) -> None:
-    """Let a client get no more tokens; those it has count for half a minute at the most."""
-    at = datetime.now(UTC)
-    with _store() as store:
-        client = clients.disable(_known(store, client_id), at=at)
-        store.save_client(client, clients.audit_event("client.disabled", client_id, at=at))
+    """Refuse further tokens to a client. Its valid tokens end within half a minute."""
+    with _registry() as registry:
+        registry.disable(client_id)
     _out.print(f"{client_id} is disabled")
 
 
 @contextmanager
-def _store() -> Iterator[SqlClientStore]:
-    settings = prepare(Settings.from_environ())
-    engine = open_engine(settings.store_url)
+def _registry() -> Iterator[ClientRegistry]:
+    """Yield the clients of an event store that exists; create and migrate nothing."""
+    with existing_store() as services:
+        try:
+            yield services.client_registry
+        except ClientNotFoundError as exc:
+            raise ClientNotFoundError(f"{exc} See `audit-log client list`.") from None
+
+
+@contextmanager
+def _registry_or_new() -> Iterator[ClientRegistry]:
+    """Yield the clients of the event store, which is created first if there is none: a client may come before `serve`.
+
+    Which directory that was is said on standard error, since another may have been meant.
+    """
+    settings = Settings.from_environ()
+    path = sqlite_file(settings)
+    is_new = path is not None and not path.exists()
+    services = Services(prepare(settings))
     try:
-        yield SqlClientStore(engine)
+        yield services.client_registry
     finally:
-        engine.dispose()
-
-
-def _known(store: SqlClientStore, client_id: str) -> Client:
-    client = store.client(client_id)
-    if client is None:
-        raise NoSuchClientError(f"There is no client {client_id!r}: see `audit-log client list`.")
-    return client
-
-
-def _facts(client: Client) -> dict[str, object]:
-    return {
-        "name": client.name,
-        "scopes": list(client.scopes),
-        "customers": None if client.customers is None else list(client.customers),
-    }
+        services.close()
+    if path is not None and is_new:
+        typer.echo(f"A new event store was created in {path.parent.absolute()}.", err=True)
 
 
 def _cells(client: Client) -> tuple[str, str, str, str, str]:
@@ -137,4 +128,4 @@ def _cells(client: Client) -> tuple[str, str, str, str, str]:
 def _print_secret(client: Client, secret: str) -> None:
     typer.echo(f"client_id:     {client.client_id}")
     typer.echo(f"client_secret: {secret}")
-    typer.echo("The secret is kept nowhere and is not shown again.", err=True)
+    typer.echo("The secret is not stored and is not shown again.", err=True)

@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from core.stores.engine import open_engine
+from core.stores.migrations.upgrade import migrate
 from tests.support.builders import basic, new_event
 from tests.support.service import AUDIT_LOG, Service, environment
 
@@ -184,7 +188,7 @@ def test_a_client_that_is_not_there_is_one_clear_error(
 ) -> None:
     done = run(service, *command, client_id)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"audit-log: There is no client {client_id!r}: see `audit-log client list`.\n"
+    assert done.stderr == f"audit-log: There is no client {client_id!r}. See `audit-log client list`.\n"
 
 
 @pytest.mark.parametrize(
@@ -220,3 +224,71 @@ def test_wrong_settings_are_one_clear_error(service: Service) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("audit-log: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "client-1"], ["rotate", "client-1"], ["disable", "client-1"]])
+def test_a_missing_database_is_one_clear_error_that_names_the_directory_and_creates_nothing(
+    tmp_path: Path, command: Sequence[str]
+) -> None:
+    done = subprocess.run(
+        [AUDIT_LOG, "client", *command],
+        env=environment(tmp_path / "elsewhere"), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"audit-log: There is no event store audit-log\.db in {tmp_path}/elsewhere: .*\n", done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_at_clients_changes_nothing(service: Service, tmp_path: Path) -> None:
+    client = create(service)
+    data_dir = tmp_path / "copy"
+    data_dir.mkdir()
+    source, copy = (sqlite3.connect(folder / "audit-log.db") for folder in (service.data_dir, data_dir))
+    with closing(source), closing(copy):
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=WAL")  # as the service leaves it
+    before = (data_dir / "audit-log.db").read_bytes()
+    for command in (["list"], ["show", client.client_id]):
+        done = subprocess.run(
+            [AUDIT_LOG, "client", *command],
+            env=environment(data_dir), capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert (done.returncode, client.client_id in done.stdout) == (0, True)
+    assert [path.name for path in data_dir.iterdir()] == ["audit-log.db"]
+    assert (data_dir / "audit-log.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_a_database_of_an_older_version_is_looked_at_by_nobody_and_not_migrated(tmp_path: Path, command: str) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'audit-log.db'}")
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    engine.dispose()
+    done = subprocess.run(
+        [AUDIT_LOG, "client", command, *(["client-1"] if command == "show" else [])],
+        env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "at revision 0001" in done.stderr
+    assert "audit-log migrate" in done.stderr
+    with closing(sqlite3.connect(tmp_path / "audit-log.db")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+
+
+def test_a_client_that_makes_a_new_event_store_says_where(tmp_path: Path) -> None:
+    command = [AUDIT_LOG, "client", "create", "--name", "first"]
+    says = [
+        subprocess.run(
+            command, env=environment(tmp_path / "new"), capture_output=True, text=True, timeout=30, check=True
+        ).stderr
+        for _ in range(2)
+    ]
+    assert [f"A new event store was created in {tmp_path / 'new'}." in told for told in says] == [True, False]
+
+
+def test_a_client_that_cannot_be_makes_no_event_store(tmp_path: Path) -> None:
+    command = [AUDIT_LOG, "client", "create", "--name", "x", "--scope", "events:delete"]
+    done = subprocess.run(command, env=environment(tmp_path / "new"), capture_output=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,13 @@ from core.aws.cloudwatch import accepted_between
 from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
 from core.aws.secrets import read_secret, resolve_secrets
-from core.errors import InvalidClientError, InvalidSettingsError, MetricsUnavailableError, SecretUnavailableError
+from core.errors import (
+    ClientNotFoundError,
+    InvalidFieldsError,
+    InvalidSettingsError,
+    MetricsUnavailableError,
+    SecretUnavailableError,
+)
 from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
 from core.stores.engine import open_engine
@@ -250,6 +256,8 @@ def test_the_operator_registers_rotates_and_disables(administered: Services) -> 
     rotated = execute({"act": "rotate", "client_id": made["client_id"]}, administered)
     assert rotated["client_secret"] != made["client_secret"]
     assert execute({"act": "disable", "client_id": made["client_id"]}, administered) == {"client_id": made["client_id"]}
-    with pytest.raises(InvalidClientError):
+    with pytest.raises(ClientNotFoundError):
         execute({"act": "disable", "client_id": "client-none"}, administered)
+    with pytest.raises(InvalidFieldsError, match="scopes events:delete: use events:write or events:read"):
+        execute({"act": "create", "name": "billing", "scopes": ["events:delete"]}, administered)
     administered.close()
