@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from core.domain.models import Event
 from core.ports.clients import ClientReader
-from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
+from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
 from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, HistogramName, Meter
 from core.queues.brokers import SCHEMES, BrokerPublisher, Closable, broker, unknown_scheme
@@ -50,6 +50,7 @@ class Services:
         writer: EventWriter | None = None,
         clients: ClientReader | None = None,
         dead_letters: DeadLetterQueue | None = None,
+        queue_statistics: QueueMonitor | None = None,
         checks: Mapping[str, Check] | None = None,
         event_counters: "SqlEventCounters | None" = None,
         meter: Meter | None = None,
@@ -66,7 +67,8 @@ class Services:
         self._last_answers: list[LastAnswer[Any]] = []
         given = {
             "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
-            "dead_letters": dead_letters, "checks": checks, "event_counters": event_counters,
+            "dead_letters": dead_letters, "queue_statistics": queue_statistics, "checks": checks,
+            "event_counters": event_counters,
         }  # fmt: skip
         # A cached_property keeps its value here: what is given takes the place of what would be built.
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
@@ -104,9 +106,18 @@ class Services:
         return self._store
 
     @cached_property
+    def queue_statistics(self) -> QueueMonitor:
+        """Reads how much the queue holds."""
+        return self._broker_publisher.statistics
+
+    @cached_property
     def checks(self) -> Mapping[str, Check]:
         """What must work for the service to be ready, by name."""
-        return {"queue": self._broker_publisher.check, "store": self._store.check, "migrations": self._check_revision}
+        return {
+            "queue": lambda: self.queue_statistics().facts(),
+            "store": self._store.check,
+            "migrations": self._check_revision,
+        }
 
     @cached_property
     def clients(self) -> ClientReader:

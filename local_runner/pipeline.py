@@ -10,6 +10,7 @@ from shutil import disk_usage
 from typing import Final
 
 from core.errors import NotSupportedError, QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.ports.telemetry import Meter
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
@@ -82,8 +83,9 @@ class Pipeline:
             writer=tracing.writer(self._store),
             clients=SqlClientStore(engine),
             ledger=self._ledger,
+            queue_statistics=self._queue_statistics,
             checks={
-                "queue": self._check_queue,
+                "queue": lambda: self._queue_statistics().facts(),
                 "spool": partial(check_spool, self._spool),
                 "dead_letters": self._check_dead_letters,
                 "consumer": self._consumer.check,
@@ -123,18 +125,18 @@ class Pipeline:
         self.services.close()
         self._store.close()
 
-    def _check_queue(self) -> dict[str, object]:
+    def _queue_statistics(self) -> QueueStatistics:
         if self._spool.stats().mode != "off" and disk_usage(self._data_dir).free < _LEAST_FREE_BYTES:
             raise QueueUnavailableError("The disk of the queue's spool is full: make room.")
         stats = self.queue.stats()
-        return {
-            "waiting": stats.waiting,
-            "in_flight": stats.in_flight,
-            "oldest_age_seconds": round(stats.oldest_age_seconds, 3),
-            "capacity": self._limits.max_messages,
-            "bytes": stats.bytes,
-            "max_bytes": self._limits.max_bytes,
-        }
+        return QueueStatistics(
+            waiting=stats.waiting,
+            in_flight=stats.in_flight,
+            oldest_age_seconds=round(stats.oldest_age_seconds, 3),
+            capacity=self._limits.max_messages,
+            bytes=stats.bytes,
+            max_bytes=self._limits.max_bytes,
+        )
 
     def _check_dead_letters(self) -> dict[str, object]:
         return {"count": self._dead_letters.count()}
@@ -145,15 +147,15 @@ def offline_services(settings: Settings) -> Services:
     if settings.queue_scheme != "memory":
         return Services(settings)
 
-    def waiting() -> dict[str, object]:
+    def waiting() -> QueueStatistics:
         if settings.spool == "off":
             raise NotSupportedError("With AUDIT_LOG_SPOOL=off only the service itself knows what waits in its memory.")
-        return {"waiting": count_pending(settings.data_dir / SPOOL_NAME)}
+        return QueueStatistics(count_pending(settings.data_dir / SPOOL_NAME))
 
     parts = Services(
         settings,
         dead_letters=DeadLetterFile(settings.data_dir / FILE_NAME, lambda_consumer(lambda: parts)),
-        checks={"queue": waiting},
+        queue_statistics=waiting,
     )
     return parts
 
@@ -185,6 +187,7 @@ def start_runtime(settings: Settings, meter: Meter | None = None, tracing: Traci
         reader=parts.reader,
         summaries=parts.summaries,
         clients=parts.clients,
+        queue_statistics=parts.queue_statistics,
         checks=parts.checks,
         event_counters=parts.event_counters,
         meter=meter,

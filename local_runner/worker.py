@@ -50,7 +50,12 @@ def work(settings: Settings, host: str, port: int) -> None:
         services.source, traces.consumer(lambda_consumer(lambda: storing)), ConsumerLimits(poll=POLL_SECONDS)
     )
     checks = {**services.checks, "consumer": supervisor.check}
-    watched = Services(settings, checks=checks, event_counters=services.event_counters)
+    watched = Services(
+        settings,
+        queue_statistics=services.queue_statistics,
+        checks=checks,
+        event_counters=services.event_counters,
+    )
     monitor.serve(listener, watched, restarts=lambda: supervisor.restarts)
     supervisor.start()
     _log.info("storing what comes from the broker; Ctrl-C finishes the batch at hand and stops", extra={"port": port})

@@ -1,7 +1,7 @@
 """Ports of the queue: publishing events, consuming them, and dead letters."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple, Protocol
 
 from core.domain.models import Event
@@ -68,6 +68,46 @@ class EventSource(Protocol):
 
         Raises:
             QueueUnavailableError: the queue is unreachable; the messages are redelivered.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatistics:
+    """Figures of a queue at one moment. None stands for a figure that this queue does not have or cannot tell.
+
+    `waiting` messages can be received, `in_flight` ones were received and are not deleted; a broker that cannot tell
+    them apart has both in `waiting`. `dead_letters` were given up. `capacity` is the greatest number of messages,
+    `bytes` the size of those in memory and `max_bytes` its bound. `partitions` are those of a Kafka topic.
+    """
+
+    waiting: int
+    in_flight: int | None = None
+    dead_letters: int | None = None
+    oldest_age_seconds: float | None = None
+    capacity: int | None = None
+    bytes: int | None = None
+    max_bytes: int | None = None
+    partitions: int | None = None
+
+    @property
+    def held(self) -> int:
+        """How many messages the queue still has to deliver or to see deleted."""
+        return self.waiting + (self.in_flight or 0)
+
+    def facts(self) -> dict[str, object]:
+        """The figures that are known, by name, as `/ready` shows them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class QueueMonitor(Protocol):
+    """Reads how much a queue holds."""
+
+    def __call__(self) -> QueueStatistics:
+        """The statistics at this moment.
+
+        Raises:
+            QueueUnavailableError: nothing can be accepted; the message says why.
+            NotSupportedError: this process cannot know them.
         """
 
 

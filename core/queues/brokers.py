@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from core.errors import InvalidSettingsError
-from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
+from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource, QueueStatistics
 from core.settings import Settings
 
 SCHEMES: Final = frozenset({"amqp", "amqps", "kafka", "sqs", "sqs+http"})
@@ -20,10 +20,10 @@ class Closable(Protocol):
 
 
 class BrokerPublisher(EventPublisher, Closable, Protocol):
-    """An `EventPublisher` with a readiness check."""
+    """An `EventPublisher` that also reports its queue's figures."""
 
-    def check(self) -> dict[str, object]:
-        """Implement `Check`."""
+    def statistics(self) -> QueueStatistics:
+        """Implement `QueueMonitor.statistics`."""
 
 
 class BrokerSource(EventSource, Closable, Protocol):

@@ -6,7 +6,6 @@ own, so that no two writers wait for each other.
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final, Literal
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -22,11 +21,6 @@ ACCEPTED: Final[CounterKind] = "accepted"
 NUMBERED: Final[CounterKind] = "numbered"
 """How many accepted events of a source are counted in all, in minute 0: those that a killed process left uncounted are
 found by it."""
-
-
-def minute_of(moment: datetime) -> int:
-    """The minute, counted from 1970, in which a moment lies."""
-    return int(moment.timestamp()) // 60
 
 
 def add(connection: Connection, source: str, counts: Counts) -> None:

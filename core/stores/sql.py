@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from core.domain.models import Event, EventId
 from core.domain.queries import EventFilter, Matches, PageRequest
+from core.domain.reconciliation import minute_of
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotStorableError
 from core.ports.store import Outcome
@@ -192,7 +193,7 @@ def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping
     counts: Counter[tuple[int, event_counters.CounterKind]] = Counter()
     for item, outcome in zip(batch, outcomes, strict=True):
         if outcome is Outcome.STORED:
-            counts[event_counters.minute_of(item.received_at), "stored"] += 1
+            counts[minute_of(item.received_at), "stored"] += 1
         elif outcome is Outcome.DUPLICATE and item.received_at != firsts[item.event_id].received_at:
-            counts[event_counters.minute_of(item.received_at), "repeated"] += 1
+            counts[minute_of(item.received_at), "repeated"] += 1
     return counts

@@ -1,4 +1,4 @@
-"""What a stage in AWS has done to its database: at each deployment, and by the clock."""
+"""Database maintenance of an AWS stage, run on deployment and on a schedule."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -6,19 +6,18 @@ from typing import Any, Final
 
 from core.aws.cloudwatch import accepted_between
 from core.aws.metrics import UNACCOUNTED, LoggedMetrics
-from core.domain.reconciliation import Reconciliation
+from core.domain.reconciliation import Window
 from core.wiring import Services
 
 MONTHS_AHEAD: Final = 3
-WINDOW: Final = timedelta(days=1)
-SETTLED: Final = timedelta(minutes=15)
-"""What is younger may be on its way into CloudWatch, and SQS counts its messages a minute late."""
+SETTLING: Final = timedelta(minutes=15)
+"""Younger events may not have reached CloudWatch yet, and SQS counts its messages a minute late."""
 
 AcceptedBetween = Callable[[str, int, int], int]
 
 
 def migrate(services: Services) -> dict[str, Any]:
-    """Bring the database to the current schema; the revisions around that.
+    """Bring the database to the current schema; return the revisions before and after.
 
     Raises:
         StoreUnavailableError: the database cannot be reached.
@@ -31,10 +30,10 @@ def migrate(services: Services) -> dict[str, Any]:
 
 
 def create_partitions(services: Services) -> dict[str, Any]:
-    """Make the partitions of this month and the next ones; the names of the new ones.
+    """Create the partitions of this month and of the next ones; return the names of the new ones.
 
     Raises:
-        StoreUnavailableError: someone else holds the table; what was made stays.
+        StoreUnavailableError: another session holds the table; partitions created so far stay.
     """
     from core.stores.partitions import create  # noqa: PLC0415 - as above
 
@@ -42,27 +41,25 @@ def create_partitions(services: Services) -> dict[str, Any]:
 
 
 def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accepted_between) -> dict[str, Any]:
-    """Compare what was accepted in a day with what became of it, and show the difference as a metric.
+    """Compare the events of a day with what became of them; publish the difference as a metric and return the figures.
 
-    All dead letters count, of this day or not, since looking at each would hide it from others meanwhile.
+    All dead letters count, whatever their day, since reading them would hide them from others meanwhile.
 
     Raises:
         StoreUnavailableError: the database cannot be reached.
         QueueUnavailableError: SQS cannot be reached.
         MetricsUnavailableError: CloudWatch cannot be reached.
     """
-    from core.stores.event_counters import minute_of  # noqa: PLC0415 - as above
+    from core.stores.reconciliation import reconcile as gather  # noqa: PLC0415 - as above
 
-    until = _now(services) - SETTLED
-    start, end = minute_of(until - WINDOW), minute_of(until)
-    # In the order in which events move: what moves on meanwhile is counted twice, and never missed.
-    received = accepted(stage, start, end)
-    queue = services.checks["queue"]()
-    sums = services.event_counters.sums(start, end)
-    waiting, dead_letters = (int(str(queue[name])) for name in ("waiting", "dead_letters"))
-    result = Reconciliation(received, sums["stored"], sums["repeated"], dead_letters, waiting)
-    LoggedMetrics(stage, services.clock).put(UNACCOUNTED, max(0, result.difference))
-    return {**vars(result), "difference": result.difference}
+    result = gather(
+        Window.day_before(_now(services) - SETTLING),
+        services.event_counters,
+        services.queue_statistics,
+        accepted=lambda window: accepted(stage, window.start, window.end),
+    )
+    LoggedMetrics(stage, services.clock).put(UNACCOUNTED, result.unaccounted)
+    return dict(result.figures())
 
 
 def _now(services: Services) -> datetime:

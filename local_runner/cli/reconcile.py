@@ -10,14 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from core.domain.models import Event
-from core.domain.reconciliation import Reconciliation
+from core.domain.reconciliation import Reconciliation, Window, minute_of
 from core.ports.queue import DeadLetter
-from core.stores.event_counters import minute_of
-from local_runner.cli.dead_letters import ALL, opened
+from core.stores.reconciliation import reconcile as gather
+from local_runner.cli.dead_letters import ALL
+from local_runner.cli.offline import existing_store
 
 _UNBALANCED: Final = 1
-_SETTLED: Final = timedelta(minutes=1)
-"""What is younger may still be on its way into the tallies."""
+_SETTLING: Final = timedelta(minutes=1)
+"""Younger events may not be counted yet: processes write their counts every second."""
 
 _FORMATS: Final = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
 
@@ -32,57 +33,50 @@ def reconcile(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compare what was accepted with what is stored, repeated, dead-lettered or in flight.
+    """Compare the accepted events with those that are stored, repeated, dead-lettered or in flight.
 
     Ends with status 1 if an accepted event is in none of these places.
     """
-    end = until.replace(tzinfo=UTC) if until else datetime.now(UTC) - _SETTLED
-    start = since.replace(tzinfo=UTC) if since else end - timedelta(days=1)
-    if start >= end:
+    end = until.replace(tzinfo=UTC) if until else datetime.now(UTC) - _SETTLING
+    window = Window(minute_of(since.replace(tzinfo=UTC)), minute_of(end)) if since else Window.day_before(end)
+    if window.start >= window.end:
         raise typer.BadParameter("must be before --until", param_hint="--since")
-    result = _reconciled(minute_of(start), minute_of(end))
+    with existing_store() as services:
+        result = gather(
+            window,
+            services.event_counters,
+            services.queue_statistics,
+            dead_lettered=lambda: sum(_is_of(window, letter) for letter in services.dead_letters.dead_letters(ALL)),
+        )
+    first, last = (datetime.fromtimestamp(minute * 60, UTC) for minute in window)
     if as_json:
-        figures = {**vars(result), "difference": result.difference}
-        typer.echo(orjson.dumps({"since": start, "until": end, **figures}))
+        typer.echo(orjson.dumps({"since": first, "until": last, **result.figures()}))
     else:
-        Console().print(_table(result, start, end))
-    if result.difference > 0:
+        Console().print(_table(result, first, last))
+    if result.unaccounted:
         raise typer.Exit(_UNBALANCED)
 
 
-def _reconciled(start: int, end: int) -> Reconciliation:
-    with opened() as services:
-        # In the order in which events move: what moves on meanwhile is counted twice, and never missed.
-        in_flight = int(str(services.checks["queue"]()["waiting"]))
-        minutes = [_minute_of(letter) for letter in services.dead_letters.dead_letters(ALL)]
-        sums = services.event_counters.sums(start, end)
-        return Reconciliation(
-            accepted=sums["accepted"],
-            stored=sums["stored"],
-            repeated=sums["repeated"],
-            dead_lettered=sum(minute is not None and start <= minute < end for minute in minutes),
-            in_flight=in_flight,
-        )
-
-
-def _minute_of(letter: DeadLetter) -> int | None:
-    """When its event was received; None for what is no event of ours."""
+def _is_of(window: Window, letter: DeadLetter) -> bool:
+    """Whether the event in a dead letter was received in the window. A message without an event counts in none."""
     try:
-        return minute_of(Event.model_validate_json(letter.body).received_at)
+        return window.includes(Event.model_validate_json(letter.body).received_at)
     except ValidationError:
-        return None
+        return False
 
 
 def _table(result: Reconciliation, start: datetime, end: datetime) -> Table:
-    table = Table(title=f"received {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", show_header=False)
+    table = Table(title=f"received from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", show_header=False)
     for name, value in vars(result).items():
         table.add_row(name.replace("_", " "), f"{value:,}")
     table.add_section()
-    table.add_row("difference", f"{result.difference:,}", _meaning(result.difference))
+    table.add_row("difference", f"{result.difference:,}", _verdict(result))
     return table
 
 
-def _meaning(difference: int) -> str:
-    if difference > 0:
-        return "accepted, and nowhere to be found"
-    return "every accepted event is accounted for" if difference == 0 else "accepted, and not counted as that"
+def _verdict(result: Reconciliation) -> str:
+    if result.difference > 0:
+        return "accepted events are missing"
+    if result.difference < 0:
+        return "more events are stored than were counted as accepted"
+    return "every accepted event is accounted for" if result.accepted else "no event was accepted in this time"

@@ -9,8 +9,9 @@ from threading import Lock, Thread
 from typing import Final
 
 from core.domain.models import Event
+from core.domain.reconciliation import minute_of
 from core.errors import AuditLogError
-from core.stores.event_counters import ACCEPTED, NUMBERED, CounterKind, SqlEventCounters, minute_of
+from core.stores.event_counters import ACCEPTED, NUMBERED, CounterKind, SqlEventCounters
 from local_runner.spool.slot import SlotHistory
 
 FLUSH_SECONDS: Final = 1.0

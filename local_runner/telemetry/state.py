@@ -1,42 +1,54 @@
-"""What the checks of `/ready` say, as numbers: each is asked once at a scrape."""
+"""State metrics: queue, spool, dead letters, checks and unaccounted events, each read once at a scrape."""
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from core.domain.reconciliation import Reconciliation
+from core.domain.reconciliation import Window
 from core.errors import AuditLogError
+from core.ports.queue import QueueStatistics
+from core.stores.reconciliation import reconcile
 from core.wiring import Services
 
 _log = logging.getLogger(__name__)
 
-_DAY: Final = 24 * 60  # minutes
+_T = TypeVar("_T")
 
-_GAUGES: Final = {
-    ("queue", "waiting"): ("audit_log_queue_waiting", "Accepted events that nobody works on yet."),
-    ("queue", "in_flight"): ("audit_log_queue_in_flight", "Events in the consumer's hands or waiting for a retry."),
-    ("queue", "oldest_age_seconds"): ("audit_log_queue_oldest_age_seconds", "Age of the oldest event in the queue."),
-    ("queue", "capacity"): ("audit_log_queue_capacity", "Events that the queue takes."),
-    ("queue", "bytes"): ("audit_log_queue_bytes", "Memory that the queue's events take."),
-    ("queue", "max_bytes"): ("audit_log_queue_max_bytes", "Memory that they may take."),
-    ("queue", "dead_letters"): ("audit_log_dead_letters", "Events that were given up and not put back."),
-    ("dead_letters", "count"): ("audit_log_dead_letters", "Events that were given up and not put back."),
-    ("spool", "bytes"): ("audit_log_spool_bytes", "Size of the spool on disk."),
-    ("spool", "max_bytes"): ("audit_log_spool_max_bytes", "Size that the spool may have."),
-    ("spool", "corrupt"): ("audit_log_spool_corrupt", "Places in the spool that were damaged when it was read."),
+_SETTLING: Final = timedelta(minutes=1)
+"""Younger events may not be counted yet: processes write their counts every second."""
+
+_QUEUE: Final = "queue"
+_DEAD_LETTERS: Final = ("audit_log_dead_letters", "Events in the dead letters.")
+_QUEUE_GAUGES: Final = {
+    "waiting": ("audit_log_queue_waiting", "Accepted events that wait for the consumer."),
+    "in_flight": ("audit_log_queue_in_flight", "Events that the consumer works on or that wait for a retry."),
+    "oldest_age_seconds": ("audit_log_queue_oldest_age_seconds", "Age of the oldest event in the queue."),
+    "capacity": ("audit_log_queue_capacity", "Most events that the queue holds."),
+    "bytes": ("audit_log_queue_bytes", "Memory of the queue's events."),
+    "max_bytes": ("audit_log_queue_max_bytes", "Bound of the memory of the queue's events."),
+    "dead_letters": _DEAD_LETTERS,
 }
-"""By check and fact: the metric. A fact that a check does not tell, such as a broker's capacity, is not shown."""
+"""Metric by figure of `QueueStatistics`. A figure that is None, such as a broker's capacity, is not shown."""
+
+_CHECK_GAUGES: Final = {
+    ("dead_letters", "count"): _DEAD_LETTERS,
+    ("spool", "bytes"): ("audit_log_spool_bytes", "Size of the spool on disk."),
+    ("spool", "max_bytes"): ("audit_log_spool_max_bytes", "Bound of the size of the spool on disk."),
+    ("spool", "corrupt"): ("audit_log_spool_corrupt", "Damaged places found when the spool was read."),
+}
+"""Metric by check and fact."""
 
 Facts = Mapping[str, Mapping[str, Any] | None]
-"""By name of the check: what it tells; None: it fails."""
+"""Facts of each check by its name; None if it fails."""
 
 
 class StateCollector(Collector):
-    """Asks the checks of `services`; `restarts` counts those of the consumer, where this process has one."""
+    """Reads the checks of `services`; `restarts` counts those of the consumer, where this process has one."""
 
     def __init__(self, services: Services, *, restarts: Callable[[], int] | None) -> None:
         self._services = services
@@ -44,14 +56,18 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """See `Collector.collect`."""
-        facts = {name: _facts(check) for name, check in self._services.checks.items()}
+        statistics = _read(self._services.queue_statistics)
+        facts: Facts = {name: _read(check) for name, check in self._services.checks.items() if name != _QUEUE}
         works = GaugeMetricFamily("audit_log_check_ok", "Whether a check of /ready succeeds.", labels=["check"])
-        for name, told in facts.items():
-            works.add_metric([name], float(told is not None))
+        for name, outcome in {_QUEUE: statistics, **facts}.items():
+            works.add_metric([name], float(outcome is not None))
         yield works
-        for (check, fact), (metric, text) in _GAUGES.items():
-            if (told := facts.get(check)) and fact in told:
-                yield GaugeMetricFamily(metric, text, told[fact])
+        for figure, (metric, text) in _QUEUE_GAUGES.items():
+            if (value := getattr(statistics, figure, None)) is not None:
+                yield GaugeMetricFamily(metric, text, value)
+        for (check, fact), (metric, text) in _CHECK_GAUGES.items():
+            if (known := facts.get(check)) and fact in known:
+                yield GaugeMetricFamily(metric, text, known[fact])
         if self._restarts is None:
             return
         yield CounterMetricFamily(
@@ -60,33 +76,29 @@ class StateCollector(Collector):
         yield GaugeMetricFamily(
             "audit_log_unaccounted_events",
             "Events accepted in the last day that are neither stored nor repeated, given up or waiting.",
-            self._unaccounted(facts),
+            self._unaccounted(statistics, facts),
         )
 
-    def _unaccounted(self, facts: Facts) -> float:
-        """The difference of `audit-log reconcile`, with all dead letters there are; NaN while it cannot be told.
-
-        The checks were asked before the sums: what moves on meanwhile is counted twice, and never missed.
-        """
-        queue, letters = facts.get("queue"), facts.get("dead_letters", {})
-        if queue is None or letters is None:
+    def _unaccounted(self, statistics: QueueStatistics | None, facts: Facts) -> float:
+        """The unaccounted events of the last day, counting all dead letters; NaN if a figure cannot be read."""
+        letters = facts.get("dead_letters", {})
+        if statistics is None or letters is None:
             return float("nan")
-        end = int(time.time()) // 60 - 1
+        window = Window.day_before(datetime.fromtimestamp(time.time(), UTC) - _SETTLING)
+        counted = (lambda: int(letters["count"])) if letters else None
         try:
-            sums = self._services.event_counters.sums(end - _DAY, end)
+            result = reconcile(window, self._services.event_counters, lambda: statistics, dead_lettered=counted)
         except AuditLogError:
             return float("nan")
-        held = queue["waiting"] + queue.get("in_flight", 0)
-        given_up = letters.get("count", queue.get("dead_letters", 0))
-        result = Reconciliation(sums["accepted"], sums["stored"], sums["repeated"], given_up, held)
-        return max(0, result.difference)
+        return result.unaccounted
 
 
-def _facts(check: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+def _read(source: Callable[[], _T]) -> _T | None:
+    """Read a check, or the queue's statistics; None if it fails."""
     try:
-        return check()
+        return source()
     except AuditLogError:
         return None
-    except Exception:  # noqa: BLE001 - a check with a bug must not hide everything else: logged, and it fails
-        _log.exception("a check broke")
+    except Exception:  # noqa: BLE001 - a check with a bug must not hide everything else
+        _log.exception("check_raised", extra={"action": "Report this traceback as a bug of the service."})
         return None

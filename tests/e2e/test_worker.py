@@ -92,7 +92,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_batch_and_leaves_the_rest(
         assert eventually(lambda: stored(first))
         assert first.stop(signal.SIGTERM) == 0
         assert "Traceback" not in first.log
-    publisher.check()
+    publisher.statistics()
     with start(tmp_path, settings, "serve") as api, api.client() as client:
         before = client.get("/event?event_data.number=2999").json()
         with start(tmp_path, settings, "worker"):

@@ -16,6 +16,7 @@ from core.errors import (
     MetricsUnavailableError,
     SecretUnavailableError,
 )
+from core.ports.queue import QueueStatistics
 from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
 from core.stores.engine import open_engine
@@ -214,8 +215,8 @@ def test_what_nobody_can_account_for_is_a_metric(
     caplog.set_level(logging.INFO)
     now = event(1).received_at.timestamp() + 3600
     sqlite_store.add([event(1), event(2)])
-    depths: dict[str, object] = {"waiting": 1, "dead_letters": 2}
-    services = Services(settings, checks={"queue": lambda: depths}, clock=lambda: now)
+    statistics = QueueStatistics(waiting=1, dead_letters=2)
+    services = Services(settings, queue_statistics=lambda: statistics, clock=lambda: now)
     asked: list[tuple[str, int, int]] = []
 
     def accepted(stage: str, start: int, end: int) -> int:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.ports.queue import QueueStatistics
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.http.sockets import bind_first_free
@@ -118,14 +119,14 @@ def test_a_check_with_a_bug_hides_nothing_else(settings: Settings, caplog: pytes
     def broken() -> dict[str, object]:
         raise ZeroDivisionError
 
-    def depth() -> dict[str, object]:
-        return {"waiting": 3}
-
     monitor = ManagementServer()
-    monitor.watch(Services(settings, checks={"store": broken, "queue": depth}), restarts=None)
+    services = Services(settings, queue_statistics=lambda: QueueStatistics(waiting=3), checks={"store": broken})
+    monitor.watch(services, restarts=None)
     value = monitor.registry.get_sample_value
     assert value("audit_log_check_ok", {"check": "store"}) == 0
+    assert value("audit_log_check_ok", {"check": "queue"}) == 1
     assert value("audit_log_queue_waiting") == 3
+    assert value("audit_log_queue_capacity") is None
     assert any(record.exc_info for record in caplog.records)
 
 

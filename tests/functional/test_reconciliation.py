@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from core.domain.models import Event
-from core.domain.reconciliation import Reconciliation
+from core.domain.reconciliation import Reconciliation, Window, minute_of
+from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
 from core.settings import Settings
 from core.stores.engine import open_engine
-from core.stores.event_counters import ACCEPTED, NUMBERED, SqlEventCounters, minute_of
+from core.stores.event_counters import ACCEPTED, NUMBERED, SqlEventCounters
+from core.stores.reconciliation import reconcile
 from core.stores.sql import SqlEventStore
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.spool.slot import SlotHistory
@@ -42,6 +44,55 @@ MINUTE = minute_of(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
 )
 def test_the_difference_is_what_is_nowhere(figures: tuple[int, int, int, int, int], difference: int) -> None:
     assert Reconciliation(*figures).difference == difference
+
+
+def test_a_window_has_whole_minutes_and_not_its_last_one() -> None:
+    end = datetime(2026, 3, 1, 12, 0, 59, 999_999, tzinfo=UTC)
+    window = Window.day_before(end)
+    assert window == (MINUTE - 24 * 60, MINUTE)
+    assert not window.includes(end)
+    assert window.includes(datetime(2026, 3, 1, 11, 59, 59, 999_999, tzinfo=UTC))
+    assert window.includes(datetime(2026, 2, 28, 12, 0, tzinfo=UTC))
+    assert not window.includes(datetime(2026, 2, 28, 11, 59, 59, tzinfo=UTC))
+
+
+def test_figures_are_read_in_the_order_in_which_events_move(
+    sqlite_store: SqlEventStore, tallies: SqlEventCounters
+) -> None:
+    """An event that moves on between two readings is seen in both places, never in none."""
+    window = Window(MINUTE, MINUTE + 1)
+    read: list[str] = []
+
+    def accepted(asked: Window) -> int:
+        assert asked == window
+        read.append("accepted")
+        return 3
+
+    def statistics() -> QueueStatistics:
+        read.append("queue")
+        return QueueStatistics(waiting=2, in_flight=1, dead_letters=9)
+
+    def given_up() -> int:
+        read.append("dead letters")
+        sqlite_store.add([received("12:00:00", 1)])
+        return 1
+
+    result = reconcile(window, tallies, statistics, dead_lettered=given_up, accepted=accepted)
+    assert read == ["accepted", "queue", "dead letters"]
+    assert result == Reconciliation(accepted=3, stored=1, repeated=0, dead_lettered=1, in_flight=3)
+    counted = reconcile(window, tallies, lambda: QueueStatistics(waiting=0, dead_letters=4))
+    assert counted == Reconciliation(accepted=0, stored=1, repeated=0, dead_lettered=4, in_flight=0)
+
+
+@pytest.mark.parametrize(
+    ("statistics", "facts"),
+    [
+        (QueueStatistics(0), {"waiting": 0}),
+        (QueueStatistics(1, dead_letters=0, partitions=6), {"waiting": 1, "dead_letters": 0, "partitions": 6}),
+    ],
+)
+def test_a_figure_that_a_queue_does_not_have_is_no_fact(statistics: QueueStatistics, facts: dict[str, object]) -> None:
+    assert list(statistics.facts().items()) == list(facts.items())
 
 
 def test_what_is_stored_counts_in_the_minute_of_its_reception(

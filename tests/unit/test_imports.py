@@ -1,4 +1,4 @@
-"""What a handler imports: nothing that it does not use. docs/explanation/performance.md tells what each library costs."""
+"""Imports of the handlers: each imports what it uses. Cost per library: docs/explanation/performance.md."""
 
 import subprocess
 import sys

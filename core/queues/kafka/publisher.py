@@ -7,6 +7,7 @@ from typing import Final
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.lag import ConsumerLag
 from core.queues.kafka.producer import ConfirmedProducer, ProducerRecord
@@ -16,7 +17,7 @@ PUBLISH_SECONDS: Final = 5.0
 
 
 class KafkaPublisher:
-    """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use.
+    """Implements `EventPublisher` and `QueueMonitor`. Safe to use from several threads; connects at first use.
 
     The message key is the customer, so that the events of one customer keep the order in which they were published.
     """
@@ -40,8 +41,8 @@ class KafkaPublisher:
             [ProducerRecord(topic, str(event.customer_id).encode(), event.to_json(), headers) for event in events]
         )
 
-    def check(self) -> dict[str, object]:
-        """Implement `Check`: a broker answers and has both topics. Returns their lag and the number of partitions.
+    def statistics(self) -> QueueStatistics:
+        """Implement `QueueMonitor`: lag of both topics, and the number of partitions.
 
         Takes no longer than a publish may.
         """
@@ -52,11 +53,11 @@ class KafkaPublisher:
             if topic not in partition_counts:
                 raise QueueUnavailableError(f"Kafka has no topic {topic}: create it, or restart the service.")
         lag = self._lag.by_topic({topic: partition_counts[topic] for topic in topics}, deadline)
-        return {
-            "waiting": lag[address.topic],
-            "dead_letters": lag[address.dead_letters],
-            "partitions": partition_counts[address.topic],
-        }
+        return QueueStatistics(
+            waiting=lag[address.topic],
+            dead_letters=lag[address.dead_letters],
+            partitions=partition_counts[address.topic],
+        )
 
     def close(self) -> None:
         """Wait for unconfirmed messages and disconnect permanently."""

@@ -12,6 +12,7 @@ from aiormq.abc import AbstractChannel
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT
 from core.errors import QueueFullError, QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.queues.rabbitmq.address import RabbitMQAddress
 from core.queues.rabbitmq.connection import RabbitMQConnection
 
@@ -21,7 +22,7 @@ _PERSISTENT: Final = 2
 
 
 class RabbitMQPublisher:
-    """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
+    """Implements `EventPublisher` and `QueueMonitor`. Safe to use from several threads; connects at first use."""
 
     def __init__(self, url: str, *, timeout: float = PUBLISH_SECONDS) -> None:
         """Parse `url` (see `RabbitMQAddress`). `timeout` limits each publish, in seconds.
@@ -36,11 +37,11 @@ class RabbitMQPublisher:
         bodies = [(event.event_id, event.to_json()) for event in events]
         self._connection.run(lambda: self._publish(bodies, traceparent))
 
-    def check(self) -> dict[str, object]:
-        """Implement `Check`: RabbitMQ is reachable and has both queues. Returns their lengths."""
+    def statistics(self) -> QueueStatistics:
+        """Implement `QueueMonitor`: the lengths of both queues."""
         address = self._connection.address
         waiting, dead_letters = self._connection.run(lambda: self._lengths(address.queue, address.dead_letters))
-        return {"waiting": waiting, "dead_letters": dead_letters}
+        return QueueStatistics(waiting, dead_letters=dead_letters)
 
     def close(self) -> None:
         """Disconnect permanently."""

@@ -6,10 +6,11 @@ from typing import Final
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT
 from core.errors import EventTooLargeError, QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.queues.sqs.address import SQSAddress
 from core.queues.sqs.batches import call_in_batches, string_attribute
 from core.queues.sqs.client import READ_SECONDS, SQSClient
-from core.queues.sqs.queue_stats import queue_stats
+from core.queues.sqs.queue_stats import queue_statistics
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
@@ -20,7 +21,7 @@ _ESCAPES: Final = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
 
 
 class SQSPublisher:
-    """Implements `EventPublisher` and `Check`. Safe to use from several threads; connects at first use."""
+    """Implements `EventPublisher` and `QueueMonitor`. Safe to use from several threads; connects at first use."""
 
     def __init__(self, url: str, *, timeout: float = READ_SECONDS) -> None:
         """Parse `url` (see `SQSAddress`). `timeout` limits the wait for each response, in seconds.
@@ -49,9 +50,9 @@ class SQSPublisher:
                 " the queue's settings, and send all events again."
             )
 
-    def check(self) -> dict[str, object]:
-        """Implement `Check`: SQS is reachable and has both queues. Returns their message counts."""
-        return queue_stats(self._client)
+    def statistics(self) -> QueueStatistics:
+        """Implement `QueueMonitor`: the message counts of both queues."""
+        return queue_statistics(self._client)
 
     def close(self) -> None:
         """Disconnect permanently."""

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from core.errors import QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.queues.sqs.client import SQSClient
 
 
@@ -15,7 +16,7 @@ class RedrivePolicy:
     max_receives: int
 
 
-def queue_stats(client: SQSClient) -> dict[str, object]:
+def queue_statistics(client: SQSClient) -> QueueStatistics:
     """Return the number of messages that wait or are in flight, and of dead letters.
 
     The counts of SQS are approximate and up to a minute old.
@@ -25,10 +26,10 @@ def queue_stats(client: SQSClient) -> dict[str, object]:
     """
     attributes = _attributes(client, client.address.queue_url)
     policy = _policy(client, attributes)
-    return {
-        "waiting": _messages(attributes),
-        "dead_letters": _messages(_attributes(client, policy.dead_letters_url)),
-    }
+    return QueueStatistics(
+        waiting=_messages(attributes),
+        dead_letters=_messages(_attributes(client, policy.dead_letters_url)),
+    )
 
 
 def redrive_policy(client: SQSClient) -> RedrivePolicy:

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from core.domain.models import Event
+from core.ports.queue import QueueStatistics
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
@@ -157,10 +158,10 @@ def test_the_largest_event_fits(url: str, publisher: KafkaPublisher) -> None:
 
 def test_the_check_counts_waiting_messages_and_dead_letters(url: str, publisher: KafkaPublisher) -> None:
     publisher.publish([event(number) for number in range(5)])
-    assert publisher.check() == {"waiting": 5, "dead_letters": 0, "partitions": 6}
+    assert publisher.statistics() == QueueStatistics(waiting=5, dead_letters=0, partitions=6)
 
     with closing(KafkaSource(url, max_receives=1)) as source:
         first, *others = take(source, 5)
         source.retry_after([first.receipt_handle], 0)
         source.delete(receipts(others))
-        wait_until(lambda: publisher.check() == {"waiting": 0, "dead_letters": 1, "partitions": 6})
+        wait_until(lambda: publisher.statistics() == QueueStatistics(waiting=0, dead_letters=1, partitions=6))

@@ -31,22 +31,22 @@ def test_an_unreachable_broker_is_reported_in_time_and_found_when_it_is_back(clu
         with seconds_below(4), pytest.raises(QueueUnavailableError):
             publisher.publish([event(1)])
         with seconds_below(4), pytest.raises(QueueUnavailableError):
-            publisher.check()
+            publisher.statistics()
 
         cluster.come_up()
         sooner_or_later(lambda: publisher.publish([event(2)]))
-        assert publisher.check()["partitions"] == 6
+        assert publisher.statistics().partitions == 6
 
 
 def test_a_check_of_slow_brokers_ends_within_its_bound(cluster: MockCluster) -> None:
     with queue_url(cluster) as url, closing(KafkaPublisher(url, timeout=2.0)) as publisher:
-        sooner_or_later(publisher.check)
+        sooner_or_later(publisher.statistics)
         cluster.answer_after(900)
         with seconds_below(2.6):
-            publisher.check()  # three responses in sequence would exceed it
+            publisher.statistics()  # three responses in sequence would exceed it
         cluster.answer_after(1500)
         with seconds_below(2.6), pytest.raises(QueueUnavailableError):
-            publisher.check()
+            publisher.statistics()
 
 
 @pytest.mark.parametrize("part", PARTS)

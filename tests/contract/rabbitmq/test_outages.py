@@ -144,7 +144,7 @@ def test_what_a_killed_consumer_held_comes_to_another(
 def test_the_check_fails_while_the_broker_is_away(proxied: str, proxy: TcpProxy) -> None:
     proxy.cut()
     with closing(RabbitMQPublisher(proxied)) as publisher, pytest.raises(QueueUnavailableError):
-        publisher.check()
+        publisher.statistics()
 
 
 @pytest.mark.parametrize("part", PARTS)

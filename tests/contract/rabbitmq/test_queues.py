@@ -10,6 +10,7 @@ import aiormq
 import pytest
 
 from core.errors import QueueFullError, QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
 from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.builders import event
@@ -108,7 +109,7 @@ def test_a_queue_with_different_arguments_is_named_with_the_remedy(url: str, par
 def test_a_foreign_message_whose_delivery_count_is_no_count_was_received_once(
     url: str, publisher: RabbitMQPublisher, source: RabbitMQSource, count: Any
 ) -> None:
-    publisher.check()
+    publisher.statistics()
     properties = aiormq.spec.Basic.Properties(headers={"x-delivery-count": count})
     in_channel(
         url, lambda channel, address: channel.basic_publish(b"{}", routing_key=address.queue, properties=properties)
@@ -117,13 +118,13 @@ def test_a_foreign_message_whose_delivery_count_is_no_count_was_received_once(
     assert [(message.body, message.receive_count) for message in take(source, 1)] == [("{}", 1)]
 
 
-def test_the_check_counts_waiting_messages_and_dead_letters(url: str, publisher: RabbitMQPublisher) -> None:
+def test_the_statistics_count_waiting_messages_and_dead_letters(url: str, publisher: RabbitMQPublisher) -> None:
     publisher.publish([event(1), event(2), event(3)])
     with closing(RabbitMQSource(url, max_receives=1)) as source:
         source.retry_after([take(source, 1)[0].receipt_handle], 0)
-    expected = {"waiting": 2, "dead_letters": 1}
+    expected = QueueStatistics(waiting=2, dead_letters=1)
 
     deadline = time.monotonic() + PATIENCE
-    while publisher.check() != expected and time.monotonic() < deadline:
+    while publisher.statistics() != expected and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert publisher.check() == expected
+    assert publisher.statistics() == expected

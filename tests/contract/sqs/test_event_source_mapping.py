@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.ports.queue import Message
+from core.ports.queue import Message, QueueStatistics
 from core.queues.sqs import SQSPublisher
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
@@ -60,7 +60,7 @@ def test_what_is_posted_is_stored_once_and_leaves_the_queue(
     assert [stored.event_id for each in ids if (stored := sqlite_store.get(each))] == ids
     assert sum(len(each["Records"]) for each in lambda_.events) == 25
     assert max(len(each["Records"]) for each in lambda_.events) > 10
-    assert publisher.check() == {"waiting": 0, "dead_letters": 0}
+    assert publisher.statistics() == QueueStatistics(waiting=0, dead_letters=0)
     (sample, _) = published("sqs")["Records"]
     assert list(differences(sample, lambda_.events[0]["Records"][0])) == []
 
@@ -93,7 +93,7 @@ def test_a_bad_message_holds_up_no_other_and_ends_in_the_dead_letters(
     assert sorted(store.events) == [event(number).event_id for number in (1, 2, 4)]
     assert receive_counts(lambda_.events, poison.event_id) == [str(count + 1) for count in range(MAX_RECEIVES)]
     assert receive_counts(lambda_.events, event(1).event_id) == ["1"]
-    assert publisher.check() == {"waiting": 0, "dead_letters": 1}
+    assert publisher.statistics() == QueueStatistics(waiting=0, dead_letters=1)
 
 
 def test_while_the_store_is_down_a_whole_batch_comes_again(
@@ -103,11 +103,11 @@ def test_while_the_store_is_down_a_whole_batch_comes_again(
     publisher.publish([event(1), event(2)])
     lambda_ = mapping(url, Services(settings, writer=store))
     lambda_.step()
-    assert publisher.check() == {"waiting": 2, "dead_letters": 0}
+    assert publisher.statistics() == QueueStatistics(waiting=2, dead_letters=0)
 
     store.down = False
     while lambda_.step():
         pass
 
     assert sorted(store.events) == [event(1).event_id, event(2).event_id]
-    assert publisher.check() == {"waiting": 0, "dead_letters": 0}
+    assert publisher.statistics() == QueueStatistics(waiting=0, dead_letters=0)

@@ -5,6 +5,7 @@ from contextlib import closing
 import pytest
 
 from core.errors import QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
 from tests.support.builders import event
 from tests.support.flaky_sqs import FlakySQS
@@ -91,7 +92,7 @@ def test_the_check_counts_waiting_messages_and_dead_letters(publisher: SQSPublis
     publisher.publish([event(2), event(3)])
     take(source, 1)
 
-    assert publisher.check() == {"waiting": 2, "dead_letters": 1}  # one of the two is in flight
+    assert publisher.statistics() == QueueStatistics(waiting=2, dead_letters=1)  # one of the two is in flight
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -105,7 +106,7 @@ def test_a_queue_without_dead_letters_is_not_ready(url: str, publisher: SQSPubli
     client().set_queue_attributes(QueueUrl=url.removeprefix("sqs+"), Attributes={"RedrivePolicy": ""})
 
     with pytest.raises(QueueUnavailableError, match=rf"{name} has no dead-letter queue.* redrive policy"):
-        publisher.check()
+        publisher.statistics()
 
 
 def test_queues_do_not_share_messages(publisher: SQSPublisher, source: SQSSource) -> None:
