@@ -12,7 +12,7 @@ from core.wiring import Services
 from local_runner.http.application import Application
 from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.sockets import bind_listener
-from local_runner.server import uvicorn_config
+from local_runner.http.uvicorn_server import uvicorn_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

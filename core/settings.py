@@ -190,8 +190,13 @@ class Settings(BaseModel):
 
     @property
     def queue_scheme(self) -> str:
-        """Scheme of `queue_url`: `memory` is inside the process, all others are brokers."""
+        """Scheme of `queue_url`."""
         return urlsplit(self.queue_url).scheme
+
+    @property
+    def queue_in_process(self) -> bool:
+        """Whether the queue is inside the process that accepts events (`memory://`), and not a broker."""
+        return self.queue_scheme == "memory"
 
     @property
     def default_token_minutes(self) -> int:

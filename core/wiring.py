@@ -1,24 +1,21 @@
-"""The composition root: from settings to real parts. With `core.queues.brokers` the only file that names adapters."""
+"""The composition root: from settings to parts. With `core.queues.brokers` the only module that names adapters."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cache, cached_property
-from importlib.metadata import entry_points
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from core.domain.models import Event
 from core.ports.clients import ClientReader
-from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource, QueueMonitor
+from core.ports.queue import DeadLetterQueue, EventPublisher, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
-from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, HistogramName, Meter
-from core.queues.brokers import SCHEMES, BrokerPublisher, Closable, broker, unknown_scheme
+from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, HistogramName, Instrumentation, Meter
+from core.queues.brokers import BrokerPublisher, Closable, broker
 from core.settings import Settings
+from core.stores.database import Database
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from core.auth.client_registry import ClientRegistry
     from core.auth.clients import Authenticator
     from core.auth.keys import KeyRing
@@ -26,144 +23,147 @@ if TYPE_CHECKING:
     from core.auth.rate_limits import RateLimiter
     from core.auth.tokens import TokenIssuer, TokenVerifier
     from core.domain.clock import Clock
-    from core.stores.event_counters import SqlEventCounters
-    from core.stores.sql import SqlEventStore
 
-_PIPELINES = "audit_log.pipelines"
 _T = TypeVar("_T", bound=Closable)
 
 
-class Services:
-    """The parts that handlers work with, each built at its first use: a function pays only for what it calls.
+class Parts(TypedDict, total=False):
+    """Parts that a process or a test provides, in place of those that the settings describe."""
 
-    So the module of a part is imported with it (`docs/explanation/performance.md` tells what each costs).
-    Tests and the local runner pass in the parts that they bring themselves.
+    publisher: EventPublisher
+    reader: EventReader
+    summaries: EventSummaries
+    writer: EventWriter
+    clients: ClientReader
+    dead_letters: DeadLetterQueue
+    queue_statistics: QueueMonitor
+    checks: Mapping[str, Check]
+    consumer_check: Check
+
+
+class Services:
+    """The parts that handlers use, each built and imported at its first use: a function pays for what it calls.
+
+    The cost of each library is in docs/explanation/performance.md.
     """
 
-    def __init__(  # noqa: PLR0913 - one optional argument per part
+    def __init__(  # noqa: PLR0913 - one argument per part that every process may replace
         self,
         settings: Settings,
         *,
-        publisher: EventPublisher | None = None,
-        reader: EventReader | None = None,
-        summaries: EventSummaries | None = None,
-        writer: EventWriter | None = None,
-        clients: ClientReader | None = None,
-        dead_letters: DeadLetterQueue | None = None,
-        queue_statistics: QueueMonitor | None = None,
-        checks: Mapping[str, Check] | None = None,
-        event_counters: "SqlEventCounters | None" = None,
+        database: Database | None = None,
         meter: Meter | None = None,
-        ledger: AcceptanceRecorder | None = None,
-        database_password: Callable[[], str] | None = None,
+        recorder: AcceptanceRecorder | None = None,
+        instrumentation: Instrumentation | None = None,
         clock: "Clock" = time.time,
+        **parts: Unpack[Parts],
     ) -> None:
+        """`close` closes `database` as well; the other parts passed in belong to the caller."""
         self.settings = settings
         self.clock = clock
-        self.meter: Meter = meter or _Unobserved()
-        self._ledger: AcceptanceRecorder = ledger or _Unobserved()
-        self._database_password = database_password
+        self.database = database or Database(settings.store_url)
+        self.meter: Meter = meter or _NoTelemetry()
+        self._recorder: AcceptanceRecorder = recorder or _NoTelemetry()
+        self._instrumentation: Instrumentation = instrumentation or _NoTelemetry()
+        self._parts = parts
         self._opened = ExitStack()
+        self._opened.callback(self.database.close)
         self._last_answers: list[LastAnswer[Any]] = []
-        given = {
-            "publisher": publisher, "reader": reader, "summaries": summaries, "writer": writer, "clients": clients,
-            "dead_letters": dead_letters, "queue_statistics": queue_statistics, "checks": checks,
-            "event_counters": event_counters,
-        }  # fmt: skip
-        # A cached_property keeps its value here: what is given takes the place of what would be built.
-        self.__dict__.update({name: part for name, part in given.items() if part is not None})
 
     @cached_property
     def publisher(self) -> EventPublisher:
-        """Where accepted events go."""
-        return self._broker_publisher
-
-    @cached_property
-    def source(self) -> EventSource:
-        """Where a consumer takes events from."""
-        return self._until_closed(broker(self.settings).source(self.settings.queue_url))
+        """Publishes accepted events to the queue."""
+        publisher = self._parts.get("publisher") or self._broker_publisher
+        return self._instrumentation.publisher(publisher)
 
     @cached_property
     def dead_letters(self) -> DeadLetterQueue:
-        """Where events are that were given up."""
-        return self._until_closed(broker(self.settings).dead_letters(self.settings.queue_url))
+        """Lists and redrives dead letters."""
+        return self._parts.get("dead_letters") or self._until_closed(
+            broker(self.settings).dead_letters(self.settings.queue_url)
+        )
 
     @cached_property
     def reader(self) -> EventReader:
-        """Where events are looked up."""
-        return self._store
+        """Looks up events."""
+        return self._parts.get("reader") or self.database.events
 
     @cached_property
     def summaries(self) -> EventSummaries:
-        """Where events are counted."""
-        from core.stores.summaries import SqlEventSummaries  # noqa: PLC0415 - as for the events
-
-        return SqlEventSummaries(self.engine)
+        """Summarizes events."""
+        return self._parts.get("summaries") or self.database.summaries
 
     @cached_property
     def writer(self) -> EventWriter:
-        """Where events are stored."""
-        return self._store
+        """Stores events."""
+        writer = self._parts.get("writer") or self.database.events
+        return self._instrumentation.writer(writer)
 
     @cached_property
     def queue_statistics(self) -> QueueMonitor:
-        """Reads how much the queue holds."""
-        return self._broker_publisher.statistics
+        """Reads the figures of the queue."""
+        return self._parts.get("queue_statistics") or self._broker_publisher.statistics
 
     @cached_property
     def checks(self) -> Mapping[str, Check]:
-        """What must work for the service to be ready, by name."""
-        return {
+        """Readiness checks by name."""
+        if "checks" in self._parts:
+            return self._parts["checks"]
+        checks: dict[str, Check] = {
             "queue": lambda: self.queue_statistics().facts(),
-            "store": self._store.check,
-            "migrations": self._check_revision,
+            "store": self.database.events.check,
+            "migrations": self.database.check_revision,
         }
+        if "consumer_check" in self._parts:
+            checks["consumer"] = self._parts["consumer_check"]
+        return checks
 
     @cached_property
     def clients(self) -> ClientReader:
-        """Where clients are looked up."""
-        from core.stores.clients import SqlClientStore  # noqa: PLC0415 - with its part
-
-        return SqlClientStore(self.engine)
+        """Looks up API clients."""
+        return self._parts.get("clients") or self.database.clients
 
     @cached_property
     def client_registry(self) -> "ClientRegistry":
-        """Registers and changes clients."""
-        from core.auth.client_registry import ClientRegistry  # noqa: PLC0415 - with its part
-        from core.stores.clients import SqlClientStore  # noqa: PLC0415 - with its part
+        """Registers and changes API clients."""
+        from core.auth.client_registry import ClientRegistry  # noqa: PLC0415 - at first use
 
-        return ClientRegistry(SqlClientStore(self.engine), self.clock)
+        return ClientRegistry(self.database.clients, self.clock)
 
     @cached_property
     def authenticator(self) -> "Authenticator":
-        """Checks the secrets of clients."""
-        from core.auth.clients import Authenticator  # noqa: PLC0415 - with its part
+        """Authenticates API clients by their secrets."""
+        from core.auth.clients import Authenticator  # noqa: PLC0415 - at first use
 
         return Authenticator(self.clients)
 
     @cached_property
     def keys(self) -> "KeyRing":
-        """The keys of this service's tokens."""
-        from core.auth.keys import key_ring  # noqa: PLC0415 - with its part
+        """Signing keys of this service's tokens.
+
+        Raises:
+            InvalidSettingsError: no usable key is configured.
+        """
+        from core.auth.keys import key_ring  # noqa: PLC0415 - at first use
 
         return key_ring(self.settings)
 
     @cached_property
     def issuer(self) -> "TokenIssuer":
-        """Makes access tokens."""
-        from core.auth.tokens import TokenIssuer  # noqa: PLC0415 - with its part
+        """Issues access tokens."""
+        from core.auth.tokens import TokenIssuer  # noqa: PLC0415 - at first use
 
         return TokenIssuer(self.settings, self.keys.signing, self.clock)
 
     @cached_property
     def verifier(self) -> "TokenVerifier":
-        """Checks access tokens, ours and those of the trusted issuer."""
-        from core.auth.tokens import TokenVerifier, TrustedIssuer  # noqa: PLC0415 - with its part
+        """Verifies access tokens, those of the trusted issuer included."""
+        from core.auth.tokens import TokenVerifier, TrustedIssuer  # noqa: PLC0415 - at first use
 
         settings = self.settings
         issuers = [TrustedIssuer(settings.jwt_issuer, settings.jwt_audience, self.keys)]
         if settings.trusted_issuer and settings.trusted_audience and settings.trusted_jwks_url:
-            from core.auth.remote_keys import (  # noqa: PLC0415 - an HTTP client that few need
+            from core.auth.remote_keys import (  # noqa: PLC0415 - at first use, and few need it
                 TrustedKeys,
                 provider_keys,
             )
@@ -174,7 +174,7 @@ class Services:
             issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, trusted, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
-        from core.auth.clients import disabled_clients  # noqa: PLC0415 - with its part
+        from core.auth.clients import disabled_clients  # noqa: PLC0415 - at first use
 
         disabled = disabled_clients(self.clients, self.clock)
         self._last_answers.append(disabled)
@@ -183,51 +183,47 @@ class Services:
         )
 
     @cached_property
-    def event_counters(self) -> "SqlEventCounters":
-        """What was counted of accepted and stored events."""
-        from core.stores.event_counters import SqlEventCounters  # noqa: PLC0415 - with its part
-
-        return SqlEventCounters(self.engine)
-
-    @cached_property
     def limiter(self) -> "RateLimiter":
-        """Counts requests and failures."""
-        from core.auth.rate_limits import RateLimiter  # noqa: PLC0415 - with its part
+        """Limits the rates of requests and of failed logins."""
+        from core.auth.rate_limits import RateLimiter  # noqa: PLC0415 - at first use
 
         return RateLimiter(self.settings)
 
-    @cached_property
-    def engine(self) -> "Engine":
-        """The database of events, for what is done to it as a whole."""
-        from core.stores.engine import open_engine  # noqa: PLC0415 - with its part
-
-        engine = open_engine(self.settings.store_url, self._database_password)
-        self._opened.callback(engine.dispose)
-        return engine
-
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
-        """Put events into the queue's keeping, as part of a trace if there is one, and count them as accepted.
+        """Publish events to the queue, within the trace of `traceparent`, and count them as accepted.
 
         Raises:
             QueueFullError: the queue is at its bound; trying again later helps.
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
         self.publisher.publish(events, traceparent)
-        self._ledger.record(events)
+        self._recorder.record(events)
         self.meter.count(CounterName.ACCEPTED, len(events))
 
     def poll(self) -> None:
-        """Ask for what tokens are checked against by threads from now on, until `close`, so that no request waits.
+        """Start the threads that keep disabled clients and remote keys up to date, so that no request waits for them.
 
-        For processes that go on between requests. Waits for first answers, see `LastAnswer.poll`.
+        For processes that run between requests; `close` ends them. Waits for the first answers, see `LastAnswer.poll`.
         """
         _ = self.verifier
         for last_answer in self._last_answers:
             last_answer.poll()
             self._opened.callback(last_answer.close)
 
+    def require_usable(self) -> None:
+        """Build the parts that settings can get wrong, so that a mistake stops the start and not the first request.
+
+        Raises:
+            InvalidSettingsError: keys, broker or rate-limit storage cannot be used as configured.
+        """
+        _ = self.keys
+        if "publisher" not in self._parts:
+            _ = self._broker_publisher
+        if self.settings.rate_limit_storage != "memory://":
+            _ = self.limiter
+
     def close(self) -> None:
-        """Give back the connections of the parts that were built here."""
+        """Close the connections of all parts built here, and of the database."""
         self._opened.close()
 
     def _until_closed(self, part: _T) -> _T:
@@ -238,20 +234,9 @@ class Services:
     def _broker_publisher(self) -> BrokerPublisher:
         return self._until_closed(broker(self.settings).publisher(self.settings.queue_url))
 
-    @cached_property
-    def _store(self) -> "SqlEventStore":
-        from core.stores.sql import SqlEventStore  # noqa: PLC0415 - with its part
 
-        return self._until_closed(SqlEventStore(self.engine))
-
-    def _check_revision(self) -> dict[str, object]:
-        from core.stores.migrations.revision import check_revision  # noqa: PLC0415 - the same
-
-        return check_revision(self.engine)
-
-
-class _Unobserved:
-    """Implements `Meter` and `AcceptanceRecorder` where nobody looks."""
+class _NoTelemetry:
+    """Implements `Meter`, `AcceptanceRecorder` and `Instrumentation` by doing nothing."""
 
     def count(self, what: CounterName, amount: int) -> None:
         """See `Meter.count`."""
@@ -262,33 +247,10 @@ class _Unobserved:
     def record(self, events: Sequence[Event]) -> None:
         """See `AcceptanceRecorder.record`."""
 
+    def publisher(self, publisher: EventPublisher) -> EventPublisher:
+        """See `Instrumentation.publisher`."""
+        return publisher
 
-class _Pipeline(Protocol):
-    def __call__(self, settings: Settings) -> Services: ...
-
-
-_building = Lock()  # two first requests at once must not start two pipelines
-
-
-def process_services() -> Services:
-    """The services of this process, from its environment, built at the first request that needs them.
-
-    A queue inside the process (`memory://`) needs a consumer beside it, which core cannot start: an entry point in the
-    group `audit_log.pipelines`, named like the URL's scheme, does, and brings the services that go with it.
-
-    Raises:
-        InvalidSettingsError: the environment does not describe a service that can start.
-    """
-    with _building:
-        return _process_services()
-
-
-@cache
-def _process_services() -> Services:
-    settings = Settings.from_environ()
-    if settings.queue_scheme in SCHEMES:
-        return Services(settings)
-    for entry_point in entry_points(group=_PIPELINES, name=settings.queue_scheme):
-        pipeline: _Pipeline = entry_point.load()
-        return pipeline(settings)
-    raise unknown_scheme(settings.queue_scheme)
+    def writer(self, writer: EventWriter) -> EventWriter:
+        """See `Instrumentation.writer`."""
+        return writer

@@ -13,6 +13,7 @@ from core.domain.clock import Clock
 from core.errors import InvalidSettingsError, SecretUnavailableError
 from core.queues.brokers import broker
 from core.settings import Settings
+from core.stores.database import Database
 from core.wiring import Services
 
 STAGE: Final = "STAGE"
@@ -77,4 +78,5 @@ def _services(settings: Settings, stage: str) -> Services:
         raise InvalidSettingsError("AUDIT_LOG_AUTH=open gives a token to anyone who asks: set AUDIT_LOG_AUTH=clients")
     broker(settings)
     metrics = LoggedMetrics(stage)
-    return Services(settings, meter=metrics, ledger=metrics, database_password=iam_password(settings.store_url))
+    database = Database(settings.store_url, iam_password(settings.store_url))
+    return Services(settings, database=database, meter=metrics, recorder=metrics)

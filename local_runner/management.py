@@ -1,75 +1,70 @@
-"""The port beside the service: /metrics, /health and /ready of one process, however busy its handlers are."""
+"""The management port of a process: /metrics, /health and /ready, answered however busy the handlers are."""
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import Thread
-from typing import Any, Final
+from typing import Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics, make_wsgi_app
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
+from uvicorn import Server
 
 from core.wiring import Services
+from functions.http.request import Request
+from functions.http.response import Response
+from functions.http.route import Place, Route
 from functions.routes import ROUTES
 from local_runner.http.application import Application
-from local_runner.http.connection_limits import ConnectionLimits
-from local_runner.telemetry.connections import ConnectionCollector
+from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.uvicorn_server import uvicorn_config
 from local_runner.telemetry.meter import PrometheusMeter
 from local_runner.telemetry.requests import RequestMetrics
 from local_runner.telemetry.resources import ResourceCollector
 from local_runner.telemetry.state import StateCollector
 
-_ROUTES: Final = [route for route in ROUTES if route.path in {"/health", "/ready"}]
+_HEALTH: Final = [route for route in ROUTES if route.path in {"/health", "/ready"}]
+_STOP_SECONDS: Final = 5.0
 
 
 class ManagementServer:
-    """What this process counts, which is in `registry`, and the port where that is shown."""
+    """The metrics of this process in `registry`, and the server that shows them."""
 
     def __init__(self) -> None:
-        # A third of all series, which nobody asks for.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it so
+        # Series with the time of creation: a third of all, and no query needs them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it untyped
         self.registry: Final = CollectorRegistry()
         self.meter: Final = PrometheusMeter(self.registry)
         ProcessCollector(registry=self.registry)
-        self._server: BaseWSGIServer | None = None
+        self._server: Server | None = None
+        self._thread: Thread | None = None
 
     def requests(self) -> RequestMetrics:
-        """Where an application that serves all routes counts its requests."""
+        """Create the request metrics of an application that serves all routes."""
         return RequestMetrics(self.registry, [(route.method, route.path) for route in ROUTES])
 
     def watch(self, services: Services, *, restarts: Callable[[], int] | None) -> None:
-        """Show at each scrape how `services` are; `restarts` as in `StateCollector`."""
+        """Collect the state of `services` at each scrape; `restarts` as in `StateCollector`."""
         self.registry.register(StateCollector(services, restarts=restarts))
         self.registry.register(ResourceCollector(services.settings.data_dir))
 
-    def watch_connections(self, limits: ConnectionLimits) -> None:
-        """Show at each scrape how far `limits` are used up."""
-        self.registry.register(ConnectionCollector(limits))
-
     def serve(self, listener: socket.socket, services: Services, *, restarts: Callable[[], int] | None) -> None:
-        """Answer on `listener`, which is taken over, by threads of its own, and watch `services`."""
+        """Serve on `listener` from a thread with an event loop for these requests only, and watch `services`.
+
+        `close` closes `listener`.
+        """
         self.watch(services, restarts=restarts)
-        metrics, health = make_wsgi_app(self.registry), Application(services, _ROUTES)
-
-        def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            # Not werkzeug's DispatcherMiddleware, which takes quadratic time over a path of slashes.
-            return (metrics if environ["PATH_INFO"] == "/metrics" else health)(environ, start_response)
-
-        host, port = listener.getsockname()[:2]
-        with listener:
-            listener.listen()
-            self._server = make_server(
-                host, port, application, threaded=True, request_handler=_Quiet, fd=listener.fileno()
-            )
-        Thread(target=self._server.serve_forever, name="monitor", daemon=True).start()
+        metrics = Route("GET", "/metrics", Place.CHECK, self._metrics, "Prometheus metrics", {200: "text/plain"})
+        dispatcher = Dispatcher(Application(services, [*_HEALTH, metrics]), on_stop=listener.close)
+        self._server = Server(uvicorn_config(dispatcher))
+        self._thread = Thread(target=self._server.run, args=([listener],), name="management", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Answer no more."""
-        if self._server:
-            self._server.shutdown()
+        """Stop serving."""
+        if self._server and self._thread:
+            self._server.should_exit = True
+            self._thread.join(_STOP_SECONDS)
 
-
-class _Quiet(WSGIRequestHandler):
-    """A probe every few seconds is no news."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+    def _metrics(self, request: Request, _services: Services) -> Response:
+        encode, content_type = choose_encoder(request.header("accept") or "")
+        return Response(200, encode(self.registry), content_type)

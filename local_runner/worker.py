@@ -1,24 +1,25 @@
-"""`audit-log worker`: takes batches from a broker and has them stored, on as many hosts as there is work for."""
+"""`audit-log worker`: receives batches from a broker and stores them, on any number of hosts."""
 
 import logging
 import signal
 from typing import Final
 
 from core.errors import InvalidSettingsError
+from core.queues.brokers import broker
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.bootstrap import run_migrations
+from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
 from local_runner.management import ManagementServer
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.telemetry.tracing import tracing
 
 BATCH_SECONDS: Final = 8.0
-"""How long a stop waits for the batch at hand. A batch that takes longer comes again to another worker."""
+"""Time limit of a stop for the current batch. A batch that takes longer is redelivered to another worker."""
 
 POLL_SECONDS: Final = 1.0
-"""How long a broker is asked for a first event. SQS knows whole seconds, and each time it is asked costs."""
+"""Wait for the first event of a batch. SQS takes whole seconds, and each receive costs money."""
 
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,42 +27,41 @@ _log = logging.getLogger(__name__)
 
 
 def work(settings: Settings, host: str, port: int) -> None:
-    """Store what comes from the broker until SIGTERM or SIGINT, then finish the batch at hand.
+    """Store events from the broker until SIGTERM or SIGINT, then finish the current batch.
 
     /health, /ready and /metrics are served on `host` and `port`.
 
     Raises:
         AuditLogError: the worker cannot start; the message says what to change.
     """
-    if settings.queue_scheme == "memory":
+    if settings.queue_in_process:
         raise InvalidSettingsError(
-            "AUDIT_LOG_QUEUE_URL: memory:// is inside `audit-log serve`, which stores by itself; "
+            "AUDIT_LOG_QUEUE_URL: memory:// is a queue inside `audit-log serve`, which stores its events; "
             "a worker needs a broker, such as amqp://HOST or kafka://HOST:9092"
         )
-    # Blocked before any thread starts, so that each stop waits for the main thread, which asks for it below.
+    # Blocked before any thread starts: the main thread alone receives them, in sigwait below.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     listener = bind_listener(host, port)
-    run_migrations(settings)
-    monitor = ManagementServer()
+    management = ManagementServer()
     traces = tracing()
-    services = Services(settings)
-    storing = Services(settings, writer=traces.writer(services.writer), meter=monitor.meter)
+    source = broker(settings).source(settings.queue_url)
     supervisor = ConsumerSupervisor(
-        services.source, traces.consumer(lambda_consumer(lambda: storing)), ConsumerLimits(poll=POLL_SECONDS)
+        source, traces.consumer(lambda_consumer(lambda: services)), ConsumerLimits(poll=POLL_SECONDS)
     )
-    checks = {**services.checks, "consumer": supervisor.check}
-    watched = Services(
+    services = Services(
         settings,
-        queue_statistics=services.queue_statistics,
-        checks=checks,
-        event_counters=services.event_counters,
+        database=open_database(settings),
+        meter=management.meter,
+        instrumentation=traces,
+        consumer_check=supervisor.check,
     )
-    monitor.serve(listener, watched, restarts=lambda: supervisor.restarts)
+    management.serve(listener, services, restarts=lambda: supervisor.restarts)
     supervisor.start()
-    _log.info("storing what comes from the broker; Ctrl-C finishes the batch at hand and stops", extra={"port": port})
+    _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     supervisor.stop(BATCH_SECONDS)
-    monitor.close()
+    management.close()
+    source.close()
     services.close()
     traces.close()
-    _log.info("stopped; what was not stored is with the broker")
+    _log.info("worker_stopped")

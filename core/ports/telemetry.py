@@ -5,6 +5,8 @@ from enum import Enum
 from typing import Protocol
 
 from core.domain.models import Event
+from core.ports.queue import EventPublisher
+from core.ports.store import EventWriter
 
 
 class Check(Protocol):
@@ -64,3 +66,13 @@ class AcceptanceRecorder(Protocol):
 
     def record(self, events: Sequence[Event]) -> None:
         """Record that these events were accepted."""
+
+
+class Instrumentation(Protocol):
+    """Wraps parts of the pipeline, for example in the spans of a trace. A wrapped part behaves as before."""
+
+    def publisher(self, publisher: EventPublisher) -> EventPublisher:
+        """Wrap the publisher."""
+
+    def writer(self, writer: EventWriter) -> EventWriter:
+        """Wrap the writer of the event store."""

@@ -25,7 +25,7 @@ def migrate(services: Services) -> dict[str, Any]:
     """
     from core.stores.migrations.upgrade import migrate as apply  # noqa: PLC0415 - the other functions need not import Alembic
 
-    before, after = apply(services.engine)
+    before, after = apply(services.database.engine)
     return {"before": before, "after": after}
 
 
@@ -37,7 +37,7 @@ def create_partitions(services: Services) -> dict[str, Any]:
     """
     from core.stores.partitions import create  # noqa: PLC0415 - as above
 
-    return {"created": create(services.engine, MONTHS_AHEAD, now=_now(services))}
+    return {"created": create(services.database.engine, MONTHS_AHEAD, now=_now(services))}
 
 
 def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accepted_between) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accept
 
     result = gather(
         Window.day_before(_now(services) - SETTLING),
-        services.event_counters,
+        services.database.event_counters,
         services.queue_statistics,
         accepted=lambda window: accepted(stage, window.start, window.end),
     )

@@ -15,7 +15,7 @@ from core.domain.models import Client
 from core.errors import ClientNotFoundError, InvalidFieldsError
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.bootstrap import prepare
+from local_runner.bootstrap import open_database, prepare
 from local_runner.cli.offline import existing_store, sqlite_file
 
 app = typer.Typer(help="Registered API clients.", no_args_is_help=True)
@@ -109,7 +109,8 @@ def _registry_or_new() -> Iterator[ClientRegistry]:
     settings = Settings.from_environ()
     path = sqlite_file(settings)
     is_new = path is not None and not path.exists()
-    services = Services(prepare(settings))
+    settings = prepare(settings)
+    services = Services(settings, database=open_database(settings))
     try:
         yield services.client_registry
     finally:

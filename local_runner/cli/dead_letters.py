@@ -15,7 +15,7 @@ from core.errors import AuditLogError
 from core.ports.queue import DeadLetter
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.pipeline import offline_services
+from local_runner.runtime import offline_services
 from local_runner.telemetry import logging_config
 
 app = typer.Typer(help="Events that were given up.", no_args_is_help=True)

@@ -65,9 +65,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(min=1, max=65535, help="Port of the same; of several processes each takes the next.")
     ] = 8082,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes to serve from, on a broker only.")] = 1,
-    dev: Annotated[
-        bool, typer.Option("--dev", help="werkzeug's server, started again when the source changes.")
-    ] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="Restart the service when a source file changes.")] = False,
 ) -> None:
     """Serve the API, with queue, consumer and store in this process or in front of a broker (AUDIT_LOG_QUEUE_URL)."""
     if (certfile is None) != (keyfile is None):
@@ -76,15 +74,15 @@ def serve(  # noqa: PLR0913 - one parameter per option
         raise typer.BadParameter("--dev serves plain HTTP only")
     settings = _settings()
     logging_config.configure(settings.log_format)
+    from local_runner import server  # noqa: PLC0415 - a second that the other commands need not wait
+    from local_runner.http.uvicorn_server import Tls  # noqa: PLC0415 - as above
+
+    management = server.ManagementAddress(metrics_host, range(metrics_port, metrics_port + workers))
     if dev:
-        from local_runner import dev_server  # noqa: PLC0415 - one of two servers is imported
-
-        sys.exit(dev_server.serve(settings, host, port))
-    from local_runner import server  # noqa: PLC0415 - the other
-
-    tls = server.Tls(certfile, keyfile) if certfile and keyfile else None
-    monitor = server.ManagementAddress(metrics_host, range(metrics_port, metrics_port + workers))
-    server.serve(settings, host, port, monitor, tls, workers)
+        server.serve_with_reload(settings, host, port, management)
+        return
+    tls = Tls(certfile, keyfile) if certfile and keyfile else None
+    server.serve(settings, host, port, management, tls, workers)
 
 
 @app.command()
@@ -103,9 +101,9 @@ def worker(
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema. `serve` does so by itself."""
-    from local_runner.bootstrap import run_migrations  # noqa: PLC0415 - a second that the other commands need not wait
+    from local_runner.bootstrap import migrate_database  # noqa: PLC0415 - a second that the other commands need not wait
 
-    before, after = run_migrations(_settings())
+    before, after = migrate_database(_settings())
     typer.echo(f"already at revision {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")
 
 

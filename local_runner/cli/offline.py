@@ -8,9 +8,8 @@ from sqlalchemy.engine import make_url
 
 from core.errors import AuditLogError
 from core.settings import Settings
-from core.stores.migrations.revision import check_revision
 from core.wiring import Services
-from local_runner.pipeline import offline_services
+from local_runner.runtime import offline_services
 from local_runner.telemetry import logging_config
 
 
@@ -33,7 +32,7 @@ def existing_store() -> Iterator[Services]:
     logging_config.configure(settings.log_format)
     services = offline_services(settings)
     try:
-        check_revision(services.engine)
+        services.database.check_revision()
         yield services
     finally:
         services.close()

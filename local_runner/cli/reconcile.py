@@ -44,7 +44,7 @@ def reconcile(
     with existing_store() as services:
         result = gather(
             window,
-            services.event_counters,
+            services.database.event_counters,
             services.queue_statistics,
             dead_lettered=lambda: sum(_is_of(window, letter) for letter in services.dead_letters.dead_letters(ALL)),
         )

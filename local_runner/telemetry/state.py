@@ -87,7 +87,9 @@ class StateCollector(Collector):
         window = Window.day_before(datetime.fromtimestamp(time.time(), UTC) - _SETTLING)
         counted = (lambda: int(letters["count"])) if letters else None
         try:
-            result = reconcile(window, self._services.event_counters, lambda: statistics, dead_lettered=counted)
+            result = reconcile(
+                window, self._services.database.event_counters, lambda: statistics, dead_lettered=counted
+            )
         except AuditLogError:
             return float("nan")
         return result.unaccounted

@@ -70,7 +70,7 @@ def test_a_stop_while_clients_post_loses_no_accepted_event(tmp_path: Path, send:
         accepted = {event_id for client in posting for event_id in client.result()}
         assert len(accepted) > 20
         assert accepted <= stored_ids(service)
-        assert "stopped; every accepted event is stored" in service.log
+        assert "queue_drained" in service.log
         assert "Traceback" not in service.log
 
 
@@ -112,7 +112,7 @@ def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
 def test_a_stop_during_the_start_is_not_lost(tmp_path: Path) -> None:
     port = free_port()
     with Service([AUDIT_LOG, "serve", "--port", str(port)], port, tmp_path / "data", {}) as service:
-        while "the database was migrated" not in service.log:  # just before the pipeline is started
+        while "database_migrated" not in service.log:  # just before the pipeline is started
             assert service.process.poll() is None
             time.sleep(0.002)
 
@@ -138,7 +138,7 @@ def test_metrics_are_on_a_port_of_their_own_and_the_service_does_without_if_it_i
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service:
-            assert "metrics are not shown" in service.log
+            assert "management_port_unavailable" in service.log
             assert httpx.get(f"{service.url}/metrics").status_code == 404
             assert httpx.get(f"{service.url}/ready").json()["status"] == "ready"
     with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service, service.client() as client:

@@ -137,7 +137,7 @@ def test_what_cannot_be_stored_is_listed_shown_beside_what_is_stored_and_put_bac
     [
         (["worker"], {}, "a worker needs a broker"),
         (["serve", "--workers", "2"], {}, "leave --workers out"),
-        (["serve"], {"queue_url": "amqp://guest:hidden-word@127.0.0.1"}, "share what signs tokens"),
+        (["serve"], {"queue_url": "amqp://guest:hidden-word@127.0.0.1"}, "with the same key"),
         (["worker"], {"queue_url": "mqtt://guest:hidden-word@127.0.0.1"}, "there is no queue for mqtt://"),
     ],
 )

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from core.settings import Settings
-from local_runner.pipeline import Pipeline
 from local_runner.spool.disk_spool import DiskSpool
 from tests.faults.load import AcceptanceRecorder, Verdict, judge, new_event, wait_until
+from tests.support.pipelines import start_pipeline
 
 _EVENTS: Final = 200
 _ACKNOWLEDGED: Final = 50
@@ -27,7 +27,7 @@ def killed_consumer(rounds: int) -> Verdict:
     ledger = AcceptanceRecorder()
     with _quiet(), TemporaryDirectory(prefix="audit-log-consumer-") as directory:
         settings = Settings.from_environ({"AUDIT_LOG_DATA_DIR": directory})
-        pipeline = Pipeline(settings)
+        pipeline = start_pipeline(settings)
         for _ in range(rounds):
             victim = _consumer()
             for _ in range(random.randint(1, 200)):  # noqa: S311 - no secret

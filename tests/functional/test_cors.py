@@ -9,8 +9,9 @@ from werkzeug.test import Client
 from chalice_config.app import app as chalice_app
 from core.errors import InvalidSettingsError
 from core.settings import Settings
-from core.wiring import Services, _process_services
+from core.wiring import Services
 from functions.routes import ROUTES
+from functions.runtime import _process_services
 from local_runner.http.application import Application
 from tests.conftest import SECRET
 from tests.support.builders import proxy_event

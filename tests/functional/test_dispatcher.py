@@ -194,7 +194,7 @@ def test_what_has_no_route_is_refused_where_no_read_waits(services: Services, me
 @pytest.mark.parametrize("place", BOUNDS)
 def test_the_bounds_are_those_of_the_documentation(place: Place) -> None:
     threads, waiting, seconds = BOUNDS[place]
-    rows = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text().splitlines()
+    rows = (Path(__file__).parents[2] / "docs" / "explanation" / "architecture.md").read_text().splitlines()
     [row] = [row.split(" | ") for row in rows if row.startswith(f"| `{place.name}` |")]
     assert re.search(rf"\b{threads}\b", row[2])
     assert row[3] == f"{waiting:,} requests, {seconds:.0f} s |"

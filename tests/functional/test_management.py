@@ -15,12 +15,12 @@ from core.settings import Settings
 from core.wiring import Services
 from local_runner.http.sockets import bind_first_free
 from local_runner.management import ManagementServer
-from local_runner.pipeline import Pipeline
 from local_runner.queue.consumer import ConsumerLimits
 from local_runner.queue.dead_letters import FILE_NAME
 from local_runner.telemetry.resources import memory_limit
 from tests.conftest import skip_or_fail
 from tests.support.builders import event
+from tests.support.pipelines import start_pipeline
 from tests.support.service import free_port
 
 QUICK = ConsumerLimits(batch_window=0, poll=0.01, first_retry=0.01)
@@ -31,7 +31,7 @@ class Running:
 
     def __init__(self, settings: Settings) -> None:
         self.monitor = ManagementServer()
-        self.pipeline = Pipeline(settings, consumer_limits=QUICK, meter=self.monitor.meter)
+        self.pipeline = start_pipeline(settings, consumer_limits=QUICK, meter=self.monitor.meter)
         listener = bind_first_free("127.0.0.1", [0])
         self.url = "http://{}:{}".format(*listener.getsockname())
         self.monitor.serve(listener, self.pipeline.services, restarts=lambda: self.pipeline.restarts)

@@ -12,16 +12,18 @@ import pytest
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import InvalidSettingsError, QueueUnavailableError
 from core.settings import Settings
-from local_runner.pipeline import DRAIN_SECONDS, Pipeline, offline_services
+from local_runner.pipeline import DRAIN_SECONDS, Pipeline
 from local_runner.queue.consumer import ConsumerLimits
+from local_runner.runtime import offline_services
 from tests.support.builders import event
+from tests.support.pipelines import start_pipeline
 
 QUICK = ConsumerLimits(first_retry=0.01, store_retry=0.01)
 
 
 @pytest.fixture
 def pipeline(settings: Settings) -> Iterator[Pipeline]:
-    pipeline = Pipeline(settings, consumer_limits=QUICK)
+    pipeline = start_pipeline(settings, consumer_limits=QUICK)
     yield pipeline
     pipeline.close(timeout=0)
 
@@ -91,7 +93,7 @@ def test_a_close_stores_everything_that_was_accepted(
     pipeline.close(timeout=30)
 
     assert stored(settings) == 5000
-    assert logged(caplog, "stopped; every accepted event is stored")
+    assert logged(caplog, "queue_drained")
 
 
 def test_nothing_is_accepted_after_a_close(pipeline: Pipeline, settings: Settings) -> None:
@@ -128,30 +130,30 @@ def test_what_a_close_cannot_store_waits_for_the_next_start(
     pipeline.close(timeout=0.2)
 
     assert 0.2 <= time.monotonic() - started < 10
-    record = logged(caplog, "stopped before all events were stored; they wait in the spool")
+    record = logged(caplog, "queue_not_drained")
     assert (record.levelno, record.__dict__["events"]) == (logging.WARNING, 3)
     in_database(settings, "ALTER TABLE away RENAME TO events")
-    again = Pipeline(settings)
+    again = start_pipeline(settings)
     until(lambda: not again.queue.depth)
     again.close()
     assert stored(settings) == 3
 
 
 def test_without_a_spool_a_close_logs_how_much_is_lost(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    pipeline = Pipeline(settings.model_copy(update={"spool": "off"}), consumer_limits=QUICK)
+    pipeline = start_pipeline(settings.model_copy(update={"spool": "off"}), consumer_limits=QUICK)
     in_database(settings, "DROP TABLE events")
     pipeline.services.publisher.publish([event(1), event(2), event(3)])
 
     pipeline.close(timeout=0.2)
 
-    record = logged(caplog, "stopped before all events were stored")
+    record = logged(caplog, "accepted_events_lost")
     assert (record.levelno, record.__dict__["lost"]) == (logging.ERROR, 3)
 
 
 @pytest.mark.parametrize("spool", ["process", "off"])
 def test_dead_letters_outlive_the_pipeline_and_are_not_in_the_spool(settings: Settings, spool: str) -> None:
     settings = settings.model_copy(update={"spool": spool})
-    pipeline = Pipeline(settings, consumer_limits=QUICK)
+    pipeline = start_pipeline(settings, consumer_limits=QUICK)
     conflicting = event(1, event_type="another.type")
     pipeline.services.publisher.publish([event(1), conflicting])
     until(lambda: dead_letters(pipeline) and not pipeline.queue.depth)
@@ -160,7 +162,7 @@ def test_dead_letters_outlive_the_pipeline_and_are_not_in_the_spool(settings: Se
     assert [letter.body for letter in offline_services(settings).dead_letters.dead_letters(10)] == [
         conflicting.model_dump_json()
     ]
-    again = Pipeline(settings)
+    again = start_pipeline(settings)
     assert (again.queue.depth, dead_letters(again)) == (0, 1)
     again.close()
 
@@ -169,7 +171,7 @@ def test_the_next_pipeline_finds_what_the_last_one_stored(pipeline: Pipeline, se
     pipeline.services.publisher.publish([event(1)])
     pipeline.close()
 
-    again = Pipeline(settings)
+    again = start_pipeline(settings)
     assert again.services.reader.get(event(1).event_id) == event(1)
     again.close()
 
@@ -177,8 +179,8 @@ def test_the_next_pipeline_finds_what_the_last_one_stored(pipeline: Pipeline, se
 def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret(settings: Settings) -> None:
     new = settings.data_dir / "not" / "there"
 
-    Pipeline(settings.model_copy(update={"data_dir": new})).close()
-    Pipeline(Settings(data_dir=new / "either")).close()
+    start_pipeline(settings.model_copy(update={"data_dir": new})).close()
+    start_pipeline(Settings(data_dir=new / "either")).close()
 
     assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "spool"}
     assert {path.name for path in (new / "either").iterdir()} == {"audit-log.db", "jwt-secret", "spool"}
@@ -187,7 +189,7 @@ def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret
 def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp_path: Path) -> None:
     elsewhere = {"data_dir": tmp_path / "unused", "spool": "off", "database_url": f"sqlite:///{tmp_path / 'other.db'}"}
 
-    Pipeline(settings.model_copy(update=elsewhere)).close()
+    start_pipeline(settings.model_copy(update=elsewhere)).close()
 
     assert not (tmp_path / "unused").exists()
 
@@ -195,6 +197,6 @@ def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp
 @pytest.mark.parametrize("update", [{"data_dir": Path("/dev/null/data")}, {"queue_url": "nats://user:secret@queue"}])
 def test_a_setting_that_cannot_work_is_named_without_its_secrets(settings: Settings, update: dict[str, object]) -> None:
     with pytest.raises(InvalidSettingsError, match=f"AUDIT_LOG_{next(iter(update)).upper()}: ") as refused:
-        Pipeline(settings.model_copy(update=update))
+        start_pipeline(settings.model_copy(update=update))
 
     assert "secret@" not in str(refused.value)

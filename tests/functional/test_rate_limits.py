@@ -233,7 +233,7 @@ def test_a_storage_that_cannot_be_is_refused_at_start(tmp_path: Path, storage: s
         {"AUDIT_LOG_DATA_DIR": str(tmp_path), "AUDIT_LOG_RATE_LIMIT_STORAGE": f"{storage}/hunter2"}
     )
     with pytest.raises(InvalidSettingsError, match="AUDIT_LOG_RATE_LIMIT_STORAGE: use memory://") as refused:
-        prepare(settings)
+        Services(prepare(settings), publisher=FakeQueue()).require_usable()
     assert "hunter2" not in str(refused.value)
 
 

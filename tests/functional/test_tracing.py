@@ -23,11 +23,11 @@ from functions.create_event import create_event
 from functions.http.handler import lambda_handler
 from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.http.application import Application
-from local_runner.pipeline import Pipeline
 from local_runner.telemetry.opentelemetry_spans import CLOSE_SECONDS, MOST_LINKS, Spans
 from local_runner.telemetry.tracing import NoTracing, tracing
 from tests.support.builders import event, new_event, proxy_event
 from tests.support.fakes import FakeQueue, FakeStore
+from tests.support.pipelines import start_pipeline
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -91,7 +91,7 @@ def post(services: Services, collector: Collector, **headers: str) -> int:
 
 
 def test_a_request_can_be_followed_into_the_store(settings: Settings, collector: Collector) -> None:
-    pipeline = Pipeline(settings, tracing=collector.spans)
+    pipeline = start_pipeline(settings, tracing=collector.spans)
     try:
         assert post(pipeline.services, collector, traceparent=TRACEPARENT) == 202
         until(lambda: any(span.name == "process events" for span in collector.all()))

@@ -157,7 +157,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         }
     )
     services = Services(settings, publisher=FakeQueue(capacity=1_000_000), checks={})
-    migrate(services.engine)
+    migrate(services.database.engine)
     token, _ = services.issuer.issue("tests")
     yield House(Application(services), token.encode())
     services.close()

@@ -37,7 +37,7 @@ def main() -> None:
     told: dict[str, object] = {"import_ms": _since(started), "imported": list(sys.modules)}
     if asked["event"] is not None:
         # The services of the process, with one part brought along as the arguments of `Services` do it.
-        vars(sys.modules["core.wiring"].process_services())["publisher"] = Kept()
+        vars(sys.modules["functions.runtime"].process_services())["publisher"] = Kept()
         started = time.perf_counter()
         told["answer"] = module.handler(asked["event"], None)
         told["first_ms"] = _since(started)

@@ -74,7 +74,7 @@ def test_a_data_directory_that_cannot_be_made_is_named_with_its_setting(tmp_path
     (tmp_path / "file").touch()
 
     with pytest.raises(
-        InvalidSettingsError, match=r"AUDIT_LOG_DATA_DIR: .*file/data cannot be made \(Not a directory\)"
+        InvalidSettingsError, match=r"AUDIT_LOG_DATA_DIR: .*file/data cannot be created \(Not a directory\)"
     ):
         secret_in(tmp_path / "file" / "data")
 
@@ -82,7 +82,7 @@ def test_a_data_directory_that_cannot_be_made_is_named_with_its_setting(tmp_path
 def test_a_secret_that_cannot_be_read_is_named_with_its_setting(tmp_path: Path) -> None:
     (tmp_path / SECRET_FILE_NAME).mkdir()
 
-    with pytest.raises(InvalidSettingsError, match=r"AUDIT_LOG_DATA_DIR: .*jwt-secret .*name a directory"):
+    with pytest.raises(InvalidSettingsError, match=r"AUDIT_LOG_DATA_DIR: .*jwt-secret .*name a writable directory"):
         secret_in(tmp_path)
 
 

@@ -27,6 +27,7 @@ STATUSES = {
     errors.InvalidClientError("x"): 401,
     errors.RateLimitedError("x", 7): 429,
     errors.EventNotFoundError("x"): 404,
+    errors.ClientNotFoundError("x"): 500,
     errors.EventTooLargeError("x"): 413,
     errors.QueueFullError("x"): 503,
     errors.QueueUnavailableError("x"): 503,

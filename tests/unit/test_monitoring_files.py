@@ -14,8 +14,8 @@ import yaml
 from core.settings import Settings
 from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.management import ManagementServer
-from local_runner.pipeline import Pipeline
 from tests.conftest import skip_or_fail
+from tests.support.pipelines import start_pipeline
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "infra" / "prometheus"
@@ -50,7 +50,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     monitor = ManagementServer()
     monitor.requests()
     monitor.watch_connections(ConnectionLimits())
-    pipeline = Pipeline(Settings(data_dir=data_dir), meter=monitor.meter)
+    pipeline = start_pipeline(Settings(data_dir=data_dir), meter=monitor.meter)
     monitor.watch(pipeline.services, restarts=lambda: pipeline.restarts)
     names = {sample.name for family in monitor.registry.collect() for sample in family.samples}
     pipeline.close()

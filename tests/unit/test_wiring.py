@@ -7,11 +7,12 @@ import pytest
 
 from core.errors import InvalidSettingsError
 from core.settings import Settings
+from core.stores.database import Database
 from core.stores.engine import open_engine
-from core.stores.event_counters import SqlEventCounters
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from core.wiring import Services, _process_services, process_services
+from core.wiring import Services
+from functions.runtime import _process_services, process_services
 from tests.support.fakes import FakeQueue, FakeStore
 
 ROOT = Path(__file__).parents[2]
@@ -42,10 +43,10 @@ def test_a_part_is_built_once(settings: Settings) -> None:
 
 
 def test_a_part_that_is_given_goes_before_one_that_would_be_built(settings: Settings) -> None:
-    queue, store, counters = FakeQueue(), FakeStore(), SqlEventCounters(open_engine(settings.store_url))
-    services = Services(settings, publisher=queue, reader=store, checks={}, event_counters=counters)
+    queue, store, database = FakeQueue(), FakeStore(), Database(settings.store_url)
+    services = Services(settings, publisher=queue, reader=store, checks={}, database=database)
     assert (services.publisher, services.reader, services.checks) == (queue, store, {})
-    assert services.event_counters is counters
+    assert services.database is database
     assert isinstance(services.writer, SqlEventStore)
 
 

@@ -1,0 +1,81 @@
+"""One database of events: its stores over one engine, each built and imported at first use."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/explanation/performance.md
+    from sqlalchemy import Engine
+
+    from core.stores.clients import SqlClientStore
+    from core.stores.event_counters import SqlEventCounters
+    from core.stores.sql import SqlEventStore
+    from core.stores.summaries import SqlEventSummaries
+
+
+class Database:
+    """The stores of one database. Connects at first use; safe to use from several threads once a store is built."""
+
+    def __init__(self, url: str, password: Callable[[], str] | None = None) -> None:
+        """Remember `url`, see `open_engine`. `password` returns the password of each new connection."""
+        self._url = url
+        self._password = password
+        self._opened = ExitStack()
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The engine, for operations on the database as a whole.
+
+        Raises:
+            InvalidSettingsError: not the URL of a supported database, or its driver is not installed.
+        """
+        from core.stores.engine import open_engine  # noqa: PLC0415 - at first use
+
+        engine = open_engine(self._url, self._password)
+        self._opened.callback(engine.dispose)
+        return engine
+
+    @cached_property
+    def events(self) -> "SqlEventStore":
+        """Writes and reads events."""
+        from core.stores.sql import SqlEventStore  # noqa: PLC0415 - at first use
+
+        store = SqlEventStore(self.engine)
+        self._opened.callback(store.close)
+        return store
+
+    @cached_property
+    def summaries(self) -> "SqlEventSummaries":
+        """Summarizes events."""
+        from core.stores.summaries import SqlEventSummaries  # noqa: PLC0415 - at first use
+
+        return SqlEventSummaries(self.engine)
+
+    @cached_property
+    def clients(self) -> "SqlClientStore":
+        """Looks up and changes API clients."""
+        from core.stores.clients import SqlClientStore  # noqa: PLC0415 - at first use
+
+        return SqlClientStore(self.engine)
+
+    @cached_property
+    def event_counters(self) -> "SqlEventCounters":
+        """Counts of accepted, stored and repeated events by minute."""
+        from core.stores.event_counters import SqlEventCounters  # noqa: PLC0415 - at first use
+
+        return SqlEventCounters(self.engine)
+
+    def check_revision(self) -> dict[str, object]:
+        """Implement `Check`: the schema is current.
+
+        Raises:
+            StoreUnavailableError: it is not, or the database is unreachable.
+        """
+        from core.stores.migrations.revision import check_revision  # noqa: PLC0415 - at first use
+
+        return check_revision(self.engine)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._opened.close()
