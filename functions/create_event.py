@@ -11,9 +11,10 @@ from core.errors import EventTooLargeError
 from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.handler import lambda_handler
+from functions.http.limits import MAX_EVENT_BYTES
 from functions.http.media_types import JSON, media_type
 from functions.http.request import Request
-from functions.http.request_body import MAX_EVENT_BYTES, build_event, idempotency_key, require_customers, validate_event
+from functions.http.request_body import build_event, idempotency_key, require_customers, validate_event
 from functions.http.response import Response, ResponseModel
 
 

@@ -13,11 +13,10 @@ from core.errors import AuditLogError, EventTooLargeError, FieldError, InvalidFi
 from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.handler import lambda_handler
+from functions.http.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from functions.http.media_types import JSON, NDJSON, media_type
 from functions.http.request import Request
 from functions.http.request_body import (
-    MAX_BODY_BYTES,
-    MAX_EVENT_BYTES,
     build_event,
     idempotency_key,
     require_customers,

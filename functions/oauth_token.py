@@ -15,6 +15,7 @@ from core.wiring import Services
 from functions.http.client_credentials import authenticate_client, basic_credentials
 from functions.http.errors import MalformedRequestError
 from functions.http.handler import lambda_handler
+from functions.http.limits import MAX_FORM_BYTES
 from functions.http.media_types import media_type
 from functions.http.problems import headers_for
 from functions.http.request import Request
@@ -22,7 +23,6 @@ from functions.http.response import Response, ResponseModel
 from functions.token import token_for
 
 FORM: Final = "application/x-www-form-urlencoded"
-MAX_FORM_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 20
 
 

@@ -14,8 +14,6 @@ from core.errors import FieldError, InsufficientScopeError, InvalidFieldsError
 from core.wiring import Services
 from functions.http.request import Request
 
-MAX_EVENT_BYTES: Final = 256 * 1024
-MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 MAX_ERRORS: Final = 20
 """Errors that are listed of one event: an answer must not be many times as large as its request."""
 

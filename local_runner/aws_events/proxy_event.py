@@ -13,13 +13,11 @@ from urllib.parse import parse_qsl
 
 from core.errors import EventTooLargeError
 from functions.http.errors import MalformedRequestError
+from functions.http.limits import MAX_BODY_BYTES
 from functions.http.request import ProxyEvent
 from functions.http.response import ProxyResponse
 
 Environ = Mapping[str, Any]
-
-MAX_BODY_BYTES: Final = 5 * 1024 * 1024
-"""Bodies are not read beyond this: the most that any route takes. (API Gateway itself takes 10 MB.)"""
 
 MAX_QUERY_FIELDS: Final = 200
 _MOST_DIGITS: Final = 20

@@ -15,7 +15,8 @@ import httptools
 
 from core.errors import AuditLogError
 from functions.http.errors import HeadersTooLargeError, MalformedRequestError, PathTooLongError
-from local_runner.aws_events.proxy_event import MAX_BODY_BYTES, too_large
+from functions.http.limits import MAX_BODY_BYTES
+from local_runner.aws_events.proxy_event import too_large
 from local_runner.http.codec import FailingBody, header_key, parse_target
 
 _HEAD_BYTES: Final = 64 * 1024

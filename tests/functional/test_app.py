@@ -9,8 +9,8 @@ from werkzeug.test import Client, TestResponse
 from core.domain.models import Event
 from core.settings import Settings
 from core.wiring import Services
+from functions.http.limits import MAX_BODY_BYTES
 from functions.routes import ROUTES
-from local_runner.aws_events import proxy_event
 from local_runner.http.application import Application
 from tests.support.builders import event, new_event
 from tests.support.fakes import FakeQueue, FakeStore
@@ -140,11 +140,9 @@ def test_an_error_of_ours_is_a_500_that_tells_nothing_and_is_logged(
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(client: Client, authorization: dict[str, str]) -> None:
-    body = io.BytesIO(bytes(proxy_event.MAX_BODY_BYTES + 1))
+    body = io.BytesIO(bytes(MAX_BODY_BYTES + 1))
 
-    answer = client.post(
-        "/events", input_stream=body, content_length=proxy_event.MAX_BODY_BYTES + 1, headers=authorization
-    )
+    answer = client.post("/events", input_stream=body, content_length=MAX_BODY_BYTES + 1, headers=authorization)
 
     assert_problem(answer, 413)
     assert body.tell() == 0
@@ -153,7 +151,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(client: Client, auth
 def test_a_chunked_body_over_the_limit_is_refused(client: Client, authorization: dict[str, str]) -> None:
     answer = client.post(
         "/events",
-        input_stream=io.BytesIO(bytes(proxy_event.MAX_BODY_BYTES + 1)),
+        input_stream=io.BytesIO(bytes(MAX_BODY_BYTES + 1)),
         headers=authorization,
         environ_overrides={"wsgi.input_terminated": True},
     )
@@ -162,7 +160,7 @@ def test_a_chunked_body_over_the_limit_is_refused(client: Client, authorization:
 
 
 def test_a_body_of_the_limit_reaches_the_handler(client: Client, authorization: dict[str, str]) -> None:
-    body = b"[]".ljust(proxy_event.MAX_BODY_BYTES)
+    body = b"[]".ljust(MAX_BODY_BYTES)
 
     answer = client.post("/events", data=body, content_type="application/json", headers=authorization)
 

@@ -9,7 +9,8 @@ from core.auth.tokens import READ
 from core.domain.models import Event
 from core.wiring import Services
 from functions.create_event import create_event
-from functions.http.request_body import MAX_ERRORS, MAX_EVENT_BYTES
+from functions.http.limits import MAX_EVENT_BYTES
+from functions.http.request_body import MAX_ERRORS
 from tests.support.builders import new_event
 from tests.support.fakes import Answer, FakeClock, FakeGateway, FakeQueue
 

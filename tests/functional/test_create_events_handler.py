@@ -5,8 +5,8 @@ import pytest
 
 from core.wiring import Services
 from functions.create_events import MAX_EVENTS, create_events
+from functions.http.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from functions.http.media_types import NDJSON
-from functions.http.request_body import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from tests.support.builders import new_event
 from tests.support.fakes import Answer, FakeGateway, FakeQueue
 

@@ -12,7 +12,8 @@ from authlib.integrations.requests_client import OAuth2Session  # type: ignore[i
 
 from core.auth.tokens import READ, WRITE
 from core.settings import Settings
-from functions.oauth_token import FORM, MAX_FORM_BYTES, oauth_token
+from functions.http.limits import MAX_FORM_BYTES
+from functions.oauth_token import FORM, oauth_token
 from tests.security.shop import Shop, register
 from tests.support.builders import basic, new_event
 from tests.support.service import Service

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from functions.http.limits import MAX_BODY_BYTES
 from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
 from tests.support.service import Service
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from functions.http.limits import MAX_BODY_BYTES
 from local_runner.http.protocol import BODY_SECONDS
 from tests.support.builders import new_event
 from tests.support.raw import connect, exchange, post_event, read_to_end, statuses

@@ -9,6 +9,7 @@ from werkzeug.test import create_environ
 
 from core.errors import EventTooLargeError
 from functions.http.errors import MalformedRequestError
+from functions.http.limits import MAX_BODY_BYTES
 from functions.http.request import ProxyEvent
 from local_runner.aws_events import proxy_event
 
@@ -165,27 +166,27 @@ def test_without_a_length_nothing_is_read_unless_the_server_marks_the_end(length
 
 
 def test_a_body_of_the_most_bytes_is_read() -> None:
-    body = bytes(proxy_event.MAX_BODY_BYTES)
+    body = bytes(MAX_BODY_BYTES)
 
     assert proxy_event.read_body(body_environ(body, CONTENT_LENGTH=str(len(body)))) == body
     assert proxy_event.read_body(body_environ(body, **{"wsgi.input_terminated": True})) == body
 
 
-@pytest.mark.parametrize("length", [str(proxy_event.MAX_BODY_BYTES + 1), "9" * 30, "9" * 5000])
+@pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "9" * 30, "9" * 5000])
 def test_a_body_that_says_it_is_larger_is_refused_unread(length: str) -> None:
     environ = body_environ(b"{}", CONTENT_LENGTH=length)
 
-    with pytest.raises(EventTooLargeError, match=str(proxy_event.MAX_BODY_BYTES)):
+    with pytest.raises(EventTooLargeError, match=str(MAX_BODY_BYTES)):
         proxy_event.read_body(environ)
     assert environ["wsgi.input"].tell() == 0
 
 
 def test_a_chunked_body_is_read_only_until_it_is_too_large() -> None:
-    environ = body_environ(bytes(2 * proxy_event.MAX_BODY_BYTES), **{"wsgi.input_terminated": True})
+    environ = body_environ(bytes(2 * MAX_BODY_BYTES), **{"wsgi.input_terminated": True})
 
     with pytest.raises(EventTooLargeError):
         proxy_event.read_body(environ)
-    assert environ["wsgi.input"].tell() == proxy_event.MAX_BODY_BYTES + 1
+    assert environ["wsgi.input"].tell() == MAX_BODY_BYTES + 1
 
 
 @pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", " 5", "five", "²"])

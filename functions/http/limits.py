@@ -1,0 +1,12 @@
+"""Size limits of requests, in bytes."""
+
+from typing import Final
+
+MAX_BODY_BYTES: Final = 5 * 1024 * 1024
+"""Largest body that any route accepts, and the most that a server reads. (API Gateway itself accepts 10 MB.)"""
+
+MAX_EVENT_BYTES: Final = 256 * 1024
+"""Largest event, as JSON."""
+
+MAX_FORM_BYTES: Final = 16 * 1024
+"""Largest form of a token request, which is decoded before the client is authenticated."""
