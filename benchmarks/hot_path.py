@@ -5,12 +5,11 @@ Every step of `POST /event` by itself, from the WSGI environ to the answer, in m
 
 from __future__ import annotations
 
-import io
 import secrets
 import tempfile
 import timeit
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uuid_utils
 from pydantic import SecretStr
@@ -55,25 +54,22 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     services = Services(Settings(jwt_secret=SecretStr(secrets.token_urlsafe(48))), publisher=_queue())
     application = Application(services)
     body = bodies(1)[0].encode()
-    environ = _environ(services, body)
-    event = proxy_event.build_proxy_event(environ, body=body, request_id="r", resource="/event", path_parameters=None)
+    received = _received(services, body)
+    event = proxy_event.build_proxy_event(received, request_id="r", resource="/event", path_parameters=None)
     request = Request.from_event(event)
     posted = strict_json.loads(body)
     new = validate_event(posted)
     claims = authenticate(request, services, WRITE)
     accepted = build_event(new, claims, services, None)
     proxy = create_event(request, services).to_proxy("r")
-    status, headers, content = proxy_event.to_wsgi(proxy)
-    answer = (int(status[:3]), headers, content)
+    answer = proxy_event.parse_proxy_response(proxy)
     defaults = [(b"date", b"Tue, 24 Nov 2026 20:00:00 GMT")]
     spooled, off = _queue(spool), _queue()
 
     yield "id of the request", lambda: str(uuid_utils.uuid4())
     yield (
-        "proxy event from the environ",
-        lambda: proxy_event.build_proxy_event(
-            environ, body=body, request_id="r", resource="/event", path_parameters=None
-        ),
+        "proxy event from the HTTP request",
+        lambda: proxy_event.build_proxy_event(received, request_id="r", resource="/event", path_parameters=None),
     )
     yield "request from the proxy event", lambda: Request.from_event(event)
     yield "token, verified before", lambda: authenticate(request, services, WRITE)
@@ -84,7 +80,7 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "JSON of the event", accepted.to_json
     yield "into the queue, without a spool", lambda: off.publish([accepted])
     yield "into the queue, with the spool", lambda: spooled.publish([accepted])
-    yield "the whole application, without a spool", lambda: application(_again(environ), lambda *_: None)
+    yield "the whole application, without a spool", lambda: application.answer(received)
     yield "bytes of the answer", lambda: encode_response(answer, defaults, keep_alive=True)
 
 
@@ -99,18 +95,14 @@ def _queue(spool: DiskSpool | None = None) -> InMemoryQueue:
     return InMemoryQueue(_Nowhere(), spool=spool)
 
 
-def _environ(services: Services, body: bytes) -> dict[str, Any]:
-    return {
-        "REQUEST_METHOD": "POST", "PATH_INFO": "/event", "QUERY_STRING": "", "REMOTE_ADDR": "127.0.0.1",
-        "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.input_terminated": True, "wsgi.input": io.BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json", "HTTP_HOST": "127.0.0.1:8000",
-        "HTTP_AUTHORIZATION": f"Bearer {services.issuer.issue('bench')[0]}",
-    }  # fmt: skip
-
-
-def _again(environ: dict[str, Any]) -> dict[str, Any]:
-    environ["wsgi.input"].seek(0)
-    return environ
+def _received(services: Services, body: bytes) -> proxy_event.HTTPRequest:
+    headers = {
+        "Host": ["127.0.0.1:8000"],
+        "Content-Length": [str(len(body))],
+        "Content-Type": ["application/json"],
+        "Authorization": [f"Bearer {services.issuer.issue('bench')[0]}"],
+    }
+    return proxy_event.HTTPRequest("POST", "/event", "", headers, body, "127.0.0.1")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from core.auth.keys import key_ring
 from core.errors import AuditLogError, InvalidSettingsError
 from core.queues.brokers import broker
 from core.settings import MIN_SECRET_BYTES, Settings
@@ -37,7 +38,9 @@ def prepare(settings: Settings) -> Settings:
         _require_shared_keys(settings)
     if settings.spool == "off" or not settings.queue_in_process:
         _warn_of_orphaned_spool(settings)
-    return load_or_create_secret(settings)
+    settings = load_or_create_secret(settings)
+    key_ring(settings)  # an unusable key file must stop the start before the database is changed
+    return settings
 
 
 def open_database(settings: Settings) -> Database:

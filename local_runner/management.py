@@ -15,8 +15,10 @@ from functions.http.response import Response
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
 from local_runner.http.application import Application
+from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.uvicorn_server import uvicorn_config
+from local_runner.telemetry.connections import ConnectionCollector
 from local_runner.telemetry.meter import PrometheusMeter
 from local_runner.telemetry.requests import RequestMetrics
 from local_runner.telemetry.resources import ResourceCollector
@@ -24,6 +26,7 @@ from local_runner.telemetry.state import StateCollector
 
 _HEALTH: Final = [route for route in ROUTES if route.path in {"/health", "/ready"}]
 _STOP_SECONDS: Final = 5.0
+_CONNECTIONS: Final = 32
 
 
 class ManagementServer:
@@ -47,6 +50,10 @@ class ManagementServer:
         self.registry.register(StateCollector(services, restarts=restarts))
         self.registry.register(ResourceCollector(services.settings.data_dir))
 
+    def watch_connections(self, limits: ConnectionLimits) -> None:
+        """Collect the use of `limits` at each scrape."""
+        self.registry.register(ConnectionCollector(limits))
+
     def serve(self, listener: socket.socket, services: Services, *, restarts: Callable[[], int] | None) -> None:
         """Serve on `listener` from a thread with an event loop for these requests only, and watch `services`.
 
@@ -54,7 +61,9 @@ class ManagementServer:
         """
         self.watch(services, restarts=restarts)
         metrics = Route("GET", "/metrics", Place.CHECK, self._metrics, "Prometheus metrics", {200: "text/plain"})
-        dispatcher = Dispatcher(Application(services, [*_HEALTH, metrics]), on_stop=listener.close)
+        dispatcher = Dispatcher(
+            Application(services, [*_HEALTH, metrics]), on_stop=listener.close, limits=ConnectionLimits(_CONNECTIONS)
+        )
         self._server = Server(uvicorn_config(dispatcher))
         self._thread = Thread(target=self._server.run, args=([listener],), name="management", daemon=True)
         self._thread.start()

@@ -1,6 +1,5 @@
 """`audit-log serve`: one process that holds the queue, several on a broker, or one that restarts on source changes."""
 
-import gc
 import ipaddress
 import logging
 import signal
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final
 
 from uvicorn import Server
 from uvicorn.supervisors import Multiprocess
@@ -26,7 +24,9 @@ from core.stores.database import Database
 from core.wiring import Services
 from local_runner.bootstrap import open_database, prepare
 from local_runner.http.application import Application
+from local_runner.http.connection_limits import ConnectionLimits, max_connections
 from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.memory import tune_memory
 from local_runner.http.sockets import bind_first_free, bind_listener
 from local_runner.http.uvicorn_server import Tls, uvicorn_config
 from local_runner.management import ManagementServer
@@ -35,8 +35,6 @@ from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing
 
 _log = logging.getLogger(__name__)
-
-_GC_THRESHOLD: Final = 50_000  # new objects before a collection of the youngest generation; the default is 700
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,8 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of the command line
         else:
             _require_startable(settings)
             log_start()
-            Multiprocess(uvicorn_config(partial(create_app, management), tls, workers=workers), [listener]).run()
+            factory = partial(create_app, management, tls=tls is not None)
+            Multiprocess(uvicorn_config(factory, tls, workers=workers), [listener]).run()
 
 
 def serve_with_reload(settings: Settings, host: str, port: int, management: ManagementAddress) -> None:
@@ -95,7 +94,7 @@ def serve_with_reload(settings: Settings, host: str, port: int, management: Mana
         StatReload(config, target=Server(config).run, sockets=[listener]).run()
 
 
-def create_app(management: ManagementAddress) -> Dispatcher:
+def create_app(management: ManagementAddress, *, tls: bool = False) -> Dispatcher:
     """Build the application of a child process, from its environment: the factory that uvicorn calls there.
 
     Raises:
@@ -103,7 +102,7 @@ def create_app(management: ManagementAddress) -> Dispatcher:
     """
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
-    return _create_app(prepare(settings), Database(settings.store_url), management)
+    return _create_app(prepare(settings), Database(settings.store_url), management, tls=tls)
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -146,14 +145,14 @@ def _require_startable(settings: Settings) -> None:
             services.require_usable()
 
 
-def _create_app(settings: Settings, database: Database, address: ManagementAddress) -> Dispatcher:
+def _create_app(settings: Settings, database: Database, address: ManagementAddress, *, tls: bool) -> Dispatcher:
+    limits = ConnectionLimits(max_connections(tls=tls))
     management = ManagementServer()
+    management.watch_connections(limits)
     traces = tracing()
     runtime = start_runtime(settings, database, management.meter, traces)
     _serve_management(management, address, runtime)
-    # Requests and events hold no reference cycles: a collector that traverses a full queue finds little.
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+    tune_memory()
     waits = (
         not settings.queue_in_process
         or settings.spool == "disk"
@@ -166,7 +165,7 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
         traces.close()
 
     application = Application(runtime.services, requests=management.requests(), tracing=traces)
-    return Dispatcher(application, on_stop=stop, waits=waits)
+    return Dispatcher(application, on_stop=stop, waits=waits, limits=limits)
 
 
 def _serve_management(management: ManagementServer, address: ManagementAddress, runtime: Runtime) -> None:
@@ -204,7 +203,8 @@ def _serve_single_process(
     # lost, and none may end the process while it drains.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    server = Server(uvicorn_config(_create_app(settings, open_database(settings), management), tls))
+    application = _create_app(settings, open_database(settings), management, tls=tls is not None)
+    server = Server(uvicorn_config(application, tls))
     log_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])

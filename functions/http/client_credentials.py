@@ -13,7 +13,7 @@ from core.domain.models import Client
 from core.errors import InvalidClientError, QueueFullError, QueueUnavailableError, RateLimitedError
 from core.ports.telemetry import CounterName
 from core.wiring import Services
-from functions.http.request import Request
+from functions.http.request import Request, authenticated_client
 
 _POSSIBLE_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _NEEDED: Final = "A client id and secret are needed: send them by HTTP Basic authentication."
@@ -53,7 +53,7 @@ def authenticate_client(credentials: tuple[str, str] | None, request: Request, s
     except (InvalidClientError, RateLimitedError):
         services.meter.count(CounterName.TOKEN_DENIED, 1)
         raise
-    request.caller.client = client.client_id
+    authenticated_client.set(client.client_id)
     return client
 
 

@@ -30,7 +30,7 @@ class ServerBusyError(errors.AuditLogError):
 
 
 class OverloadedError(errors.AuditLogError):
-    """The service has no memory or connection left for this. Nothing was accepted: send it again after a while."""
+    """The service has no memory or connection left. Nothing was accepted: send the request again after a while."""
 
 
 class RouteNotFoundError(errors.AuditLogError):

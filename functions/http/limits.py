@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from core.errors import EventTooLargeError
+
 MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Largest body that any route accepts, and the most that a server reads. (API Gateway itself accepts 10 MB.)"""
 
@@ -10,3 +12,8 @@ MAX_EVENT_BYTES: Final = 256 * 1024
 
 MAX_FORM_BYTES: Final = 16 * 1024
 """Largest form of a token request, which is decoded before the client is authenticated."""
+
+
+def body_too_large() -> EventTooLargeError:
+    """Build the error for a body of more than `MAX_BODY_BYTES`."""
+    return EventTooLargeError(f"The body has more than {MAX_BODY_BYTES} bytes: send less, or split the batch.")

@@ -8,7 +8,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from core.domain import traceparent
@@ -17,11 +17,8 @@ from functions.http.errors import MalformedRequestError
 ProxyEvent = Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class Caller:
-    """Who turned out to have sent a request: whoever finds out says so here, for the line in the log."""
-
-    client: str | None = None
+authenticated_client: ContextVar[str | None] = ContextVar("authenticated_client", default=None)
+"""The client whose token or secret the current request has shown, for the access log."""
 
 
 class Request(NamedTuple):
@@ -35,7 +32,6 @@ class Request(NamedTuple):
     body: bytes
     url_prefix: str
     source_ip: str
-    caller: Caller
     traceparent: str | None = None
     """Which trace it is a part of, see `core.domain.traceparent`."""
 
@@ -60,7 +56,6 @@ class Request(NamedTuple):
             # A stage puts its name before every path that the client sees: /prod/event.
             url_prefix=(context.get("path") or path).removesuffix(path),
             source_ip=(context.get("identity") or {}).get("sourceIp") or "",
-            caller=Caller(),
             traceparent=_traceparent(headers) if traceparent.TRACEPARENT in headers else None,
         )
 

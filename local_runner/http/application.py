@@ -1,8 +1,7 @@
-"""The WSGI application: a request becomes a proxy event, its route's handler answers."""
+"""The application of the local runner: routes an HTTP request to its handler, by a proxy event."""
 
-from collections.abc import Callable, Iterable, Sequence
-from time import perf_counter
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 import uuid_utils
 from prometheus_client import CollectorRegistry
@@ -11,30 +10,23 @@ from werkzeug.routing import Map, Rule
 
 from core.errors import AuditLogError
 from core.wiring import Services
-from functions.http.access_log import AccessLog, AccessLogEntry
-from functions.http.cors import cors_headers, preflight
+from functions.http.cors import preflight
 from functions.http.errors import MethodNotAllowedError, RouteNotFoundError
-from functions.http.handler import Handler, Operation, lambda_handler
-from functions.http.problems import problem
+from functions.http.handler import Handler, Operation, Responder, lambda_handler
+from functions.http.request import Request
 from functions.http.response import ProxyResponse
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
-from local_runner.aws_events import proxy_event
 from local_runner.aws_events.lambda_context import LambdaContext
-from local_runner.aws_events.proxy_event import Environ
+from local_runner.aws_events.proxy_event import HTTPRequest, HTTPResponse, build_proxy_event, parse_proxy_response
 from local_runner.telemetry.requests import Observation, RequestMetrics
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
-REFUSAL: Final = "audit_log.refusal"
-"""Where an environ has the error that its request is answered with, in the place of what its route would do."""
-
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
-
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Application:
-    """Serves `routes` with `services`, and counts in `requests`. Safe to call from several threads."""
+    """Serves `routes` with `services`, and counts requests in `requests`. Safe to call from several threads."""
 
     def __init__(
         self,
@@ -46,74 +38,52 @@ class Application:
         self._services = services
         self._tracing = tracing or NoTracing()
         self._requests = requests or RequestMetrics(CollectorRegistry(), [])
-        self._refused = AccessLog()
+        self._refuse = Responder(lambda: services)
         self._handlers: dict[tuple[str, str], Handler] = {
             (route.method, route.path): self._handler(route.operation) for route in routes
         }
-        # A parameter comes last, and stands for all behind a slash.
-        self._places = {(route.method, route.path.partition("{")[0]): route.place for route in routes}
+        # A path parameter is the last part of a path, and matches one part.
+        self._places: dict[tuple[str, str], Place] = {
+            (route.method, route.path.partition("{")[0]): route.place for route in routes
+        }
         rules = [Rule(_pattern(path), methods=[method], endpoint=(method, path)) for method, path in self._handlers]
         if services.settings.cors_origins:
             for path in {route.path for route in routes}:
                 methods = [route.method for route in routes if route.path == path]
                 self._handlers["OPTIONS", path] = self._handler(preflight(methods))
                 rules.append(Rule(_pattern(path), methods=["OPTIONS"], endpoint=("OPTIONS", path)))
-        # Bound once: binding costs four times what matching does.
+        # Bound once: binding costs four times as much as matching.
         self._urls: Final = Map(rules, merge_slashes=False).bind("localhost")
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request (PEP 3333)."""
-        request_id = str(uuid_utils.uuid4())
-        with self._requests.observing(environ["REQUEST_METHOD"]) as observation:
-            try:
-                response = self._answer(environ, request_id, observation)
-            except AuditLogError as exc:
-                response = self._refuse(exc, environ, request_id, observation)
+    def answer(self, request: HTTPRequest, refusal: AuditLogError | None = None) -> HTTPResponse:
+        """Answer a request, with the problem details of `refusal` if there is one."""
+        with self._requests.observing(request.method) as observation:
+            response = self._answer(request, refusal, observation)
             observation.status = response["statusCode"]
-        status, headers, body = proxy_event.to_wsgi(response)
-        start_response(status, headers)
-        return [body]
+        return parse_proxy_response(response)
 
-    def place(self, environ: Environ) -> Place:
-        """Where this is to be called for a request; a look-up, for which the event loop has the time."""
-        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO") or "/"
-        if method == "HEAD":
-            method = "GET"
+    def place(self, method: str, path: str) -> Place:
+        """Return where a request has to be answered. A look-up that is quick enough for the event loop."""
+        method = "GET" if method == "HEAD" else method
         found = self._places.get((method, path)) or self._places.get((method, path[: path.rfind("/") + 1]))
-        return found or Place.PAGE  # where it is refused
+        return found or Place.PAGE  # without a route it is refused
 
-    def _answer(self, environ: Environ, request_id: str, observation: Observation) -> ProxyResponse:
-        body = proxy_event.read_body(environ)  # first: a request that is refused half-read may have no path yet
-        handler, resource, path_parameters = self._route(environ)
-        observation.route = resource
-        if REFUSAL in environ:
-            raise environ[REFUSAL]
-        event = proxy_event.build_proxy_event(
-            environ,
-            body=body,
-            request_id=request_id,
-            resource=resource,
-            path_parameters=path_parameters,
-        )
+    def _answer(self, request: HTTPRequest, refusal: AuditLogError | None, observation: Observation) -> ProxyResponse:
+        request_id = str(uuid_utils.uuid4())
+        try:
+            handler, resource, path_parameters = self._route(request)
+            observation.route = resource
+            if refusal is not None:
+                raise refusal
+            event = build_proxy_event(
+                request, request_id=request_id, resource=resource, path_parameters=path_parameters
+            )
+        except AuditLogError as exc:
+            return self._refuse(_raise(exc), _refused_event(request, request_id, observation), None)
         return handler(event, LambdaContext(function_name=resource, aws_request_id=request_id))
 
-    def _refuse(
-        self, error: AuditLogError, environ: Environ, request_id: str, observation: Observation
-    ) -> ProxyResponse:
-        """Answer what reaches no handler, and write its line."""
-        answer = problem(error, request_id)
-        method, route = observation.method, observation.route
-        if (suppressed := self._refused.sample(route, answer.status)) is not None:
-            seconds = perf_counter() - observation.started
-            self._refused.write(AccessLogEntry(request_id, method, route, answer.status, seconds), suppressed)
-        return answer.to_proxy(
-            request_id,
-            with_body=environ["REQUEST_METHOD"] != "HEAD",
-            extra_headers=cors_headers(environ.get("HTTP_ORIGIN"), self._services.settings),
-        )
-
-    def _route(self, environ: Environ) -> tuple[Handler, str, dict[str, Any]]:
-        path, method = environ.get("PATH_INFO") or "/", environ["REQUEST_METHOD"]
+    def _route(self, request: HTTPRequest) -> tuple[Handler, str, dict[str, Any]]:
+        path, method = request.path, request.method
         if handler := self._handlers.get((method, path)):  # a path without parameters is its own pattern
             return handler, path, {}
         # werkzeug is lenient: it takes //event for /event, and get for GET.
@@ -134,5 +104,25 @@ class Application:
 
 
 def _pattern(path: str) -> str:
-    """A route's path in werkzeug's notation."""
+    """Return a route's path in werkzeug's notation."""
     return path.replace("{", "<").replace("}", ">")
+
+
+def _raise(error: AuditLogError) -> Operation:
+    """Build the operation that refuses a request, so that refusals are logged and answered like all others."""
+
+    def refuse(_request: Request, _services: Services) -> NoReturn:
+        raise error
+
+    return refuse
+
+
+def _refused_event(request: HTTPRequest, request_id: str, observation: Observation) -> dict[str, Any]:
+    """Build as much of a proxy event as a refusal needs: its path or query may be what is wrong."""
+    return {
+        "resource": observation.route,
+        "path": "/",
+        "httpMethod": observation.method,
+        "multiValueHeaders": {name: values for name, values in request.headers.items() if name == "Origin"},
+        "requestContext": {"requestId": request_id},
+    }

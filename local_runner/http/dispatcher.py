@@ -1,24 +1,23 @@
-"""The front of the server: what it hands a complete request to, and where that is worked on."""
+"""Dispatcher: calls the application for complete requests, on the event loop or in the threads of a place."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from functions.http.errors import ServerBusyError
 from functions.http.route import Place
-from local_runner.http.application import REFUSAL, Application
+from local_runner.aws_events.proxy_event import HTTPRequest, HTTPResponse
+from local_runner.http.application import Application
 from local_runner.http.bounded_threads import BoundedThreads
-from local_runner.http.codec import FailingBody
 from local_runner.http.connection_limits import ConnectionLimits
-
-Answer = tuple[int, list[tuple[str, str]], bytes]
-"""Status, headers, body."""
+from local_runner.http.parser import ParsedRequest
 
 
 class Bounds(NamedTuple):
-    """How many threads a place has, how many requests may wait for one, and for how many seconds before it is too late.
+    """Threads of a place, the number of requests that may wait for one, and for how many seconds.
 
-    What waits in front of threads that all hang is refused as soon as one of them is free again.
+    A request that waited longer is refused as soon as a thread is free.
     """
 
     threads: int
@@ -27,8 +26,8 @@ class Bounds(NamedTuple):
 
 
 BOUNDS: Final = {
-    # So many can have their answer by one sync of the spool. More would help a slower disk; on a fast one they cost
-    # more, by taking turns at the interpreter's lock.
+    # One sync of the spool serves as many requests as there are threads. More would help a slower disk; on a fast one
+    # they cost more, since they contend for the interpreter lock.
     Place.ACCEPT: Bounds(32, 2048, 5.0),
     Place.ACCEPT_BATCH: Bounds(4, 256, 5.0),
     Place.TOKEN: Bounds(4, 256, 10.0),
@@ -36,29 +35,35 @@ BOUNDS: Final = {
     Place.CHECK: Bounds(4, 32, 10.0),
     Place.PAGE: Bounds(4, 256, 10.0),
 }
-"""Of the places that are not the event loop."""
+"""By place, without the event loop."""
 
-_BEGIN_UNTIL: Final = "audit_log.begin_until"
+_LARGE_BYTES: Final = 512 * 1024
+"""Bodies above this size are handled one at a time: JSON takes up to 25 times its size as Python objects."""
+
+_LARGE_BOUNDS: Final = Bounds(1, 64, 5.0)
+
 _BUSY: Final = "Too many requests of this kind wait, so that this one was not begun: send it again later."
+
+Task = Callable[[], HTTPResponse]
 
 
 class Dispatcher:
-    """Calls the WSGI application, on the event loop or in a thread. uvicorn sees an application that starts and stops.
+    """Calls the application, on the event loop or in a thread. For uvicorn it is an ASGI application with a lifespan.
 
-    `on_stop` is called once the last request is answered. `waits` says that accepting an event asks another host or
-    waits for a disk, for which the event loop has no time; where it does not wait, it takes less time than handing it
-    to a thread and back. `limits` hold for all connections together.
+    `on_stop` is called after the last response. `waits` says that accepting an event waits for another host or a disk,
+    which the event loop must not; if it does not wait, it takes less time than handing it to a thread and back.
+    `limits` apply to all connections together.
     """
 
-    def __init__(  # noqa: PLR0913 - tests pass bounds, limits and a clock
+    def __init__(  # noqa: PLR0913 - tests choose bounds, limits and clock
         self,
         application: Application,
         *,
         on_stop: Callable[[], None],
         waits: bool = False,
+        limits: ConnectionLimits | None = None,
         bounds: Mapping[Place, Bounds] = BOUNDS,
         clock: Callable[[], float] = monotonic,
-        limits: ConnectionLimits | None = None,
     ) -> None:
         self.limits: Final = limits or ConnectionLimits()
         self._application = application
@@ -66,6 +71,7 @@ class Dispatcher:
         self._threads = {
             place: BoundedThreads(bound.threads, bound.waiting, place.value) for place, bound in self._bounds.items()
         }
+        self._large = BoundedThreads(_LARGE_BOUNDS.threads, _LARGE_BOUNDS.waiting, "large")
         self._on_stop = on_stop
         self._clock = clock
 
@@ -75,37 +81,35 @@ class Dispatcher:
         receive: Callable[[], Awaitable[Mapping[str, Any]]],
         send: Callable[[Mapping[str, Any]], Awaitable[None]],
     ) -> None:
-        """ASGI's lifespan protocol; requests come by `local_runner.http.protocol`."""
-        assert scope["type"] == "lifespan"  # noqa: S101 - there is no other way here
+        """ASGI's lifespan protocol; `HTTPProtocol` calls `dispatch` for requests."""
+        assert scope["type"] == "lifespan"  # noqa: S101 - uvicorn sends nothing else here
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for threads in self._threads.values():
+        for threads in (*self._threads.values(), self._large):
             threads.shutdown()
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def executor_for(self, environ: MutableMapping[str, Any]) -> BoundedThreads | None:
-        """Where a request is to be answered; None: right on the event loop. So is one that finds its place full."""
-        place = self._application.place(environ)
-        threads = self._threads.get(place)
-        if isinstance(environ["wsgi.input"], FailingBody):
-            return None  # it waits for nothing, and must not wait for a thread while the service has too much to do
-        if threads is not None:
-            if threads.is_full:
-                environ[REFUSAL] = ServerBusyError(_BUSY)
-                return None
-            environ[_BEGIN_UNTIL] = self._clock() + self._bounds[place].seconds
-        return threads
+    def dispatch(self, parsed: ParsedRequest) -> tuple[BoundedThreads | None, Task]:
+        """Return the executor of a request, None for the event loop, and the call that answers it.
 
-    def answer(self, environ: MutableMapping[str, Any]) -> Answer:
-        """Call the application."""
-        if _BEGIN_UNTIL in environ and self._clock() > environ[_BEGIN_UNTIL]:
-            environ[REFUSAL] = ServerBusyError(_BUSY)
-        started: list[tuple[int, list[tuple[str, str]]]] = []
+        A refused request waits for nothing, and one whose place is full is refused: both run on the event loop.
+        """
+        request, error = parsed.request, parsed.error
+        if error is not None:
+            return None, partial(self._application.answer, request, error)
+        place = self._application.place(request.method, request.path)
+        threads, bounds = self._threads.get(place), self._bounds.get(place)
+        if len(request.body) > _LARGE_BYTES:
+            threads, bounds = self._large, _LARGE_BOUNDS
+        if threads is None or bounds is None:
+            return None, partial(self._application.answer, request)
+        if threads.is_full:
+            return None, partial(self._application.answer, request, ServerBusyError(_BUSY))
+        return threads, partial(self._answer_in_thread, request, self._clock() + bounds.seconds)
 
-        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
-            started.append((int(status[:3]), headers))
-
-        body = b"".join(self._application(environ, start_response))
-        return (*started[0], body)
+    def _answer_in_thread(self, request: HTTPRequest, deadline: float) -> HTTPResponse:
+        if self._clock() > deadline:
+            return self._application.answer(request, ServerBusyError(_BUSY))
+        return self._application.answer(request)

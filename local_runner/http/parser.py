@@ -1,35 +1,34 @@
-"""From the bytes of a connection to WSGI environs: a request is complete when it leaves here, or is refused.
+"""Incremental parser of HTTP/1.1 requests on one connection.
 
-llhttp, through httptools, does the parsing (RFC 9112), in its strict mode: what two readers could take differently is
-no request. What is left is here: limits, and what llhttp lets pass.
+llhttp, through httptools, parses in its strict mode (RFC 9112): a message that two parsers could read differently is
+rejected. This module adds limits, and rejects what llhttp lets pass.
 """
 
 import re
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from io import BytesIO, RawIOBase
 from typing import Any, Final, NamedTuple, NoReturn
 
 import httptools
 
 from core.errors import AuditLogError
 from functions.http.errors import HeadersTooLargeError, MalformedRequestError, PathTooLongError
-from functions.http.limits import MAX_BODY_BYTES
-from local_runner.aws_events.proxy_event import too_large
-from local_runner.http.codec import FailingBody, header_key, parse_target
+from functions.http.limits import MAX_BODY_BYTES, body_too_large
+from local_runner.aws_events.proxy_event import HTTPRequest
+from local_runner.http.codec import parse_header_name, parse_target
 
 _HEAD_BYTES: Final = 64 * 1024
 _HEADERS: Final = 100
-_BODY_BYTES_IN_CHUNKS: Final = 4 * MAX_BODY_BYTES  # with their sizes and line ends
+_BODY_BYTES_IN_CHUNKS: Final = 4 * MAX_BODY_BYTES  # with chunk sizes and line ends
 _REQUEST_OVERHEAD: Final = 2048
 _HEADER_OVERHEAD: Final = 256
-# Bytes of Python objects, in addition to the text: a small request takes 2 KiB, however few bytes it was sent in.
+# Bytes of Python objects in addition to the text: a small request takes 2 KiB, however few bytes were sent.
 _REQUEST_LINE: Final = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+) ([!-~]+) HTTP/1\.[01]\r?\n")
 
 
 class Phase(Enum):
-    """What is awaited of a client."""
+    """The part of a request that the client has to send next."""
 
     REQUEST = "a request"
     HEAD = "the rest of a head"
@@ -37,50 +36,66 @@ class Phase(Enum):
 
 
 class ParsedRequest(NamedTuple):
-    """A request, whether the connection may stay for another one, and the bytes of memory that it takes."""
+    """A request with its framing.
 
-    environ: dict[str, Any]
+    `keep_alive`: another request may follow on the connection. `error`: the request is refused for this reason, and
+    `request` holds what was received of it. `size`: bytes of memory that it takes.
+    """
+
+    request: HTTPRequest
     keep_alive: bool
-    size: int
+    error: AuditLogError | None = None
+    size: int = 0
 
 
 class RequestParser:
-    """Reads one connection. The methods named `on_` are the parser's to call."""
+    """Parses one connection. httptools calls the methods named `on_`."""
 
     def __init__(self, peer: str, on_phase: Callable[[], None], on_expectation: Callable[[], None]) -> None:
-        """Begin with nothing read.
+        """Start with nothing received.
 
-        `peer` is the client's address. `on_phase` is called when another phase begins, and `on_expectation` when a body
-        is not sent before it is asked for (RFC 9110 section 10.1.1).
+        `peer` is the client's address. `on_phase` is called at the start of each phase, `on_expectation` when a client
+        waits for permission to send a body (RFC 9110 section 10.1.1).
         """
         self._peer = peer
         self._on_phase = on_phase
         self._on_expectation = on_expectation
         self._parser: Any = httptools.HttpRequestParser(self)
-        self.arrived: deque[ParsedRequest] = deque()
+        self._parsed: deque[ParsedRequest] = deque()
+        self._parsed_bytes = 0
         self.phase = Phase.REQUEST
         self.ended = False
-        """Nothing more is read: the last request that arrived, if there is one, is the last of the connection."""
+        """Nothing more is parsed: the last parsed request, if any, is the last of the connection."""
         self.reason: AuditLogError | None = None
-        """Why it ended, unless the client wanted so; there may be bytes that nobody reads."""
-        self._begun = 0  # requests, of what was fed last
-        self._arrived_bytes = 0
-        self._forget()
+        """Why it ended, unless the client ended it; bytes may remain unread."""
+        self._begun = 0  # requests in the bytes fed last
+        self._reset()
+
+    @property
+    def has_request(self) -> bool:
+        """Whether `take` returns a request."""
+        return bool(self._parsed)
 
     @property
     def held(self) -> int:
-        """Bytes of memory that requests take here: those that arrived, and the one that is arriving."""
-        return self._arrived_bytes + self._header_bytes + len(self._target) + len(self._body)
+        """Bytes of memory that requests take here, those being received included."""
+        return self._parsed_bytes + self._header_bytes + len(self._target) + len(self._body)
+
+    def take(self) -> ParsedRequest:
+        """Remove and return the first parsed request."""
+        parsed = self._parsed.popleft()
+        self._parsed_bytes -= parsed.size
+        return parsed
 
     def feed(self, data: bytes) -> None:
-        """Read on."""
+        """Parse the next bytes."""
         at_start = self.phase is Phase.REQUEST
         self._begun = 0
         self._phase_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.ended = True  # answered like any other; what follows would be of another protocol
+            self.ended = True  # answered like any other request; what follows would be another protocol
         except httptools.HttpParserInvalidMethodError:
             self._refuse_method(data if at_start and self._begun == 1 else b"")
         except httptools.HttpParserError:
@@ -89,118 +104,112 @@ class RequestParser:
             if self.phase is Phase.HEAD and self._phase_bytes > _HEAD_BYTES:
                 self.refuse(_too_many_headers())
             elif self.phase is Phase.BODY and self._phase_bytes > _BODY_BYTES_IN_CHUNKS:
-                self.refuse(too_large())
+                self.refuse(body_too_large())
 
-    def refuse(self, reason: AuditLogError, body: RawIOBase | BytesIO | None = None) -> None:
-        """In place of the rest of the request: the application is given what came, and refuses it where it reads."""
+    def refuse(self, error: AuditLogError) -> None:
+        """Refuse the request being received, and parse nothing more."""
         self.ended = True
-        self.reason = reason.with_traceback(None)  # its frames hold this object
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input_terminated": True, **self._environ}
-        environ["wsgi.input"] = body or FailingBody(reason)
-        environ.pop("CONTENT_LENGTH", None)  # so much will not come
-        self._arrive(environ, keep_alive=False, body_bytes=0)
+        self.reason = error.with_traceback(None)  # its frames would hold this object
+        self._body.clear()
+        self._append(self._request(b""), keep_alive=False, error=error)
 
-    def refuse_all(self, reason: AuditLogError) -> None:
-        """In place of all requests that are here, and of what the connection would still send."""
-        self.arrived.clear()
-        self._arrived_bytes = 0
-        self.refuse(reason)
-
-    def take(self) -> ParsedRequest:
-        """The first of the requests that have arrived, which is then no longer here."""
-        request = self.arrived.popleft()
-        self._arrived_bytes -= request.size
-        return request
+    def refuse_all(self, error: AuditLogError) -> None:
+        """Refuse all requests received and not taken, and parse nothing more."""
+        self._parsed.clear()
+        self._parsed_bytes = 0
+        self.refuse(error)
 
     def malformed(self) -> MalformedRequestError:
-        """The reason where what came is no HTTP, or not all of it came."""
+        """Build the error for bytes that are not HTTP, or that end early."""
         if self.phase is Phase.BODY:
             return MalformedRequestError("The body broke off, or its chunks are malformed or have trailers.")
         return MalformedRequestError("The request line or a header is not HTTP/1.1, or could be read in two ways.")
 
     def close(self) -> None:
-        """Release requests, and all that holds this object in turn: it must be freed without the garbage collector."""
+        """Release the requests and every reference back to the connection, so that no garbage collector is needed."""
         self.ended = True
         self.reason = None
-        self.arrived.clear()
-        self._arrived_bytes = 0
-        self._forget()
+        self._parsed.clear()
+        self._parsed_bytes = 0
+        self._reset()
         self._parser = None
         self._on_phase = self._on_expectation = _nothing
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Start a request."""
         self._begun += 1
         self._enter(Phase.HEAD)
 
     def on_url(self, part: bytes) -> None:
-        """A part of the request target."""
+        """Append to the request target."""
         self._target += part
         if len(self._target) > _HEAD_BYTES:
             self._stop(PathTooLongError(f"The path and query have more than {_HEAD_BYTES} bytes: send less."))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which nobody here reads and which must not pass for a header."""
+        """Add a header. A trailer is refused: no handler reads it, and it must not pass for a header."""
         if self.phase is Phase.BODY:
             self._stop(self.malformed())
-        self._headers += 1
+        self._header_count += 1
         self._header_bytes += len(name) + len(value)
-        if self._headers > _HEADERS or self._header_bytes > _HEAD_BYTES:
+        if self._header_count > _HEADERS or self._header_bytes > _HEAD_BYTES:
             self._stop(_too_many_headers())
-        key, text = header_key(name), value.rstrip().decode("latin-1")
-        if key in self._environ:
-            if key == "HTTP_HOST":
-                self._stop(self.malformed())  # RFC 9112 section 3.2
-            text = f"{self._environ[key]}, {text}"
-        self._environ[key] = text
+        key, text = parse_header_name(name), value.rstrip().decode("latin-1")
+        values = self._headers.get(key)
+        if values is None:
+            self._headers[key] = [text]
+        elif key == "Host":
+            self._stop(self.malformed())  # RFC 9112 section 3.2
+        else:
+            values.append(text)
 
     def on_headers_complete(self) -> None:
-        """The head is there: what it says makes the WSGI environ (PEP 3333), as far as the application reads it."""
-        environ, version = self._environ, self._parser.get_http_version()
-        environ["REQUEST_METHOD"] = self._parser.get_method().decode()
-        environ["PATH_INFO"], environ["QUERY_STRING"] = parse_target(self._target)
-        environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
-        environ["REMOTE_ADDR"] = self._peer
-        environ["wsgi.input_terminated"] = True
-        if version not in {"1.1", "1.0"} or (version == "1.1" and "HTTP_HOST" not in environ):
+        """Check the framing of the request, and expect its body."""
+        headers, self._version = self._headers, self._parser.get_http_version()
+        self._method = self._parser.get_method().decode()
+        self._path, self._query = parse_target(self._target)
+        if self._version not in {"1.1", "1.0"} or (self._version == "1.1" and "Host" not in headers):
             self._stop(MalformedRequestError("Send HTTP/1.1, with the header Host."))
-        if environ.get("HTTP_TRANSFER_ENCODING", "chunked").lower() != "chunked":
-            self._stop(MalformedRequestError("Of the transfer codings only chunked is read."))
+        codings = headers.get("Transfer-Encoding")
+        if codings is not None and ", ".join(codings).lower() != "chunked":
+            self._stop(MalformedRequestError('Unsupported Transfer-Encoding: only "chunked" is accepted.'))
         self._phase_bytes = 0
         self._enter(Phase.BODY)
-        length = int(environ.get("CONTENT_LENGTH", 0))
+        length = int(headers["Content-Length"][0]) if "Content-Length" in headers else 0
         if length > MAX_BODY_BYTES:
-            self._stop(too_large())
-        has_body = length or "HTTP_TRANSFER_ENCODING" in environ
-        if has_body and version == "1.1" and environ.get("HTTP_EXPECT", "").lower() == "100-continue":
+            self._stop(body_too_large())
+        expects = self._version == "1.1" and headers.get("Expect", [""])[0].lower() == "100-continue"
+        if expects and (length or codings):
             self._on_expectation()
 
     def on_body(self, part: bytes) -> None:
-        """A part of the body."""
+        """Append to the body."""
         self._body += part
         if len(self._body) > MAX_BODY_BYTES:
-            self._body.clear()
-            self._stop(too_large())
+            self._stop(body_too_large())
 
     def on_message_complete(self) -> None:
-        """The request is there as a whole."""
-        environ = self._environ
-        environ["wsgi.input"] = BytesIO(self._body)
-        keep_alive = environ["SERVER_PROTOCOL"] == "HTTP/1.1" and self._parser.should_keep_alive()
-        self._arrive(environ, keep_alive=keep_alive, body_bytes=len(self._body))
+        """Queue the complete request."""
+        keep_alive = self._version == "1.1" and self._parser.should_keep_alive()
+        self._append(self._request(bytes(self._body)), keep_alive=keep_alive)
 
-    def _arrive(self, environ: dict[str, Any], *, keep_alive: bool, body_bytes: int) -> None:
-        overhead = _REQUEST_OVERHEAD + _HEADER_OVERHEAD * self._headers
-        size = overhead + self._header_bytes + len(self._target) + body_bytes
-        self.arrived.append(ParsedRequest(environ, keep_alive, size))
-        self._arrived_bytes += size
-        self._forget()
+    def _request(self, body: bytes) -> HTTPRequest:
+        protocol = f"HTTP/{self._version}"
+        return HTTPRequest(self._method, self._path, self._query, self._headers, body, self._peer, protocol)
+
+    def _append(self, request: HTTPRequest, *, keep_alive: bool, error: AuditLogError | None = None) -> None:
+        overhead = _REQUEST_OVERHEAD + _HEADER_OVERHEAD * self._header_count
+        size = overhead + self._header_bytes + len(self._target) + len(request.body)
+        self._parsed.append(ParsedRequest(request, keep_alive, error, size))
+        self._parsed_bytes += size
+        self._reset()
         self.phase = Phase.REQUEST
 
-    def _forget(self) -> None:
-        self._environ: dict[str, Any] = {}
-        self._target = b""
-        self._headers = 0
+    def _reset(self) -> None:
+        self._method, self._path, self._query, self._version = "GET", "/", "", "1.1"
+        self._target: bytes = b""
+        self._headers: dict[str, list[str]] = {}
+        self._header_count = 0
         self._header_bytes = 0
         self._phase_bytes = 0
         self._body = bytearray()
@@ -209,24 +218,27 @@ class RequestParser:
         self.phase = phase
         self._on_phase()
 
-    def _stop(self, reason: AuditLogError) -> NoReturn:
-        """Leave the parser, from one of its calls; it raises an error of its own, and `reason` tells why."""
-        self.reason = reason
-        raise reason
+    def _stop(self, error: AuditLogError) -> NoReturn:
+        """Leave httptools from a callback. It raises an error of its own; `reason` keeps ours."""
+        self.reason = error
+        raise error
 
     def _refuse_method(self, data: bytes) -> None:
-        """A method that llhttp does not know may still have a path, which tells those that it takes."""
+        """Refuse a method that llhttp does not know; its path decides which methods are named as allowed."""
         line = _REQUEST_LINE.match(data)
         if line is None:
             self.refuse(self.malformed())
             return
-        path, query = parse_target(line[2])
-        self._environ = {"REQUEST_METHOD": line[1].decode(), "PATH_INFO": path, "QUERY_STRING": query}
-        self.refuse(self.malformed(), BytesIO())
+        self.ended = True
+        self.reason = self.malformed()
+        self._method = line[1].decode()
+        self._path, self._query = parse_target(line[2])
+        self._headers = {}
+        self._append(self._request(b""), keep_alive=False)
 
 
 def _nothing() -> None:
-    """In place of calls to a connection that is closed."""
+    """Take the place of the callbacks of a closed connection."""
 
 
 def _too_many_headers() -> HeadersTooLargeError:

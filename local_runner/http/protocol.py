@@ -6,17 +6,20 @@ uvicorn keeps the sockets, TLS, signals and workers, and makes one of these for 
 import asyncio
 import logging
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn import Config
 from uvicorn.server import ServerState
 
 from functions.http.errors import OverloadedError, RequestTimeoutError
-from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from functions.http.limits import MAX_BODY_BYTES
+from local_runner.aws_events.proxy_event import HTTPResponse
 from local_runner.http.codec import encode_response
 from local_runner.http.connection_limits import Share
-from local_runner.http.dispatcher import Answer, Dispatcher
 from local_runner.http.parser import Phase, RequestParser
+
+if TYPE_CHECKING:
+    from local_runner.http.dispatcher import Dispatcher
 
 HEAD_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 10.0
@@ -29,7 +32,7 @@ _IDLE_SECONDS: Final = 75.0
 _WRITE_SECONDS: Final = 30.0
 _LINGER_SECONDS: Final = 2.0
 _CLOSE_SECONDS: Final = 1.0
-_LINGER_BYTES: Final = MAX_BODY_BYTES  # of a client that reads no answer before it has sent all
+_LINGER_BYTES: Final = MAX_BODY_BYTES  # from a client that reads no response before it has sent all
 _LOOK_SECONDS: Final = 0.5  # how late a deadline may be noticed: one timer for a connection, not one for each request
 _NEVER: Final = float("inf")
 
@@ -38,7 +41,7 @@ _ANSWERS: Final = 16
 # So much of one connection at a time: a client that sends requests without end is not the only one that is served.
 
 _SMALL_BYTES: Final = 16 * 1024
-"""A connection that holds no more of requests may keep them when the budget is used up: refusing them frees little."""
+"""A connection whose requests take less keeps them when the budget is exceeded: refusing them would free little."""
 
 _NO_MEMORY: Final = "The service has no memory left for a request of this size: send it again after a while."
 _NO_CONNECTION: Final = "The service has no connection left: send the request again after a while."
@@ -80,15 +83,15 @@ class HTTPProtocol(asyncio.Protocol):
         """A client is there."""
         self._transport: Any = transport
         peer = transport.get_extra_info("peername")
-        self._reader = RequestParser(peer[0] if peer else "", self._restart_clock, self._ask_for_body)
+        self._parser = RequestParser(peer[0] if peer else "", self._restart_clock, self._ask_for_body)
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own protocols only
         self._timer = self._loop.call_later(_LOOK_SECONDS, self._check_deadline)
         if not self._limits.add(self):
-            self._reader.refuse_all(OverloadedError(_NO_CONNECTION))
+            self._parser.refuse_all(OverloadedError(_NO_CONNECTION))
             self._process()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """It is gone; what a thread still works on has nobody to be sent to."""
+        """Release everything. The response of a request that a thread works on is dropped."""
         self._release()
 
     def evict(self) -> None:
@@ -107,16 +110,16 @@ class HTTPProtocol(asyncio.Protocol):
         return self._responses.held
 
     def _release(self) -> None:
-        """Leave nothing for the garbage collector, which seldom runs here, and nothing in the budgets.
+        """Leave nothing to the garbage collector, which seldom runs here, and nothing in the budgets.
 
-        Of what a thread works on, it is `_answered` that does that.
+        `_answered` does so for a request that a thread works on.
         """
         self._server.connections.discard(self)
         self._limits.remove(self)
         self._timer.cancel()
         self._closing = True
         self._unread = b""
-        self._reader.close()
+        self._parser.close()
         self._requests.hold(self._busy_bytes)
         self._responses.hold(0)
 
@@ -139,11 +142,11 @@ class HTTPProtocol(asyncio.Protocol):
         """The client sends no more, and may still read. Returns whether the connection stays open for that."""
         if self._lingering:
             return False
-        if self._reader.phase is Phase.BODY and not self._reader.ended:
-            self._reader.refuse(self._reader.malformed())
-        self._reader.ended = True
+        if self._parser.phase is Phase.BODY and not self._parser.ended:
+            self._parser.refuse(self._parser.malformed())
+        self._parser.ended = True
         self._process()
-        return (self._busy or bool(self._reader.arrived)) and bool(self._transport.can_write_eof())
+        return (self._busy or self._parser.has_request) and bool(self._transport.can_write_eof())
 
     def pause_writing(self) -> None:
         """The client does not read its answers: no further one is made."""
@@ -151,7 +154,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._restart_clock()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The client reads again."""
         self._writable = True
         self._responses.hold(0)
         self._restart_clock()
@@ -159,35 +162,35 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _process(self) -> None:
         """Answer what has arrived, read on, and so forth, until one of the two has to wait."""
-        reader = self._reader
+        parser = self._parser
         for _ in range(_ANSWERS):
             if self._busy or self._closing or not self._writable:
                 break
-            if reader.arrived:
+            if parser.has_request:
                 self._answer()
-            elif self._unread and not reader.ended:
+            elif self._unread and not parser.ended:
                 part, self._unread = self._unread[:_PART_BYTES], self._unread[_PART_BYTES:]
-                reader.feed(part)
+                parser.feed(part)
             else:
                 self._close_if_idle()
                 break
         else:
-            self._loop.call_soon(self._process)  # when others have had their turn
+            self._loop.call_soon(self._process)  # after other connections
         self._pause_or_resume()
 
     def _bound_requests(self) -> None:
-        """Count what this connection holds of requests, and refuse them if that is too much of all together."""
-        waiting = self._reader.held + len(self._unread)
+        """Account for the requests held here, and refuse them if all connections together hold too much."""
+        waiting = self._parser.held + len(self._unread)
         self._requests.hold(waiting + self._busy_bytes)
         if waiting > _SMALL_BYTES and self._limits.requests.exceeded:
             self._unread = b""
-            self._reader.refuse_all(OverloadedError(_NO_MEMORY))
-            self._requests.hold(self._reader.held + self._busy_bytes)
+            self._parser.refuse_all(OverloadedError(_NO_MEMORY))
+            self._requests.hold(self._parser.held + self._busy_bytes)
             self._loop.call_soon(self._process)
 
     def _pause_or_resume(self) -> None:
-        waits = self._busy or not self._writable or bool(self._reader.arrived) or bool(self._unread)
-        if waits or self._requests.held or self._reader.phase is not Phase.REQUEST:
+        waits = self._busy or not self._writable or self._parser.has_request or bool(self._unread)
+        if waits or self._requests.held or self._parser.phase is not Phase.REQUEST:
             self._bound_requests()
         if self._reading is waits and not self._closing:
             self._reading = not waits
@@ -198,29 +201,29 @@ class HTTPProtocol(asyncio.Protocol):
                 self._transport.pause_reading()
 
     def _answer(self) -> None:
-        environ, keep_alive, size = self._reader.take()
-        threads = self._dispatcher.executor_for(environ)
-        if threads is None:
-            self._send(self._dispatcher.answer(environ), keep_alive=keep_alive)
+        parsed = self._parser.take()
+        executor, task = self._dispatcher.dispatch(parsed)
+        if executor is None:
+            self._send(task(), keep_alive=parsed.keep_alive)
         else:
-            self._busy, self._busy_bytes = True, size
-            future = self._loop.run_in_executor(threads, self._dispatcher.answer, environ)
-            future.add_done_callback(partial(self._answered, keep_alive=keep_alive))
+            self._busy, self._busy_bytes = True, parsed.size
+            future = self._loop.run_in_executor(executor, task)
+            future.add_done_callback(partial(self._answered, keep_alive=parsed.keep_alive))
 
-    def _answered(self, future: "asyncio.Future[Answer]", *, keep_alive: bool) -> None:
+    def _answered(self, future: "asyncio.Future[HTTPResponse]", *, keep_alive: bool) -> None:
         self._busy, self._busy_bytes = False, 0
         self._bound_requests()
         if future.cancelled() or (error := future.exception()):
-            _log.error("a request could not be answered", exc_info=None if future.cancelled() else error)
+            _log.error("request_failed", exc_info=None if future.cancelled() else error)
             self._transport.abort()
         elif not self._closing:
             self._send(future.result(), keep_alive=keep_alive)
             self._process()
 
-    def _send(self, answer: Answer, *, keep_alive: bool) -> None:
-        last = not self._reader.arrived and (self._reader.ended or self._stop_at is not _NEVER)
+    def _send(self, response: HTTPResponse, *, keep_alive: bool) -> None:
+        last = not self._parser.has_request and (self._parser.ended or self._stop_at is not _NEVER)
         keep_alive = keep_alive and not last
-        content = encode_response(answer, self._server.default_headers, keep_alive=keep_alive)
+        content = encode_response(response, self._server.default_headers, keep_alive=keep_alive)
         self._transport.write(content)
         if not self._writable:
             self._responses.hold(len(content))
@@ -228,9 +231,9 @@ class HTTPProtocol(asyncio.Protocol):
                 self._limits.bound_responses()
         self._first = False
         if keep_alive:
-            if self._reader.phase is Phase.REQUEST:
+            if self._parser.phase is Phase.REQUEST:
                 self._restart_clock()
-        elif self._reader.reason is None or self._stop_at is not _NEVER:
+        elif self._parser.reason is None or self._stop_at is not _NEVER:
             self._close()
         else:
             self._linger()
@@ -250,12 +253,12 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _close_if_idle(self) -> None:
         """Close if the last answer was sent, or none is asked for and the service stops."""
-        stops = self._reader.ended or (self._stop_at is not _NEVER and self._reader.phase is Phase.REQUEST)
-        if stops and not (self._busy or self._lingering or self._closing or self._reader.arrived or self._unread):
+        stops = self._parser.ended or (self._stop_at is not _NEVER and self._parser.phase is Phase.REQUEST)
+        if stops and not (self._busy or self._lingering or self._closing or self._parser.has_request or self._unread):
             self._close()
 
     def _ask_for_body(self) -> None:
-        if not (self._busy or self._reader.arrived):  # an answer to what came before has to leave first
+        if not (self._busy or self._parser.has_request):  # an answer to what came before has to leave first
             self._transport.write(_CONTINUE)
 
     def _restart_clock(self) -> None:
@@ -272,13 +275,13 @@ class HTTPProtocol(asyncio.Protocol):
             return self._phase_started_at + self._close_timeout()
         if not self._waits_for_client():
             return _NEVER
-        phase = self._reader.phase
+        phase = self._parser.phase
         if phase is Phase.REQUEST and not self._first:
             return self._phase_started_at + _IDLE_SECONDS
         return min(self._phase_started_at + (BODY_SECONDS if phase is Phase.BODY else HEAD_SECONDS), self._stop_at)
 
     def _waits_for_client(self) -> bool:
-        waited_for = self._busy or self._reader.arrived
+        waited_for = self._busy or self._parser.has_request
         return self._closing or self._lingering or not self._writable or not waited_for
 
     def _close_timeout(self) -> float:
@@ -289,12 +292,12 @@ class HTTPProtocol(asyncio.Protocol):
         return _WRITE_SECONDS
 
     def _on_timeout(self) -> None:
-        phase = self._reader.phase
+        phase = self._parser.phase
         if self._closing or self._lingering or not self._writable:
             self._transport.abort()
         elif phase is Phase.REQUEST:
             self._close()
         else:
             seconds = BODY_SECONDS if phase is Phase.BODY else HEAD_SECONDS
-            self._reader.refuse(RequestTimeoutError(f"Not sent within {seconds:.0f} seconds: {phase.value}."))
+            self._parser.refuse(RequestTimeoutError(f"Not sent within {seconds:.0f} seconds: {phase.value}."))
             self._process()

@@ -12,6 +12,7 @@ from uvicorn import Config
 from core.errors import InvalidSettingsError
 from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.protocol import STOP_SECONDS, HTTPProtocol
+from local_runner.http.tls import BoundedContext
 
 _FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
 """Time limit of a stop for requests in progress: only clients that hang need it."""
@@ -59,7 +60,7 @@ def uvicorn_config(
         interface="asgi3",
         http=HTTPProtocol,
         ws="none",
-        loop="uvloop",
+        loop="local_runner.http.tls:Loop" if tls else "uvloop",
         lifespan="on",
         workers=workers,
         log_config=None,  # records go to our handler, in our format
@@ -76,7 +77,7 @@ def uvicorn_config(
 
 
 def _tls_context(tls: Tls, _config: Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = BoundedContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(tls.certfile, tls.keyfile)
     return context

@@ -1,4 +1,4 @@
-"""Connections of this process, the memory that they hold, and the limits of both."""
+"""Metrics of the open connections and the memory that they hold, with their limits."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from local_runner.http.connection_limits import ConnectionLimits
 
 
 class ConnectionCollector(Collector):
-    """Shows `limits` and how far they are used up."""
+    """Collects `limits` and their use."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits

@@ -12,6 +12,7 @@ from core.wiring import Services
 from functions.http.limits import MAX_BODY_BYTES
 from functions.routes import ROUTES
 from local_runner.http.application import Application
+from local_runner.http.wsgi import WSGIApplication
 from tests.support.builders import event, new_event
 from tests.support.fakes import FakeQueue, FakeStore
 
@@ -20,7 +21,7 @@ FILES = {"/docs/{file}": "docs.js", "/viewer/{file}": "main.js"}
 
 @pytest.fixture
 def client(services: Services) -> Client:
-    return Client(Application(services))
+    return Client(WSGIApplication(Application(services)))
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_an_error_of_ours_is_a_500_that_tells_nothing_and_is_logged(
         def publish(self, _events: object, _traceparent: str | None = None) -> NoReturn:
             raise ZeroDivisionError("a detail of ours")
 
-    client = Client(Application(Services(settings, publisher=BrokenQueue())))
+    client = Client(WSGIApplication(Application(Services(settings, publisher=BrokenQueue()))))
     answer = client.post("/event", json=new_event(), headers=authorization)
 
     assert_problem(answer, 500)

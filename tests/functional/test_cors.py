@@ -13,6 +13,7 @@ from core.wiring import Services
 from functions.routes import ROUTES
 from functions.runtime import _process_services
 from local_runner.http.application import Application
+from local_runner.http.wsgi import WSGIApplication
 from tests.conftest import SECRET
 from tests.support.builders import proxy_event
 from tests.support.fakes import FakeQueue, FakeStore
@@ -29,7 +30,7 @@ def of_local_runner(origins: str, data_dir: Path) -> Ask:
     store = FakeStore()
     environ = {"AUDIT_LOG_DATA_DIR": str(data_dir), "AUDIT_LOG_JWT_SECRET": SECRET, "AUDIT_LOG_CORS_ORIGINS": origins}
     services = Services(Settings.from_environ(environ), publisher=FakeQueue(), reader=store, writer=store, checks={})
-    client = Client(Application(services))
+    client = Client(WSGIApplication(Application(services)))
 
     def ask(method: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
         answer = client.open(path, method=method, headers=_named(headers))

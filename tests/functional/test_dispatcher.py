@@ -1,6 +1,5 @@
 """Where requests are answered: what hangs in one place holds up no other."""
 
-import io
 import json
 import re
 import time
@@ -10,7 +9,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from threading import Event as Flag
 from threading import Semaphore
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -20,8 +18,10 @@ from core.settings import Settings
 from core.wiring import Services
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
+from local_runner.aws_events.proxy_event import HTTPRequest, HTTPResponse
 from local_runner.http.application import Application
-from local_runner.http.dispatcher import BOUNDS, Answer, Bounds, Dispatcher
+from local_runner.http.dispatcher import BOUNDS, Bounds, Dispatcher
+from local_runner.http.parser import ParsedRequest
 from local_runner.telemetry.requests import RequestMetrics
 from tests.support.builders import new_event
 from tests.support.fakes import FakeClock, FakeQueue, FakeStore
@@ -29,7 +29,7 @@ from tests.support.fakes import FakeClock, FakeQueue, FakeStore
 SECONDS = 10.0
 """Far more than any of these answers takes."""
 
-Ask = Callable[..., Future[Answer]]
+Ask = Callable[..., Future[HTTPResponse]]
 
 
 class HangingStore(FakeStore):
@@ -80,14 +80,13 @@ def open_front(
     def open_front(bounds: Mapping[Place, Bounds] = BOUNDS, *, waits: bool = False) -> Ask:
         front = Dispatcher(application, on_stop=lambda: None, waits=waits, bounds=bounds, clock=clock)
 
-        def ask(method: str, path: str, posted: object = None) -> Future[Answer]:
+        def ask(method: str, path: str, posted: object = None) -> Future[HTTPResponse]:
             """As the connection does: on the event loop, which is here, or in the threads that the front names."""
-            environ = asked(method, path, posted) | {"HTTP_AUTHORIZATION": f"Bearer {token}"}
-            threads = front.executor_for(environ)
+            threads, task = front.dispatch(ParsedRequest(asked(method, path, token, posted), keep_alive=True))
             if threads is not None:
-                return threads.submit(front.answer, environ)
-            done: Future[Answer] = Future()
-            done.set_result(front.answer(environ))
+                return threads.submit(task)
+            done: Future[HTTPResponse] = Future()
+            done.set_result(task())
             return done
 
         return ask
@@ -95,16 +94,14 @@ def open_front(
     return open_front
 
 
-def asked(method: str, path: str, posted: object = None) -> dict[str, Any]:
+def asked(method: str, path: str, token: str, posted: object) -> HTTPRequest:
     body = b"" if posted is None else json.dumps(posted).encode()
-    return {
-        "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": io.BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json",
-    }  # fmt: skip
+    headers = {"Content-Type": ["application/json"], "Authorization": [f"Bearer {token}"]}
+    return HTTPRequest(method, path, "", headers, body, source_ip="127.0.0.1")
 
 
-def status(future: Future[Answer]) -> int:
-    return future.result(timeout=SECONDS)[0]
+def status(future: Future[HTTPResponse]) -> int:
+    return future.result(timeout=SECONDS).status
 
 
 @pytest.mark.parametrize("waits", [False, True])
@@ -168,7 +165,7 @@ def test_what_has_waited_too_long_is_refused_and_not_begun(
     assert not hanging.asked.acquire(blocking=False)
 
 
-def assert_refused(future: Future[Answer]) -> None:
+def assert_refused(future: Future[HTTPResponse]) -> None:
     code, headers, body = future.result(timeout=SECONDS)
     assert (code, dict(headers)["Retry-After"], dict(headers)["Content-Type"]) == (503, "2", "application/problem+json")
     assert json.loads(body)["detail"].startswith("Too many requests of this kind wait")
@@ -178,9 +175,9 @@ def assert_refused(future: Future[Answer]) -> None:
 def test_a_request_is_answered_in_the_place_of_its_route(services: Services, route: Route) -> None:
     application = Application(services)
     path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{file}", "main.js")
-    assert application.place(asked(route.method, path)) is route.place
+    assert application.place(route.method, path) is route.place
     if route.method == "GET":
-        assert application.place(asked("HEAD", path)) is route.place
+        assert application.place("HEAD", path) is route.place
 
 
 @pytest.mark.parametrize(
@@ -188,7 +185,7 @@ def test_a_request_is_answered_in_the_place_of_its_route(services: Services, rou
     [("GET", "/nowhere"), ("GET", "/event/1/2"), ("OPTIONS", "/event"), ("PUT", "/event"), ("GET", "")],
 )
 def test_what_has_no_route_is_refused_where_no_read_waits(services: Services, method: str, path: str) -> None:
-    assert Application(services).place(asked(method, path)) is Place.PAGE
+    assert Application(services).place(method, path) is Place.PAGE
 
 
 @pytest.mark.parametrize("place", BOUNDS)

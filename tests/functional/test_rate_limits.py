@@ -19,6 +19,7 @@ from core.settings import Settings
 from core.wiring import Services
 from local_runner.bootstrap import prepare
 from local_runner.http.application import Application
+from local_runner.http.wsgi import WSGIApplication
 from tests.conftest import SECRET, skip_or_fail
 from tests.support.builders import basic, new_event
 from tests.support.fakes import FakeClients, FakeQueue, FakeStore
@@ -42,7 +43,7 @@ class Door:
             Settings.from_environ({f"AUDIT_LOG_{name}": value for name, value in environ.items()}),
             publisher=self.queue, reader=store, writer=store, clients=FakeClients(self.good, self.other), checks={},
         )  # fmt: skip
-        self._client = Client(Application(self.services))
+        self._client = Client(WSGIApplication(Application(self.services)))
 
     def log_in(self, client_id: str, secret: str, address: str = HOME) -> TestResponse:
         return self._client.get(
@@ -113,7 +114,7 @@ def test_a_successful_login_is_not_counted_and_forgives_nothing(door: Callable[.
 def test_a_login_by_oauth_counts_for_the_same_limit(door: Callable[..., Door]) -> None:
     at = door(rate_limit_failed_logins="3/minute")
     form = {"grant_type": "client_credentials", "client_id": at.good.client_id, "client_secret": "wrong"}
-    client = Client(Application(at.services))
+    client = Client(WSGIApplication(Application(at.services)))
     answers = [client.post("/oauth2/token", data=form, environ_overrides={"REMOTE_ADDR": HOME}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
     assert at.log_in(at.good.client_id, at.secret).status_code == 429

@@ -11,6 +11,7 @@ from core.wiring import Services
 from functions.create_event import create_event
 from functions.http.handler import lambda_handler
 from local_runner.http.application import Application
+from local_runner.http.wsgi import WSGIApplication
 from tests.security.shop import Shop
 from tests.support.builders import new_event, proxy_event
 from tests.support.fakes import FakeQueue
@@ -25,7 +26,7 @@ def _log_requests(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 def client(services: Services) -> Client:
-    return Client(Application(services))
+    return Client(WSGIApplication(Application(services)))
 
 
 @pytest.fixture

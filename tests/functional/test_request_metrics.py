@@ -11,6 +11,7 @@ from core.settings import Settings
 from core.wiring import Services
 from functions.routes import ROUTES
 from local_runner.http.application import Application
+from local_runner.http.wsgi import WSGIApplication
 from local_runner.telemetry.requests import OTHER, RequestMetrics
 from tests.support.builders import new_event
 from tests.support.fakes import FakeQueue
@@ -25,7 +26,7 @@ class Counted:
     def __init__(self, services: Services) -> None:
         self.registry = CollectorRegistry()
         self.metrics = RequestMetrics(self.registry, [(route.method, route.path) for route in ROUTES])
-        self.client = Client(Application(services, requests=self.metrics))
+        self.client = Client(WSGIApplication(Application(services, requests=self.metrics)))
         token, _ = services.issuer.issue("tests")
         self.headers = {"Authorization": f"Bearer {token}"}
 

@@ -23,6 +23,7 @@ from functions.create_event import create_event
 from functions.http.handler import lambda_handler
 from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.http.application import Application
+from local_runner.http.wsgi import WSGIApplication
 from local_runner.telemetry.opentelemetry_spans import CLOSE_SECONDS, MOST_LINKS, Spans
 from local_runner.telemetry.tracing import NoTracing, tracing
 from tests.support.builders import event, new_event, proxy_event
@@ -85,7 +86,7 @@ def message(number: int, traceparent: str | None = None) -> Message:
 def post(services: Services, collector: Collector, **headers: str) -> int:
     """The status of a post by an application with spans around its requests."""
     token, _ = services.issuer.issue("tests")
-    client = Client(Application(services, tracing=collector.spans))
+    client = Client(WSGIApplication(Application(services, tracing=collector.spans)))
     answer = client.post("/event", json=new_event(), headers={"authorization": f"Bearer {token}", **headers})
     return answer.status_code
 
@@ -143,7 +144,7 @@ def test_what_a_caller_does_not_sample_is_not_exported(
 
 
 def test_probes_have_no_spans(services: Services, collector: Collector) -> None:
-    client = Client(Application(services, tracing=collector.spans))
+    client = Client(WSGIApplication(Application(services, tracing=collector.spans)))
     assert client.get("/health").status_code == client.get("/ready").status_code == 200
     assert collector.all() == []
 

@@ -138,9 +138,9 @@ class House:
         started = time.thread_time()
         reader = RequestParser("127.0.0.1", on_phase=lambda: None, on_expectation=lambda: None)
         reader.feed(request)
-        while reader.arrived:
-            environ = reader.take().environ
-            self.application(environ, lambda status, _: answered.append(int(status[:3])))
+        while reader.has_request:
+            parsed = reader.take()
+            answered.append(self.application.answer(parsed.request, parsed.error).status)
         taken = time.thread_time() - started
         assert all(status < 500 for status in answered), answered
         return taken

@@ -12,7 +12,7 @@ from functions.http import errors as http_errors
 from functions.http.errors import MalformedRequestError
 from functions.http.handler import Operation, lambda_handler
 from functions.http.problems import STATUS_OF, problem
-from functions.http.request import Caller, Request
+from functions.http.request import Request
 from functions.http.response import Response
 from tests.support.builders import proxy_event
 
@@ -46,6 +46,7 @@ STATUSES = {
     http_errors.HeadersTooLargeError("x"): 431,
     http_errors.OverloadedError("x"): 503,
     http_errors.RouteNotFoundError("x"): 404,
+    http_errors.OverloadedError("x"): 503,
     http_errors.MethodNotAllowedError(["GET", "HEAD"]): 405,
 }
 
@@ -76,7 +77,6 @@ def test_only_the_method_is_needed_of_an_event() -> None:
         body=b"",
         url_prefix="",
         source_ip="",
-        caller=Caller(),
     )
 
 

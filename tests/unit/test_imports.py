@@ -106,7 +106,7 @@ def test_a_key_pair_without_cryptography_is_refused(settings: dict[str, str], tm
     start = deployment.cold_start("create_event", without=["cryptography"])
     assert start.answer is not None
     assert start.answer["statusCode"] == 500
-    assert "the settings do not describe a service" in start.log
+    assert "settings_invalid" in start.log
 
 
 def test_a_function_that_queues_nothing_does_not_pay_for_the_client_of_its_queue() -> None:

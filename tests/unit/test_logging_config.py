@@ -46,11 +46,11 @@ def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) ->
     try:
         fail_with("x" * 5)
     except ValueError:
-        log.exception("a handler failed", extra={"request_id": "r-1"})
+        log.exception("handler_failed", extra={"request_id": "r-1"})
 
     (line,) = json_lines(capsys)
 
-    assert (line["event"], line["request_id"]) == ("a handler failed", "r-1")
+    assert (line["event"], line["request_id"]) == ("handler_failed", "r-1")
     (raised,) = line["exception"]
     assert (raised["exc_type"], raised["exc_value"]) == ("ValueError", "a bad token of 5 characters")
     assert raised["frames"][-1]["name"] == "fail_with"
@@ -65,7 +65,7 @@ def test_an_exception_does_not_tell_what_its_variables_held(
     try:
         fail_with(secret)
     except ValueError:
-        log.exception("a handler failed")
+        log.exception("handler_failed")
 
     assert secret not in capsys.readouterr().err
 
@@ -86,7 +86,7 @@ def test_the_console_gets_plain_text_without_colours(capsys: pytest.CaptureFixtu
     try:
         fail_with("x")
     except ValueError:
-        log.exception("a handler failed")
+        log.exception("handler_failed")
 
     text = capsys.readouterr().err
 

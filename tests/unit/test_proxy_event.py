@@ -1,5 +1,4 @@
 import base64
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,28 +6,23 @@ from typing import Any
 import pytest
 from werkzeug.test import create_environ
 
-from core.errors import EventTooLargeError
 from functions.http.errors import MalformedRequestError
-from functions.http.limits import MAX_BODY_BYTES
 from functions.http.request import ProxyEvent
 from local_runner.aws_events import proxy_event
+from local_runner.aws_events.proxy_event import HTTPRequest
+from local_runner.http.wsgi import parse_environ
 
 SAMPLE = Path(__file__).parents[1] / "events" / "api_gateway_post_event.json"
 
 
 def build_proxy_event(body: bytes = b"", **environ: Any) -> ProxyEvent:
-    return proxy_event.build_proxy_event(
-        {**create_environ("/event"), **environ}, body=body, request_id="r-1", resource="/event", path_parameters=None
-    )
+    request = parse_environ({**create_environ("/event"), **environ}, body)
+    return proxy_event.build_proxy_event(request, request_id="r-1", resource="/event", path_parameters=None)
 
 
 def query_of(query_string: str) -> tuple[Any, Any]:
     event = build_proxy_event(QUERY_STRING=query_string)
     return event["queryStringParameters"], event["multiValueQueryStringParameters"]
-
-
-def body_environ(body: bytes, **environ: Any) -> dict[str, Any]:
-    return {"wsgi.input": io.BytesIO(body), **environ}
 
 
 def test_every_key_of_our_event_is_one_of_api_gateway() -> None:
@@ -51,10 +45,7 @@ def test_each_value_has_the_type_that_api_gateway_gives_it() -> None:
 
 def test_the_request_context_tells_of_the_request() -> None:
     event = proxy_event.build_proxy_event(
-        create_environ(
-            "/event/e-1", "http://audit.example/", headers={"User-Agent": "test"}, environ_base={"REMOTE_ADDR": "::1"}
-        ),
-        body=b"",
+        HTTPRequest("GET", "/event/e-1", "", {"Host": ["audit.example"], "User-Agent": ["test"]}, b"", source_ip="::1"),
         request_id="r-1",
         resource="/event/{event_id}",
         path_parameters={"event_id": "e-1"},
@@ -102,6 +93,13 @@ def test_a_query_string_of_endless_fields_is_refused() -> None:
     query_of("&".join(["a=1"] * proxy_event.MAX_QUERY_FIELDS))
     with pytest.raises(MalformedRequestError, match="more than 200 fields"):
         query_of("&".join(["a=1"] * (proxy_event.MAX_QUERY_FIELDS + 1)))
+
+
+def test_a_repeated_header_keeps_all_values_and_the_last_one_as_the_single() -> None:
+    request = HTTPRequest("GET", "/event", "", {"X-Twice": ["a", "b"]}, b"", source_ip="")
+    event = proxy_event.build_proxy_event(request, request_id="r", resource="/event", path_parameters=None)
+
+    assert (event["headers"], event["multiValueHeaders"]) == ({"X-Twice": "b"}, {"X-Twice": ["a", "b"]})
 
 
 def test_headers_get_back_their_names() -> None:
@@ -153,70 +151,14 @@ def test_a_body_goes_as_text_or_as_base64_if_it_is_no_text(body: bytes, text: st
     assert (event["body"], event["isBase64Encoded"]) == (text, is_base64)
 
 
-def test_as_much_of_the_body_is_read_as_content_length_says() -> None:
-    assert proxy_event.read_body(body_environ(b"12345next request", CONTENT_LENGTH="5")) == b"12345"
-
-
-@pytest.mark.parametrize("length", [None, ""])
-def test_without_a_length_nothing_is_read_unless_the_server_marks_the_end(length: str | None) -> None:
-    environ = {"CONTENT_LENGTH": length}
-
-    assert proxy_event.read_body(body_environ(b"{}", **environ)) == b""
-    assert proxy_event.read_body(body_environ(b"{}", **environ, **{"wsgi.input_terminated": True})) == b"{}"
-
-
-def test_a_body_of_the_most_bytes_is_read() -> None:
-    body = bytes(MAX_BODY_BYTES)
-
-    assert proxy_event.read_body(body_environ(body, CONTENT_LENGTH=str(len(body)))) == body
-    assert proxy_event.read_body(body_environ(body, **{"wsgi.input_terminated": True})) == body
-
-
-@pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "9" * 30, "9" * 5000])
-def test_a_body_that_says_it_is_larger_is_refused_unread(length: str) -> None:
-    environ = body_environ(b"{}", CONTENT_LENGTH=length)
-
-    with pytest.raises(EventTooLargeError, match=str(MAX_BODY_BYTES)):
-        proxy_event.read_body(environ)
-    assert environ["wsgi.input"].tell() == 0
-
-
-def test_a_chunked_body_is_read_only_until_it_is_too_large() -> None:
-    environ = body_environ(bytes(2 * MAX_BODY_BYTES), **{"wsgi.input_terminated": True})
-
-    with pytest.raises(EventTooLargeError):
-        proxy_event.read_body(environ)
-    assert environ["wsgi.input"].tell() == MAX_BODY_BYTES + 1
-
-
-@pytest.mark.parametrize("length", ["-1", "+5", "5.0", "0x5", " 5", "five", "²"])
-def test_a_content_length_that_is_no_number_is_refused(length: str) -> None:
-    with pytest.raises(MalformedRequestError, match="Content-Length"):
-        proxy_event.read_body(body_environ(b"12345", CONTENT_LENGTH=length))
-
-
-def test_a_body_that_ends_too_soon_is_refused() -> None:
-    with pytest.raises(MalformedRequestError, match="ends before"):
-        proxy_event.read_body(body_environ(b"1234", CONTENT_LENGTH="5"))
-
-
-def test_a_body_that_cannot_be_read_is_the_clients_fault() -> None:
-    class Broken(io.BytesIO):
-        def read(self, _size: int | None = -1) -> bytes:
-            raise OSError("Invalid chunk header")
-
-    with pytest.raises(MalformedRequestError, match="breaks off"):
-        proxy_event.read_body({"wsgi.input": Broken(), "wsgi.input_terminated": True})
-
-
 def test_a_proxy_response_becomes_status_headers_and_bytes() -> None:
     headers = {"Content-Type": "application/json", "X-Request-Id": "r-1"}
     response = {"statusCode": 202, "headers": headers, "body": '"é"', "isBase64Encoded": False}
 
-    assert proxy_event.to_wsgi(response) == ("202 Accepted", list(headers.items()), '"é"'.encode())
+    assert proxy_event.parse_proxy_response(response) == (202, list(headers.items()), '"é"'.encode())
 
 
 def test_a_base64_response_becomes_its_bytes() -> None:
     response = {"statusCode": 200, "headers": {}, "body": "/wA=", "isBase64Encoded": True}
 
-    assert proxy_event.to_wsgi(response) == ("200 OK", [], b"\xff\x00")
+    assert proxy_event.parse_proxy_response(response) == (200, [], b"\xff\x00")

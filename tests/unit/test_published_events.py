@@ -12,6 +12,7 @@ from core.ports.queue import Message
 from functions.http.request import ProxyEvent
 from local_runner.aws_events import proxy_event
 from local_runner.aws_events.sqs_event import to_sqs_event
+from local_runner.http.wsgi import parse_environ
 from tests.support.published_events import differences, published
 
 ADDED_BY_AWS = ["cloudfront-*", "via", "x-amz*", "x-forwarded-*"]
@@ -48,8 +49,7 @@ def our_event(sample: dict[str, Any]) -> ProxyEvent:
         query_string=urlencode(sample["multiValueQueryStringParameters"] or {}, doseq=True),
     )
     return proxy_event.build_proxy_event(
-        environ,
-        body=body,
+        parse_environ(environ, body),
         request_id="r-1",
         resource=sample["resource"],
         path_parameters=sample["pathParameters"],
