@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Column
 
 from core.auth.client_registry import ClientRegistry, new_client
 from core.auth.tokens import SCOPES
@@ -16,11 +15,12 @@ from core.errors import ClientNotFoundError, InvalidFieldsError
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.bootstrap import open_database, prepare
-from local_runner.cli.offline import existing_store, sqlite_file
+from local_runner.cli import formatting
+from local_runner.cli.offline import existing_store, store_file
+from local_runner.cli.times import to_minute
 
 app = typer.Typer(help="Registered API clients.", no_args_is_help=True)
 
-_out = Console(highlight=False, markup=False)  # a name is no markup
 _ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="Id as `audit-log client list` shows it.")]
 
 
@@ -47,13 +47,14 @@ def create(
 @app.command("list")
 def list_clients() -> None:
     """List all clients, oldest first."""
-    table = Table(
-        Column("client id", no_wrap=True), "name", "scopes", "customers", "created", "last used", "state", box=None
-    )
     with _registry() as registry:
-        for client in registry.clients():
-            table.add_row(client.client_id, client.name, *_cells(client))
-    _out.print(table)
+        rows = [_facts(client) for client in registry.clients()]
+    columns = ("name", "scopes", "customers", "created", "last used", "state")
+    table = formatting.table(
+        [Column("client id", no_wrap=True), *columns],
+        ([facts["client id"], *(facts[column] for column in columns)] for facts in rows),
+    )
+    formatting.console().print(table)
 
 
 @app.command()
@@ -61,12 +62,8 @@ def show(client_id: _ClientId) -> None:
     """Show one client."""
     with _registry() as registry:
         client = registry.get(client_id)
-    table = Table(show_header=False, box=None)
-    headings = ("scopes", "customers", "created", "last used", "state")
-    for heading, cell in [("client id", client_id), ("name", client.name), *zip(headings, _cells(client), strict=True)]:
-        table.add_row(heading, cell)
-    table.add_row("secrets", "2, while they are rotated" if client.previous_secret_digest else "1")
-    _out.print(table)
+    secrets = "2, while they are rotated" if client.previous_secret_digest else "1"
+    formatting.console().print(formatting.properties({**_facts(client), "secrets": secrets}.items()))
 
 
 @app.command()
@@ -87,7 +84,7 @@ def disable(client_id: _ClientId) -> None:
     """Refuse further tokens to a client. Its valid tokens end within half a minute."""
     with _registry() as registry:
         registry.disable(client_id)
-    _out.print(f"{client_id} is disabled")
+    typer.echo(f"{formatting.visible(client_id)} is disabled")
 
 
 @contextmanager
@@ -107,7 +104,7 @@ def _registry_or_new() -> Iterator[ClientRegistry]:
     Which directory that was is said on standard error, since another may have been meant.
     """
     settings = Settings.from_environ()
-    path = sqlite_file(settings)
+    path = store_file(settings)
     is_new = path is not None and not path.exists()
     settings = prepare(settings)
     services = Services(settings, database=open_database(settings))
@@ -119,11 +116,17 @@ def _registry_or_new() -> Iterator[ClientRegistry]:
         typer.echo(f"A new event store was created in {path.parent.absolute()}.", err=True)
 
 
-def _cells(client: Client) -> tuple[str, str, str, str, str]:
-    customers = "all" if client.customers is None else ", ".join(map(str, client.customers))
-    last_used = "never" if client.last_used_at is None else f"{client.last_used_at:%Y-%m-%d %H:%M}"
-    state = "active" if client.disabled_at is None else f"disabled {client.disabled_at:%Y-%m-%d %H:%M}"
-    return " ".join(client.scopes), customers, f"{client.created_at:%Y-%m-%d %H:%M}", last_used, state
+def _facts(client: Client) -> dict[str, str]:
+    """What `list` and `show` print of a client, by heading."""
+    return {
+        "client id": client.client_id,
+        "name": client.name,
+        "scopes": " ".join(client.scopes),
+        "customers": "all" if client.customers is None else ", ".join(map(str, client.customers)),
+        "created": to_minute(client.created_at),
+        "last used": "never" if client.last_used_at is None else to_minute(client.last_used_at),
+        "state": "active" if client.disabled_at is None else f"disabled {to_minute(client.disabled_at)}",
+    }
 
 
 def _print_secret(client: Client, secret: str) -> None:

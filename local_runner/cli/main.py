@@ -13,6 +13,7 @@ from core.errors import AuditLogError, InvalidFieldsError
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.bootstrap import load_or_create_secret
+from local_runner.cli import formatting
 from local_runner.cli.backup import backup
 from local_runner.cli.clients import app as client_app
 from local_runner.cli.dead_letters import app as dead_letter_app
@@ -148,7 +149,7 @@ def _settings() -> Settings:
 
 
 def _fail(message: str) -> None:
-    typer.secho(f"audit-log: {message}", fg="red", err=True)
+    formatting.print_error(message)
     sys.exit(1)
 
 

@@ -1,4 +1,7 @@
-"""Services for commands that work on the data itself, whether or not the service is running."""
+"""Services for commands that work on the data itself, whether or not the service is running.
+
+They take the data as it is: no directory, database or secret is created, and no database is migrated.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,46 +16,69 @@ from local_runner.runtime import offline_services
 from local_runner.telemetry import logging_config
 
 
-class DatabaseNotFoundError(AuditLogError):
-    """The event store is a SQLite file that does not exist. Check the two settings that the message names."""
+class DataNotFoundError(AuditLogError):
+    """The data of a service is not where the settings say. Check the settings that the message names."""
 
 
 @contextmanager
 def existing_store() -> Iterator[Services]:
-    """Yield the services that the environment describes, after checking that their event store can be used as it is.
-
-    Nothing is created and nothing is migrated.
+    """Yield the services of the environment, after checking that their event store exists and fits this version.
 
     Raises:
-        DatabaseNotFoundError: the SQLite file does not exist.
+        DataNotFoundError: the event store's file does not exist.
         StoreUnavailableError: the database cannot be reached, or is not at the revision of this version.
     """
     settings = Settings.from_environ()
-    require_sqlite_file(settings)
-    logging_config.configure(settings.log_format)
-    services = offline_services(settings)
-    try:
+    require_store_file(settings)
+    with _services(settings) as services:
         services.database.check_revision()
         yield services
-    finally:
-        services.close()
 
 
-def require_sqlite_file(settings: Settings) -> None:
-    """Check that the event store's file exists, where it is one: connecting to SQLite would create it.
+@contextmanager
+def existing_queue(*, with_store: bool) -> Iterator[Services]:
+    """Yield the services of the environment for its queue and dead letters, which can be read while the store is down.
+
+    Args:
+        with_store: Whether events are read or written as well.
 
     Raises:
-        DatabaseNotFoundError: it does not exist.
+        DataNotFoundError: the data directory, or the event store's file if that is needed, does not exist.
     """
-    path = sqlite_file(settings)
+    settings = Settings.from_environ()
+    if settings.queue_in_process and not settings.data_dir.is_dir():
+        raise DataNotFoundError(f"There is no directory {settings.data_dir.absolute()}: check AUDIT_LOG_DATA_DIR.")
+    if with_store:
+        require_store_file(settings)
+    with _services(settings) as services:
+        yield services
+
+
+def require_store_file(settings: Settings) -> None:
+    """Check that the event store's file exists, where it is one: a connection to SQLite would create it.
+
+    Raises:
+        DataNotFoundError: it does not exist.
+    """
+    path = store_file(settings)
     if path is not None and not path.is_file():
-        raise DatabaseNotFoundError(
+        raise DataNotFoundError(
             f"There is no event store {path.name} in {path.parent.absolute()}: check AUDIT_LOG_DATA_DIR and "
             "AUDIT_LOG_DATABASE_URL; `audit-log serve` creates one."
         )
 
 
-def sqlite_file(settings: Settings) -> Path | None:
+def store_file(settings: Settings) -> Path | None:
     """The file of the event store; None if it is on a database server or in memory."""
     url = make_url(settings.store_url)
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+@contextmanager
+def _services(settings: Settings) -> Iterator[Services]:
+    logging_config.configure(settings.log_format)
+    services = offline_services(settings)
+    try:
+        yield services
+    finally:
+        services.close()

@@ -3,42 +3,35 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-import orjson
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from core.domain.models import Event
 from core.domain.reconciliation import Reconciliation, Window, minute_of
 from core.ports.queue import DeadLetter
 from core.stores.reconciliation import reconcile as gather
+from local_runner.cli import formatting
 from local_runner.cli.dead_letters import ALL
 from local_runner.cli.offline import existing_store
+from local_runner.cli.times import time_option, to_minute
 
 _UNBALANCED: Final = 1
 _SETTLING: Final = timedelta(minutes=1)
 """Younger events may not be counted yet: processes write their counts every second."""
 
-_FORMATS: Final = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
-
 
 def reconcile(
     *,
-    since: Annotated[
-        datetime | None, typer.Option(formats=_FORMATS, help="UTC, to the minute. Default: a day before --until.")
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(formats=_FORMATS, help="UTC, to the minute. Default: a minute ago.")
-    ] = None,
+    since: Annotated[datetime | None, time_option("First minute to compare. Default: a day before --until.")] = None,
+    until: Annotated[datetime | None, time_option("First minute not to compare. Default: a minute ago.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare the accepted events with those that are stored, repeated, dead-lettered or in flight.
 
     Ends with status 1 if an accepted event is in none of these places.
     """
-    end = until.replace(tzinfo=UTC) if until else datetime.now(UTC) - _SETTLING
-    window = Window(minute_of(since.replace(tzinfo=UTC)), minute_of(end)) if since else Window.day_before(end)
+    end = until or datetime.now(UTC) - _SETTLING
+    window = Window(minute_of(since), minute_of(end)) if since else Window.day_before(end)
     if window.start >= window.end:
         raise typer.BadParameter("must be before --until", param_hint="--since")
     with existing_store() as services:
@@ -50,9 +43,12 @@ def reconcile(
         )
     first, last = (datetime.fromtimestamp(minute * 60, UTC) for minute in window)
     if as_json:
-        typer.echo(orjson.dumps({"since": first, "until": last, **result.figures()}))
+        typer.echo(formatting.to_json({"since": first.isoformat(), "until": last.isoformat(), **result.figures()}))
     else:
-        Console().print(_table(result, first, last))
+        typer.echo(f"received from {to_minute(first)} to {to_minute(last)} UTC")
+        figures = [(name.replace("_", " "), f"{value:,}") for name, value in result.figures().items()]
+        formatting.console().print(formatting.properties(figures))
+        typer.echo(_verdict(result))
     if result.unaccounted:
         raise typer.Exit(_UNBALANCED)
 
@@ -63,15 +59,6 @@ def _is_of(window: Window, letter: DeadLetter) -> bool:
         return window.includes(Event.model_validate_json(letter.body).received_at)
     except ValidationError:
         return False
-
-
-def _table(result: Reconciliation, start: datetime, end: datetime) -> Table:
-    table = Table(title=f"received from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", show_header=False)
-    for name, value in vars(result).items():
-        table.add_row(name.replace("_", " "), f"{value:,}")
-    table.add_section()
-    table.add_row("difference", f"{result.difference:,}", _verdict(result))
-    return table
 
 
 def _verdict(result: Reconciliation) -> str:

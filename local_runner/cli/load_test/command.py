@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
+from local_runner.cli import formatting
 from local_runner.cli.load_test.report import render
 from local_runner.cli.load_test.results import LoadPlan, LoadReport, LoadTestError
 
@@ -44,9 +44,9 @@ def load_test(  # noqa: PLR0913 - one parameter per option
     plan = LoadPlan(url, requests, connections, token, patience)
     report = _run(plan, lambda _: None) if as_json else _run_with_progress(plan)
     if as_json:
-        typer.echo(orjson.dumps(report, option=orjson.OPT_NON_STR_KEYS))
+        typer.echo(formatting.to_json(asdict(report)))
     else:
-        Console().print(render(report))
+        formatting.console().print(render(report))
     if report.missing or not report.accepted:
         raise typer.Exit(_NOT_PROVEN)
 
@@ -64,12 +64,11 @@ def _run(plan: LoadPlan, on_progress: Callable[[int], None]) -> LoadReport:
 
 def _run_with_progress(plan: LoadPlan) -> LoadReport:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("posting events", total=plan.requests)
+    with formatting.progress(*columns) as bar:
+        task = bar.add_task("posting events", total=plan.requests)
 
         def show(finished: int) -> None:
             done = finished == plan.requests
-            progress.update(task, completed=finished, description="reading them back" if done else "posting events")
+            bar.update(task, completed=finished, description="reading them back" if done else "posting events")
 
         return _run(plan, show)

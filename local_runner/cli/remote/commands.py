@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from core.errors import InvalidFieldsError
+from local_runner.cli import formatting
 from local_runner.cli.remote.options import (
     ClientId,
     Customers,
@@ -50,7 +50,7 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     client_id: ClientId = None,
 ) -> None:
     """Show events of a running service, the newest first."""
-    from local_runner.cli.remote import formatting  # noqa: PLC0415 - see above
+    from local_runner.cli.remote import event_display  # noqa: PLC0415 - see above
 
     wanted = filters(event_type, customer, since, until, where)
     with connected(url, client_id) as api:
@@ -58,9 +58,9 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
         found = matching if every else islice(matching, limit)
         if as_json:
             for event in found:
-                typer.echo(formatting.as_json(event))
+                typer.echo(formatting.to_json(event))
         else:
-            Console(highlight=False, markup=False, emoji=False).print(formatting.as_table(found))
+            formatting.console().print(event_display.as_table(found))
 
 
 def tail(  # noqa: PLR0913
@@ -75,13 +75,13 @@ def tail(  # noqa: PLR0913
     client_id: ClientId = None,
 ) -> None:
     """Show events as they are stored, until Ctrl-C. A service that is restarted meanwhile is waited for."""
-    from local_runner.cli.remote import formatting  # noqa: PLC0415
+    from local_runner.cli.remote import event_display  # noqa: PLC0415
     from local_runner.cli.remote.tail import Follower, follow  # noqa: PLC0415
 
     wanted = filters(event_type, customer, None, None, where)
     with connected(url, client_id, patience=0) as api, contextlib.suppress(KeyboardInterrupt):
         for event in follow(Follower(api, wanted), last, interval, _on_outage):
-            typer.echo(formatting.as_json(event) if as_json else formatting.as_line(event))
+            typer.echo(formatting.to_json(event) if as_json else event_display.as_line(event))
     raise typer.Exit(_INTERRUPTED)
 
 
@@ -115,7 +115,7 @@ def send(  # noqa: PLR0913
             receipt = api.send([event])
         if receipt.rejected:
             raise InvalidFieldsError("The event was not accepted.", [{"loc": [], "msg": receipt.rejected[0]}])
-        typer.echo(receipt.accepted[0])
+        typer.echo(formatting.visible(receipt.accepted[0]))
         return
     if any(option is not None for option in (event_type, customer, data, timestamp)):
         raise typer.BadParameter("the events of a file say themselves what they are: leave the other options out")
@@ -155,7 +155,7 @@ def export(  # noqa: PLR0913
 
 
 def _on_outage(message: str) -> None:
-    typer.echo(f"{message} Waiting for it.", err=True)
+    typer.echo(f"{formatting.visible(message)} Waiting for it.", err=True)
 
 
 @contextlib.contextmanager
@@ -178,8 +178,11 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
 def _bar(what: str, total: float | None) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
     """A bar on standard error, if that is a terminal: what moves it, and what writes a line above it."""
     size = DownloadColumn() if total != 1 else TaskProgressColumn()
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), size, TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done), console.print
+    with formatting.progress(*columns) as bar:
+        task = bar.add_task(what, total=total)
+
+        def print_line(line: str) -> None:
+            bar.console.print(formatting.visible(line), soft_wrap=True)
+
+        yield lambda done: bar.update(task, completed=done), print_line

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from local_runner.cli import formatting
+from local_runner.cli.times import time_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +19,6 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 60.0
 """Seconds of pauses that a service which is restarted or overloaded is given."""
-
-_FORMATS: Final = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]
 
 # Not AUDIT_LOG_*: those are the settings of the service, which refuses what it does not know.
 Url = Annotated[str, typer.Option(envvar="AUDIT_CLIENT_URL", help="Where the service is.")]
@@ -33,8 +34,8 @@ EventTypes = Annotated[
     list[str] | None, typer.Option("--event-type", help="Only this type; repeat for any of several.")
 ]
 Customers = Annotated[list[int] | None, typer.Option("--customer", help="Only this customer; repeatable.")]
-Since = Annotated[datetime | None, typer.Option(formats=_FORMATS, help="Only events from this time on, UTC.")]
-Until = Annotated[datetime | None, typer.Option(formats=_FORMATS, help="Only events up to this time, UTC.")]
+Since = Annotated[datetime | None, time_option("Only events from this time on.")]
+Until = Annotated[datetime | None, time_option("Only events up to this time.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(metavar="PATH=VALUE", help="A value in event_data: admin_data.username=admin; repeatable."),
@@ -72,7 +73,7 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--url") from None
     except AuditLogClientError as exc:
-        typer.secho(f"audit-log: {exc}", fg="red", err=True)
+        formatting.print_error(str(exc))
         raise typer.Exit(1) from None
 
 
@@ -88,4 +89,4 @@ def _credentials(client_id: str | None) -> Credentials:
 
 
 def _unix(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
+    return None if moment is None else int(moment.timestamp())

@@ -1,0 +1,82 @@
+"""Terminal output: tables, JSON, errors and progress bars, with every character escaped that could deceive a reader.
+
+What events, dead letters and clients hold was sent by others. Shown as it is, it could command the terminal, turn the
+direction of text, or look like another text.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn
+from rich.table import Column, Table
+from rich.text import Text
+
+# Characters that Python counts as printable and that are shown as nothing: those of Unicode's property
+# Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/) outside the category Cf.
+_BLANK: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+def visible(text: str) -> str:
+    r"""Escape a text for a terminal, on one line: `\u202e` for an invisible character, `\\` for a backslash."""
+    return _escape(text.replace("\\", "\\\\"))
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Encode JSON for a terminal, on one line unless `indent` is given. It is read back as the same value."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, separators=separators, indent=indent)
+    # json escapes line breaks inside strings, so that those of an indented text are its own.
+    return "\n".join(map(_escape, text.split("\n")))
+
+
+def json_cell(value: Any) -> Text:
+    """A cell of a table that shows JSON."""
+    return Text(to_json(value))
+
+
+def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Lay out rows below headings, with every text made visible."""
+    own = (column.copy() if isinstance(column, Column) else column for column in columns)  # a column keeps its cells
+    laid_out = Table(*own, box=None)
+    for row in rows:
+        laid_out.add_row(*(visible(cell) if isinstance(cell, str) else cell for cell in row))
+    return laid_out
+
+
+def properties(rows: Iterable[tuple[str, str]]) -> Table:
+    """Lay out names and values, with every value made visible."""
+    laid_out = Table(show_header=False, box=None)
+    for name, value in rows:
+        laid_out.add_row(name, visible(value))
+    return laid_out
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: no markup, no names of emoji, no highlighting."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def progress(*columns: ProgressColumn) -> Progress:
+    """A progress bar on standard error that disappears at its end; without a terminal there is none."""
+    out = console(stderr=True)
+    return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+
+
+def print_error(message: str) -> None:
+    """Print the error that ends the command, on one line of standard error."""
+    typer.secho(f"audit-log: {_escape(message)}", fg="red", err=True)
+
+
+def _escape(text: str) -> str:
+    if text.isprintable() and not _BLANK.search(text):
+        return text
+    return "".join(
+        character if character.isprintable() and not _BLANK.match(character) else json.dumps(character)[1:-1]
+        for character in text
+    )
