@@ -1,15 +1,15 @@
-"""A client of the Audit Log Service.
+"""Client of the Audit Log Service.
 
-For a program that records what happens in it:
+A program records its events like this:
 
     from audit_log_client import AuditLog
 
     log = AuditLog("http://127.0.0.1:8000")
     log.record("user.login", customer_id=42, event_data={"username": "admin", "success": True})
 
-`record` only puts the event into a buffer. A thread sends what is there in batches, tries again while the service is
-away, and is given time to finish when the program ends. `Api` is what it sends by: the service's routes as methods, for
-programs that wait for the answer, query or export.
+`record` only puts the event into a buffer. A background thread sends the buffer in batches, retries while the service
+is unavailable, and gets time to finish when the program ends. `Api` has the service's routes as methods, for programs
+that wait for responses, query or export.
 """
 
 from audit_log_client.api import Api

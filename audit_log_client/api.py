@@ -1,4 +1,4 @@
-"""The service's routes as methods."""
+"""The service's routes as methods of a synchronous HTTP client."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,17 +16,16 @@ from audit_log_client.retries import Retries
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
-_MOST_ON_A_PAGE: Final = "100"
 
 Order = Literal["asc", "desc"]
 Format = Literal["ndjson", "csv"]
 
 
 class Api:
-    """Calls the service, and tries again where that helps. Several threads may use one.
+    """Calls the service and retries transient failures. Thread-safe.
 
-    Every method raises UnavailableError if the service did not answer within `patience` seconds of pauses, and
-    RefusedError if it does not take the request.
+    Every method raises UnavailableError if retrying for `patience` seconds of pauses did not help, and RefusedError if
+    the service refuses the request.
     """
 
     def __init__(
@@ -46,10 +45,9 @@ class Api:
         self._http = httpx.Client(auth=auth, timeout=_TIMEOUT, transport=transport)
 
     def send(self, events: Sequence[bytes]) -> Receipt:
-        """Post up to 1,000 events, each the JSON of one without a line break, 5 MiB in all.
+        """Post up to 1,000 events, 5 MiB in all, each encoded as JSON without line breaks.
 
-        Only events with an `event_id` are safe to be sent again, which a lost answer makes necessary: without one an
-        event may be stored twice.
+        A retry after a lost response can store an event twice unless it has an `event_id`.
         """
         response = self._call(
             "POST", "/events", content=b"\n".join(events), headers={"Content-Type": "application/x-ndjson"}
@@ -63,13 +61,13 @@ class Api:
         )
 
     def page(self, filters: Filters, *, order: Order = "desc", limit: int = 100, cursor: str | None = None) -> Page:
-        """One page of the events that match, at most 100; `cursor` is the `next_cursor` of the page before."""
+        """Return one page of matching events, at most 100. `cursor` is the `next_cursor` of the previous page."""
         paging = [("order", order), ("limit", str(limit)), *([("cursor", cursor)] if cursor else [])]
         page: Page = _accepted(self._call("GET", "/event", params=[*filters.pairs(), *paging])).json()
         return page
 
     def events(self, filters: Filters, *, order: Order = "desc") -> Iterator[StoredEvent]:
-        """All events that match, page by page."""
+        """Iterate over all matching events, reading them page by page."""
         page = self.page(filters, order=order)
         yield from page["events"]
         while page["next_cursor"]:
@@ -77,9 +75,10 @@ class Api:
             yield from page["events"]
 
     def export(self, filters: Filters, kind: Format = "ndjson") -> Iterator[bytes]:
-        """All events that match, oldest first, as the parts of a file, each of whole lines; the last may be empty.
+        """Iterate over the parts of a file of all matching events, oldest first.
 
-        What was stored at the first call comes exactly once, what is received later does not.
+        A part consists of whole lines; the last one may be empty. Events that were stored at the first call are
+        included exactly once, later ones are not.
         """
         url = str(httpx.URL(f"{self._url}/event/export", params=[*filters.pairs(), ("format", kind)]))
         while url:
@@ -89,15 +88,15 @@ class Api:
             url = str(response.url.join(following)) if following else ""
 
     def check(self) -> None:
-        """Whether the service answers, and takes the credentials."""
+        """Check that the service answers and accepts the credentials."""
         _accepted(self._call("GET", "/health"))
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
-        """The Api itself; leaving the block closes it."""
+        """Return the client; leaving the block closes it."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -115,10 +114,10 @@ def _accepted(response: httpx.Response) -> httpx.Response:
 
 
 def _rejected(response: httpx.Response) -> dict[int, str]:
-    """By index, why no event of the batch was accepted.
+    """The reasons by index, if every event of a batch was rejected.
 
     Raises:
-        RefusedError: it was refused as a whole.
+        RefusedError: the batch was refused as a whole.
     """
     by_index: dict[int, list[dict[str, Any]]] = {}
     for error in response.json().get("errors", ()):
@@ -131,16 +130,16 @@ def _rejected(response: httpx.Response) -> dict[int, str]:
 
 
 def _problem(response: httpx.Response) -> str:
-    """What an error says: problem details (RFC 9457), OAuth's error (RFC 6749 section 5.2), or somebody else's."""
+    """The message of an error: of problem details (RFC 9457) or OAuth (RFC 6749 section 5.2), or of neither."""
     try:
         answer = response.json()
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return f"Status {response.status_code}, from something that is not the Audit Log Service: check the address."
-    told = str(answer.get("detail") or answer.get("error_description") or f"Status {response.status_code}.")
+        return f"Status {response.status_code} from a server that is not the Audit Log Service: check the address."
+    message = str(answer.get("detail") or answer.get("error_description") or f"Status {response.status_code}.")
     errors = answer.get("errors")
-    return f"{told} {_reason(errors)}" if errors else told
+    return f"{message} {_reason(errors)}" if errors else message
 
 
 def _reason(errors: Iterable[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""What waits to be sent: bounded, and shared by the threads that record and the one that sends."""
+"""Bounded buffer between the threads that record events and the thread that sends them."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from audit_log_client.errors import BufferFullError, ClosedError
 from audit_log_client.models import MAX_BATCH_EVENTS
 
 BATCH_BYTES: Final = 1024 * 1024
-"""A batch that is larger has one event."""
+"""Size limit of a batch, unless it has a single event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """An event on its way: its id and its JSON."""
+class EncodedEvent:
+    """An event as JSON, with its id."""
 
     event_id: str
     json: bytes
 
 
 class Buffer:
-    """Takes events until it holds `capacity` of them or `max_bytes`, and gives them in batches.
+    """Holds up to `capacity` events and `max_bytes`, and releases them in batches.
 
-    A batch leaves when it is full, when its first event has waited for `delay` seconds, or when somebody flushes. Until
-    `done` is called its events count as held.
+    A batch is released when it is full, when its first event has waited for `delay` seconds, or on `flush`. Its events
+    count as held until `done` is called.
     """
 
     def __init__(self, capacity: int, max_bytes: int, delay: float) -> None:
@@ -32,72 +32,72 @@ class Buffer:
         self._max_bytes = max_bytes
         self._delay = delay
         self._changed = Condition()
-        self._lines: deque[Line] = deque()
+        self._events: deque[EncodedEvent] = deque()
         self._waiting_bytes = 0
         self._held_bytes = 0
-        self._taken = 0
-        self._let_go = 0
-        self._wanted = 0
+        self._added = 0
+        self._done = 0
+        self._flush_target = 0
         self._closed = False
 
-    def put(self, line: Line) -> None:
-        """Hold an event.
+    def put(self, event: EncodedEvent) -> None:
+        """Add an event.
 
         Raises:
-            BufferFullError: there is no room.
-            ClosedError: no more are taken.
+            BufferFullError: the buffer is at its limit.
+            ClosedError: the buffer was closed.
         """
         with self._changed:
             if self._closed:
                 raise ClosedError("The log is closed: this event was not recorded.")
-            held = self._taken - self._let_go
-            if held >= self._capacity or self._held_bytes + len(line.json) > self._max_bytes:
-                raise BufferFullError(f"{held} events wait to be sent: this one was not recorded.")
-            self._lines.append(line)
-            self._taken += 1
-            self._waiting_bytes += len(line.json)
-            self._held_bytes += len(line.json)
+            held = self._added - self._done
+            if held >= self._capacity or self._held_bytes + len(event.json) > self._max_bytes:
+                raise BufferFullError(f"The buffer is full with {held} events: this one was not recorded.")
+            self._events.append(event)
+            self._added += 1
+            self._waiting_bytes += len(event.json)
+            self._held_bytes += len(event.json)
             self._changed.notify_all()
 
-    def take(self) -> list[Line]:
-        """The next batch, the oldest first, once it may leave; empty when the buffer is closed and empty."""
+    def take(self) -> list[EncodedEvent]:
+        """Wait for the next batch and return it, oldest event first. An empty list: the buffer is closed and empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._lines or self._closed)
-            self._changed.wait_for(self._may_leave, self._delay)
-            batch: list[Line] = []
+            self._changed.wait_for(lambda: self._events or self._closed)
+            self._changed.wait_for(self._is_due, self._delay)
+            batch: list[EncodedEvent] = []
             size = 0
-            while self._lines and len(batch) < MAX_BATCH_EVENTS:
-                size += len(self._lines[0].json)
+            while self._events and len(batch) < MAX_BATCH_EVENTS:
+                size += len(self._events[0].json)
                 if batch and size > BATCH_BYTES:
                     break
-                batch.append(self._lines.popleft())
-            self._waiting_bytes -= sum(len(line.json) for line in batch)
+                batch.append(self._events.popleft())
+            self._waiting_bytes -= sum(len(event.json) for event in batch)
             return batch
 
-    def done(self, batch: list[Line]) -> None:
-        """Let go of a batch that was taken: it was accepted, or given up."""
+    def done(self, batch: list[EncodedEvent]) -> None:
+        """Release a batch that was accepted or given up."""
         with self._changed:
-            self._let_go += len(batch)
-            self._held_bytes -= sum(len(line.json) for line in batch)
+            self._done += len(batch)
+            self._held_bytes -= sum(len(event.json) for event in batch)
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
-        """Let what is held leave at once and wait until it is let go; whether it was within `timeout` seconds."""
+        """Release held events without delay, and wait until all are done. Return False after `timeout` seconds."""
         with self._changed:
-            self._wanted = target = self._taken
+            self._flush_target = target = self._added
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._let_go >= target, timeout)
+            return self._changed.wait_for(lambda: self._done >= target, timeout)
 
     def close(self) -> None:
-        """Take no more events, and let those that are there leave at once."""
+        """Refuse further events, and release held ones without delay."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def _may_leave(self) -> bool:
+    def _is_due(self) -> bool:
         return (
             self._closed
-            or self._wanted > self._let_go
-            or len(self._lines) >= MAX_BATCH_EVENTS
+            or self._flush_target > self._done
+            or len(self._events) >= MAX_BATCH_EVENTS
             or self._waiting_bytes >= BATCH_BYTES
         )

@@ -1,4 +1,4 @@
-"""Who the client is, and the tokens it gets for that."""
+"""Credentials, and the access tokens obtained with them."""
 
 import time
 from collections.abc import Generator
@@ -8,12 +8,12 @@ from typing import Final
 import httpx
 
 _EARLY_SECONDS: Final = 30.0
-"""A token is not used in the last seconds of its life: on its way it could expire."""
+"""A token is replaced this many seconds before it expires, since it could expire in transit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """A registered client, as `audit-log client create` prints it."""
+    """Id and secret of a registered client, as `audit-log client create` prints them."""
 
     client_id: str
     secret: str = field(repr=False)
@@ -21,19 +21,19 @@ class ClientSecret:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token that somebody else got, such as an identity provider's."""
+    """An access token from elsewhere, such as an identity provider. It is not renewed."""
 
     text: str = field(repr=False)
 
 
 Credentials = ClientSecret | Token | None
-"""None is for a service that asks for nothing (`AUDIT_LOG_AUTH=open`)."""
+"""None suits a service that requires no credentials (`AUDIT_LOG_AUTH=open`)."""
 
 
 class BearerAuth(httpx.Auth):
-    """Sends a token along, getting one before the first request, before it expires, and where one counts no more.
+    """Sends an access token with each request; gets one first, before it expires, and after the service rejected one.
 
-    If no token is given, the answer that says so takes the place of the answer to the request.
+    If the token request fails, its response replaces the response to the original request.
     """
 
     requires_response_body = True
@@ -42,18 +42,18 @@ class BearerAuth(httpx.Auth):
         self._url = url
         self._credentials = credentials
         self._token = credentials.text if isinstance(credentials, Token) else None
-        self._good_until = float("inf") if self._token else 0.0
+        self._valid_until = float("inf") if self._token else 0.0
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """See `httpx.Auth`."""
-        fresh = time.monotonic() >= self._good_until
-        if fresh and not self._keep((yield self._token_request())):
+        is_new = time.monotonic() >= self._valid_until
+        if is_new and not self._keep((yield self._token_request())):
             return
         request.headers["Authorization"] = f"Bearer {self._token}"
         response = yield request
-        if response.status_code != httpx.codes.UNAUTHORIZED or fresh or isinstance(self._credentials, Token):
+        if response.status_code != httpx.codes.UNAUTHORIZED or is_new or isinstance(self._credentials, Token):
             return
-        # The service may sign with another secret since, or the token was made before a restart.
+        # The signing secret may have changed since the token was issued.
         if self._keep((yield self._token_request())):
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request
@@ -70,5 +70,5 @@ class BearerAuth(httpx.Auth):
             return False
         answer = response.json()
         self._token = answer["access_token"]
-        self._good_until = time.monotonic() + answer["expires_in"] - _EARLY_SECONDS
+        self._valid_until = time.monotonic() + answer["expires_in"] - _EARLY_SECONDS
         return True

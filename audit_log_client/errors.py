@@ -1,19 +1,19 @@
-"""What can go wrong between a program and the service. No message repeats what was sent."""
+"""Errors of the client. No message repeats the content of an event."""
 
 
 class AuditLogClientError(Exception):
-    """Base of all errors of this client. Catch a subclass: each says whether trying again helps."""
+    """Base of all errors of this client. Catch a subclass: each says whether retrying helps."""
 
 
 class UnavailableError(AuditLogClientError):
-    """The service did not answer, or said that it cannot at the moment, for longer than was to be waited.
+    """The service did not answer, or was temporarily unavailable, for longer than the configured patience.
 
-    An event may have been accepted all the same: sending it again with its id is harmless.
+    An event may have been accepted all the same. Sending it again with its id is harmless.
     """
 
 
 class RefusedError(AuditLogClientError):
-    """The service does not take the request; trying again unchanged is useless. `status` is that of HTTP."""
+    """The service refuses the request; retrying it unchanged is useless. `status` is the HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -21,12 +21,12 @@ class RefusedError(AuditLogClientError):
 
 
 class EventTooLargeError(AuditLogClientError):
-    """The event's JSON is larger than the service takes. Record less, such as a reference to the rest."""
+    """The event's JSON exceeds the service's limit. Record less, such as a reference to the rest."""
 
 
 class BufferFullError(AuditLogClientError):
-    """As many events wait as may: the service has been away for long. This one was not recorded; try again later."""
+    """The buffer is full because the service is unavailable. The event was not recorded; try again later."""
 
 
 class ClosedError(AuditLogClientError):
-    """The log was closed before. Record before that, or make a new one."""
+    """The log is closed, so the event was not recorded. Create a new log."""

@@ -1,4 +1,4 @@
-"""What is sent and answered."""
+"""Requests and responses: filters, events, pages and receipts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from typing import Any, Final, TypedDict
 
 MAX_BATCH_EVENTS: Final = 1000
 MAX_EVENT_BYTES: Final = 256 * 1024
-"""Limits of the service."""
+"""Limits of the service for a batch and for an event's JSON."""
 
 
 class StoredEvent(TypedDict):
-    """An event as the service keeps it. `received_at` is RFC 3339 in UTC, `timestamp_utc` Unix seconds."""
+    """A stored event. `timestamp_utc` is in Unix seconds, `received_at` in RFC 3339 and UTC."""
 
     event_id: str
     event_type: str
@@ -22,7 +22,7 @@ class StoredEvent(TypedDict):
 
 
 class Page(TypedDict):
-    """One page of events. `total_count` is exact if `total_relation` is `eq`, else at least that many match."""
+    """One page of events. `total_count` is exact if `total_relation` is `eq`, and a lower bound if it is `gte`."""
 
     events: list[StoredEvent]
     count: int
@@ -35,10 +35,11 @@ class Page(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which events are meant: all conditions hold, within one any of its values. Times are Unix seconds, inclusive.
+    """Selects the events that meet all conditions. A condition with several values is met by any of them.
 
-    `data` has paths into event_data and their values as the query string has them: `admin_data.username` and `admin`;
-    true, false, null and numbers match their JSON values, quotes force a string.
+    `start` and `end` are in Unix seconds and inclusive. `data` has pairs of a path in event_data and a value, such as
+    `admin_data.username` and `admin`. The values true, false, null and numbers match JSON values of these types; quotes
+    force a string.
     """
 
     event_types: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class Filters:
     data: tuple[tuple[str, str], ...] = ()
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """The fields of the query string."""
+        """Iterate over the fields of the query string."""
         yield from (("event_type", value) for value in self.event_types)
         yield from (("customer_id", str(value)) for value in self.customer_ids)
         if self.start is not None:
@@ -60,7 +61,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a batch, by place in it, from 0: the ids of what was accepted, and why the rest was not."""
+    """Result of a batch by index in it, from 0: ids of accepted events, and reasons for the rejected ones."""
 
     accepted: Mapping[int, str] = field(default_factory=dict)
     rejected: Mapping[int, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Recording events from inside a program, without waiting for the service."""
+"""Records events in the background, so that the program never waits for the service."""
 
 import atexit
 import json
@@ -15,7 +15,7 @@ import httpx
 import uuid_utils
 
 from audit_log_client.api import DEFAULT_URL, Api
-from audit_log_client.buffer import Buffer, Line
+from audit_log_client.buffer import Buffer, EncodedEvent
 from audit_log_client.credentials import Credentials
 from audit_log_client.errors import EventTooLargeError, RefusedError
 from audit_log_client.models import MAX_EVENT_BYTES
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An event that was not recorded and will not be sent again; `event` is its JSON, to be kept elsewhere."""
+    """An event that was not recorded and is not retried. `event` is its JSON, so that it can be kept elsewhere."""
 
     event_id: str
     event: bytes
@@ -35,20 +35,20 @@ class Failure:
 
 
 def log_failure(failure: Failure) -> None:
-    """Tell the log of the program, without the event's content."""
-    _log.error("the event %s was not recorded: %s", failure.event_id, failure.reason)
+    """Log a failure without the event's content."""
+    _log.error("event_not_recorded event_id=%s reason=%s", failure.event_id, failure.reason)
 
 
 class _StoppedError(Exception):
-    """The time to finish is over."""
+    """The time to finish has run out."""
 
 
 class AuditLog:
-    """Records events in the background. Several threads may use one; a process that was forked makes its own.
+    """Records events in the background. Thread-safe; a forked process has to create a log for itself.
 
-    Every event gets its id here, so that sending it again after a lost answer stores it once. While the service is away
-    events wait, up to `capacity` of them or `max_bytes`; then `record` raises BufferFullError. `on_failure` is called,
-    in the sending thread, for each event that the service refuses or that is left when the log is closed.
+    Every event gets its id here, so that a retry after a lost response stores it once. While the service is unavailable
+    up to `capacity` events or `max_bytes` are buffered; beyond that `record` raises BufferFullError. `on_failure` is
+    called in the sending thread for each event that the service refuses, or that is left when the log is closed.
     """
 
     def __init__(  # noqa: PLR0913 - one parameter per choice, all with defaults
@@ -66,7 +66,7 @@ class AuditLog:
         self._buffer = Buffer(capacity, max_bytes, delay)
         self._stopped = Event()
         self._api = Api(url, credentials, patience=math.inf, sleep=self._pause, transport=transport)
-        # A daemon: the interpreter waits for other threads before it calls what atexit has, which ends this one.
+        # A daemon, because the interpreter joins other threads before it runs atexit handlers, one of which ends this.
         self._thread = Thread(target=self._run, name="audit-log", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -80,14 +80,14 @@ class AuditLog:
         timestamp_utc: int | None = None,
         event_id: str | None = None,
     ) -> str:
-        """Take an event into the buffer; its id. `timestamp_utc` is in Unix seconds, now by default.
+        """Put an event into the buffer and return its id. `timestamp_utc` is in Unix seconds; the default is now.
 
         Raises:
-            BufferFullError: too many wait.
+            BufferFullError: the buffer is full.
             ClosedError: the log was closed.
-            EventTooLargeError: the service would not take it.
-            TypeError: event_data is not JSON.
-            ValueError: event_data holds NaN or an infinity.
+            EventTooLargeError: the event exceeds the service's limit.
+            TypeError: event_data cannot be encoded as JSON.
+            ValueError: event_data contains NaN or an infinity.
         """
         event_id = event_id or str(uuid_utils.uuid7())
         event = {
@@ -99,18 +99,21 @@ class AuditLog:
         }
         text = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
         if len(text) > MAX_EVENT_BYTES:
-            raise EventTooLargeError(f"The event has {len(text)} bytes of JSON: at most {MAX_EVENT_BYTES} are taken.")
-        self._buffer.put(Line(event_id, text))
+            raise EventTooLargeError(f"The event has {len(text)} bytes of JSON: the limit is {MAX_EVENT_BYTES}.")
+        self._buffer.put(EncodedEvent(event_id, text))
         return event_id
 
     def flush(self, timeout: float = 30.0) -> bool:
-        """Send what waits now; whether everything had been accepted or refused within `timeout` seconds."""
+        """Send buffered events now. Return True once each is accepted or reported to `on_failure`, False at `timeout`.
+
+        `timeout` is in seconds.
+        """
         return self._buffer.flush(timeout)
 
     def close(self, timeout: float = CLOSING_SECONDS) -> None:
-        """Send what waits, for `timeout` seconds, and stop; `on_failure` is told of what is left then. Called at exit.
+        """Send buffered events for up to `timeout` seconds, then stop and report the rest to `on_failure`.
 
-        A request that is under way when the time is over is waited for.
+        A request in progress at that time is completed. Called when the program exits.
         """
         self._buffer.close()
         self._thread.join(timeout)
@@ -120,7 +123,7 @@ class AuditLog:
         atexit.unregister(self.close)
 
     def __enter__(self) -> Self:
-        """The log itself; leaving the block closes it."""
+        """Return the log; leaving the block closes it."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -131,25 +134,25 @@ class AuditLog:
             self._send(batch)
             self._buffer.done(batch)
 
-    def _send(self, batch: list[Line]) -> None:
+    def _send(self, batch: list[EncodedEvent]) -> None:
         try:
             self._pause(0)
-            rejected = self._api.send([line.json for line in batch]).rejected
+            rejected = self._api.send([event.json for event in batch]).rejected
         except _StoppedError:
-            rejected = dict.fromkeys(range(len(batch)), "the log was closed before the service took it")
+            rejected = dict.fromkeys(range(len(batch)), "the log was closed before the service accepted it")
         except RefusedError as exc:
             rejected = dict.fromkeys(range(len(batch)), str(exc))
-        except Exception as exc:  # noqa: BLE001 - the thread has to live on; what failed is told
+        except Exception as exc:  # noqa: BLE001 - the thread has to go on; the failure is reported
             rejected = dict.fromkeys(range(len(batch)), f"a bug of the client: {type(exc).__name__}")
-            _log.exception("a batch could not be sent")
+            _log.exception("send_failed events=%d", len(batch))
         for index, reason in rejected.items():
             self._report(Failure(batch[index].event_id, batch[index].json, reason))
 
     def _report(self, failure: Failure) -> None:
         try:
             self._on_failure(failure)
-        except Exception:  # noqa: BLE001 - theirs, and no reason to keep other events from being sent
-            _log.exception("on_failure failed for the event %s", failure.event_id)
+        except Exception:  # noqa: BLE001 - a bug of the program must not stop other events
+            _log.exception("on_failure_raised event_id=%s", failure.event_id)
 
     def _pause(self, seconds: float) -> None:
         if self._stopped.wait(seconds):

@@ -1,4 +1,4 @@
-"""When to try again, and after how long."""
+"""Retries with exponential back-off and jitter."""
 
 import itertools
 import random
@@ -12,16 +12,16 @@ from audit_log_client.errors import UnavailableError
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
-LONGEST_RETRY_AFTER: Final = 300.0  # seconds; a proxy that asks for hours is asked again sooner
-_PASSING: Final = frozenset({429, 502, 503, 504})
-"""Statuses of what passes by itself: too many requests, a queue that is full, a service that is restarted."""
+LONGEST_RETRY_AFTER: Final = 300.0  # seconds; limits a proxy that asks for hours
+_TRANSIENT: Final = frozenset({429, 502, 503, 504})
+"""Statuses of transient failures: too many requests, a full queue, a restarting service."""
 
 
 class Retries:
-    """Sends until there is an answer that stands, for at most `patience` seconds of pauses in all.
+    """Repeats a request until it succeeds or fails permanently, for at most `patience` seconds of pauses in all.
 
-    The pauses grow and are random (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/),
-    so that clients that failed together do not come again together; what Retry-After asks for is waited at least.
+    Pauses grow exponentially and are random, so that clients do not retry in step; they come on top of Retry-After.
+    See https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
 
     def __init__(self, patience: float, sleep: Callable[[float], object] = time.sleep) -> None:
@@ -29,26 +29,27 @@ class Retries:
         self._sleep = sleep
 
     def send(self, send: Callable[[], httpx.Response], url: str) -> httpx.Response:
-        """The first answer that is not of a passing failure.
+        """Call `send` until its response is no transient failure, and return that response.
 
         Raises:
-            UnavailableError: there was none.
+            UnavailableError: there was none within `patience`.
         """
         waited = 0.0
         for attempt in itertools.count():
-            asked = 0.0
+            requested = 0.0
             try:
                 response = send()
             except httpx.TransportError as exc:
+                reason = str(exc) or type(exc).__name__
                 failure = UnavailableError(
-                    f"No answer from {url} ({type(exc).__name__}): is the service running, and is this its address?"
+                    f"No answer from {url} ({reason}): check the address, and that the service is running."
                 )
             else:
-                if response.status_code not in _PASSING:
+                if response.status_code not in _TRANSIENT:
                     return response
-                asked = _retry_after(response)
-                failure = UnavailableError(f"{url} cannot answer at the moment (status {response.status_code}).")
-            pause = asked + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt, 16)))  # noqa: S311 - no secret
+                requested = _retry_after(response)
+                failure = UnavailableError(f"{url} is temporarily unavailable (status {response.status_code}).")
+            pause = requested + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt, 16)))  # noqa: S311 - no secret
             if waited + pause > self._patience:
                 raise failure
             self._sleep(pause)

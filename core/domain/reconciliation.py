@@ -31,7 +31,7 @@ class Reconciliation:
     """Numbers of events that were received in a window, by what became of them.
 
     `repeated` are retries of an event that was stored. `dead_lettered` and `in_flight` (held by the queue) may include
-    events of other times, where a caller cannot tell.
+    events of other times, where a caller cannot distinguish them.
     """
 
     accepted: int

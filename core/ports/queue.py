@@ -73,10 +73,10 @@ class EventSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueueStatistics:
-    """Figures of a queue at one moment. None stands for a figure that this queue does not have or cannot tell.
+    """Figures of a queue at one moment. None stands for a figure that this queue does not have.
 
-    `waiting` messages can be received, `in_flight` ones were received and are not deleted; a broker that cannot tell
-    them apart has both in `waiting`. `dead_letters` were given up. `capacity` is the greatest number of messages,
+    `waiting` messages can be received, `in_flight` ones were received and are not deleted; a broker that does not
+    distinguish them has both in `waiting`. `dead_letters` were given up. `capacity` is the greatest number of messages,
     `bytes` the size of those in memory and `max_bytes` its bound. `partitions` are those of a Kafka topic.
     """
 

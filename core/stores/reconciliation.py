@@ -24,7 +24,7 @@ def reconcile(
         window: Minutes that are over, so that nothing more is accepted in them.
         counters: What processes counted as accepted, stored and repeated.
         queue: Reads the queue's statistics.
-        dead_lettered: Counts the dead letters; by default all that the queue's statistics tell of.
+        dead_lettered: Counts the dead letters; by default the queue's statistics have their number.
         accepted: Counts the accepted events, where that is done outside the event store.
 
     Raises:

@@ -15,22 +15,24 @@ from local_runner.cli.sqlite_backup import BackupError, back_up
 
 
 def backup(
-    directory: Annotated[Path, typer.Argument(help="Where to put the copy; made if it is not there.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIRECTORY", help="Directory for the copy; created if it does not exist.")
+    ],
 ) -> None:
-    """Copy the SQLite database of a running service, check the copy, and print its name."""
+    """Copy the SQLite database of a running service, check the copy, and print its path and size."""
     settings = Settings.from_environ()
     url = make_url(settings.store_url)
     if url.get_backend_name() != "sqlite":
         raise BackupError(
-            f"The event store is on {url.get_backend_name()}, which has better tools for this: "
-            "pg_dump or pg_basebackup, mariadb-backup or mysqldump. See docs/guides/operations.md."
+            f"The event store is on {url.get_backend_name()}: use pg_dump or pg_basebackup, mariadb-backup or "
+            "mysqldump instead. See docs/guides/operations.md."
         )
     require_store_file(settings)
     source = Path(url.database or "")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
-        raise BackupError(f"{directory} cannot be made ({exc.strerror}).") from None
+        raise BackupError(f"{directory} cannot be created ({exc.strerror}): name another directory.") from None
     target = directory / f"{source.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.db"
     columns = (TextColumn("copying"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with formatting.progress(*columns) as bar:

@@ -18,18 +18,23 @@ from local_runner.bootstrap import open_database, prepare
 from local_runner.cli import formatting
 from local_runner.cli.offline import existing_store, store_file
 from local_runner.cli.times import to_minute
+from local_runner.cli.typer_app import App
 
-app = typer.Typer(help="Registered API clients.", no_args_is_help=True)
+app = App(help="Registered API clients.", no_args_is_help=True)
 
 _ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="Id as `audit-log client list` shows it.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="Name for people to recognise the client by.")],
-    scope: Annotated[list[str] | None, typer.Option(help="Scope to grant; repeatable. Default: all scopes.")] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name for people to recognise the client by.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCOPE", help=f"Scope to grant: {' or '.join(SCOPES)}; repeatable. Default: both."),
+    ] = None,
     customer: Annotated[
-        list[int] | None, typer.Option(help="Customer to limit the client to; repeatable. Default: all customers.")
+        list[int] | None,
+        typer.Option(metavar="ID", help="Customer to limit the client to; repeatable. Default: all customers."),
     ] = None,
 ) -> None:
     """Register a client and print its secret, which cannot be shown again."""

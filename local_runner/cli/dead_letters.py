@@ -10,15 +10,16 @@ from core.errors import AuditLogError
 from core.ports.queue import DeadLetter
 from local_runner.cli import formatting
 from local_runner.cli.offline import existing_queue
+from local_runner.cli.typer_app import App
 
-app = typer.Typer(help="Dead letters: events that the queue gave up.", no_args_is_help=True)
+app = App(help="Dead letters: events that the queue gave up.", no_args_is_help=True)
 
 ALL: Final = 1_000_000
 """A limit beyond the number of dead letters that a service is left with."""
 
 _COLUMNS: Final = (Column("id", no_wrap=True), "event id", "type", "customer", "received", "tries")
 _Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID...", help="Ids as `list` shows them. Default: all dead letters.")
+    list[str] | None, typer.Argument(metavar="ID", help="Ids as `list` shows them. Default: all dead letters.")
 ]
 
 
@@ -29,7 +30,9 @@ class DeadLetterNotFoundError(AuditLogError):
 @app.command("list")
 def list_dead_letters(
     *,
-    limit: Annotated[int, typer.Option(min=1, help="Number of dead letters to show, oldest first.")] = 100,
+    limit: Annotated[
+        int, typer.Option(metavar="COUNT", min=1, help="Number of dead letters to show, oldest first.")
+    ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """List dead letters without removing them, oldest first."""

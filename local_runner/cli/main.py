@@ -1,9 +1,10 @@
-"""The `audit-log` command."""
+"""The `audit-log` command: its sub-commands, and how errors end them."""
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,58 +23,65 @@ from local_runner.cli.load_test.command import load_test
 from local_runner.cli.partitions import app as partitions_app
 from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
+from local_runner.cli.typer_app import App
 from local_runner.telemetry import logging_config
 
-app = typer.Typer(
+_MAX_PORT: Final = 65535
+
+app = App(
     help="The Audit Log Service: who did what and when. Settings come from AUDIT_LOG_* in the environment.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("load-test")(load_test)
-app.command()(commands.query)
-app.command()(commands.tail)
-app.command()(commands.send)
-app.command()(commands.export)
-app.command()(demo)
-app.command()(backup)
-app.command()(reconcile)
-app.add_typer(client_app, name="client")
-app.add_typer(dead_letter_app, name="dead-letters")
-app.add_typer(partitions_app, name="partitions")
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line on standard error and exit status 1, never a stack trace."""
+    """Run the command. An error of the service ends it with one line on standard error and status 1."""
     try:
         app()
     except InvalidFieldsError as exc:
-        details = "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}" for error in exc.errors)
-        _fail(f"{exc} {details}")
+        details = "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in exc.errors)
+        formatting.print_error(f"{exc} {details}")
+        sys.exit(1)
     except AuditLogError as exc:
-        _fail(str(exc))
+        formatting.print_error(str(exc))
+        sys.exit(1)
 
 
-@app.command()
 def serve(  # noqa: PLR0913 - one parameter per option
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    certfile: Annotated[Path | None, typer.Option(help="Certificate chain in PEM form: serve by TLS.")] = None,
-    keyfile: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM, not encrypted.")] = None,
-    metrics_host: Annotated[str, typer.Option(help="Address of /metrics, and of /health and /ready.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=_MAX_PORT, help="Port to listen on.")] = 8000,
+    certfile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate chain in PEM form; serves HTTPS.")
+    ] = None,
+    keyfile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key of the certificate in PEM form, not encrypted.")
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address of /metrics, and of /health and /ready.")
+    ] = "127.0.0.1",
     metrics_port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port of the same; of several processes each takes the next.")
+        int,
+        typer.Option(
+            metavar="PORT",
+            min=1,
+            max=_MAX_PORT,
+            help="Metrics port. With several workers, each uses the next free port.",
+        ),
     ] = 8082,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes to serve from, on a broker only.")] = 1,
+    workers: Annotated[
+        int, typer.Option(metavar="COUNT", min=1, max=64, help="Processes to serve from; only with a broker.")
+    ] = 1,
     dev: Annotated[bool, typer.Option("--dev", help="Restart the service when a source file changes.")] = False,
 ) -> None:
-    """Serve the API, with queue, consumer and store in this process or in front of a broker (AUDIT_LOG_QUEUE_URL)."""
+    """Serve the API, with queue, consumer and store in this process, or with a broker (AUDIT_LOG_QUEUE_URL)."""
     if (certfile is None) != (keyfile is None):
         raise typer.BadParameter("--certfile and --keyfile go together")
     if dev and certfile:
         raise typer.BadParameter("--dev serves plain HTTP only")
-    settings = _settings()
+    settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
     from local_runner import server  # noqa: PLC0415 - a second that the other commands need not wait
     from local_runner.http.uvicorn_server import Tls  # noqa: PLC0415 - as above
@@ -86,46 +94,55 @@ def serve(  # noqa: PLR0913 - one parameter per option
     server.serve(settings, host, port, management, tls, workers)
 
 
-@app.command()
 def worker(
-    host: Annotated[str, typer.Option(help="Address of /health, /ready and /metrics.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the same.")] = 8081,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address of /health, /ready and /metrics.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=1, max=_MAX_PORT, help="Port of /health, /ready and /metrics.")
+    ] = 8081,
 ) -> None:
-    """Store what comes from the broker of AUDIT_LOG_QUEUE_URL; run as many of these as there is work for."""
-    settings = _settings()
+    """Store the events of the broker (AUDIT_LOG_QUEUE_URL). Run as many workers as the load needs."""
+    settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
-    from local_runner.worker import work  # noqa: PLC0415 - a second that the other commands need not wait
+    from local_runner.worker import work  # noqa: PLC0415 - takes most of a second to import
 
     work(settings, host, port)
 
 
-@app.command()
 def migrate() -> None:
-    """Bring the database to the current schema. `serve` does so by itself."""
-    from local_runner.bootstrap import migrate_database  # noqa: PLC0415 - a second that the other commands need not wait
+    """Bring the database to the current schema. `serve` and `worker` do so at their start."""
+    from local_runner.bootstrap import migrate_database  # noqa: PLC0415 - takes most of a second to import
 
-    before, after = migrate_database(_settings())
+    before, after = migrate_database(Settings.from_environ())
     typer.echo(f"already at revision {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")
 
 
-@app.command()
 def token(
-    minutes: Annotated[int | None, typer.Option("--valid-minutes", help="How long it shall live.")] = None,
-    subject: Annotated[str, typer.Option(help="The client that the token is for.")] = "cli",
-    read_only: Annotated[bool, typer.Option("--read-only", help="A token that cannot write.")] = False,
-    customer: Annotated[list[int] | None, typer.Option(help="Limit the token to this customer; repeatable.")] = None,
+    minutes: Annotated[
+        int | None,
+        typer.Option("--valid-minutes", metavar="MINUTES", min=1, help="Lifetime. Default: that of the service."),
+    ] = None,
+    subject: Annotated[str, typer.Option(metavar="CLIENT", help="Client that events are recorded by.")] = "cli",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Grant events:read only.")] = False,
+    customer: Annotated[
+        list[int] | None,
+        typer.Option(metavar="ID", help="Customer to limit the token to; repeatable. Default: all customers."),
+    ] = None,
 ) -> None:
-    """Print a token, made with the secret of this machine's service, which need not be running."""
-    issuer: TokenIssuer = Services(load_or_create_secret(_settings())).issuer
+    """Print an access token, signed with the secret of this machine's service, which need not be running."""
+    issuer: TokenIssuer = Services(load_or_create_secret(Settings.from_environ())).issuer
     scopes = (READ,) if read_only else (WRITE, READ)
-    text, _ = issuer.issue(subject, valid_minutes=minutes, scopes=scopes, customers=customer)
+    try:
+        text, _ = issuer.issue(subject, valid_minutes=minutes, scopes=scopes, customers=customer)
+    except InvalidFieldsError as exc:
+        raise typer.BadParameter(exc.errors[0]["msg"], param_hint="--valid-minutes") from None
     typer.echo(text)
 
 
-@app.command()
 def openapi(
     output: Annotated[
-        typer.FileTextWrite | None, typer.Option(help="Write to this file instead of standard output.")
+        typer.FileTextWrite | None, typer.Option(metavar="FILE", help="File to write. Default: standard output.")
     ] = None,
 ) -> None:
     """Print the description of the API as OpenAPI 3.1."""
@@ -144,14 +161,21 @@ def version(
         raise typer.Exit
 
 
-def _settings() -> Settings:
-    return Settings.from_environ()
+_RUN: Final = "Run the service"
+_USE: Final = "Use a running service"
+_MANAGE: Final = "Manage the data of a service"
 
+_COMMANDS: Final[list[tuple[str, Callable[..., Any]]]] = [
+    (_RUN, serve), (_RUN, worker), (_RUN, demo),
+    (_USE, commands.query), (_USE, commands.tail), (_USE, commands.send), (_USE, commands.export), (_USE, load_test),
+    (_MANAGE, token), (_MANAGE, migrate), (_MANAGE, backup), (_MANAGE, reconcile), (_MANAGE, openapi),
+]  # fmt: skip
+"""Panel of the help and function of each command, in the order of the help."""
 
-def _fail(message: str) -> None:
-    formatting.print_error(message)
-    sys.exit(1)
-
+for _panel, _function in _COMMANDS:
+    app.command(_function.__name__.replace("_", "-"), rich_help_panel=_panel)(_function)
+for _name, _group in {"client": client_app, "dead-letters": dead_letter_app, "partitions": partitions_app}.items():
+    app.add_typer(_group, name=_name, rich_help_panel=_MANAGE)
 
 if __name__ == "__main__":
     main()

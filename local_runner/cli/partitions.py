@@ -17,8 +17,9 @@ from core.wiring import Services
 from local_runner.cli import formatting
 from local_runner.cli.offline import require_store_file
 from local_runner.cli.times import to_day
+from local_runner.cli.typer_app import App
 
-app = typer.Typer(help="Monthly partitions of the events on PostgreSQL.", no_args_is_help=True)
+app = App(help="Monthly partitions of the events on PostgreSQL.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -30,7 +31,9 @@ def list_partitions() -> None:
 
 @app.command()
 def create(
-    ahead: Annotated[int, typer.Option(min=0, max=120, help="Number of months to create after the current one.")] = 3,
+    ahead: Annotated[
+        int, typer.Option(metavar="MONTHS", min=0, max=120, help="Number of months to create after the current one.")
+    ] = 3,
 ) -> None:
     """Create the partitions of this month and the next ones. Events of these months are moved into them."""
     with _engine() as engine:
@@ -40,7 +43,9 @@ def create(
 
 @app.command()
 def drop(
-    keep_months: Annotated[int, typer.Option(min=1, help="Number of full months to keep before the current one.")],
+    keep_months: Annotated[
+        int, typer.Option(metavar="MONTHS", min=1, help="Number of full months to keep before the current one.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,  # noqa: FBT002 - a flag of typer
 ) -> None:
     """Delete the events of old months permanently. A retry of a deleted event would be stored again."""

@@ -153,12 +153,12 @@ def run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 def test_the_command_makes_shows_and_drops(engine: Engine, store: SqlEventStore, run: CliRunner) -> None:
     partitions.create(engine, 0, now=datetime(2020, 1, 1, tzinfo=UTC))
     store.add(at(int(datetime(2020, 1, 5, tzinfo=UTC).timestamp())))
-    assert "made events_" in run.invoke(app, ["create", "--ahead", "0"]).output
-    assert run.invoke(app, ["create", "--ahead", "0"]).output == "all are there\n"
+    assert "created events_" in run.invoke(app, ["create", "--ahead", "0"]).output
+    assert run.invoke(app, ["create", "--ahead", "0"]).output == "all partitions exist\n"
     assert "any other time" in run.invoke(app, ["list"]).output
     refused = run.invoke(app, ["drop", "--keep-months", "3"], input="n\n")
     assert (refused.exit_code, "events_2020_01" in refused.output) == (1, True)
     assert count(engine, "events") == 1
     assert "dropped 1 partitions and 1 ids" in run.invoke(app, ["drop", "--keep-months", "3", "--yes"]).output
     assert count(engine, "events") == 0
-    assert run.invoke(app, ["drop", "--keep-months", "3"]).output == "nothing is that old\n"
+    assert run.invoke(app, ["drop", "--keep-months", "3"]).output == "no partition is that old\n"

@@ -163,6 +163,28 @@ def test_without_credentials_there_is_no_token(service: Service) -> None:
     assert httpx.get(f"{service.url}/access-token").status_code == 401
 
 
+def test_a_command_without_credentials_names_the_option(service: Service) -> None:
+    done = subprocess.run(
+        [AUDIT_LOG, "query", "--url", service.url],
+        env=environment(service.data_dir), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"audit-log: {service.url} requires a registered client: pass --client-id, or set AUDIT_CLIENT_TOKEN.\n"
+    )
+
+
+def test_a_secret_cannot_be_asked_for_without_a_terminal(service: Service) -> None:
+    done = subprocess.run(
+        [AUDIT_LOG, "query", "--url", service.url, "--client-id", "client-1"],
+        env=environment(service.data_dir) | {"COLUMNS": "200"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "set AUDIT_CLIENT_SECRET" in done.stderr
+    assert "Warning" not in done.stderr
+
+
 def test_guessing_is_put_on_record_at_the_threshold(service: Service, auditor: httpx.Client) -> None:
     client = create(service)
     statuses = [log_in(service, client.client_id, "als_guess").status_code for _ in range(11)]

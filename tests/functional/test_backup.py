@@ -78,7 +78,7 @@ def test_a_damaged_database_is_no_backup(source: Path, sqlite_store: SqlEventSto
 
 def test_what_is_there_is_not_written_over(source: Path, tmp_path: Path) -> None:
     (tmp_path / "backup.db").write_text("something dear")
-    with pytest.raises(BackupError, match="is there already"):
+    with pytest.raises(BackupError, match="exists already"):
         back_up(source, tmp_path / "backup.db", quietly)
     assert (tmp_path / "backup.db").read_text() == "something dear"
 

@@ -60,7 +60,7 @@ def test_patience_ends(flaky: FlakyService, pauses: list[float]) -> None:
 
 def test_an_address_where_nothing_answers_is_told(flaky: FlakyService, pauses: list[float]) -> None:
     flaky.faults = [unreachable]
-    with pytest.raises(UnavailableError, match=r"No answer from http://x .*is the service running"):
+    with pytest.raises(UnavailableError, match=r"No answer from http://x .*that the service is running"):
         api(flaky, pauses, patience=0).send([LINE])
 
 

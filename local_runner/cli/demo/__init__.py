@@ -1,1 +1,1 @@
-"""A service with something in it to look at."""
+"""`audit-log demo`: the service with generated sample data."""

@@ -1,4 +1,4 @@
-"""A month of believable events of a few companies, and one night that somebody should ask about."""
+"""Sample data: a month of plausible events of a few companies, with one account takeover."""
 
 import random
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _ROLES: Final = ("viewer", "editor", "billing", "admin")
 
 @dataclass(frozen=True, slots=True)
 class DemoEvent:
-    """An event as it is sent."""
+    """An event to send."""
 
     timestamp_utc: int
     event_type: str
@@ -32,12 +32,13 @@ class DemoEvent:
     event_data: dict[str, Any]
 
 
-def story(now: int, seed: int = 7) -> list[DemoEvent]:
-    """All events of the `DAYS` before `now`, a Unix second, the oldest first; the same for the same arguments."""
-    chance = random.Random(seed)  # noqa: S311 - a story, no secret
+def events(now: int, seed: int = 7) -> list[DemoEvent]:
+    """Generate the events of the `DAYS` before `now`, a Unix second, oldest first; equal for equal arguments."""
+    chance = random.Random(seed)  # noqa: S311 - sample data, no secret
     midnight = now - now % _DAY
-    events = [event for day in range(1, DAYS) for event in _office_day(chance, midnight - day * _DAY)]
-    return sorted([*events, *_night(chance, midnight - 2 * _DAY + 2 * 3600)], key=lambda event: event.timestamp_utc)
+    ordinary = [event for day in range(1, DAYS) for event in _office_day(chance, midnight - day * _DAY)]
+    takeover = _takeover(chance, midnight - 2 * _DAY + 2 * 3600)
+    return sorted([*ordinary, *takeover], key=lambda event: event.timestamp_utc)
 
 
 def _office_day(chance: random.Random, midnight: int) -> Iterator[DemoEvent]:
@@ -55,7 +56,7 @@ def _act(chance: random.Random, company: str, people: list[str]) -> tuple[str, d
     number = f"INV-{chance.randint(10_000, 99_999)}"
     match kind:
         case "user.login":
-            return kind, {"success": chance.random() > 0.04}  # noqa: PLR2004 - a slip of the fingers now and then
+            return kind, {"success": chance.random() > 0.04}  # noqa: PLR2004 - a mistyped password now and then
         case "invoice.created" | "invoice.paid":
             amount = {"amount": chance.randint(2_000, 900_000) / 100, "currency": "EUR"}
             return kind, {"invoice": number, **amount, "company": company}
@@ -67,17 +68,17 @@ def _act(chance: random.Random, company: str, people: list[str]) -> tuple[str, d
     return kind, {}
 
 
-def _night(chance: random.Random, start: int) -> Iterator[DemoEvent]:
-    """Somebody guesses a password, makes himself an administrator, takes the customers along and covers his tracks."""
+def _takeover(chance: random.Random, start: int) -> Iterator[DemoEvent]:
+    """The attack: a guessed password, an administrator's role, exported customers, and tracks covered."""
     actor = {"username": SUSPECT, "ip": SUSPECT_ADDRESS}
     at = start
 
-    def told(kind: str, **data: object) -> DemoEvent:
+    def event(kind: str, **data: object) -> DemoEvent:
         return DemoEvent(at, kind, SUSPECT_CUSTOMER, {"admin_data": actor, **data})
 
     for _ in range(140):
         at += chance.randint(1, 4)
-        yield told("user.login", success=False)
+        yield event("user.login", success=False)
     acts: list[tuple[str, dict[str, object]]] = [
         ("user.login", {"success": True}),
         ("permission.changed", {"user": SUSPECT, "from": "editor", "to": "admin"}),
@@ -88,4 +89,4 @@ def _night(chance: random.Random, start: int) -> Iterator[DemoEvent]:
     ]
     for kind, data in acts:
         at += chance.randint(20, 90)
-        yield told(kind, **data)
+        yield event(kind, **data)

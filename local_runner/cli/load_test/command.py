@@ -21,18 +21,21 @@ _NOT_PROVEN: Final = 1
 
 def load_test(  # noqa: PLR0913 - one parameter per option
     *,
-    url: Annotated[str, typer.Option(help="Address of the service.")] = "http://127.0.0.1:8000",
-    requests: Annotated[int, typer.Option(min=1, help="Number of events to post.")] = 5_000,
-    connections: Annotated[int, typer.Option(min=1, help="Number of keep-alive connections to post over.")] = 16,
+    url: Annotated[str, typer.Option(metavar="URL", help="Address of the service.")] = "http://127.0.0.1:8000",
+    requests: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Number of events to post.")] = 5_000,
+    connections: Annotated[
+        int, typer.Option(metavar="COUNT", min=1, help="Number of keep-alive connections to post over.")
+    ] = 16,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="LOAD_TEST_TOKEN",
+            metavar="TOKEN",
             help="Access token; by default the service is asked for one. The variable keeps it out of process lists.",
         ),
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for one more event to become readable.")
+        float, typer.Option(metavar="SECONDS", min=0, help="Seconds to wait for one more event to become readable.")
     ] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Plan and results of a load test, without HTTP: what to send, what was measured, and the report made of it."""
+"""Plan, measurements and report of a load test, without HTTP."""
 
 from __future__ import annotations
 

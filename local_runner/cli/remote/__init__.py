@@ -1,1 +1,1 @@
-"""The commands that talk to a running service, here or elsewhere: query, tail, send, export."""
+"""Commands for a running service, on this machine or another: query, tail, send, export."""

@@ -1,6 +1,6 @@
-"""`audit-log query`, `tail`, `send` and `export`: options in, what they are about is in the modules beside this one.
+"""`audit-log query`, `tail`, `send` and `export`: options and output.
 
-Those are imported when they are needed: an HTTP client is a tenth of a second that the other commands need not wait.
+Modules that need an HTTP client are imported at use, so that other commands start faster.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO, Literal
 import typer
 from rich.progress import BarColumn, DownloadColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from core.errors import InvalidFieldsError
+from core.errors import InvalidFieldsError, MalformedJSONError
 from local_runner.cli import formatting
 from local_runner.cli.remote.options import (
     ClientId,
@@ -28,11 +28,11 @@ from local_runner.cli.remote.options import (
 )
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
-_ON_A_PAGE = 100
+_PAGE_SIZE = 100
 _INTERRUPTED = 130
-"""As a shell has it for a command that Ctrl-C ended: 128 and the number of SIGINT."""
+"""Exit status that shells use for a command ended by Ctrl-C: 128 and the number of SIGINT."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 
 
 def query(  # noqa: PLR0913 - one parameter per option, here and below
@@ -42,25 +42,27 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     since: Since = None,
     until: Until = None,
     where: Where = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
-    every: Annotated[bool, typer.Option("--all", help="All that match, however many.")] = False,
-    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Instead of the newest.")] = False,
+    limit: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Number of events to show.")] = 20,
+    every: Annotated[bool, typer.Option("--all", help="Show all matching events, without a limit.")] = False,
+    oldest_first: Annotated[
+        bool, typer.Option("--oldest-first", help="Begin with the oldest event instead of the newest.")
+    ] = False,
     as_json: AsJson = False,
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
 ) -> None:
-    """Show events of a running service, the newest first."""
+    """Show events of a running service, newest first."""
     from local_runner.cli.remote import event_display  # noqa: PLC0415 - see above
 
-    wanted = filters(event_type, customer, since, until, where)
+    selected = filters(event_type, customer, since, until, where)
     with connected(url, client_id) as api:
-        matching = api.events(wanted, order="asc" if oldest_first else "desc")
-        found = matching if every else islice(matching, limit)
+        matching = api.events(selected, order="asc" if oldest_first else "desc")
+        events = matching if every else islice(matching, limit)
         if as_json:
-            for event in found:
+            for event in events:
                 typer.echo(formatting.to_json(event))
         else:
-            formatting.console().print(event_display.as_table(found))
+            formatting.console().print(event_display.as_table(events))
 
 
 def tail(  # noqa: PLR0913
@@ -68,19 +70,24 @@ def tail(  # noqa: PLR0913
     event_type: EventTypes = None,
     customer: Customers = None,
     where: Where = None,
-    last: Annotated[int, typer.Option("--last", "-n", min=0, max=_ON_A_PAGE, help="Show so many to begin with.")] = 10,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+    last: Annotated[
+        int,
+        typer.Option(
+            "--last", "-n", metavar="COUNT", min=0, max=_PAGE_SIZE, help="Number of past events to begin with."
+        ),
+    ] = 10,
+    interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Seconds between two polls.")] = 1.0,
     as_json: AsJson = False,
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
 ) -> None:
-    """Show events as they are stored, until Ctrl-C. A service that is restarted meanwhile is waited for."""
+    """Follow events as they are stored, until Ctrl-C. Waits for a service that restarts."""
     from local_runner.cli.remote import event_display  # noqa: PLC0415
     from local_runner.cli.remote.tail import Follower, follow  # noqa: PLC0415
 
-    wanted = filters(event_type, customer, None, None, where)
+    selected = filters(event_type, customer, None, None, where)
     with connected(url, client_id, patience=0) as api, contextlib.suppress(KeyboardInterrupt):
-        for event in follow(Follower(api, wanted), last, interval, _on_outage):
+        for event in follow(Follower(api, selected), last, interval, _on_outage):
             typer.echo(formatting.to_json(event) if as_json else event_display.as_line(event))
     raise typer.Exit(_INTERRUPTED)
 
@@ -88,42 +95,45 @@ def tail(  # noqa: PLR0913
 def send(  # noqa: PLR0913
     *,
     file: Annotated[
-        typer.FileBinaryRead | None, typer.Argument(help="One event as JSON on each line; - is standard input.")
+        typer.FileBinaryRead | None,
+        typer.Argument(metavar="FILE", help="File with one JSON event per line; - reads standard input."),
     ] = None,
-    event_type: Annotated[str | None, typer.Option(help="Send one event of this type instead.")] = None,
-    customer: Annotated[int | None, typer.Option(help="Its customer.")] = None,
-    data: Annotated[str | None, typer.Option(help='Its event_data: {"username": "admin"}.')] = None,
-    timestamp: Annotated[int | None, typer.Option(help="When it happened, in Unix seconds. Default: now.")] = None,
+    event_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Send one event of this type instead of a file.")
+    ] = None,
+    customer: Annotated[int | None, typer.Option(metavar="ID", help="Customer of that event.")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="JSON", help='event_data of that event, such as {"username": "admin"}.')
+    ] = None,
+    timestamp: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Time of that event in Unix seconds. Default: now.")
+    ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What FILE was called when it was first sent, if it was moved.")
+        str | None, typer.Option(metavar="NAME", help="Path of FILE when it was first sent, if it has moved since.")
     ] = None,
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
 ) -> None:
     """Send events to a running service.
 
-    A FILE may be sent again, after an interruption or with lines corrected or added: what was accepted before is stored
-    once. Ends with status 1 if a line was not accepted.
+    A FILE can be sent again, after an interruption or with lines corrected or added: events that were accepted before
+    are stored once. Ends with status 1 if a line was not accepted.
     """
-    from local_runner.cli.remote.send import one_event, send_lines  # noqa: PLC0415
-
     if file is None:
         if event_type is None or customer is None or data is None:
-            raise typer.BadParameter("name a file of events, or --event-type, --customer and --data of one")
-        event = one_event(event_type, customer, data, timestamp)
-        with connected(url, client_id) as api:
-            receipt = api.send([event])
-        if receipt.rejected:
-            raise InvalidFieldsError("The event was not accepted.", [{"loc": [], "msg": receipt.rejected[0]}])
-        typer.echo(formatting.visible(receipt.accepted[0]))
+            raise typer.BadParameter("name a FILE of events, or --event-type, --customer and --data of one")
+        _send_one(_encode(event_type, customer, data, timestamp), url, client_id)
         return
     if any(option is not None for option in (event_type, customer, data, timestamp)):
-        raise typer.BadParameter("the events of a file say themselves what they are: leave the other options out")
-    path = Path(getattr(file, "name", "-"))  # standard input need not have one
+        raise typer.BadParameter("--event-type, --customer, --data and --timestamp cannot be combined with a FILE")
+    from local_runner.cli.remote.send import send_lines  # noqa: PLC0415
+
+    path = Path(getattr(file, "name", "-"))  # standard input need not have a name
     is_file = path.is_file()
     known_as = name or (str(path.resolve()) if is_file else None)
-    with connected(url, client_id) as api, _bar("sending", path.stat().st_size if is_file else None) as (advance, say):
-        sent = send_lines(api, file, known_as, lambda number, why: say(f"line {number}: {why}"), advance)
+    size = path.stat().st_size if is_file else None
+    with connected(url, client_id) as api, _bar("sending", size) as (advance, print_line):
+        sent = send_lines(api, file, known_as, lambda number, reason: print_line(f"line {number}: {reason}"), advance)
     typer.echo(f"{sent.accepted:,} accepted, {sent.rejected:,} not", err=True)
     if sent.rejected:
         raise typer.Exit(1)
@@ -132,10 +142,12 @@ def send(  # noqa: PLR0913
 def export(  # noqa: PLR0913
     *,
     kind: Annotated[
-        Literal["ndjson", "csv"], typer.Option("--format", help="JSON lines, or for spreadsheets.")
+        Literal["ndjson", "csv"],
+        typer.Option("--format", metavar="ndjson|csv", help="ndjson: one JSON object per line; csv: for spreadsheets."),
     ] = "ndjson",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: standard output.", dir_okay=False)
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output.", dir_okay=False),
     ] = None,
     event_type: EventTypes = None,
     customer: Customers = None,
@@ -145,13 +157,30 @@ def export(  # noqa: PLR0913
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
 ) -> None:
-    """Write all events of a running service that match, oldest first."""
+    """Write all matching events of a running service to a file, oldest first."""
     from local_runner.cli.remote.export import export as write  # noqa: PLC0415
 
-    wanted = filters(event_type, customer, since, until, where)
+    selected = filters(event_type, customer, since, until, where)
     with connected(url, client_id) as api, _output(output) as stream, _bar("exporting", 1) as (advance, _):
-        events = write(api, wanted, kind, stream, advance)
+        events = write(api, selected, kind, stream, advance)
     typer.echo(f"{events:,} events", err=True)
+
+
+def _encode(event_type: str, customer: int, data: str, timestamp: int | None) -> bytes:
+    from local_runner.cli.remote.send import one_event  # noqa: PLC0415
+
+    try:
+        return one_event(event_type, customer, data, timestamp)
+    except MalformedJSONError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--data") from None
+
+
+def _send_one(event: bytes, url: str, client_id: str | None) -> None:
+    with connected(url, client_id) as api:
+        receipt = api.send([event])
+    if receipt.rejected:
+        raise InvalidFieldsError("The event was not accepted:", [{"loc": [], "msg": receipt.rejected[0]}])
+    typer.echo(formatting.visible(receipt.accepted[0]))
 
 
 def _on_outage(message: str) -> None:
@@ -160,7 +189,7 @@ def _on_outage(message: str) -> None:
 
 @contextlib.contextmanager
 def _output(file: Path | None) -> Iterator[BinaryIO]:
-    """Where to write to. A file gets its name when it is whole, so that a part of an export never passes for it."""
+    """Open the file to write to. It gets its name once it is complete: no partial export passes for a whole one."""
     if file is None:
         yield sys.stdout.buffer
         return
@@ -176,7 +205,7 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _bar(what: str, total: float | None) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
-    """A bar on standard error, if that is a terminal: what moves it, and what writes a line above it."""
+    """Show a progress bar. Yields a function that sets the progress and one that prints a line above the bar."""
     size = DownloadColumn() if total != 1 else TaskProgressColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), size, TimeElapsedColumn())
     with formatting.progress(*columns) as bar:

@@ -1,7 +1,7 @@
-"""Lines of a file as events that can be sent again: each gets an id that is the same the next time.
+"""Reads a file of events, one JSON object per line, and gives each event an id that is the same when it is sent again.
 
-The id is derived from the name of the file, the number of the line and its text (UUIDv5, RFC 9562 section 5.5). A line
-that is corrected, and lines that are added at the end, leave those of all other lines as they are.
+The id is derived from the name of the file, the number of the line and its text (UUIDv5, RFC 9562 section 5.5).
+Correcting a line or adding lines at the end leaves the ids of all other lines unchanged.
 """
 
 import json
@@ -18,14 +18,17 @@ from audit_log_client.models import MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 _NAMESPACE: Final = uuid.UUID("7d8bb7f4-7cf5-4d3e-9ab4-6c1a6df0a1c2")
 _UNTIMED: Final = (
-    "needs timestamp_utc or event_id: without them the same line of another day would pass for this one. Lines from "
-    "standard input are taken as happening now."
+    "needs timestamp_utc or event_id: without them an equal line of another day would count as a repeat. Standard "
+    "input needs neither."
 )
 
 
 @dataclass(slots=True)
 class Batch:
-    """Lines to be sent together, with their numbers; why others cannot be, by number; the bytes that were read."""
+    """Events to send in one request, with the numbers of their lines.
+
+    `refused` has the reason by line number for lines that cannot be sent, `position` the bytes read so far.
+    """
 
     numbers: list[int] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
@@ -34,9 +37,9 @@ class Batch:
 
 
 def batches(stream: BinaryIO, name: str | None) -> Iterator[Batch]:
-    """The lines of `stream` that are not blank, in batches that the service takes.
+    """Read the lines of `stream` that are not blank, in batches of a size that the service accepts.
 
-    With the `name` of a file they get lasting ids; without one, new ids, and each reading makes new events of them.
+    With the `name` of a file, events get lasting ids; without one, each reading makes new events of the lines.
     """
     batch, size, position = Batch(), 0, 0
     for number, line in enumerate(stream, 1):
@@ -59,16 +62,16 @@ def batches(stream: BinaryIO, name: str | None) -> Iterator[Batch]:
 
 
 def _identified(text: bytes, number: int, name: str | None) -> bytes:
-    """The event with an id put in front of its fields, the rest as it was written.
+    """Put an id in front of the fields of an event and leave the rest as written.
 
-    What is no event at all is left for the service to refuse, by the one set of rules there is.
+    A line that is no event is returned unchanged: the service rejects it by its own rules.
 
     Raises:
-        ValueError: it cannot be sent; the message says why.
+        ValueError: the line cannot be sent; the message says why.
     """
     text = text.removeprefix(BOM_UTF8)  # some programs begin their files with it
     if len(text) > MAX_EVENT_BYTES:
-        raise ValueError(f"has {len(text)} bytes: at most {MAX_EVENT_BYTES} are taken")
+        raise ValueError(f"has {len(text)} bytes: the limit is {MAX_EVENT_BYTES}")
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):

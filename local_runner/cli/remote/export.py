@@ -1,4 +1,4 @@
-"""Writing an export to a file, and how far it is."""
+"""Writes an export to a file and reports its progress."""
 
 import csv
 import json
@@ -12,7 +12,10 @@ Progress = Callable[[float], None]
 
 
 def export(api: Api, filters: Filters, kind: Format, output: BinaryIO, on_progress: Progress) -> int:
-    """Write all events that match; their number. `on_progress` gets the share of the time they span that is written."""
+    """Write all matching events and return their number.
+
+    `on_progress` is called with the written share of the time that the events span, from 0 to 1.
+    """
     first, last = _span(api, filters)
     events = 0
     for part in api.export(filters, kind):
@@ -25,13 +28,13 @@ def export(api: Api, filters: Filters, kind: Format, output: BinaryIO, on_progre
 
 
 def _span(api: Api, filters: Filters) -> tuple[int, int]:
-    """The times of the oldest and the newest event. Counting instead would end at 10,000, and cost more."""
+    """The times of the oldest and the newest event. A total would cost more and is exact up to 10,000 only."""
     ends = [event for order in ("asc", "desc") for event in api.page(filters, order=order, limit=1)["events"]]
     return (ends[0]["timestamp_utc"], ends[-1]["timestamp_utc"]) if ends else (0, 0)
 
 
 def _time(line: bytes, kind: Format) -> int:
-    """The time of the event on a line, which is the last of a part and so never the only header."""
+    """The time of the event on the last line of a part; 0 for the header row, if there is no event."""
     if kind == "ndjson":
         time: int = json.loads(line)["timestamp_utc"]
         return time

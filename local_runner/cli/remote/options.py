@@ -1,10 +1,12 @@
-"""The options that these commands share: where the service is, who asks, which events are meant."""
+"""Options shared by the commands for a running service: its address, the credentials, and which events to select."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -18,27 +20,35 @@ if TYPE_CHECKING:
     from audit_log_client import Api, Credentials, Filters
 
 PATIENCE: Final = 60.0
-"""Seconds of pauses that a service which is restarted or overloaded is given."""
+"""Seconds to spend on pauses between retries while a service is restarting or overloaded."""
 
-# Not AUDIT_LOG_*: those are the settings of the service, which refuses what it does not know.
-Url = Annotated[str, typer.Option(envvar="AUDIT_CLIENT_URL", help="Where the service is.")]
+# Not AUDIT_LOG_*: those are the settings of the service, which refuses names that it does not know.
+Url = Annotated[str, typer.Option(envvar="AUDIT_CLIENT_URL", metavar="URL", help="Address of the service.")]
 ClientId = Annotated[
     str | None,
     typer.Option(
         envvar="AUDIT_CLIENT_ID",
-        help="The client to ask as. Its secret is AUDIT_CLIENT_SECRET, or is asked for. AUDIT_CLIENT_TOKEN takes the "
-        "place of both; a service with AUDIT_LOG_AUTH=open needs none of them.",
+        metavar="CLIENT_ID",
+        help="Client to authenticate as. Its secret is read from AUDIT_CLIENT_SECRET, or asked for. A token in "
+        "AUDIT_CLIENT_TOKEN replaces both. A service with AUDIT_LOG_AUTH=open needs none of them.",
     ),
 ]
 EventTypes = Annotated[
-    list[str] | None, typer.Option("--event-type", help="Only this type; repeat for any of several.")
+    list[str] | None,
+    typer.Option("--event-type", metavar="TYPE", help="Select events of this type; repeat to select several types."),
 ]
-Customers = Annotated[list[int] | None, typer.Option("--customer", help="Only this customer; repeatable.")]
-Since = Annotated[datetime | None, time_option("Only events from this time on.")]
-Until = Annotated[datetime | None, time_option("Only events up to this time.")]
+Customers = Annotated[
+    list[int] | None,
+    typer.Option("--customer", metavar="ID", help="Select events of this customer; repeat to select several."),
+]
+Since = Annotated[datetime | None, time_option("Select events from this time on.")]
+Until = Annotated[datetime | None, time_option("Select events up to this time.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option(metavar="PATH=VALUE", help="A value in event_data: admin_data.username=admin; repeatable."),
+    typer.Option(
+        metavar="PATH=VALUE",
+        help="Select events with this value in event_data, such as admin_data.username=admin; repeatable.",
+    ),
 ]
 
 
@@ -49,23 +59,34 @@ def filters(
     until: datetime | None,
     where: list[str] | None,
 ) -> Filters:
-    """The options as the client takes them."""
+    """Convert the options to the client's filters.
+
+    Raises:
+        BadParameter: a condition is not PATH=VALUE, or the time range is empty.
+    """
     from audit_log_client import Filters  # noqa: PLC0415 - an HTTP client that the other commands need not load
 
     data = tuple(path.partition("=")[::2] for path in where or ())
     if any("=" not in pair for pair in where or ()):
         raise typer.BadParameter("must be PATH=VALUE, such as admin_data.username=admin", param_hint="--where")
+    if since and until and since > until:
+        raise typer.BadParameter("must not be after --until", param_hint="--since")
     return Filters(tuple(event_types or ()), tuple(customers or ()), _unix(since), _unix(until), data)
 
 
 @contextmanager
 def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> Iterator[Api]:
-    """The service, which has just answered; what it refuses ends the command with one line and status 1."""
-    from audit_log_client import Api, AuditLogClientError  # noqa: PLC0415 - as above
+    """Yield the API of a service that has just answered. An error of it ends the command with one line and status 1.
+
+    Raises:
+        BadParameter: the URL is malformed, or a secret is needed and cannot be asked for.
+        Exit: the service does not answer or refuses a request.
+    """
+    from audit_log_client import Api, AuditLogClientError, RefusedError  # noqa: PLC0415 - as above
 
     credentials = _credentials(client_id)
     try:
-        # Whoever mistyped the address should not have to wait; a service that was there once is waited for.
+        # A mistyped address fails at once; a service that was reachable is waited for.
         with Api(url, credentials, patience=0) as probe:
             probe.check()
         with Api(url, credentials, patience=patience) as api:
@@ -73,7 +94,10 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--url") from None
     except AuditLogClientError as exc:
-        formatting.print_error(str(exc))
+        if credentials is None and isinstance(exc, RefusedError) and exc.status == HTTPStatus.UNAUTHORIZED:
+            formatting.print_error(f"{url} requires a registered client: pass --client-id, or set AUDIT_CLIENT_TOKEN.")
+        else:
+            formatting.print_error(str(exc))
         raise typer.Exit(1) from None
 
 
@@ -84,8 +108,11 @@ def _credentials(client_id: str | None) -> Credentials:
         return Token(token)
     if client_id is None:
         return None
-    secret = os.environ.get("AUDIT_CLIENT_SECRET") or typer.prompt(f"Secret of {client_id}", hide_input=True, err=True)
-    return ClientSecret(client_id, secret)
+    if secret := os.environ.get("AUDIT_CLIENT_SECRET"):
+        return ClientSecret(client_id, secret)
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("set AUDIT_CLIENT_SECRET: there is no terminal to ask on", param_hint="--client-id")
+    return ClientSecret(client_id, typer.prompt(f"Secret of {client_id}", hide_input=True, err=True))
 
 
 def _unix(moment: datetime | None) -> int | None:

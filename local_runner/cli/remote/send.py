@@ -1,4 +1,4 @@
-"""Sending the lines of a file, and telling what became of each."""
+"""Sends the lines of a file, and reports the lines that are not accepted."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from local_runner.cli.remote.event_file import batches
 
 @dataclass(slots=True)
 class Sent:
-    """How many lines the service accepted and refused."""
+    """Numbers of lines that were accepted and rejected."""
 
     accepted: int = 0
     rejected: int = 0
@@ -27,11 +27,18 @@ def send_lines(
     on_rejected: Callable[[int, str], None],
     on_progress: Callable[[int], None],
 ) -> Sent:
-    """Send every line; `on_rejected` gets number and reason of those not taken, `on_progress` the bytes dealt with.
+    """Send every line of a file.
+
+    Args:
+        api: The service.
+        stream: The file.
+        name: Its name, from which its events get lasting ids; None for new ids, as for standard input.
+        on_rejected: Called with the number of a line that is not accepted, from 1, and the reason.
+        on_progress: Called with the number of bytes that are done.
 
     Raises:
-        UnavailableError: the service went away; the message says what to do.
-        RefusedError: it takes nothing from this client.
+        UnavailableError: the service does not answer any more; the message says how to continue.
+        RefusedError: the service accepts nothing from this client.
     """
     sent = Sent()
     for batch in batches(stream, name):
@@ -40,7 +47,7 @@ def send_lines(
             try:
                 receipt = api.send(batch.events)
             except UnavailableError as exc:
-                raise UnavailableError(f"{exc} {_what_to_do(sent.accepted, name)}") from exc
+                raise UnavailableError(f"{exc} {_how_to_continue(sent.accepted, name)}") from exc
             sent.accepted += len(receipt.accepted)
             rejected |= {batch.numbers[index]: reason for index, reason in receipt.rejected.items()}
         for number, reason in sorted(rejected.items()):
@@ -51,7 +58,7 @@ def send_lines(
 
 
 def one_event(event_type: str, customer: int, data: str, timestamp: int | None) -> bytes:
-    """The JSON of an event with a new id.
+    """Encode an event with a new id.
 
     Raises:
         MalformedJSONError: `data` is not JSON.
@@ -66,9 +73,7 @@ def one_event(event_type: str, customer: int, data: str, timestamp: int | None) 
     return json.dumps(event).encode()
 
 
-def _what_to_do(accepted: int, name: str | None) -> str:
+def _how_to_continue(accepted: int, name: str | None) -> str:
     if name is None:
-        return (
-            f"{accepted:,} events were accepted before; lines from standard input can only be told apart with --name."
-        )
-    return f"{accepted:,} events were accepted before: run the same command again, and those are not stored twice."
+        return f"{accepted:,} events were accepted; without --name, sending standard input again stores them twice."
+    return f"{accepted:,} events were accepted: run the same command again, which does not store them twice."

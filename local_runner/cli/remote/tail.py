@@ -1,4 +1,4 @@
-"""Following a service: every event once, soon after it is stored."""
+"""Follows a service: yields each event once, soon after it is stored."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,36 +8,34 @@ from typing import Final
 from audit_log_client import Api, Filters, StoredEvent, UnavailableError
 
 OVERLAP: Final = 60
-"""Seconds. Events are listed by their own time, not that of their coming: one that comes later than this is missed."""
+"""Seconds before the last poll that a poll reads again. Events are listed by their own time: one that is stored later
+than this after it happened is missed."""
 
 
 class Follower:
-    """Gives what came since the last look. `clock` is in Unix seconds, and near that of the service."""
+    """Polls for new events. `clock` is in Unix seconds and has to be close to that of the service."""
 
     def __init__(self, api: Api, filters: Filters, clock: Callable[[], float] = time.time) -> None:
         self._api = api
         self._filters = filters
         self._clock = clock
         self._since = int(clock()) - OVERLAP
-        # By id the time of what was given and may be listed again.
+        # Time by id of the events that were returned and may be listed again.
         self._seen: dict[str, int] = {}
 
     def start(self, last: int) -> list[StoredEvent]:
-        """The newest `last` events, the oldest of them first. Only what comes after them is given from now on."""
-        self._new()
+        """Return the newest `last` events, oldest first. Later polls return only events that are stored after this."""
+        self.poll()
         newest = self._api.page(self._filters, limit=last)["events"][::-1] if last else []
         self._seen |= {event["event_id"]: event["timestamp_utc"] for event in newest}
         return newest
 
-    def look(self) -> list[StoredEvent]:
-        """What came since the last look that succeeded, however long ago that was.
+    def poll(self) -> list[StoredEvent]:
+        """Return the events that were stored since the last successful poll, however long ago that was.
 
         Raises:
-            UnavailableError: the service does not answer; look again later.
+            UnavailableError: the service does not answer; poll again later.
         """
-        return self._new()
-
-    def _new(self) -> list[StoredEvent]:
         now = int(self._clock())
         listed = list(self._api.events(replace(self._filters, start=self._since), order="asc"))
         new = [event for event in listed if event["event_id"] not in self._seen]
@@ -48,17 +46,20 @@ class Follower:
 
 
 def follow(follower: Follower, last: int, interval: float, on_outage: Callable[[str], None]) -> Iterator[StoredEvent]:
-    """The newest events, and then without end what comes; `on_outage` is told once when the service goes away."""
+    """Yield the newest `last` events, and then new events without end, polling every `interval` seconds.
+
+    `on_outage` is called once for each outage, with its reason.
+    """
     yield from follower.start(last)
-    away = False
+    is_away = False
     while True:
         time.sleep(interval)
         try:
-            new = follower.look()
+            new = follower.poll()
         except UnavailableError as exc:
-            if not away:
+            if not is_away:
                 on_outage(str(exc))
-            away = True
+            is_away = True
         else:
-            away = False
+            is_away = False
             yield from new

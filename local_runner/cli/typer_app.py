@@ -1,0 +1,50 @@
+"""Typer as this command line uses it: help and errors without the names of Python's types."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_PREFIX: Final = "Value error, "
+"""What pydantic puts in front of the message of a parser."""
+
+
+class App(typer.Typer):
+    """A Typer whose commands and groups name values by their metavar only. Its sub-commands are an `App` as well."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(cls=_Group, **options)
+
+    def command(self, *args: Any, **options: Any) -> Callable[[_F], _F]:
+        """See `Typer.command`."""
+        return super().command(*args, cls=_Command, **options)
+
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> Any:
+        return _without_types(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as exc:
+            exc.message = exc.message.removeprefix(_PREFIX)
+            raise
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> Any:
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(params: list[Any]) -> list[Any]:
+    """Let the help show no type behind a flag, such as `<bool>`, and none behind an argument, which has its name."""
+    for param in params:
+        if isinstance(param, TyperArgument):
+            param.display_type_rich = lambda ctx: None  # type: ignore[method-assign]  # noqa: ARG005 - Typer's signature
+        elif getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
