@@ -66,7 +66,7 @@ def _engine() -> Iterator[Engine]:
     require_store_file(settings)
     services = Services(settings)
     try:
-        yield services.engine
+        yield services.database.engine
     finally:
         services.close()
 
