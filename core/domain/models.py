@@ -184,8 +184,8 @@ class Event(BaseModel):
     def same_content(self, other: "Event") -> bool:
         """Whether two events with one id have the same content: a harmless repeat, not a conflict.
 
-        The receive time differs between retries and is ignored. So is the timestamp if both events took it from their
-        receive time because the client had left it out.
+        The receive time differs between retries and is ignored. So are the timestamps if each equals the receive time
+        of its event, which is the default of a timestamp that the client leaves out.
         """
         return (
             self.event_type == other.event_type

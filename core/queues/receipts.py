@@ -52,18 +52,18 @@ class Receipts(Generic[D]):
         handle = f"{self._source}.{next(self._numbers)}"
         self._deliveries[handle] = delivery
         return Message(
-            message_id=delivery.message_id,
-            receipt_handle=handle,
-            body=delivery.body,
-            receive_count=delivery.receive_count,
-            sent_at=delivery.sent_at,
-            traceparent=delivery.traceparent,
+            delivery.message_id,
+            handle,
+            delivery.body,
+            delivery.receive_count,
+            delivery.sent_at,
+            delivery.traceparent,
         )
 
     def release(self, receipt_handles: Iterable[str]) -> list[D]:
         """Invalidate handles and return their deliveries. Handles that are not valid are ignored."""
-        deliveries = (self._deliveries.pop(handle, None) for handle in receipt_handles)
-        return [delivery for delivery in deliveries if delivery is not None]
+        pop = self._deliveries.pop
+        return [delivery for handle in receipt_handles if (delivery := pop(handle, None)) is not None]
 
     def discard(self, is_gone: Callable[[D], bool]) -> None:
         """Invalidate the handles of all deliveries that `is_gone` selects."""

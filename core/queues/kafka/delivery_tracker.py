@@ -83,7 +83,7 @@ class KafkaDeliveryTracker(DeliveryBuffer[KafkaDelivery]):
             revoked = self._partitions.keys() if numbers is None else self._partitions.keys() & set(numbers)
             gone = [self._partitions.pop(number) for number in list(revoked)]
             self._discard(lambda delivery: delivery.partition in gone)
-            return _uncommitted(gone)
+            return _take_uncommitted(gone)
 
     def add(self, number: int, records: Sequence[ConsumerRecord]) -> None:
         """Add records that were read from a partition; they are ignored if it is no longer assigned."""
@@ -128,7 +128,7 @@ class KafkaDeliveryTracker(DeliveryBuffer[KafkaDelivery]):
     def to_commit(self) -> Offsets:
         """Return what was done since the last call, and what a failed commit left over."""
         with self._changed:
-            return _uncommitted(self._partitions.values())
+            return _take_uncommitted(self._partitions.values())
 
     def commit_failed(self, numbers: Iterable[int]) -> None:
         """Include these partitions in the next commit again."""
@@ -138,7 +138,7 @@ class KafkaDeliveryTracker(DeliveryBuffer[KafkaDelivery]):
                     partition.committing = None
 
 
-def _uncommitted(partitions: Iterable[Partition]) -> Offsets:
+def _take_uncommitted(partitions: Iterable[Partition]) -> Offsets:
     offsets = {each.number: each.done for each in partitions if each.done is not None and each.done != each.committing}
     for each in partitions:
         each.committing = each.done

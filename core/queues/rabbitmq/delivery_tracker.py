@@ -8,7 +8,7 @@ from core.ports.queue import Message
 from core.queues.delivery_buffer import DeliveryBuffer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RabbitMQDelivery:
     """A message as pushed; `tag` is its delivery tag, which is valid on this channel only."""
 
