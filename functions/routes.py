@@ -27,7 +27,7 @@ from functions.pages import docs, viewer
 BODY_PROBLEMS: Final = (400, 413, 415, 422)
 
 
-ROUTES: Final = (
+ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/access-token", Place.TOKEN, token.issue_token, "Get a token",
         {200: token.Token}, (400, 401, 422, 429), parameters=(token.VALID_MINUTES,), credentials="client",
@@ -53,7 +53,7 @@ ROUTES: Final = (
     ),
     Route(
         "GET", "/event/summary", Place.READ, event_summary.summarize_events,
-        "CounterName events over time and by what they are", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
+        "Count events over time and by what they are", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
     ),
     Route(
         "GET", "/event/export", Place.READ, export_events.export_events, "Export events",
@@ -69,7 +69,7 @@ ROUTES: Final = (
         "GET", "/ready", Place.CHECK, health.ready, "Can the service do its work",
         {200: health.Readiness, 503: health.Readiness},
     ),
-    Route("GET", "/openapi.json", Place.PAGE, docs.openapi, "This description", {200: JSON}),
+    Route("GET", "/openapi.json", Place.PAGE, docs.openapi_operation(lambda: ROUTES), "This description", {200: JSON}),
     Route("GET", "/docs", Place.PAGE, docs.docs, "This description, to read and try out", {200: "text/html"}),
     Route(
         "GET", "/docs/{file}", Place.PAGE, docs.docs_file, "A file of that page", {200: "*/*"}, (404,),

@@ -1,5 +1,7 @@
 """GET /openapi.json, /docs and the files of its page: the contract, to read and to try out."""
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -7,9 +9,10 @@ import orjson
 
 from core.wiring import Services
 from functions.http.errors import RouteNotFoundError
-from functions.http.handler import lambda_handler
+from functions.http.handler import Operation, lambda_handler
 from functions.http.request import Request
 from functions.http.response import Response
+from functions.http.route import Route
 
 _STATIC: Final = Path(__file__).with_name("static")
 TYPES: Final = {
@@ -19,6 +22,7 @@ TYPES: Final = {
     "favicon-32x32.png": "image/png",
 }
 _CACHED: Final = {"Cache-Control": "public, max-age=3600"}
+_PREFIXES: Final = 8  # documents kept, one for each path prefix that the service is reached at
 # Swagger UI sets style attributes while it draws, and draws its icons from data URLs.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -26,11 +30,24 @@ _POLICY: Final = (
 )
 
 
-def openapi(request: Request, _services: Services) -> Response:
-    """The API's description as OpenAPI 3.1, made from the routes and models that serve it."""
-    from functions.pages.openapi import describe  # noqa: PLC0415 - a third of a second that only this route should pay
+def openapi_operation(routes: Callable[[], Sequence[Route]]) -> Operation:
+    """Build the operation of GET /openapi.json.
 
-    return Response(200, orjson.dumps(describe(request.url_prefix or "/")))
+    Args:
+        routes: Returns the routes to describe. Called at the first request, because the operation is in that table too.
+    """
+
+    @lru_cache(maxsize=_PREFIXES)
+    def document(server_url: str) -> bytes:
+        from functions.pages.openapi import describe  # noqa: PLC0415 - takes 0.3 s, which only this route should pay
+
+        return orjson.dumps(describe(routes(), server_url))
+
+    def openapi(request: Request, _services: Services) -> Response:
+        """The API's description as OpenAPI 3.1, made from the routes and models that serve it."""
+        return Response(200, document(request.url_prefix or "/"))
+
+    return openapi
 
 
 def docs(_request: Request, _services: Services) -> Response:
@@ -49,5 +66,4 @@ def docs_file(request: Request, _services: Services) -> Response:
 
 
 handler = lambda_handler(docs)
-openapi_handler = lambda_handler(openapi)
 file_handler = lambda_handler(docs_file)

@@ -3,8 +3,7 @@
 The form: https://spec.openapis.org/oas/v3.1.1.html
 """
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from functions.http.media_types import JSON, NDJSON
 from functions.http.problems import PROBLEM, Problem
 from functions.http.query_string import EVENT_DATA
 from functions.http.route import Place, Route
-from functions.routes import ROUTES
 
 JsonObject = dict[str, Any]
 References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
@@ -46,17 +44,16 @@ _IDEMPOTENCY_KEY: Final[JsonObject] = {
 }
 
 
-@cache
-def describe(server_url: str) -> JsonObject:
-    """The whole description, for clients that reach the service at `server_url` (absolute, or a path)."""
+def describe(routes: Sequence[Route], server_url: str) -> JsonObject:
+    """Build the OpenAPI document of `routes` for clients that reach them at `server_url` (absolute, or a path)."""
     used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
-    for route in ROUTES:
+    for route in routes:
         used += [(model, "validation") for model in route.bodies.values()]
         used += [(answer, "serialization") for answer in route.answers.values() if isinstance(answer, type)]
     references, schemas = models_json_schema(used, ref_template="#/components/schemas/{model}")
     schemas["$defs"]["Problem"]["required"].remove("errors")  # the one default that is left out, not sent
     paths: dict[str, JsonObject] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
     return {
         "openapi": "3.1.1",
