@@ -1,6 +1,6 @@
 """POST /event: accept one event."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
 
@@ -16,6 +16,9 @@ from functions.http.media_types import JSON, media_type
 from functions.http.request import Request
 from functions.http.request_body import build_event, idempotency_key, require_customers, validate_event
 from functions.http.response import Response, ResponseModel
+from functions.http.route import Header
+
+LOCATION: Final = Header("Location", "Where the event will be.")
 
 
 class Queued(ResponseModel):

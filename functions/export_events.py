@@ -16,6 +16,7 @@ from functions.http.handler import lambda_handler
 from functions.http.query_string import Parameter, QueryString, integer
 from functions.http.request import Request
 from functions.http.response import Response
+from functions.http.route import Header
 
 MAX_PART_BYTES: Final = 2_000_000
 """Of a part with more than one event. Lambda answers at most 6 MB, and its JSON makes up to three bytes of one."""
@@ -50,6 +51,9 @@ RECEIVED_UNTIL: Final = Parameter(
 )
 CURSOR: Final = Parameter("cursor", str, {"type": "string"}, "A part that is not the first, as the Link before has it.")
 PARAMETERS: Final = (*FILTERS, FORMAT, RECEIVED_UNTIL, CURSOR)
+NEXT_PART: Final = Header(
+    "Link", 'Where the next part is: <...>; rel="next" (RFC 8288). The last part has none.', required=False
+)
 
 
 def export_events(request: Request, services: Services) -> Response:

@@ -21,6 +21,7 @@ from functions import (
 from functions.http.event_filters import FILTERS
 from functions.http.export_formats import MEDIA_TYPES
 from functions.http.media_types import JSON, NDJSON
+from functions.http.request_body import IDEMPOTENCY_KEY
 from functions.http.route import Place, Route
 from functions.pages import docs, viewer
 
@@ -40,12 +41,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/.well-known/jwks.json", Place.PAGE, jwks.jwks, "Public keys of the tokens", {200: jwks.JwkSet}),
     Route(
         "POST", "/event", Place.ACCEPT, create_event.create_event, "Accept one event",
-        {202: create_event.Queued}, BODY_PROBLEMS, scope=WRITE, bodies={JSON: NewEvent},
+        {202: create_event.Queued}, BODY_PROBLEMS, scope=WRITE, bodies={JSON: NewEvent}, headers=(IDEMPOTENCY_KEY,),
+        response_headers={202: (create_event.LOCATION,)},
     ),
     Route(
         "POST", "/events", Place.ACCEPT_BATCH, create_events.create_events, "Accept up to 1,000 events",
         {202: create_events.BatchResult}, BODY_PROBLEMS, scope=WRITE,
-        bodies={JSON: create_events.NewEvents, NDJSON: NewEvent},
+        bodies={JSON: create_events.NewEvents, NDJSON: NewEvent}, headers=(IDEMPOTENCY_KEY,),
     ),
     Route(
         "GET", "/event", Place.READ, query_events.query_events, "Find events",
@@ -58,6 +60,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/event/export", Place.READ, export_events.export_events, "Export events",
         {200: ", ".join(MEDIA_TYPES.values())}, (422,), scope=READ, parameters=export_events.PARAMETERS,
+        response_headers={200: (export_events.NEXT_PART,)},
     ),
     Route(
         "GET", "/event/{event_id}", Place.READ, get_event.get_event, "Look up one event",

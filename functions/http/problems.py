@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from core import errors
@@ -29,8 +29,15 @@ PROBLEM: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2
 
 
+def _errors_are_optional(schema: dict[str, Any]) -> None:
+    """Correct the JSON Schema: `errors` is left out if it has its default, which other models always send."""
+    schema["required"].remove("errors")
+
+
 class Problem(ResponseModel):
     """Problem details (RFC 9457). `type` is about:blank: the status says what kind, the detail what to do."""
+
+    model_config = ConfigDict(json_schema_extra=_errors_are_optional)
 
     type: Literal["about:blank"] = "about:blank"
     title: str = Field(description="The status in words.")

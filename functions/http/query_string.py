@@ -39,6 +39,8 @@ class Parameter(Generic[T]):
     schema: Mapping[str, object]
     description: str
     repeatable: bool = False
+    is_prefix: bool = False
+    """Whether it stands for every parameter whose name begins with `name` and a dot."""
 
 
 class QueryString:
@@ -49,9 +51,10 @@ class QueryString:
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
         self._errors: list[FieldError] = []
-        names = [f"{DATA_PREFIX}PATH" if parameter is EVENT_DATA else parameter.name for parameter in known]
+        names = [f"{parameter.name}.PATH" if parameter.is_prefix else parameter.name for parameter in known]
+        prefixes = tuple(f"{parameter.name}." for parameter in known if parameter.is_prefix)
         for name in self._values:
-            if name not in names and not (EVENT_DATA in known and name.startswith(DATA_PREFIX)):
+            if name not in names and not name.startswith(prefixes):
                 self.refuse(name, f"is not a parameter{_suggestion(name, names)}")
 
     def one(self, parameter: Parameter[T]) -> T | None:
@@ -187,5 +190,6 @@ EVENT_DATA: Final = Parameter(
     },
     description="Equality at a path, one parameter per path: event_data.admin_data.username=admin. true, false, null "
     "and numbers match their JSON values, quotes force a string.",
+    is_prefix=True,
 )
 """Stands for every parameter that begins with `DATA_PREFIX`."""

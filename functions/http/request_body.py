@@ -13,9 +13,16 @@ from core.domain.models import Event, NewEvent
 from core.errors import FieldError, InsufficientScopeError, InvalidFieldsError
 from core.wiring import Services
 from functions.http.request import Request
+from functions.http.route import Header
 
 MAX_ERRORS: Final = 20
 """Errors that are listed of one event: an answer must not be many times as large as its request."""
+
+IDEMPOTENCY_KEY: Final = Header(
+    "Idempotency-Key",
+    "Events sent again with the same key get the same id, and so are stored once.",
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+)
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
 

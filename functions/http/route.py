@@ -1,40 +1,57 @@
-"""A route: one method on one path, and how /openapi.json describes it."""
+"""Routes: one method on one path, with all that a server and /openapi.json need to know about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
 from functions.http.handler import Operation
 from functions.http.query_string import Parameter
 
+_STRING: Final = {"type": "string"}
+
 
 class Place(Enum):
-    """Where a server answers a request: each place has threads that no other uses, so that none waits for another."""
+    """Where a server runs the operation of a route.
+
+    Each place has separate threads, so that no kind of request waits for another.
+    """
 
     LOOP = "loop"
-    """The event loop: it takes microseconds and waits for nothing."""
+    """The event loop: takes microseconds and waits for nothing."""
     ACCEPT = "accept"
-    """Takes one event: on the event loop as well, unless that waits for a disk or another host."""
+    """Accepts one event: on the event loop, or in threads if accepting waits for a disk or another host."""
     ACCEPT_BATCH = "accept-batch"
-    """Takes a body of megabytes."""
+    """Accepts a body of up to 5 MiB."""
     TOKEN = "token"  # noqa: S105 - the name of a place
-    """Gives out a token, for which a client may have to be looked up in the store."""
+    """Issues a token, which may look up a client in the store."""
     READ = "read"
     """Reads events, for up to several seconds."""
     CHECK = "check"
-    """Asks each part whether it works."""
+    """Checks each part of the service."""
     PAGE = "page"
     """Answers from files and memory."""
 
 
 @dataclass(frozen=True)
-class Route:
-    """One method on one path. `answers` are the successes and plain failures; `problems` come as problem+json.
+class Header:
+    """A header of a request or a response, as /openapi.json describes it."""
 
-    Those that any route has, or any with a token, are not among them: a refused token, a full place, an error of ours.
+    name: str
+    description: str
+    schema: Mapping[str, object] = field(default_factory=lambda: _STRING)
+    required: bool = True
+    """Whether every response has it. A request's header is never required."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path.
+
+    `problems` lists the statuses of this route that carry problem details. Not listed are those that every route may
+    answer, or every route with a token: a refused token, a full place, an internal error.
     """
 
     method: Literal["GET", "POST"]
@@ -46,10 +63,14 @@ class Route:
     """By status: the model of the JSON, or the media types of anything else, separated as in an Accept header."""
     problems: tuple[int, ...] = ()
     scope: str | None = None
-    """What a bearer token must allow."""
+    """Scope that the bearer token must have; None: no token."""
     credentials: Literal["client"] | None = None
-    """Whether a client shows its own secret here."""
+    """`client`: a client authenticates here with its id and secret."""
     parameters: tuple[Parameter[Any], ...] = ()
     path_parameters: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    headers: tuple[Header, ...] = ()
+    """Request headers with a meaning for this route."""
+    response_headers: Mapping[int, tuple[Header, ...]] = field(default_factory=dict)
+    """By status: headers that only this route sends."""
     bodies: Mapping[str, type[BaseModel]] = field(default_factory=dict)
-    """By media type; of NDJSON, the model of a line."""
+    """By media type: the model of the body; for NDJSON, the model of a line."""

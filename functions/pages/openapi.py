@@ -11,37 +11,21 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from core import __version__
-from functions.create_event import Queued
-from functions.export_events import export_events
 from functions.http.media_types import JSON, NDJSON
 from functions.http.problems import PROBLEM, Problem
-from functions.http.query_string import EVENT_DATA
-from functions.http.route import Place, Route
+from functions.http.query_string import Parameter
+from functions.http.route import Header, Place, Route
 
 JsonObject = dict[str, Any]
 References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
 
 _TOKEN: Final = "bearerToken"  # noqa: S105 - the name of a scheme
 _CLIENT: Final = "clientCredentials"
-_STRING: Final = {"type": "string"}
-_CHALLENGE: Final = {"WWW-Authenticate": {"description": "RFC 6750 section 3.", "schema": _STRING}}
-_HEADERS: Final[dict[int, JsonObject]] = {
-    401: _CHALLENGE,
-    403: _CHALLENGE,
-    429: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
-    503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
-}
-_NEXT: Final[JsonObject] = {
-    "description": 'Where the next part is: <...>; rel="next" (RFC 8288). The last part has none.',
-    "schema": _STRING,
-    "required": False,
-}
-_IDEMPOTENCY_KEY: Final[JsonObject] = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "Events sent again with the same key get the same id, and so are stored once.",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-}
+_REQUEST_ID: Final = Header("X-Request-Id", "The id of this request.")
+_CHALLENGE: Final = Header("WWW-Authenticate", "RFC 6750 section 3.")
+_RETRY_AFTER: Final = Header("Retry-After", "Seconds.", {"type": "integer"})
+_HEADERS: Final = {401: _CHALLENGE, 403: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
+"""By status: headers that every route sends."""
 
 
 def describe(routes: Sequence[Route], server_url: str) -> JsonObject:
@@ -51,7 +35,6 @@ def describe(routes: Sequence[Route], server_url: str) -> JsonObject:
         used += [(model, "validation") for model in route.bodies.values()]
         used += [(answer, "serialization") for answer in route.answers.values() if isinstance(answer, type)]
     references, schemas = models_json_schema(used, ref_template="#/components/schemas/{model}")
-    schemas["$defs"]["Problem"]["required"].remove("errors")  # the one default that is left out, not sent
     paths: dict[str, JsonObject] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
@@ -101,23 +84,28 @@ def _security(route: Route) -> list[JsonObject]:
 
 
 def _parameters(route: Route) -> list[JsonObject]:
-    parameters: list[JsonObject] = [
+    in_path = [
         {"name": name, "in": "path", "required": True, "schema": schema}
         for name, schema in route.path_parameters.items()
     ]
-    for parameter in route.parameters:
-        schema = {"type": "array", "items": parameter.schema} if parameter.repeatable else parameter.schema
-        described: JsonObject = {
-            "name": parameter.name,
-            "in": "query",
-            "description": parameter.description,
-            "schema": schema,
-        }
-        if parameter is EVENT_DATA:
-            # An exploded object in form style is one parameter for each member: event_data.a=1&event_data.b=2.
-            described |= {"style": "form", "explode": True}
-        parameters.append(described)
-    return [*parameters, _IDEMPOTENCY_KEY] if route.scope and route.bodies else parameters
+    in_headers = [
+        {"name": header.name, "in": "header", "description": header.description, "schema": header.schema}
+        for header in route.headers
+    ]
+    return [*in_path, *map(_query_parameter, route.parameters), *in_headers]
+
+
+def _query_parameter(parameter: Parameter[Any]) -> JsonObject:
+    described: JsonObject = {
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.description,
+        "schema": {"type": "array", "items": parameter.schema} if parameter.repeatable else parameter.schema,
+    }
+    if parameter.is_prefix:
+        # An exploded object in form style is one parameter for each member: event_data.a=1&event_data.b=2.
+        described |= {"style": "form", "explode": True}
+    return described
 
 
 def _body_schema(media_type: str, model: type[BaseModel], references: References) -> JsonObject:
@@ -134,14 +122,11 @@ def _statuses(route: Route) -> list[int]:
 
 def _response(route: Route, status: int, references: References) -> JsonObject:
     answer = route.answers.get(status)
+    general = [_REQUEST_ID, _HEADERS[status]] if status in _HEADERS else [_REQUEST_ID]
     headers = {
-        "X-Request-Id": {"description": "The id of this request.", "schema": _STRING},
-        **_HEADERS.get(status, {}),
+        header.name: {"required": header.required, "description": header.description, "schema": header.schema}
+        for header in [*general, *route.response_headers.get(status, ())]
     }
-    if answer is Queued:
-        headers["Location"] = {"description": "Where the event will be.", "schema": _STRING}
-    if route.operation is export_events and status == HTTPStatus.OK:
-        headers["Link"] = _NEXT
     content: JsonObject = {}
     if isinstance(answer, str):
         content |= {media_type: {} for media_type in answer.split(", ")}
@@ -149,5 +134,4 @@ def _response(route: Route, status: int, references: References) -> JsonObject:
         content[JSON] = {"schema": references[answer, "serialization"]}
     if answer is None or status == HTTPStatus.SERVICE_UNAVAILABLE:  # a full place answers so for every route
         content[PROBLEM] = {"schema": references[Problem, "serialization"]}
-    described = {name: {"required": True, **header} for name, header in headers.items()}
-    return {"description": HTTPStatus(status).phrase, "headers": described, "content": content}
+    return {"description": HTTPStatus(status).phrase, "headers": headers, "content": content}
