@@ -1,7 +1,7 @@
-"""The Chalice application: every route of `functions.routes`, each answered by its own handler, and what has no route.
+"""Chalice application: the routes of `functions.routes`, and the Lambda functions without a route.
 
-`chalice local` serves it on this machine, `chalice package` makes Lambda functions of it. Nothing is built or connected
-here: Chalice imports this file when it packages, too.
+`chalice local` serves it on this machine; `chalice package` builds Lambda functions from it. The import builds and
+connects nothing, because packaging imports this module as well.
 """
 
 import base64
@@ -24,14 +24,14 @@ from functions.operations.clients import execute
 from functions.routes import ROUTES
 
 if os.environ.get("AWS_CHALICE_CLI_MODE"):
-    # `chalice local` works inside the project directory, and starts again when any file in it changes: the data has to
-    # lie elsewhere, and so lies where `make run` keeps it.
+    # `chalice local` runs in the project directory and restarts when a file in it changes, so the data lies elsewhere.
+    # `make run` uses this directory.
     os.environ.setdefault("AUDIT_LOG_DATA_DIR", str(Path(__file__).parents[1] / "var"))
 
 app = Chalice(app_name="audit-log")
 
-_ANY_TYPE: Final = ["*/*"]  # the handlers themselves refuse media types
-# All are routed, so that a wrong one gets its 405.
+_ANY_TYPE: Final = ["*/*"]  # the handlers check media types
+# All methods are routed, so that the handlers answer 405.
 _METHODS: Final = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -49,7 +49,7 @@ def _serve(path: str, handlers: dict[str, Handler]) -> None:
         return Response(
             body=base64.b64decode(body) if answer["isBase64Encoded"] else body,
             status_code=answer["statusCode"],
-            # Whoever sends this on counts the body again.
+            # The server computes the length again.
             headers={name: value for name, value in answer["headers"].items() if name != "Content-Length"},
         )
 
@@ -65,7 +65,7 @@ def _refuse(allowed: list[str]) -> Operation:
 
 
 def _proxy_event(request: Request) -> dict[str, Any]:
-    """The event that API Gateway sent; what `chalice local` leaves out of it is filled in."""
+    """Return API Gateway's event; add the keys that are missing under `chalice local`."""
     event = request.to_original_event()
     context = event["requestContext"]
     return {
@@ -87,10 +87,10 @@ def _serve_all() -> None:
 _serve_all()
 
 
-# What calls these, and how often, is in infra/resources/. Each module-level name is the name of a Lambda handler.
+# Triggers and schedules of these functions: infra/resources/. The names in this module are the names of the handlers.
 @app.lambda_function(name="consume-events")
 def consume_events(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Store what SQS delivers."""
+    """Store a batch of messages from SQS."""
     return consume(event, context)
 
 
@@ -102,17 +102,17 @@ def migrate(_event: object, _context: object) -> dict[str, Any]:
 
 @app.lambda_function(name="create-partitions")
 def create_partitions(_event: object, _context: object) -> dict[str, Any]:
-    """Make partitions ahead."""
+    """Create partitions in advance."""
     return maintenance.create_partitions(runtime.services())
 
 
 @app.lambda_function(name="reconcile")
 def reconcile(_event: object, _context: object) -> dict[str, Any]:
-    """Compare what was accepted with what is stored."""
+    """Compare accepted and stored events."""
     return maintenance.reconcile(runtime.services(), os.environ[STAGE])
 
 
 @app.lambda_function(name="administer-clients")
 def administer_clients(event: object, _context: object) -> dict[str, Any]:
-    """Register a client, give it a new secret, or disable it."""
+    """Register, rotate or disable a client."""
     return execute(event, runtime.services())

@@ -1,1 +1,1 @@
-"""AWS Lambda handlers: an API Gateway proxy event or an SQS event in, a response out, and nothing else."""
+"""AWS Lambda handlers: each turns an API Gateway proxy event or an SQS event into a response."""

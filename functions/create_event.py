@@ -18,23 +18,23 @@ from functions.http.request_body import build_event, idempotency_key, require_cu
 from functions.http.response import Response, ResponseModel
 from functions.http.route import Header
 
-LOCATION: Final = Header("Location", "Where the event will be.")
+LOCATION: Final = Header("Location", "Path of the event, once it is stored.")
 
 
 class Queued(ResponseModel):
-    """The service has the event in its keeping and will store it."""
+    """An accepted event: the service has it and will store it."""
 
     event_id: EventId
     status: Literal["queued"] = "queued"
 
 
 def create_event(request: Request, services: Services) -> Response:
-    """Check the event, give it an id and a receive time, and put it into the queue's keeping."""
+    """Validate the event, give it an id and a receive time, and put it into the queue."""
     claims = authenticate(request, services, WRITE)
     media_type(request, JSON)
     if len(request.body) > MAX_EVENT_BYTES:
         raise EventTooLargeError(
-            f"The event has {len(request.body)} bytes of JSON: at most {MAX_EVENT_BYTES} are taken."
+            f"The event has {len(request.body)} bytes of JSON: at most {MAX_EVENT_BYTES} are accepted."
         )
     key = idempotency_key(request)
     new = validate_event(strict_json.loads(request.body))
@@ -42,7 +42,7 @@ def create_event(request: Request, services: Services) -> Response:
     event = build_event(new, claims, services, key)
     services.publish([event], request.traceparent)
     location = f"{request.url_prefix}/event/{event.event_id}"
-    # A dict, checked by no model: `Queued` describes it.
+    # A plain dict, because validating costs time here; `Queued` describes it in /openapi.json.
     queued = orjson.dumps({"event_id": event.event_id, "status": "queued"})
     return Response(202, queued, headers={"Location": location})
 

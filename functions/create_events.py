@@ -1,4 +1,4 @@
-"""POST /events: accept many events at once."""
+"""POST /events: accept a batch of events."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -28,7 +28,7 @@ MAX_EVENTS: Final = 1000
 
 
 class NewEvents(BaseModel):
-    """A batch as a client posts it."""
+    """A posted batch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,28 +36,28 @@ class NewEvents(BaseModel):
 
 
 class Accepted(ResponseModel):
-    """An event of a batch that is in the service's keeping: its place in the batch, from 0, and its id."""
+    """An accepted event of a batch: its index, from 0, and its id."""
 
     index: int
     event_id: EventId
 
 
 class Rejected(ResponseModel):
-    """An event of a batch that was not accepted: its place in the batch, from 0, and what is wrong with it."""
+    """A rejected event of a batch: its index, from 0, and its errors."""
 
     index: int
     errors: list[FieldError]
 
 
 class BatchResult(ResponseModel):
-    """What became of each event of a batch."""
+    """Result of a batch: which events are accepted, and why the others are not."""
 
     accepted: list[Accepted]
     rejected: list[Rejected]
 
 
 def create_events(request: Request, services: Services) -> Response:
-    """Check every event on its own, and put those that are good into the queue's keeping, all or none of them."""
+    """Validate each event separately, and put the valid ones into the queue, all or none of them."""
     claims = authenticate(request, services, WRITE)
     kind = media_type(request, JSON, NDJSON)
     if len(request.body) > MAX_BODY_BYTES:

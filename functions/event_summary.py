@@ -1,4 +1,4 @@
-"""GET /event/summary: how many events match over time, and what they mostly are."""
+"""GET /event/summary: number of matching events over time, and their most frequent types and customers."""
 
 from core.auth.tokens import READ
 from core.wiring import Services
@@ -11,16 +11,16 @@ from functions.http.response import Response
 
 
 def summarize_events(request: Request, services: Services) -> Response:
-    """Count the events that match every parameter, as far as the token may see them, over time and by what they are.
+    """Count the events that match every parameter and that the token may see: over time, by type and by customer.
 
-    The newest 200,000 are counted over time, and the newest 10,000 by type and customer; with a filter on event_data
-    the newest 10,000 that the other filters leave are looked at.
+    Counts the newest 200,000 over time, and the newest 10,000 by type and customer. With a filter on event_data, only
+    the newest 10,000 events that match the other filters are examined.
     """
     claims = authenticate(request, services, READ)
     query = QueryString(request.query, FILTERS)
-    wanted = event_filter(query, claims)
-    query.refuse_if_wrong()
-    return Response.of(200, services.summaries.summarize(wanted))
+    filters = event_filter(query, claims)
+    query.raise_errors()
+    return Response.of(200, services.summaries.summarize(filters))
 
 
 handler = lambda_handler(summarize_events)

@@ -1,4 +1,4 @@
-"""GET /event/export: all events that match, as lines of a file, in parts that link to each other."""
+"""GET /event/export: export all matching events as lines of a file, in parts that link to each other."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -19,10 +19,11 @@ from functions.http.response import Response
 from functions.http.route import Header
 
 MAX_PART_BYTES: Final = 2_000_000
-"""Of a part with more than one event. Lambda answers at most 6 MB, and its JSON makes up to three bytes of one."""
+"""Maximum size of a part with several events. A Lambda response has at most 6 MB, and its JSON may take three bytes
+for one."""
 
 PART_SECONDS: Final = 2.0
-"""How long a part may be added to, so that exports of a slow database take turns with each other and with queries."""
+"""Time after which a part ends, so that exports from a slow database alternate with each other and with queries."""
 
 _PAGE: Final = 100
 _MAX_MILLISECONDS: Final = MAX_TIMESTAMP * 1000 + 999
@@ -39,46 +40,49 @@ FORMAT: Final = Parameter(
     "format",
     _format,
     {"type": "string", "enum": ["ndjson", "csv"], "default": "ndjson"},
-    "ndjson: the JSON of an event on each line. csv: RFC 4180 with a header row, event_data as one column of JSON, and "
-    "a quote before a text that a spreadsheet would take for a formula.",
+    "ndjson: one event as JSON on each line. csv: RFC 4180 with a header row, event_data as a column with JSON, and a "
+    "quote before a text that a spreadsheet would evaluate as a formula.",
 )
 RECEIVED_UNTIL: Final = Parameter(
     "received_until_ms",
     lambda text: integer(text, low=0, high=_MAX_MILLISECONDS),
     {"type": "integer", "minimum": 0, "maximum": _MAX_MILLISECONDS},
-    "Only events received up to and with this Unix millisecond; default: now. Links to further parts keep it, so that "
-    "what comes in meanwhile is left to the next export.",
+    "Only events received at or before this Unix millisecond; default: now. Links to further parts keep it, so events "
+    "that arrive during an export belong to the next one.",
 )
-CURSOR: Final = Parameter("cursor", str, {"type": "string"}, "A part that is not the first, as the Link before has it.")
+CURSOR: Final = Parameter(
+    "cursor", str, {"type": "string"}, "Position of a further part, from the Link of the last one."
+)
 PARAMETERS: Final = (*FILTERS, FORMAT, RECEIVED_UNTIL, CURSOR)
 NEXT_PART: Final = Header(
-    "Link", 'Where the next part is: <...>; rel="next" (RFC 8288). The last part has none.', required=False
+    "Link", 'URL of the next part: <...>; rel="next" (RFC 8288). Absent from the last part.', required=False
 )
 
 
 def export_events(request: Request, services: Services) -> Response:
-    """All events that match, oldest first, in parts: follow `Link: <...>; rel="next"` (RFC 8288) until there is none.
+    """Export all matching events, oldest first. Follow `Link: <...>; rel="next"` (RFC 8288) to the last part.
 
-    The parts one after the other are the file. What was stored when the export began is in it exactly once.
+    The file is the concatenation of the parts. It contains exactly once what was stored when the export began.
     """
     claims = authenticate(request, services, READ)
     query = QueryString(request.query, PARAMETERS)
     kind = query.one(FORMAT) or "ndjson"
     received_until = query.one(RECEIVED_UNTIL)
-    place = query.one(CURSOR)
-    wanted = event_filter(query, claims)
-    query.refuse_if_wrong()
+    token = query.one(CURSOR)
+    filters = event_filter(query, claims)
+    query.raise_errors()
     if received_until is None:
         received_until = int(services.clock() * 1000)
-    wanted = wanted.model_copy(update={"received_until": _datetime(received_until)})
-    after = None if place is None else cursor.decode(place, wanted, "asc")
+    filters = filters.model_copy(update={"received_until": _datetime(received_until)})
+    after = None if token is None else cursor.decode(token, filters, "asc")
     lines = [head(kind)] if after is None else []
-    following = _fill(lines, line_writer(kind), wanted, after, services)
+    end = _fill(lines, line_writer(kind), filters, after, services)
     headers = {}
-    if following:
-        given = [(name, value) for name, value in request.query if name not in {RECEIVED_UNTIL.name, CURSOR.name}]
-        own = [(RECEIVED_UNTIL.name, received_until), (CURSOR.name, cursor.encode(following, wanted, "asc"))]
-        headers["Link"] = f'<?{urlencode([*given, *own])}>; rel="next"'
+    if end:
+        own = {RECEIVED_UNTIL.name, CURSOR.name}
+        parameters = [(name, value) for name, value in request.query if name not in own]
+        position = [(RECEIVED_UNTIL.name, received_until), (CURSOR.name, cursor.encode(end, filters, "asc"))]
+        headers["Link"] = f'<?{urlencode([*parameters, *position])}>; rel="next"'
     return Response(200, b"".join(lines), f"{MEDIA_TYPES[kind]}; charset=utf-8", headers)
 
 
@@ -86,37 +90,37 @@ handler = lambda_handler(export_events)
 
 
 def _fill(
-    lines: list[bytes], line_of: LineWriter, wanted: EventFilter, start: Position | None, services: Services
+    lines: list[bytes], line_of: LineWriter, filters: EventFilter, start: Position | None, services: Services
 ) -> Position | None:
-    """Add events to `lines` until the part is full, its time is over or there are no more.
+    """Append events to `lines` until the part is full, its time is over, or all are written.
 
-    Returns the place to go on from; None if there are no more.
+    Returns the position to continue from; None if all are written.
     """
     room = MAX_PART_BYTES - sum(map(len, lines))
-    end = services.clock() + PART_SECONDS
+    deadline = services.clock() + PART_SECONDS
     after = start
     while True:
-        events = services.reader.list_page(wanted, PageRequest(limit=_PAGE, order="asc", after=after))
+        events = services.reader.list_page(filters, PageRequest(limit=_PAGE, order="asc", after=after))
         for event in events:
             line = line_of(event)
             if len(line) > room and after is not start:
                 return after
             lines.append(line)
             room -= len(line)
-            after = _place(event, after)
+            after = _position(event, after)
         if len(events) < _PAGE:
             return None
-        if services.clock() > end:
+        if services.clock() > deadline:
             return after
 
 
-def _place(event: Event, before: Position | None) -> Position:
+def _position(event: Event, before: Position | None) -> Position:
     return Position(
         timestamp_utc=event.timestamp_utc, event_id=event.event_id, offset=before.offset + 1 if before else 1
     )
 
 
 def _datetime(milliseconds: int) -> datetime:
-    """Exactly that millisecond; a float would miss some."""
+    """Convert milliseconds exactly; a float would round some of them."""
     seconds, rest = divmod(milliseconds, 1000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)

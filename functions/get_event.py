@@ -1,4 +1,6 @@
-"""GET /event/{event_id}: one event."""
+"""GET /event/{event_id}: look up one event."""
+
+from typing import Final
 
 from core.auth.tokens import READ
 from core.errors import EventNotFoundError
@@ -9,13 +11,13 @@ from functions.http.query_string import QueryString
 from functions.http.request import Request
 from functions.http.response import Response
 
-_NOT_FOUND = "There is no such event; one just accepted appears within a second."
+_NOT_FOUND: Final = "No event has this id, or the token may not see it. A new event appears within a second."
 
 
 def get_event(request: Request, services: Services) -> Response:
-    """Look up one event. One that the token may not see is answered like one that does not exist."""
+    """Look up one event. An event that the token may not see is a 404 like one that does not exist."""
     claims = authenticate(request, services, READ)
-    QueryString(request.query, known=()).refuse_if_wrong()
+    QueryString(request.query, known=()).raise_errors()
     event_id = request.path_parameters.get("event_id", "").lower()
     event = services.reader.get(event_id) if event_id.isascii() else None
     if event is None or not claims.may_touch(event.customer_id):

@@ -1,4 +1,4 @@
-"""GET /health and GET /ready: is the process up, and can it do its work."""
+"""GET /health and GET /ready: liveness and readiness checks."""
 
 from typing import Any, Final, Literal
 
@@ -11,20 +11,20 @@ from functions.http.request import Request
 from functions.http.response import Response, ResponseModel
 
 _ACCEPTING: Final = "queue"
-"""The check without which nothing can be accepted."""
+"""Name of the check that must pass for events to be accepted."""
 
 
 class Health(ResponseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
     version: str = __version__
 
 
 class Readiness(ResponseModel):
-    """Whether the service can do its work, and what each part says of itself.
+    """State of the service, and the result of each check.
 
-    degraded: events are accepted and wait, since a part behind the queue fails.
+    degraded: events are accepted and wait in the queue, because a part behind it fails.
     """
 
     status: Literal["ready", "degraded", "unavailable"]
@@ -32,15 +32,15 @@ class Readiness(ResponseModel):
 
 
 def health(_request: Request, _services: Services) -> Response:
-    """Answer as long as the process can answer at all: restart it when this fails."""
+    """Liveness check: restart the process if it fails."""
     return Response.of(200, Health())
 
 
 def ready(_request: Request, services: Services) -> Response:
-    """Ask every part that the work needs: send no traffic here while this fails.
+    """Readiness check: send no requests here while it fails.
 
-    It fails only with the queue. While the store is away, events are accepted, and a balancer that took this host out
-    of its rotation would lose them.
+    Checks every part, but fails only with the queue. While the store is unavailable, events are still accepted; a load
+    balancer that removed this host would reject them.
     """
     checks: dict[str, dict[str, Any]] = {}
     for name, check in services.checks.items():

@@ -1,4 +1,4 @@
-"""GET /.well-known/jwks.json: the public keys of this service's tokens."""
+"""GET /.well-known/jwks.json: public keys that verify this service's tokens."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from functions.http.response import Response, ResponseModel
 
 
 class JwkSet(ResponseModel):
-    """RFC 7517 section 5. Empty where tokens are signed with a shared secret."""
+    """JWK set (RFC 7517 section 5). Empty if tokens are signed with a shared secret."""
 
     keys: list[dict[str, Any]]
 
 
 def jwks(_request: Request, services: Services) -> Response:
-    """The keys that verify this service's tokens, for whoever wants to verify them elsewhere."""
+    """Return the public keys, for programs that verify this service's tokens themselves."""
     keys = [dict(key) for key in services.keys.jwks()["keys"]]
     return Response.of(200, JwkSet(keys=keys), {"Cache-Control": "public, max-age=300"})
 

@@ -1,4 +1,4 @@
-"""The services of a process that AWS Lambda runs: secrets by their ARN, metrics by the log, and nothing for anyone."""
+"""Services of a Lambda process: secrets from their ARNs, metrics written to the log, no open authentication."""
 
 import logging
 import os
@@ -17,18 +17,18 @@ from core.stores.database import Database
 from core.wiring import Services
 
 STAGE: Final = "STAGE"
-"""The environment variable that names the stage, for the metrics."""
+"""Environment variable with the name of the stage, which metrics carry."""
 
 SECRETS_SECONDS: Final = 300
-"""How old what was read of secrets may be. Who rotates one waits for as long between two steps."""
+"""Maximum age of the secrets that were read. A rotation waits that long between its steps."""
 
 _log = logging.getLogger(__name__)
 
 
 class LambdaServices:
-    """Builds the services at the first request, and anew when a secret has changed.
+    """Builds the services at the first request, and again after a secret has changed.
 
-    Lambda gives a process one request at a time, so that no request is at work when its services are closed.
+    Lambda sends a process one request at a time, so no request is running when the old services are closed.
     """
 
     def __init__(
@@ -45,38 +45,42 @@ class LambdaServices:
         self._services: Services | None = None
 
     def __call__(self) -> Services:
-        """The services of now.
+        """Return the current services.
 
         Raises:
-            InvalidSettingsError: the environment does not describe a service that can start.
-            SecretUnavailableError: a secret cannot be read, and none was read before.
+            InvalidSettingsError: the settings are invalid or incomplete.
+            SecretUnavailableError: a secret cannot be read, and no earlier value is known.
         """
         if self._services is not None and self._clock() < self._read_at + SECRETS_SECONDS:
             return self._services
-        values = self._current()
+        values = self._current_values()
         self._read_at = self._clock()
         if self._services is None or values != self._values:
             if self._services is not None:
                 self._services.close()
             self._services = None
-            self._services = _services(Settings.from_environ(values), self._environ.get(STAGE, ""))
+            self._services = _build_services(Settings.from_environ(values), self._environ.get(STAGE, ""))
             self._values = values
         return self._services
 
-    def _current(self) -> dict[str, str]:
+    def _current_values(self) -> dict[str, str]:
+        """Return the environment with its secrets resolved; the last values while a secret cannot be read."""
         try:
             return resolve_secrets(self._environ, self._read)
-        except SecretUnavailableError:
+        except SecretUnavailableError as exc:
             if self._services is None:
                 raise
-            _log.warning("a secret cannot be read: what was read before still counts")
+            action = (
+                "Nothing, if it ends soon: the last values are in use. Otherwise check Secrets Manager and the role."
+            )
+            _log.warning("secret_unavailable", extra={"reason": str(exc), "action": action})
             return self._values
 
 
-def _services(settings: Settings, stage: str) -> Services:
+def _build_services(settings: Settings, stage: str) -> Services:
     if settings.auth == "open":
         raise InvalidSettingsError("AUDIT_LOG_AUTH=open gives a token to anyone who asks: set AUDIT_LOG_AUTH=clients")
-    broker(settings)
+    broker(settings)  # refuses a queue inside the process, which Lambda cannot have
     metrics = LoggedMetrics(stage)
     database = Database(settings.store_url, iam_password(settings.store_url))
     return Services(settings, database=database, meter=metrics, recorder=metrics)

@@ -1,6 +1,6 @@
-"""POST /oauth2/token: a token by the client credentials grant, as OAuth client libraries ask for it.
+"""POST /oauth2/token: issue a bearer token by the OAuth 2.0 client credentials grant.
 
-RFC 6749, sections 4.4 (the grant), 2.3.1 (how the client shows who it is) and 5.2 (the errors).
+RFC 6749, sections 4.4 (grant), 2.3.1 (client authentication) and 5.2 (errors).
 """
 
 from typing import Final, Literal
@@ -27,12 +27,12 @@ _MAX_FIELDS: Final = 20
 
 
 class TokenRequest(ResponseModel):
-    """The form that is posted. A parameter without a value counts as left out (RFC 6749 section 3.1)."""
+    """The posted form. A parameter with an empty value counts as omitted (RFC 6749 section 3.1)."""
 
     grant_type: Literal["client_credentials"]
     scope: str = Field(
         default="",
-        description="A part of what the client may do; default: all of it.",
+        description="Requested scopes, separated by spaces; default: all scopes of the client.",
         json_schema_extra={"pattern": f"^(({WRITE}|{READ})( ({WRITE}|{READ}))*)?$"},
     )
     client_id: str = Field(default="", description="Instead of HTTP Basic authentication.")
@@ -40,14 +40,14 @@ class TokenRequest(ResponseModel):
 
 
 class OAuthError(ResponseModel):
-    """RFC 6749 section 5.2."""
+    """Error of the token endpoint (RFC 6749 section 5.2)."""
 
     error: Literal["invalid_request", "invalid_client", "invalid_scope", "unsupported_grant_type"]
     error_description: str
 
 
 class _RefusedError(Exception):
-    """The request is wrong in one of the ways that RFC 6749 names. It does not leave this file."""
+    """An invalid request, with its error code of RFC 6749. Not raised outside this module."""
 
     def __init__(
         self, code: Literal["invalid_request", "invalid_scope", "unsupported_grant_type"], message: str
@@ -57,10 +57,10 @@ class _RefusedError(Exception):
 
 
 def oauth_token(request: Request, services: Services) -> Response:
-    """Issue a token to the client that the request authenticates; in open mode to anyone."""
+    """Issue a token to the authenticated client; in open mode, to anyone."""
     media_type(request, FORM)
     if len(request.body) > MAX_FORM_BYTES:
-        raise EventTooLargeError(f"The form has {len(request.body)} bytes: at most {MAX_FORM_BYTES} are taken.")
+        raise EventTooLargeError(f"The form has {len(request.body)} bytes: at most {MAX_FORM_BYTES} are accepted.")
     try:
         form = _form(request)
         client = None
@@ -80,20 +80,22 @@ handler = lambda_handler(oauth_token)
 
 def _form(request: Request) -> dict[str, str]:
     if request.query:
-        raise _RefusedError("invalid_request", "Parameters belong in the body, not in the query string.")
+        raise _RefusedError("invalid_request", "Send the parameters in the body, not in the query string.")
     try:
         pairs = parse_qsl(request.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError:
-        raise _RefusedError("invalid_request", "The body is not a form in UTF-8.") from None
+        raise _RefusedError(
+            "invalid_request", f"The body is not a form ({FORM}) in UTF-8, or has more than {_MAX_FIELDS} fields."
+        ) from None
     form = dict(pairs)
     if len(form) != len(pairs):
-        raise _RefusedError("invalid_request", "A parameter came twice.")
+        raise _RefusedError("invalid_request", "The form has a parameter twice: send each once.")
     match form.get("grant_type"):
         case "client_credentials":
-            # RFC 6749 section 3.1: a parameter without a value counts as left out.
+            # RFC 6749 section 3.1: a parameter with an empty value counts as omitted.
             return {name: value for name, value in form.items() if value}
         case None | "":
-            raise _RefusedError("invalid_request", "grant_type is missing: send client_credentials.")
+            raise _RefusedError("invalid_request", "grant_type is missing: send grant_type=client_credentials.")
     raise _RefusedError("unsupported_grant_type", "Only grant_type=client_credentials is supported.")
 
 
@@ -101,13 +103,16 @@ def _credentials(request: Request, form: dict[str, str]) -> tuple[str, str] | No
     by_header = basic_credentials(request)
     by_form = (form["client_id"], form["client_secret"]) if {"client_id", "client_secret"} <= form.keys() else None
     if by_header and (by_form or form.get("client_id", by_header[0]) != by_header[0]):
-        raise _RefusedError("invalid_request", "The client authenticates in two ways, or as two clients: use one.")
+        raise _RefusedError(
+            "invalid_request",
+            "The header and the form both have client credentials, or name different clients: send one of them.",
+        )
     return by_header or by_form
 
 
 def _scopes(form: dict[str, str], client: Client | None) -> tuple[str, ...] | None:
     allowed = SCOPES if client is None else client.scopes
-    asked = tuple(dict.fromkeys(form["scope"].split(" "))) if "scope" in form else ()
-    if not set(asked) <= set(allowed):
-        raise _RefusedError("invalid_scope", f"The client may have: {' '.join(allowed)}.")
-    return asked or None
+    requested = tuple(dict.fromkeys(form["scope"].split(" "))) if "scope" in form else ()
+    if not set(requested) <= set(allowed):
+        raise _RefusedError("invalid_scope", f"The client may request: {' '.join(allowed)}.")
+    return requested or None

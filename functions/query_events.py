@@ -1,4 +1,4 @@
-"""GET /event: one page of the events that match."""
+"""GET /event: find events, page by page."""
 
 from functools import partial
 from typing import Final
@@ -22,19 +22,19 @@ OFFSET: Final = Parameter(
     "offset",
     partial(integer, low=0),
     {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER, "default": 0},
-    "Events to leave out first.",
+    "Number of events to skip.",
 )
 LIMIT: Final = Parameter(
     "limit",
     partial(integer, low=1),
     {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER, "default": DEFAULT_LIMIT},
-    f"Events on a page; more than {MAX_LIMIT} becomes {MAX_LIMIT}.",
+    f"Maximum number of events on the page; more than {MAX_LIMIT} becomes {MAX_LIMIT}.",
 )
 CURSOR: Final = Parameter(
     "cursor",
     str,
     {"type": "string"},
-    "next_cursor of the page before, with the same filters; costs the same however deep. Not with offset.",
+    "`next_cursor` of the last page, with the same filters; equally fast at any depth. Not with `offset`.",
 )
 
 
@@ -52,42 +52,41 @@ PARAMETERS: Final = (*FILTERS, OFFSET, LIMIT, CURSOR, ORDER)
 
 
 def query_events(request: Request, services: Services) -> Response:
-    """Find the events that match every parameter, as far as the token may see them."""
+    """Find the events that match every parameter and that the token may see."""
     claims = authenticate(request, services, READ)
     query = QueryString(request.query, PARAMETERS)
-    wanted = event_filter(query, claims)
-    page, after = _page_request(query, wanted)
-    found = services.reader.find_page(wanted, page)
-    before = after.offset if after else page.offset
-    following = None
-    if found.more:
-        last = found.events[-1]
-        place = Position(timestamp_utc=last.timestamp_utc, event_id=last.event_id, offset=before + len(found.events))
-        following = cursor.encode(place, wanted, page.order)
-    answer = Page(
-        events=found.events,
-        count=len(found.events),
-        offset=before,
-        limit=page.limit,
-        total_count=found.total_count,
-        total_relation=found.total_relation,
-        next_cursor=following,
+    filters = event_filter(query, claims)
+    page_request = _page_request(query, filters)
+    matches = services.reader.find_page(filters, page_request)
+    after = page_request.after
+    offset = after.offset if after else page_request.offset
+    next_cursor = None
+    if matches.more:
+        last = matches.events[-1]
+        end = Position(timestamp_utc=last.timestamp_utc, event_id=last.event_id, offset=offset + len(matches.events))
+        next_cursor = cursor.encode(end, filters, page_request.order)
+    page = Page(
+        events=matches.events,
+        count=len(matches.events),
+        offset=offset,
+        limit=page_request.limit,
+        total_count=matches.total_count,
+        total_relation=matches.total_relation,
+        next_cursor=next_cursor,
     )
-    return Response.of(200, answer)
+    return Response.of(200, page)
 
 
 handler = lambda_handler(query_events)
 
 
-def _page_request(query: QueryString, wanted: EventFilter) -> tuple[PageRequest, Position | None]:
+def _page_request(query: QueryString, filters: EventFilter) -> PageRequest:
     offset = query.one(OFFSET)
     limit = query.one(LIMIT)
     order: Order = query.one(ORDER) or "desc"
     token = query.one(CURSOR)
     if token is not None and offset is not None:
-        query.refuse(OFFSET.name, "cannot be combined with cursor, which knows its place: send one of them")
-    query.refuse_if_wrong()
-    after = None if token is None else cursor.decode(token, wanted, order)
-    return PageRequest(
-        limit=min(limit or DEFAULT_LIMIT, MAX_LIMIT), offset=offset or 0, order=order, after=after
-    ), after
+        query.add_error(OFFSET.name, "cannot be combined with cursor, which has its own position: send one of them")
+    query.raise_errors()
+    after = None if token is None else cursor.decode(token, filters, order)
+    return PageRequest(limit=min(limit or DEFAULT_LIMIT, MAX_LIMIT), offset=offset or 0, order=order, after=after)

@@ -1,4 +1,4 @@
-"""All routes: what the local runner serves, what Chalice deploys and what /openapi.json describes."""
+"""Table of all routes, used by the local runner, by Chalice and by /openapi.json."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ from functions.http.route import Place, Route
 from functions.pages import docs, viewer
 
 BODY_PROBLEMS: Final = (400, 413, 415, 422)
-
+"""Statuses of routes that accept events."""
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -38,7 +38,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         {200: token.Token, 400: oauth_token.OAuthError, 401: oauth_token.OAuthError}, (413, 415, 429),
         credentials="client", bodies={oauth_token.FORM: oauth_token.TokenRequest},
     ),
-    Route("GET", "/.well-known/jwks.json", Place.PAGE, jwks.jwks, "Public keys of the tokens", {200: jwks.JwkSet}),
+    Route("GET", "/.well-known/jwks.json", Place.PAGE, jwks.jwks, "Get the public keys of tokens", {200: jwks.JwkSet}),
     Route(
         "POST", "/event", Place.ACCEPT, create_event.create_event, "Accept one event",
         {202: create_event.Queued}, BODY_PROBLEMS, scope=WRITE, bodies={JSON: NewEvent}, headers=(IDEMPOTENCY_KEY,),
@@ -55,7 +55,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/event/summary", Place.READ, event_summary.summarize_events,
-        "Count events over time and by what they are", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
+        "Count events over time, by type and by customer", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
     ),
     Route(
         "GET", "/event/export", Place.READ, export_events.export_events, "Export events",
@@ -67,20 +67,23 @@ ROUTES: Final[tuple[Route, ...]] = (
         {200: Event}, (404, 422), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
     ),
-    Route("GET", "/health", Place.LOOP, health.health, "Is the process up", {200: health.Health}),
+    Route("GET", "/health", Place.LOOP, health.health, "Check liveness", {200: health.Health}),
     Route(
-        "GET", "/ready", Place.CHECK, health.ready, "Can the service do its work",
+        "GET", "/ready", Place.CHECK, health.ready, "Check readiness",
         {200: health.Readiness, 503: health.Readiness},
     ),
-    Route("GET", "/openapi.json", Place.PAGE, docs.openapi_operation(lambda: ROUTES), "This description", {200: JSON}),
-    Route("GET", "/docs", Place.PAGE, docs.docs, "This description, to read and try out", {200: "text/html"}),
     Route(
-        "GET", "/docs/{file}", Place.PAGE, docs.docs_file, "A file of that page", {200: "*/*"}, (404,),
+        "GET", "/openapi.json", Place.PAGE, docs.openapi_operation(lambda: ROUTES), "Get this description",
+        {200: JSON},
+    ),
+    Route("GET", "/docs", Place.PAGE, docs.docs, "Read and try out this description", {200: "text/html"}),
+    Route(
+        "GET", "/docs/{file}", Place.PAGE, docs.docs_file, "Get a file of the page", {200: "*/*"}, (404,),
         path_parameters={"file": {"type": "string", "enum": list(docs.TYPES)}},
     ),
-    Route("GET", "/", Place.PAGE, viewer.viewer, "The log viewer", {200: "text/html"}),
+    Route("GET", "/", Place.PAGE, viewer.viewer, "Open the log viewer", {200: "text/html"}),
     Route(
-        "GET", "/viewer/{file}", Place.PAGE, viewer.viewer_file, "A file of that page", {200: "*/*"}, (404,),
+        "GET", "/viewer/{file}", Place.PAGE, viewer.viewer_file, "Get a file of the page", {200: "*/*"}, (404,),
         path_parameters={"file": {"type": "string", "enum": list(viewer.TYPES)}},
     ),
 )  # fmt: skip

@@ -22,7 +22,7 @@ def services() -> Services:
     In AWS Lambda `LambdaServices` builds them, elsewhere `process_services`.
 
     Raises:
-        InvalidSettingsError: the environment does not describe a service that can start here.
+        InvalidSettingsError: the settings are invalid or incomplete.
         SecretUnavailableError: in Lambda, a secret cannot be read.
     """
     return _source()()

@@ -1,4 +1,4 @@
-"""GET /access-token: a bearer token."""
+"""GET /access-token: issue a bearer token."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -16,14 +16,13 @@ from functions.http.request import Request
 from functions.http.response import Response, ResponseModel
 
 ANONYMOUS: Final = "anonymous"
-"""The client of a service that runs with AUDIT_LOG_AUTH=open."""
-
+"""Name of every client while AUDIT_LOG_AUTH=open."""
 
 VALID_MINUTES: Final = Parameter(
     "valid_minutes",
     integer,
     {"type": "integer", "minimum": 1},
-    "How long the token shall live; at most AUDIT_LOG_TOKEN_MAX_MINUTES.",
+    "Lifetime of the token in minutes, at most AUDIT_LOG_TOKEN_MAX_MINUTES; default: 1800, or the maximum if lower.",
 )
 
 
@@ -31,17 +30,17 @@ class Token(ResponseModel):
     """A bearer token (RFC 6749 section 5.1)."""
 
     token: str
-    access_token: str = Field(description="The same token, by the name that OAuth clients look for.")
+    access_token: str = Field(description="The same token, under the name that OAuth clients expect.")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
-    expires_in: int = Field(description="Seconds.")
-    scope: str = Field(description="What it allows, separated by spaces.")
+    expires_in: int = Field(description="Lifetime in seconds.")
+    scope: str = Field(description="Scopes of the token, separated by spaces.")
 
 
 def issue_token(request: Request, services: Services) -> Response:
-    """Issue a token with all that the client may do; in open mode to anyone."""
+    """Issue a token with all scopes of the client; in open mode, to anyone."""
     query = QueryString(request.query, (VALID_MINUTES,))
     minutes = query.one(VALID_MINUTES)
-    query.refuse_if_wrong()
+    query.raise_errors()
     client = None
     if services.settings.auth == "clients":
         client = authenticate_client(basic_credentials(request), request, services)
@@ -51,7 +50,9 @@ def issue_token(request: Request, services: Services) -> Response:
 def token_for(
     client: Client | None, services: Services, *, minutes: int | None = None, scopes: Sequence[str] | None = None
 ) -> Token:
-    """A token for `client` (None: anyone, in open mode) with `scopes`, or with all that it may have.
+    """Issue a token for `client` (None: open mode) with `scopes`, by default with all that it may have.
+
+    `minutes` is the lifetime; None is the default.
 
     Raises:
         InvalidFieldsError: `minutes` is out of bounds.

@@ -1,4 +1,4 @@
-"""Who is asking: the bearer token of a request (RFC 6750)."""
+"""Bearer token authentication (RFC 6750)."""
 
 import re
 from functools import lru_cache
@@ -14,14 +14,14 @@ _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 
 
 def authenticate(request: Request, services: Services, scope: str) -> Claims:
-    """The claims of a token that allows `scope`.
+    """Verify the request's bearer token and return its claims.
 
     Raises:
-        UnauthenticatedError: no Authorization header, or of another scheme than Bearer.
-        InvalidTokenError: the token is not accepted.
-        TokenCheckUnavailableError: what it is checked against is not known; trying again later helps.
-        InsufficientScopeError: the token does not allow this.
-        MalformedRequestError: more than one Authorization header.
+        UnauthenticatedError: no Authorization header, or another scheme than Bearer.
+        InvalidTokenError: the token is malformed, forged, expired, or its client is disabled.
+        TokenCheckUnavailableError: the keys or the disabled clients are unknown; try again later.
+        InsufficientScopeError: the token lacks `scope`.
+        MalformedRequestError: several Authorization headers.
         RateLimitedError: the client has sent too many requests.
     """
     try:
@@ -33,7 +33,7 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
     if services.settings.rate_limit_requests:
         services.limiter.count_request(claims.client)
     if scope not in claims.scope:
-        raise InsufficientScopeError(f"The token does not allow this: it needs the scope {scope}.", scope)
+        raise InsufficientScopeError(f"The token lacks the scope {scope}.", scope)
     return claims
 
 
@@ -41,9 +41,9 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
 def _bearer(authorization: str | None) -> str:
     if authorization is None or not authorization[:7].lower().startswith("bearer"):
         raise UnauthenticatedError(
-            "A token is needed: get one from /access-token and send Authorization: Bearer TOKEN."
+            "The request has no token: get one from /access-token and send Authorization: Bearer TOKEN."
         )
     token = _BEARER.fullmatch(authorization)
     if token is None:
-        raise InvalidTokenError("The Authorization header must be: Bearer TOKEN.")
+        raise InvalidTokenError("The Authorization header is malformed: send Authorization: Bearer TOKEN.")
     return token[1]

@@ -1,4 +1,4 @@
-"""Which client asks for a token: its id and secret (RFC 6749 section 2.3.1)."""
+"""Client authentication by id and secret (RFC 6749 section 2.3.1)."""
 
 import base64
 import binascii
@@ -16,37 +16,37 @@ from core.wiring import Services
 from functions.http.request import Request, authenticated_client
 
 _POSSIBLE_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
-_NEEDED: Final = "A client id and secret are needed: send them by HTTP Basic authentication."
+_REQUIRED: Final = "This requires a client id and secret: send them by HTTP Basic authentication."
 
 
 def basic_credentials(request: Request) -> tuple[str, str] | None:
-    """Client id and secret of an Authorization header by HTTP Basic (RFC 7617), or None where there is no header.
+    """Return client id and secret from HTTP Basic authentication (RFC 7617); None without an Authorization header.
 
     Raises:
-        InvalidClientError: the header is there and is not that.
-        MalformedRequestError: it came more than once.
+        InvalidClientError: the header has another scheme or is malformed.
+        MalformedRequestError: several Authorization headers.
     """
     authorization = request.header("authorization")
     if authorization is None:
         return None
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
-        raise InvalidClientError(_NEEDED)
+        raise InvalidClientError(_REQUIRED)
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()
     except (binascii.Error, ValueError):
-        raise InvalidClientError(_NEEDED) from None
+        raise InvalidClientError(_REQUIRED) from None
     client_id, _, secret = text.partition(":")
     return unquote_plus(client_id), unquote_plus(secret)
 
 
 def authenticate_client(credentials: tuple[str, str] | None, request: Request, services: Services) -> Client:
-    """The client with these credentials.
+    """Return the client with these credentials.
 
     Raises:
-        InvalidClientError: none were sent, or not those of an active client.
+        InvalidClientError: no credentials, or not those of an active client.
         RateLimitedError: this client, or this address, has failed too often.
-        StoreUnavailableError: trying again later helps.
+        StoreUnavailableError: the clients cannot be looked up; try again later.
     """
     try:
         client = _authenticated(credentials, request, services)
@@ -59,21 +59,21 @@ def authenticate_client(credentials: tuple[str, str] | None, request: Request, s
 
 def _authenticated(credentials: tuple[str, str] | None, request: Request, services: Services) -> Client:
     if credentials is None:
-        raise InvalidClientError(_NEEDED)
+        raise InvalidClientError(_REQUIRED)
     client_id, secret = credentials
     if not _POSSIBLE_ID.fullmatch(client_id):
-        client_id = ""  # counts as a failure like any unknown one, and goes no further into logs and stores
+        client_id = ""  # counts as the failure of an unknown client, and reaches neither logs nor stores
     services.limiter.refuse_login_after_failures(client_id, request.source_ip)
     now = services.clock()
     try:
         return services.authenticator.authenticate(client_id, secret, now=now)
     except InvalidClientError:
         if services.limiter.count_failed_login(client_id, request.source_ip):
-            _record_failing(client_id, request.source_ip, services, datetime.fromtimestamp(now, UTC))
+            _record_failed_logins(client_id, request.source_ip, services, datetime.fromtimestamp(now, UTC))
         raise
 
 
-def _record_failing(client_id: str, address: str, services: Services, at: datetime) -> None:
-    """Put "too many failed logins" on record; a full queue must not turn a 401 into a 503."""
+def _record_failed_logins(client_id: str, address: str, services: Services, at: datetime) -> None:
+    """Record too many failed logins as an event. Ignores a full queue, which must not turn a 401 into a 503."""
     with suppress(QueueFullError, QueueUnavailableError):
         services.publish([audit_event("login.failing", client_id or "unknown", at=at, address=address)])

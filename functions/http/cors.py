@@ -1,6 +1,6 @@
-"""Which pages of other origins may call the API from a browser (the Fetch standard's CORS protocol).
+"""CORS: lets pages of configured origins call the API from a browser (https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-Off unless `AUDIT_LOG_CORS_ORIGINS` names origins. Cookies are never allowed along: the page sends the token itself.
+Off unless `AUDIT_LOG_CORS_ORIGINS` names origins. Credentials such as cookies are never allowed: pages send the token.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _MAX_AGE_SECONDS: Final = 600
 
 
 def cors_headers(origin: str | None, settings: Settings) -> dict[str, str]:
-    """What every answer carries when origins are configured; the permission itself only for one of them."""
+    """Return the CORS headers of a response; the permission only for a configured origin, none if CORS is off."""
     if not settings.cors_origins:
         return {}
     if origin not in settings.cors_origins:
@@ -27,7 +27,7 @@ def cors_headers(origin: str | None, settings: Settings) -> dict[str, str]:
 
 
 def preflight(methods: Sequence[str]) -> Callable[[Request, Services], Response]:
-    """The operation that answers OPTIONS on a path that takes `methods`, and HEAD where it takes GET."""
+    """Build the operation that answers OPTIONS on a path with `methods`. With GET, HEAD is allowed as well."""
     allowed = sorted({*methods, "HEAD"} if "GET" in methods else methods)
 
     def options(request: Request, services: Services) -> Response:

@@ -1,4 +1,4 @@
-"""Errors of HTTP itself, raised for requests that reach no operation or that it cannot read."""
+"""Errors of HTTP: requests that match no route, exceed a limit or cannot be read."""
 
 from collections.abc import Sequence
 
@@ -6,27 +6,27 @@ from core import errors
 
 
 class UnsupportedMediaTypeError(errors.AuditLogError):
-    """The body is of a type that this route does not read. Send one that the message names."""
+    """The body has a media type that the route does not accept. Send one that the message names."""
 
 
 class MalformedRequestError(errors.AuditLogError):
-    """The request breaks HTTP's own rules. Correct it as the message says."""
+    """The request violates HTTP. Correct it as the message says."""
 
 
 class PathTooLongError(errors.AuditLogError):
-    """The path and query are longer than those of a request may be. Send less, such as a shorter list of filters."""
+    """Path and query exceed the limit. Send fewer parameters."""
 
 
 class HeadersTooLargeError(errors.AuditLogError):
-    """There are more headers, or larger ones, than a request may have. Send fewer."""
+    """The headers exceed the limit in number or size. Send fewer."""
 
 
 class RequestTimeoutError(errors.AuditLogError):
-    """The request did not arrive in time. Send it again, over a connection that is fast enough."""
+    """The request did not arrive in time. Send it again over a faster connection."""
 
 
 class ServerBusyError(errors.AuditLogError):
-    """Too many requests of this kind are at work here already. Nothing was done: send it again after a while."""
+    """Too many requests of this kind are in progress. Nothing was done: send it again later."""
 
 
 class OverloadedError(errors.AuditLogError):
@@ -34,12 +34,12 @@ class OverloadedError(errors.AuditLogError):
 
 
 class RouteNotFoundError(errors.AuditLogError):
-    """There is no such path. See /docs."""
+    """No route has this path. See /docs."""
 
 
 class MethodNotAllowedError(errors.AuditLogError):
-    """The path does not take this method; `allowed` are those that it takes."""
+    """The path does not support this method. `allowed` lists those that it supports."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        super().__init__(f"This path takes {', '.join(allowed)}.")
+        super().__init__(f"This path supports {', '.join(allowed)}.")
         self.allowed = allowed

@@ -1,4 +1,4 @@
-"""Which events are meant, as a query string says it: the filters of every route that gives events."""
+"""Filters for events, as query parameters of every route that reads them."""
 
 from typing import Final
 
@@ -15,23 +15,27 @@ EVENT_TYPE: Final = Parameter(
     "event_type",
     event_type,
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^\x00-\x1f\x7f-\x9f]+$"},
-    "Only events of this type; repeat it for any of several.",
+    "Only events of this type. Repeatable: any of the types.",
     repeatable=True,
 )
 CUSTOMER_ID: Final = Parameter(
-    "customer_id", integer, _INTEGER_64, "Only events of this customer; repeat it for any of several.", repeatable=True
+    "customer_id",
+    integer,
+    _INTEGER_64,
+    "Only events of this customer. Repeatable: any of the customers.",
+    repeatable=True,
 )
-START: Final = Parameter("timestamp_start_utc", timestamp, _TIME, "Only events from this Unix second on.")
-END: Final = Parameter("timestamp_end_utc", timestamp, _TIME, "Only events up to and with this Unix second.")
+START: Final = Parameter("timestamp_start_utc", timestamp, _TIME, "Only events at or after this Unix second.")
+END: Final = Parameter("timestamp_end_utc", timestamp, _TIME, "Only events at or before this Unix second.")
 FILTERS: Final = (EVENT_TYPE, CUSTOMER_ID, START, END, EVENT_DATA)
 
 
 def event_filter(query: QueryString, claims: Claims) -> EventFilter:
-    """The events that `FILTERS` name, as far as the token may see them; what is wrong is noted in `query`."""
+    """Build the filter from the parameters `FILTERS`, limited to the customers of the token. Errors go to `query`."""
     start = query.one(START)
     end = query.one(END)
     if start is not None and end is not None and start > end:
-        query.refuse(START.name, f"must not be after {END.name}")
+        query.add_error(START.name, f"must not be after {END.name}")
     return EventFilter(
         event_types=query.many(EVENT_TYPE),
         customer_ids=query.many(CUSTOMER_ID),

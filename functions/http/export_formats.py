@@ -1,4 +1,4 @@
-"""Events as the lines of a file, in the formats of an export."""
+"""Export formats: events as lines of NDJSON or CSV."""
 
 import csv
 import io
@@ -19,12 +19,12 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def head(kind: Format) -> bytes:
-    """What stands before the first event: the header row of CSV."""
+    """Return the text before the first event: the header row of CSV, nothing for NDJSON."""
     return _row(_COLUMNS) if kind == "csv" else b""
 
 
 def line_writer(kind: Format) -> LineWriter:
-    """What writes an event as one line of UTF-8, end of line included."""
+    """Return the function that encodes an event as one line in UTF-8, including the line end."""
     return _csv_line if kind == "csv" else _json_line
 
 
@@ -33,17 +33,17 @@ def _json_line(event: Event) -> bytes:
 
 
 def _csv_line(event: Event) -> bytes:
-    """A record of RFC 4180; `event_data` is one cell of JSON."""
+    """Encode an event as a record of CSV (RFC 4180); `event_data` is one field with JSON."""
     fields = event.model_dump(mode="json", exclude={"event_data"})
-    # Pydantic writes the whole event's JSON as NDJSON has it; only event_data of it is wanted here.
+    # Pydantic encodes only a whole model. The JSON of event_data has to be the same as in NDJSON, so it is cut out.
     data = event.model_dump_json(include={"event_data"}).removeprefix('{"event_data":').removesuffix("}")
-    return _row([*(_inert(fields[column]) for column in _COLUMNS[:-1]), data])
+    return _row([*(_escape_formula(fields[column]) for column in _COLUMNS[:-1]), data])
 
 
-def _inert(value: str | int) -> str | int:
-    """A text that no spreadsheet takes for a formula; a number stays one.
+def _escape_formula(value: str | int) -> str | int:
+    """Escape a text that a spreadsheet would evaluate as a formula.
 
-    https://owasp.org/www-community/attacks/CSV_Injection: quoting alone does not help, it is gone once a cell is read.
+    https://owasp.org/www-community/attacks/CSV_Injection: CSV quoting does not help, since it is removed on reading.
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 

@@ -1,4 +1,4 @@
-"""Media types of request bodies: a Content-Type header, matched in time proportional to its length."""
+"""Media type of a request body, matched in time proportional to the length of its Content-Type."""
 
 from typing import Final
 
@@ -15,21 +15,20 @@ _UTF8: Final = frozenset({"charset=utf-8", 'charset="utf-8"', "charset=utf8", 'c
 
 
 def media_type(request: Request, *accepted: str) -> str:
-    """The media type of the body: one of `accepted`, in UTF-8.
+    """Return the media type of the body, which must be one of `accepted`, in UTF-8.
 
-    Type, subtype and charset are compared without regard to case; there may be no other parameter (RFC 9110 section
-    8.3.1).
+    Type, subtype and charset are case-insensitive; other parameters are rejected (RFC 9110 section 8.3.1).
 
     Raises:
-        UnsupportedMediaTypeError: another one, or none.
-        MalformedRequestError: more than one Content-Type header.
+        UnsupportedMediaTypeError: another media type or charset, or none.
+        MalformedRequestError: several Content-Type headers.
     """
-    given = request.header("content-type") or ""
-    if given in accepted:
-        return given
-    # A semicolon inside a quoted parameter needs no care: whatever it splits, no part of it is a charset of UTF-8.
-    essence, *parameters = [part.strip(_OWS) for part in given.lower().split(";")]
-    named = [parameter for parameter in parameters if parameter]
-    if essence in accepted and (not named or (len(named) == 1 and named[0] in _UTF8)):
+    header = request.header("content-type") or ""
+    if header in accepted:
+        return header
+    # A semicolon in a quoted parameter is split as well. That is harmless: no such part equals a charset of UTF-8.
+    essence, *parameters = [part.strip(_OWS) for part in header.lower().split(";")]
+    nonempty = [parameter for parameter in parameters if parameter]
+    if essence in accepted and (not nonempty or (len(nonempty) == 1 and nonempty[0] in _UTF8)):
         return essence
-    raise UnsupportedMediaTypeError(f"Send the body as {' or '.join(accepted)} in UTF-8, and say so in Content-Type.")
+    raise UnsupportedMediaTypeError(f"The Content-Type is not supported: send {' or '.join(accepted)} in UTF-8.")

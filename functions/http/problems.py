@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one table from errors to statuses."""
+"""Problem details (RFC 9457), and the mapping of errors to HTTP statuses."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -35,18 +35,18 @@ def _errors_are_optional(schema: dict[str, Any]) -> None:
 
 
 class Problem(ResponseModel):
-    """Problem details (RFC 9457). `type` is about:blank: the status says what kind, the detail what to do."""
+    """Problem details (RFC 9457). `type` is about:blank: `status` has the kind, `detail` the remedy."""
 
     model_config = ConfigDict(json_schema_extra=_errors_are_optional)
 
     type: Literal["about:blank"] = "about:blank"
-    title: str = Field(description="The status in words.")
+    title: str = Field(description="Reason phrase of the status.")
     status: int
-    detail: str = Field(description="What to do.")
-    instance: str = Field(description="The id of the request, as in X-Request-Id.")
+    detail: str = Field(description="Cause and remedy.")
+    instance: str = Field(description="Id of the request, as in X-Request-Id.")
     errors: list[FieldError] | SkipJsonSchema[None] = Field(
         default=None,
-        description="With 422: each thing that is wrong, and where; of very many the first, and how many more.",
+        description="With 422: each invalid field and the remedy; if there are many, the first ones and a count.",
         json_schema_extra=no_default,
     )
 
@@ -81,15 +81,15 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
 
 
 def problem(error: errors.AuditLogError | None, request_id: str) -> Response:
-    """The answer to an error, as problem details (RFC 9457); None stands for one that is ours and tells nothing."""
+    """Build the response to an error. None is an internal error, whose text is not shown."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     if error is not None:
         status = next((STATUS_OF[cls] for cls in type(error).__mro__ if cls in STATUS_OF), status)
-    ours = status is HTTPStatus.INTERNAL_SERVER_ERROR
+    is_internal = status is HTTPStatus.INTERNAL_SERVER_ERROR
     details = Problem(
         title=status.phrase,
         status=status.value,
-        detail=f"This is our fault; report it with the request id {request_id}." if ours else str(error),
+        detail=f"The service failed: report it with the request id {request_id}." if is_internal else str(error),
         instance=request_id,
         errors=error.errors if isinstance(error, errors.InvalidFieldsError) else None,
     )
@@ -98,7 +98,7 @@ def problem(error: errors.AuditLogError | None, request_id: str) -> Response:
 
 
 def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
-    """The headers that an answer to this error carries beside its problem details."""
+    """Return the headers that the response to this error needs: a challenge, when to retry, or the allowed methods."""
     headers: dict[str, str] = {}
     match error:
         case errors.InvalidTokenError():

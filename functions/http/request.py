@@ -1,4 +1,4 @@
-"""Between API Gateway's proxy events and the core: requests, responses, and the one table from errors to statuses.
+"""Requests, parsed from API Gateway's proxy events.
 
 The events are those of the REST API's Lambda proxy integration, payload version 1.0:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
@@ -22,7 +22,7 @@ authenticated_client: ContextVar[str | None] = ContextVar("authenticated_client"
 
 
 class Request(NamedTuple):
-    """What a handler may know of an HTTP request. Header names are in lower case."""
+    """An HTTP request as handlers see it. Header names are in lower case."""
 
     method: str
     path: str
@@ -31,16 +31,17 @@ class Request(NamedTuple):
     path_parameters: Mapping[str, str]
     body: bytes
     url_prefix: str
+    """Path of the API before `path` in the client's URL, such as `/prod` for a stage; empty at the root."""
     source_ip: str
     traceparent: str | None = None
-    """Which trace it is a part of, see `core.domain.traceparent`."""
+    """Trace that the request belongs to, see `core.domain.traceparent`."""
 
     @classmethod
     def from_event(cls, event: ProxyEvent) -> "Request":
-        """Read a proxy event; every key but the method may be missing or null.
+        """Parse a proxy event. All keys but the method may be missing or null.
 
         Raises:
-            MalformedRequestError: the body is marked as base64 and is not.
+            MalformedRequestError: `isBase64Encoded` is set, but the body is not base64.
         """
         path = event.get("path") or "/"
         context = event.get("requestContext") or {}
@@ -53,48 +54,48 @@ class Request(NamedTuple):
             query=[(name, value) for name, values in query.items() for value in values] if query else [],
             path_parameters=event.get("pathParameters") or {},
             body=_body(event),
-            # A stage puts its name before every path that the client sees: /prod/event.
+            # The client's path begins with the name of the stage: /prod/event.
             url_prefix=(context.get("path") or path).removesuffix(path),
             source_ip=(context.get("identity") or {}).get("sourceIp") or "",
             traceparent=_traceparent(headers) if traceparent.TRACEPARENT in headers else None,
         )
 
     def header(self, name: str) -> str | None:
-        """The value of a header that may come once at most; `name` in lower case.
+        """Return the value of a header that may occur once, or None; `name` in lower case.
 
         Raises:
-            MalformedRequestError: it came more than once, so that two readers could each believe another.
+            MalformedRequestError: the header is repeated, so a proxy might have used another value.
         """
         values = self.headers.get(name, ())
         if len(values) > 1:
-            raise MalformedRequestError(f"The header {name.title()} came {len(values)} times: send it once.")
+            raise MalformedRequestError(f"The header {name.title()} occurs {len(values)} times: send it once.")
         return values[0] if values else None
 
 
 def request_id_of(event: ProxyEvent, context: object) -> str:
-    """API Gateway's id of the request, else Lambda's id of the invocation, else a new one."""
-    gateways = (event.get("requestContext") or {}).get("requestId")
-    return str(gateways or getattr(context, "aws_request_id", None) or uuid.uuid4())
+    """Return API Gateway's id of the request, else Lambda's id of the invocation, else a new id."""
+    gateway_id = (event.get("requestContext") or {}).get("requestId")
+    return str(gateway_id or getattr(context, "aws_request_id", None) or uuid.uuid4())
 
 
 def _single(values: Mapping[str, str] | None) -> Mapping[str, Sequence[str]]:
-    """What has a single value each, in the form with all values."""
+    """Convert single values to the form with all values."""
     return {name: [value] for name, value in values.items()} if values else {}
 
 
-def _headers(given: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-    """By name in lower case: a header that came in two spellings came twice."""
-    headers = {name.lower(): values for name, values in given.items()}
-    if len(headers) == len(given):
+def _headers(original: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """Key the headers by their names in lower case. Two spellings of a name are the same header, repeated."""
+    headers = {name.lower(): values for name, values in original.items()}
+    if len(headers) == len(original):
         return headers
     merged: dict[str, list[str]] = {}
-    for name, values in given.items():
+    for name, values in original.items():
         merged.setdefault(name.lower(), []).extend(values)
     return merged
 
 
 def _traceparent(headers: Mapping[str, Sequence[str]]) -> str | None:
-    """Several are none, which the standard asks for."""
+    """Return the valid traceparent. A repeated header is ignored (https://www.w3.org/TR/trace-context/)."""
     values = headers[traceparent.TRACEPARENT]
     return traceparent.normalize(values[0]) if len(values) == 1 else None
 
@@ -105,6 +106,6 @@ def _body(event: ProxyEvent) -> bytes:
         try:
             return base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError):
-            raise MalformedRequestError("The body is marked as base64 and is not.") from None
-    # `chalice local` hands over bytes. Text that UTF-8 cannot carry is refused where the JSON is read.
+            raise MalformedRequestError("The body is marked as base64, but is not base64.") from None
+    # `chalice local` passes bytes. Lone surrogates are kept: decoding the JSON rejects them.
     return body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")

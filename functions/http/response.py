@@ -1,4 +1,4 @@
-"""Responses, and the proxy response that API Gateway expects."""
+"""Responses, and their form for API Gateway."""
 
 import base64
 from collections.abc import Mapping
@@ -11,29 +11,30 @@ ProxyResponse = dict[str, Any]
 
 
 class ResponseModel(BaseModel):
-    """Base of what is answered in JSON. A field with a default is always sent, and is described so."""
+    """Base class of JSON responses. A field with a default is always sent, so its schema is required."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Response(NamedTuple):
-    """An answer, before it is given the form that API Gateway wants."""
+    """An HTTP response."""
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = MappingProxyType({})
     is_text: bool = True
+    """Whether the body is UTF-8. API Gateway needs base64 for anything else."""
 
     @classmethod
-    def of(cls, status: int, answer: BaseModel, headers: Mapping[str, str] | None = None) -> "Response":
-        """An answer in JSON."""
-        return cls(status, answer.model_dump_json().encode(), headers=headers or {})
+    def of(cls, status: int, model: BaseModel, headers: Mapping[str, str] | None = None) -> "Response":
+        """Build a JSON response."""
+        return cls(status, model.model_dump_json().encode(), headers=headers or {})
 
     def to_proxy(
         self, request_id: str, *, with_body: bool = True, extra_headers: Mapping[str, str] | None = None
     ) -> ProxyResponse:
-        """The proxy response. HEAD is answered like GET, length included, without the body (RFC 9110 section 9.3.2)."""
+        """Build the proxy response. Without body, it has the same headers (HEAD, RFC 9110 section 9.3.2)."""
         body = self.body if with_body else b""
         return {
             "statusCode": self.status,

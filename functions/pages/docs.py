@@ -1,4 +1,4 @@
-"""GET /openapi.json, /docs and the files of its page: the contract, to read and to try out."""
+"""GET /openapi.json, /docs and the files of its page: the API description."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -23,7 +23,7 @@ TYPES: Final = {
 }
 _CACHED: Final = {"Cache-Control": "public, max-age=3600"}
 _PREFIXES: Final = 8  # documents kept, one for each path prefix that the service is reached at
-# Swagger UI sets style attributes while it draws, and draws its icons from data URLs.
+# Swagger UI sets style attributes, and has its icons in data URLs.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -44,23 +44,23 @@ def openapi_operation(routes: Callable[[], Sequence[Route]]) -> Operation:
         return orjson.dumps(describe(routes(), server_url))
 
     def openapi(request: Request, _services: Services) -> Response:
-        """The API's description as OpenAPI 3.1, made from the routes and models that serve it."""
+        """OpenAPI 3.1 description of the API, generated from its routes and models."""
         return Response(200, document(request.url_prefix or "/"))
 
     return openapi
 
 
 def docs(_request: Request, _services: Services) -> Response:
-    """Swagger UI for /openapi.json, from this host alone."""
+    """Swagger UI for /openapi.json. Loads nothing from other hosts."""
     page = (_STATIC / "docs.html").read_bytes()
     return Response(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": _POLICY})
 
 
 def docs_file(request: Request, _services: Services) -> Response:
-    """A file of the page at /docs."""
+    """Return a file of the page at /docs."""
     name = request.path_parameters.get("file", "")
     if name not in TYPES:
-        raise RouteNotFoundError("There is no such file.")
+        raise RouteNotFoundError("The page has no such file.")
     is_text = not name.endswith(".png")
     return Response(200, (_STATIC / name).read_bytes(), TYPES[name], _CACHED, is_text=is_text)
 

@@ -1,7 +1,4 @@
-"""OpenAPI 3.1 from the routes and their models: there is no second description to keep in step.
-
-The form: https://spec.openapis.org/oas/v3.1.1.html
-"""
+"""Generates the OpenAPI 3.1 description from the routes and their models (https://spec.openapis.org/oas/v3.1.1.html)."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -43,7 +40,7 @@ def describe(routes: Sequence[Route], server_url: str) -> JsonObject:
         "info": {
             "title": "Audit Log Service",
             "version": __version__,
-            "description": "Who did what and when: accepted fast, stored once, answered later.",
+            "description": "Records who did what and when, and answers for it later.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": server_url}],
@@ -79,7 +76,7 @@ def _operation(route: Route, references: References) -> JsonObject:
 def _security(route: Route) -> list[JsonObject]:
     if route.scope:
         return [{_TOKEN: []}]
-    # The empty one: with AUDIT_LOG_AUTH=open nothing is asked for.
+    # The empty requirement stands for AUDIT_LOG_AUTH=open.
     return [{_CLIENT: []}, {}] if route.credentials else []
 
 
@@ -109,7 +106,7 @@ def _query_parameter(parameter: Parameter[Any]) -> JsonObject:
 
 
 def _body_schema(media_type: str, model: type[BaseModel], references: References) -> JsonObject:
-    if media_type == NDJSON:  # JSON Schema has no words for a text of several JSON lines
+    if media_type == NDJSON:  # JSON Schema cannot describe a text of several JSON lines
         return {"type": "string", "description": f"One {model.__name__} on each line."}
     return references[model, "validation"]
 
@@ -132,6 +129,6 @@ def _response(route: Route, status: int, references: References) -> JsonObject:
         content |= {media_type: {} for media_type in answer.split(", ")}
     elif answer is not None:
         content[JSON] = {"schema": references[answer, "serialization"]}
-    if answer is None or status == HTTPStatus.SERVICE_UNAVAILABLE:  # a full place answers so for every route
+    if answer is None or status == HTTPStatus.SERVICE_UNAVAILABLE:  # any route answers so if its place is full
         content[PROBLEM] = {"schema": references[Problem, "serialization"]}
     return {"description": HTTPStatus(status).phrase, "headers": headers, "content": content}

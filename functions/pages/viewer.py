@@ -1,4 +1,4 @@
-"""GET / and the files of its page: the log viewer. What it shows it asks of the same API as everybody."""
+"""GET / and the files of its page: the log viewer, which reads events through the same API as other clients."""
 
 from pathlib import Path
 from typing import Final
@@ -33,8 +33,8 @@ TYPES: Final = {
     "view.js": _SCRIPT,
 }
 _HEADERS: Final = {
-    # What an event holds is shown as text. If a mistake made HTML of it, the browser would neither run a script of it
-    # nor send anything to another host; with trusted types it refuses already to make HTML of a string.
+    # The page shows event data as text. Should a defect insert it as HTML, the browser runs no script of it and sends
+    # nothing to other hosts; with trusted types, it does not even parse a string as HTML.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -43,21 +43,21 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# Modules of two versions must not meet on one page, as they could with those that a browser has kept.
+# A page must not mix modules of two versions, as it might with files in the browser's cache.
 _CACHED: Final = {"Cache-Control": "no-cache"}
 
 
 def viewer(_request: Request, services: Services) -> Response:
-    """The log viewer, from this host alone."""
+    """Log viewer. Loads nothing from other hosts."""
     page = (_FOLDER / "index.html").read_text(encoding="utf-8").replace("{auth}", services.settings.auth)
     return Response(200, page.encode(), "text/html; charset=utf-8", {**_HEADERS, **_CACHED})
 
 
 def viewer_file(request: Request, _services: Services) -> Response:
-    """A file of the page at /."""
+    """Return a file of the page at /."""
     name = request.path_parameters.get("file", "")
     if name not in TYPES:
-        raise RouteNotFoundError("There is no such file.")
+        raise RouteNotFoundError("The page has no such file.")
     return Response(200, (_FOLDER / name).read_bytes(), TYPES[name], _CACHED)
 
 

@@ -111,7 +111,7 @@ def test_a_body_in_base64_is_read(token: str) -> None:
 def test_a_parameter_that_comes_again_is_seen_again(token: str) -> None:
     query = [("event_type", "no.such"), ("limit", "1"), ("limit", "2")]
     answer = call("GET", "/event", query=query, token=token)
-    assert json.loads(answer["body"])["errors"] == [{"loc": ["limit"], "msg": "came 2 times: send it once"}]
+    assert json.loads(answer["body"])["errors"] == [{"loc": ["limit"], "msg": "occurs 2 times: send it once"}]
 
 
 def test_the_description_names_the_stage_as_its_server() -> None:

@@ -35,6 +35,7 @@ STATUSES = {
     errors.ReadTimeoutError("x"): 503,
     errors.SecretUnavailableError("x"): 503,
     errors.TokenCheckUnavailableError("x"): 503,
+    errors.ClientNotFoundError("x"): 500,
     errors.MetricsUnavailableError("x"): 500,
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
@@ -102,7 +103,7 @@ def test_single_values_do_where_an_event_has_no_others() -> None:
 @pytest.mark.parametrize("headers", [{"X-Y": ["1", "2"]}, {"X-Y": ["1"], "x-y": ["2"]}])
 def test_a_header_that_may_come_once_is_refused_when_it_comes_again(headers: dict[str, list[str]]) -> None:
     request = Request.from_event({"httpMethod": "GET", "multiValueHeaders": headers})
-    with pytest.raises(MalformedRequestError, match="X-Y came 2 times"):
+    with pytest.raises(MalformedRequestError, match="X-Y occurs 2 times"):
         request.header("x-y")
 
 
@@ -118,7 +119,7 @@ def test_a_body_that_utf8_cannot_carry_is_left_to_whoever_reads_it() -> None:
 
 @pytest.mark.parametrize("body", ["no base64!", "YQ", "é"])
 def test_a_body_that_is_only_said_to_be_base64_is_refused(body: str) -> None:
-    with pytest.raises(MalformedRequestError, match="marked as base64 and is not"):
+    with pytest.raises(MalformedRequestError, match="marked as base64, but is not"):
         Request.from_event({"httpMethod": "POST", "body": body, "isBase64Encoded": True})
 
 

@@ -17,7 +17,7 @@ def query(*pairs: tuple[str, str]) -> QueryString:
 
 def errors(query_string: QueryString) -> dict[str, str]:
     with pytest.raises(InvalidFieldsError) as caught:
-        query_string.refuse_if_wrong()
+        query_string.raise_errors()
     return {str(error["loc"][0]): error["msg"] for error in caught.value.errors}
 
 
@@ -143,7 +143,7 @@ def test_an_unknown_parameter_is_refused(name: str, told: str) -> None:
 def test_a_parameter_that_may_come_once_is_refused_when_it_comes_again() -> None:
     asked = query(("limit", "1"), ("limit", "1"))
     assert asked.one(LIMIT) is None
-    assert errors(asked) == {"limit": "came 2 times: send it once"}
+    assert errors(asked) == {"limit": "occurs 2 times: send it once"}
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
@@ -169,7 +169,7 @@ def test_more_data_filters_than_a_database_takes_are_refused(pair: Any) -> None:
     assert query(*map(pair, range(100))).data_filters()
     asked = query(*map(pair, range(101)))
     assert asked.data_filters() == ()
-    assert errors(asked) == {"event_data": "came 101 times: at most 100 are taken"}
+    assert errors(asked) == {"event_data": "occurs 101 times: at most 100 are accepted"}
 
 
 def test_data_filters_are_unknown_where_there_are_none() -> None:

@@ -1,10 +1,10 @@
-// Every address is relative, so that the page also works below a stage prefix such as /prod/docs.
+// All URLs are relative, so the page also works below a prefix, such as /prod/docs.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,
-  persistAuthorization: false, // a token stays in this page's memory, never in the browser's storage
-  queryConfigEnabled: false, // ?url=... cannot make the page show another host's description
-  validatorUrl: null, // the description is not sent to anybody for validation
+  persistAuthorization: false, // keeps the token in memory, not in the browser's storage
+  queryConfigEnabled: false, // ?url=... must not load another host's description
+  validatorUrl: null, // do not send the description to a validator
 });
