@@ -1,9 +1,7 @@
 """Fixtures that every kind of test shares."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -16,13 +14,6 @@ from tests.support.fakes import FakeQueue, FakeStore
 from tests.support.service import Service
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
-
-
-def skip_or_fail(reason: str) -> NoReturn:
-    """Skip where a server or browser is missing, saying how to get it; in CI that is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture

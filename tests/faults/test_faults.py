@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.conftest import skip_or_fail
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.servers import MissingServerError
+from tests.support.skipping import skip_or_fail
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

@@ -18,10 +18,10 @@ from local_runner.management import ManagementServer
 from local_runner.queue.consumer import ConsumerLimits
 from local_runner.queue.dead_letters import FILE_NAME
 from local_runner.telemetry.resources import memory_limit
-from tests.conftest import skip_or_fail
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
 from tests.support.service import free_port
+from tests.support.skipping import skip_or_fail
 
 QUICK = ConsumerLimits(batch_window=0, poll=0.01, first_retry=0.01)
 

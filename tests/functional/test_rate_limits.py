@@ -20,9 +20,10 @@ from core.wiring import Services
 from local_runner.bootstrap import prepare
 from local_runner.http.application import Application
 from local_runner.http.wsgi import WSGIApplication
-from tests.conftest import SECRET, skip_or_fail
+from tests.conftest import SECRET
 from tests.support.builders import basic, new_event
 from tests.support.fakes import FakeClients, FakeQueue, FakeStore
+from tests.support.skipping import skip_or_fail
 
 REDIS = "redis://127.0.0.1:6379/15"
 HOME, AWAY = "192.0.2.7", "198.51.100.7"

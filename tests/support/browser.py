@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
 
-from tests.conftest import skip_or_fail
+from tests.support.skipping import skip_or_fail
 
 WAIT_SECONDS = 20
 FLAGS = (

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from core.stores.engine import open_engine
-from tests.conftest import skip_or_fail
+from tests.support.skipping import skip_or_fail
 
 POSTGRESQL: Final = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 MARIADB: Final = os.environ.get("TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1:3306")

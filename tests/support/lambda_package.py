@@ -16,7 +16,7 @@ import yaml
 from infra.build import PACKAGE, TEMPLATE, build
 from infra.errors import WheelsUnavailableError
 from infra.staging import PYTHON, interpreter
-from tests.conftest import skip_or_fail
+from tests.support.skipping import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -15,9 +15,9 @@ from core.errors import QueueUnavailableError
 from core.ports.queue import Message
 from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitMQSource
 from core.queues.rabbitmq.address import RabbitMQAddress
-from tests.conftest import skip_or_fail
 from tests.support.builders import event
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
+from tests.support.skipping import skip_or_fail
 
 HOST = "127.0.0.1"
 PORT = 5672

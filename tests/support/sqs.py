@@ -24,10 +24,10 @@ from botocore.config import Config
 
 from core.ports.queue import Message
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
-from tests.conftest import skip_or_fail
 from tests.support.builders import event
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 from tests.support.service import free_port
+from tests.support.skipping import skip_or_fail
 
 PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
 ACCOUNT = "000000000000"

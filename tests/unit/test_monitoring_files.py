@@ -14,8 +14,8 @@ import yaml
 from core.settings import Settings
 from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.management import ManagementServer
-from tests.conftest import skip_or_fail
 from tests.support.pipelines import start_pipeline
+from tests.support.skipping import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "infra" / "prometheus"
