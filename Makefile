@@ -21,11 +21,12 @@ test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
 	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
 
-lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, import-linter
+lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the layers and cycles of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m infra.checks.imports
 
 audit: $(VENV)/.installed-dev  ## known vulnerabilities of the dependencies, and bandit over the code
 	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.txt

@@ -1,0 +1,1 @@
+"""Checks of the source code that `make lint` runs and that no published linter offers."""
