@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +165,9 @@ def test_a_migration_that_fails_on_postgresql_leaves_nothing_behind() -> None:
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(path: Path, engine: Engine) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE obstacle (a)")
         connection.execute("CREATE INDEX ix_events_time ON obstacle (a)")
-    connection.close()
     with pytest.raises(StoreUnavailableError, match="ix_events_time already exists"):
         migrate(engine)
     assert inspect(engine).get_table_names() == ["obstacle"]
@@ -203,12 +202,10 @@ def test_who_comes_second_waits_for_the_first(server: str) -> None:
 
 
 def test_another_writer_of_a_new_database_is_waited_for(path: Path, engine: Engine) -> None:
-    writer = sqlite3.connect(path, isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-    with ThreadPoolExecutor() as pool:
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer, ThreadPoolExecutor() as pool:
+        writer.execute("BEGIN IMMEDIATE")
         migrated = pool.submit(migrate, engine)
         with pytest.raises(TimeoutError):
             migrated.result(timeout=0.2)
         writer.execute("COMMIT")
         assert migrated.result(timeout=5)[0] is None
-    writer.close()

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,8 @@ def test_a_database_that_may_only_be_read_is_read_and_unavailable_for_writing(
 
 
 def test_a_new_database_that_may_only_be_read_makes_the_store_unavailable(open_store: Open, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "new.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection, connection:
         connection.execute("CREATE TABLE other (a)")
-    connection.close()
     with pytest.raises(StoreUnavailableError):
         open_store(f"sqlite:///file:{tmp_path}/new.db?mode=ro&uri=true").check()
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event as Flag
 
@@ -51,9 +52,8 @@ def test_a_backup_holds_what_was_there_when_it_began_whatever_is_added_meanwhile
     assert len(steps) > 2
     assert steps[-1][0] == steps[-1][1]
     assert target.stat().st_mode & 0o777 == 0o600
-    with sqlite3.connect(target) as connection:
+    with closing(sqlite3.connect(target)) as connection:
         assert connection.execute("SELECT COUNT(*) FROM events").fetchone() == (20_000,)
-    connection.close()
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("backup")) == ["backup.db"]
 
 

@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -120,9 +121,8 @@ def test_secrets_are_in_no_log_line_no_command_line_and_no_file(run: tuple[Servi
     assert canaries.found_in(log) == set()
     stolen = "".join(path.read_text("latin-1") for path in service.data_dir.rglob("*") if path.is_file())
     assert canaries.found_in(stolen) <= {"data", "wrong_secret"}
-    with sqlite3.connect(service.data_dir / "audit-log.db") as connection:
+    with closing(sqlite3.connect(service.data_dir / "audit-log.db")) as connection:
         own = connection.execute("SELECT * FROM events WHERE event_type LIKE 'audit-log.%'").fetchall()
-    connection.close()
     assert canaries.found_in(str(own)) <= {"wrong_secret"}  # which was sent as a client id
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
@@ -66,10 +67,9 @@ def ask(settings: Settings, sqlite_store: SqlEventStore) -> Ask:
 
 
 def unharmed(settings: Settings) -> bool:
-    with sqlite3.connect(settings.data_dir / "audit-log.db") as connection:
+    with closing(sqlite3.connect(settings.data_dir / "audit-log.db")) as connection:
         (count,) = connection.execute("SELECT count(*) FROM events").fetchone()
         databases = connection.execute("PRAGMA database_list").fetchall()
-    connection.close()
     return count == 3 and len(databases) == 1
 
 
