@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
+SCRIPTS := functions/pages/static/docs.js $(wildcard functions/pages/static/viewer/*.js)
+
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
@@ -21,21 +23,25 @@ test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
 	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
 
-lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the layers and cycles of imports
+lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the layers and cycles of imports, oxlint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m infra.checks.imports
+	@$(BIN)/oxlint --config infra/checks/oxlint.json --deny-warnings $(SCRIPTS)
+	@$(BIN)/oxfmt --config infra/checks/oxfmt.json --check $(SCRIPTS)
+	@! grep -nE '.{121}' $(SCRIPTS)  # comments and texts, which the formatter does not wrap
 
 audit: $(VENV)/.installed-dev  ## known vulnerabilities of the dependencies, and bandit over the code
 	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.txt
 	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement dev-requirements.txt
 	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml audit_log_client core functions local_runner chalice_config/app.py
 
-format: $(VENV)/.installed-dev  ## let ruff rewrite what it can
+format: $(VENV)/.installed-dev  ## let ruff and oxfmt rewrite what they can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(BIN)/oxfmt --config infra/checks/oxfmt.json $(SCRIPTS)
 
 chalice-local: $(VENV)/.installed-dev  ## the same service under Chalice's local server
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec chalice --project-dir chalice_config local --port 8001

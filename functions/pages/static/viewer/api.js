@@ -1,10 +1,10 @@
-// The service's HTTP API, relative to this file, so that it is also found below a stage such as /prod.
+// Client of the HTTP API. URLs are relative to this file, so that a stage prefix such as /prod is kept.
 
-const CLOCK_SECONDS = 2; // how old a Date may be: it is cut to the second, and servers make it once a second
+const CLOCK_SECONDS = 2; // maximum age of a Date header: truncated to the second, and renewed once a second
 
 const BASE = new URL("../", import.meta.url);
 
-/** What went wrong, in the service's own words; `status` is 0 when it did not answer. */
+/** An error response, with the service's message. `status` is 0 if there was no response. */
 export class ApiError extends Error {
   constructor(status, message, errors = []) {
     super(message);
@@ -14,32 +14,32 @@ export class ApiError extends Error {
 }
 
 export class Api {
-  #token = null; // here and nowhere else: no storage, no cookie, no address
+  #token = null; // only in memory: not in storage, a cookie or the URL
   #signIn;
   #signingIn = null;
   #clockAhead = 0;
 
-  /** `signIn(reason)` resolves to a token that the service may or may not accept. */
+  /** `signIn(reason)` resolves to a token, which the service may still refuse. */
   constructor(signIn) {
     this.#signIn = signIn;
   }
 
-  /** The service's time in Unix seconds, at most CLOCK_SECONDS ahead and never behind: a range up to it has all there is. */
+  /** The service's time in Unix seconds, never behind it: a range that ends now is complete. */
   get now() {
     return Math.ceil(Date.now() / 1000 + this.#clockAhead) + CLOCK_SECONDS - 1;
   }
 
-  /** Claims of the token that is in use, to show; the service alone judges them. */
+  /** Claims of the current token, unverified, for display only. */
   get claims() {
     try {
       const payload = this.#token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-      return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(payload), (byte) => byte.charCodeAt(0))));
+      return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(payload), (byte) => byte.codePointAt(0))));
     } catch {
       return {};
     }
   }
 
-  /** Ask to sign in, unless that has happened. */
+  /** Ask the user to sign in unless there is a token. */
   async signedIn() {
     if (!this.#token) await this.#newToken("");
   }
@@ -48,24 +48,24 @@ export class Api {
     this.#token = null;
   }
 
-  /** The JSON at a path. Throws ApiError. */
+  /** GET the JSON at a path. Throws ApiError. */
   async get(path, parameters, signal) {
     return parse((await this.#authorized(`${path}?${new URLSearchParams(parameters)}`, signal)).text());
   }
 
-  /** One part of an answer that is a chain of them: its bytes, and the address of the next or null. Throws ApiError. */
+  /** GET one part of an export: its bytes, and the URL of the next part or null. Throws ApiError. */
   async part(url, signal) {
     const response = await this.#authorized(url, signal);
-    const link = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "");
+    const link = /<([^>]*)>; rel="next"/u.exec(response.headers.get("Link") ?? "");
     return { bytes: response.bytes, next: link && new URL(link[1], response.url).href };
   }
 
-  /** Any request without a token of its own. Throws ApiError. */
+  /** Send a request without a token. Throws ApiError. */
   async request(path, options = {}) {
     return parse((await this.#send(path, options)).text());
   }
 
-  /** GET with the token; asks to sign in, as often as it takes, and goes on where it stopped. */
+  /** GET with the token. After a 401, ask the user to sign in and send the request again. */
   async #authorized(url, signal) {
     let reason = "";
     for (;;) {
@@ -75,7 +75,7 @@ export class Api {
       } catch (error) {
         if (error.status !== 401) throw error;
         reason = error.message;
-        if (this.#token === token) this.#token = null; // several requests may have been refused at once
+        if (this.#token === token) this.#token = null; // unless a concurrent request has replaced it
       }
     }
   }
@@ -84,7 +84,7 @@ export class Api {
     let response;
     let bytes;
     try {
-      // Without credentials the browser does not answer a 401 by asking for a password itself.
+      // "omit" also keeps the browser from showing its own password dialog on a 401.
       response = await fetch(new URL(url, BASE), { ...options, credentials: "omit", cache: "no-store" });
       const date = Date.parse(response.headers.get("Date") ?? "");
       if (!Number.isNaN(date)) this.#clockAhead = (date - Date.now()) / 1000;
@@ -110,13 +110,15 @@ export class Api {
   }
 }
 
-/** JSON in which a number that JavaScript would round or rewrite keeps its own digits (as JSON.rawJSON). */
+/** Parse JSON. A number that JavaScript would round or reformat keeps its digits, as JSON.rawJSON. */
 function parse(text) {
   try {
     return JSON.parse(text, (_key, value, context) =>
-      typeof value === "number" && JSON.rawJSON && context.source !== String(value) ? JSON.rawJSON(context.source) : value,
+      typeof value === "number" && JSON.rawJSON && context.source !== String(value)
+        ? JSON.rawJSON(context.source)
+        : value,
     );
   } catch {
-    return null; // not from the service, but from something before it
+    return null; // a response of a proxy, not of the service
   }
 }

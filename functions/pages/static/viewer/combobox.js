@@ -7,29 +7,42 @@ import { number, visible } from "./format.js";
 const SHOWN = 12;
 let made = 0;
 
-/** `suggestions()` gives [{value, count}], the best first; `onPick(value)` hears of a choice that was made. */
+/** Add suggestions to `input`: `suggestions()` returns [{value, count}], best first; `onPick(value)` gets the pick. */
 export function combobox(input, suggestions, onPick) {
   const list = el("ul", { id: `suggestions-${++made}`, role: "listbox", class: "suggestions", hidden: true });
   list.setAttribute("aria-label", `Suggestions for ${input.labels[0].textContent.trim()}`);
   input.after(list);
-  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", list.id]]) {
+  for (const [name, value] of [
+    ["role", "combobox"],
+    ["aria-autocomplete", "list"],
+    ["aria-expanded", "false"],
+    ["aria-controls", list.id],
+  ]) {
     input.setAttribute(name, value);
   }
   let active = -1;
 
   function open() {
     const typed = input.value.toLowerCase();
-    const fitting = suggestions().filter(({ value }) => value.toLowerCase().includes(typed)).slice(0, SHOWN);
-    list.replaceChildren(...fitting.map(({ value, count }, index) => {
-      const option = el("li", { id: `${list.id}-${index}`, role: "option", "aria-selected": "false" },
-        el("span", {}, visible(value)), el("span", { class: "muted" }, number(count)));
-      option.addEventListener("pointerdown", (event) => {
-        event.preventDefault(); // the field keeps the focus
-        pick(value);
-      });
-      option.suggestion = value;
-      return option;
-    }));
+    const fitting = suggestions()
+      .filter(({ value }) => value.toLowerCase().includes(typed))
+      .slice(0, SHOWN);
+    list.replaceChildren(
+      ...fitting.map(({ value, count }, index) => {
+        const option = el(
+          "li",
+          { id: `${list.id}-${index}`, role: "option", "aria-selected": "false" },
+          el("span", {}, visible(value)),
+          el("span", { class: "muted" }, number(count)),
+        );
+        option.addEventListener("pointerdown", (event) => {
+          event.preventDefault(); // the field keeps the focus
+          pick(value);
+        });
+        option.suggestion = value;
+        return option;
+      }),
+    );
     activate(-1);
     list.hidden = fitting.length === 0;
     input.setAttribute("aria-expanded", String(!list.hidden));
@@ -43,7 +56,9 @@ export function combobox(input, suggestions, onPick) {
 
   function activate(index) {
     active = index;
-    [...list.children].forEach((option, place) => option.setAttribute("aria-selected", String(place === index)));
+    for (const [place, option] of [...list.children].entries()) {
+      option.setAttribute("aria-selected", String(place === index));
+    }
     if (index < 0) {
       input.removeAttribute("aria-activedescendant");
     } else {
@@ -68,7 +83,7 @@ export function combobox(input, suggestions, onPick) {
       event.preventDefault();
       pick(list.children[active].suggestion);
     } else if (event.key === "Escape" && !list.hidden) {
-      event.stopPropagation(); // closes the list alone
+      event.stopPropagation(); // closes only the list
       close();
     }
   }

@@ -1,4 +1,4 @@
-// One event with all that it holds.
+// The detail panel of one event.
 
 import { byId, copy, el } from "./dom.js";
 import { utc, visible } from "./format.js";
@@ -7,17 +7,23 @@ import { parameterValue } from "./paths.js";
 
 const panel = byId("detail");
 
-/** Show an event. `onFilter(name, value)` hears of a filter to add, with the API's names; `onClose()` of its end. */
+/** Show an event. `onFilter(name, value)` adds a filter by an API parameter; `onClose()` is called at the end. */
 export function showDetail(event, { onFilter, onClose }) {
   panel.replaceChildren(
     head(visible(event.event_type), onClose),
-    el("div", { class: "detail-actions" },
+    el(
+      "div",
+      { class: "detail-actions" },
       el("button", { type: "button", onclick: () => copy(JSON.stringify(event, null, 2), "Event") }, "Copy JSON"),
       el("button", { type: "button", onclick: () => copy(location.href, "Link") }, "Copy link"),
     ),
-    el("dl", { class: "facts" },
+    el(
+      "dl",
+      { class: "facts" },
       ...fact("Event type", event.event_type, () => onFilter("event_type", event.event_type)),
-      ...fact("Customer", JSON.stringify(event.customer_id), () => onFilter("customer_id", JSON.stringify(event.customer_id))),
+      ...fact("Customer", JSON.stringify(event.customer_id), () =>
+        onFilter("customer_id", JSON.stringify(event.customer_id)),
+      ),
       ...fact("Happened", `${utc(event.timestamp_utc)} UTC`),
       ...fact("Received", event.received_at.replace("T", " ").replace("Z", " UTC")),
       ...fact("Recorded by", event.recorded_by),
@@ -29,7 +35,7 @@ export function showDetail(event, { onFilter, onClose }) {
   show();
 }
 
-/** Say why there is no event to show. */
+/** Show why there is no event. */
 export function showNoDetail(message, onClose) {
   panel.replaceChildren(head("No event", onClose), el("p", { class: "empty" }, message));
   show();
@@ -47,18 +53,34 @@ function show() {
 }
 
 function head(title, onClose) {
-  return el("div", { class: "detail-head" },
+  return el(
+    "div",
+    { class: "detail-head" },
     el("h2", {}, el("bdi", {}, title)),
     el("button", { type: "button", class: "quiet", "aria-label": "Close event", onclick: onClose }, "×"),
   );
 }
 
 function fact(name, value, onFilter = null) {
-  const filter = onFilter && el("button", { type: "button", class: "quiet", "aria-label": `Filter by ${name}`, onclick: onFilter }, "filter");
+  const filter =
+    onFilter &&
+    el("button", { type: "button", class: "quiet", "aria-label": `Filter by ${name}`, onclick: onFilter }, "filter");
   return [
     el("dt", {}, name),
-    el("dd", {}, el("bdi", {}, visible(value)),
-      el("span", { class: "actions" }, filter,
-        el("button", { type: "button", class: "quiet", "aria-label": `Copy ${name}`, onclick: () => copy(value, name) }, "copy"))),
+    el(
+      "dd",
+      {},
+      el("bdi", {}, visible(value)),
+      el(
+        "span",
+        { class: "actions" },
+        filter,
+        el(
+          "button",
+          { type: "button", class: "quiet", "aria-label": `Copy ${name}`, onclick: () => copy(value, name) },
+          "copy",
+        ),
+      ),
+    ),
   ];
 }

@@ -1,9 +1,9 @@
-// Elements, made by their tag. Text only ever becomes text nodes, and no attribute is an address or a script: whatever an
-// event holds is shown, and never run.
+// Creation of elements. Text only becomes text nodes, and no attribute takes a URL or a script: the content of an event
+// is displayed and never executed.
 
-const ATTRIBUTES = /^(class|id|role|type|name|value|title|hidden|tabindex|aria-[a-z]+)$/;
+const ATTRIBUTES = /^(class|id|role|type|name|value|title|hidden|tabindex|aria-[a-z]+)$/u;
 
-/** An element. Functions among the properties are listeners (`onclick`), everything else attributes; false leaves out. */
+/** Create an element. Functions in `properties` become listeners (`onclick`), other values attributes, false none. */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -19,12 +19,12 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** The element of index.html with this id. */
+/** Find the element of index.html with this id. */
 export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Say something in passing, to eyes and screen readers. */
+/** Show a short message for 2.5 s, announced by screen readers. */
 export function toast(text) {
   const box = byId("toast");
   box.textContent = text;
@@ -33,7 +33,7 @@ export function toast(text) {
   toast.timer = setTimeout(() => box.classList.remove("shown"), 2500);
 }
 
-/** Put a text on the clipboard, and say so. */
+/** Copy a text to the clipboard and confirm it. */
 export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,4 +1,4 @@
-// An export of what is looked at: the parts that GET /event/export answers, written to a file one after the other.
+// Export of the current view: fetches the parts of GET /event/export in order and appends them to one file.
 
 import { ApiError } from "./api.js";
 import { byId, toast } from "./dom.js";
@@ -7,7 +7,7 @@ import { newFile } from "./new-file.js";
 
 const NEWLINE = 10;
 
-/** Wires the menu up. `query()` gives the parameters to export by; `stop()` of what is returned ends an export at work. */
+/** Set up the menu. `query()` returns the parameters of the export; `stop()` of the result cancels a running export. */
 export function exporting(api, query) {
   const open = byId("export");
   const menu = byId("export-menu");
@@ -34,10 +34,10 @@ export function exporting(api, query) {
     }
   }
 
-  /** Write part after part until there is no more; how many events they hold. */
+  /** Write all parts to `file`. Resolves to the number of events. */
   async function writeParts(kind, file, signal) {
     let next = `event/export?${new URLSearchParams([...query(), ["format", kind]])}`;
-    let lines = kind === "csv" ? -1 : 0; // the header row is no event
+    let lines = kind === "csv" ? -1 : 0; // the header row is not an event
     let size = 0;
     show("Exporting");
     while (next) {
@@ -51,7 +51,7 @@ export function exporting(api, query) {
     return lines;
   }
 
-  /** The part at an address, which is asked for again as often as somebody says so. */
+  /** Fetch the part at a URL. After an error, wait for the user to continue, then fetch it again. */
   async function partAt(url, signal) {
     for (;;) {
       try {
@@ -67,11 +67,6 @@ export function exporting(api, query) {
     }
   }
 
-  function show(text) {
-    byId("exporting").hidden = false;
-    byId("exported").textContent = text;
-  }
-
   function stop() {
     running.abort();
   }
@@ -81,7 +76,12 @@ export function exporting(api, query) {
   return { stop };
 }
 
-/** Resolves when the button is pressed; rejects when `signal` is aborted before. */
+function show(text) {
+  byId("exporting").hidden = false;
+  byId("exported").textContent = text;
+}
+
+/** Wait for a click on the button. Rejects when `signal` is aborted first. */
 function pressed(button, signal) {
   return new Promise((resolve, reject) => {
     button.addEventListener("click", resolve, { once: true, signal });

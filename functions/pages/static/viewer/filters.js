@@ -1,4 +1,4 @@
-// The form that adds filters, with what is worth suggesting, and the chips of those that hold.
+// The form that adds filters, its suggestions, and the chips of the active filters.
 
 import { combobox } from "./combobox.js";
 import { byId, el } from "./dom.js";
@@ -20,10 +20,26 @@ export class Filters {
       input.value = "";
       view.add(input.name, picked);
     };
-    combobox(type, () => this.#frequent.event_types.map((row) => ({ value: row.event_type, count: row.count })), add(type));
-    combobox(customer, () => this.#frequent.customers.map((row) => ({ value: text(row.customer_id), count: row.count })), add(customer));
-    combobox(path, () => this.#paths(), () => value.focus());
-    combobox(value, () => this.#values(path.value.trim()), () => form.requestSubmit());
+    combobox(
+      type,
+      () => this.#frequent.event_types.map((row) => ({ value: row.event_type, count: row.count })),
+      add(type),
+    );
+    combobox(
+      customer,
+      () => this.#frequent.customers.map((row) => ({ value: text(row.customer_id), count: row.count })),
+      add(customer),
+    );
+    combobox(
+      path,
+      () => this.#paths(),
+      () => value.focus(),
+    );
+    combobox(
+      value,
+      () => this.#values(path.value.trim()),
+      () => form.requestSubmit(),
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit(form.elements);
@@ -32,7 +48,7 @@ export class Filters {
     this.#showChips();
   }
 
-  /** Suggest what a summary found; what it once found stays, since a filter hides all that it does not name. */
+  /** Add a summary's frequent values to the suggestions. Earlier ones stay, because a filter hides all other values. */
   suggest(frequent) {
     const merged = (name, key) => {
       const known = new Map(this.#frequent[name].map((row) => [text(row[key]), row]));
@@ -45,7 +61,7 @@ export class Filters {
     };
   }
 
-  /** Suggest paths and values of these events. */
+  /** Suggest the paths and values of these events. */
   learn(events) {
     this.#events = events;
   }
@@ -63,20 +79,39 @@ export class Filters {
     const typed = [];
     for (const input of [type, customer]) if (input.value.trim()) typed.push([input.name, input.value.trim()]);
     if (path.value.trim()) typed.push([`event_data.${path.value.trim()}`, value.value]);
-    const isNew = ([name, text]) => !this.#view.filters.some((filter) => filter[0] === name && filter[1] === text);
+    const isNew = ([name, entered]) =>
+      !this.#view.filters.some((filter) => filter[0] === name && filter[1] === entered);
     for (const input of [type, customer, path, value]) input.value = "";
     if (typed.some(isNew)) this.#view.set({ filters: [...this.#view.filters, ...typed.filter(isNew)] });
   }
 
   #showChips() {
     const chips = this.#view.filters.map(([name, value]) => {
-      const label = LABELS[name] ?? visible(name.replace(/^event_data\./, ""));
-      return el("li", { class: "chip" },
-        el("span", { class: "muted" }, `${label} `), el("bdi", {}, visible(value)),
-        el("button", { type: "button", "aria-label": `Remove filter ${label} ${visible(value)}`, onclick: () => this.#view.remove(name, value) }, "×"));
+      const label = LABELS[name] ?? visible(name.replace(/^event_data\./u, ""));
+      return el(
+        "li",
+        { class: "chip" },
+        el("span", { class: "muted" }, `${label} `),
+        el("bdi", {}, visible(value)),
+        el(
+          "button",
+          {
+            type: "button",
+            "aria-label": `Remove filter ${label} ${visible(value)}`,
+            onclick: () => this.#view.remove(name, value),
+          },
+          "×",
+        ),
+      );
     });
     if (chips.length > 1) {
-      chips.push(el("li", {}, el("button", { type: "button", class: "quiet", onclick: () => this.#view.set({ filters: [] }) }, "Clear all")));
+      chips.push(
+        el(
+          "li",
+          {},
+          el("button", { type: "button", class: "quiet", onclick: () => this.#view.set({ filters: [] }) }, "Clear all"),
+        ),
+      );
     }
     byId("chips").replaceChildren(...chips);
   }
@@ -94,7 +129,7 @@ export class Filters {
 function counted(values) {
   const counts = new Map();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].map(([value, count]) => ({ value, count })).sort((one, other) => other.count - one.count);
+  return [...counts].map(([value, count]) => ({ value, count })).toSorted((one, other) => other.count - one.count);
 }
 
 function text(value) {

@@ -1,22 +1,22 @@
-// How times, numbers and foreign text are written on this page.
+// Formatting of times, numbers and untrusted text.
 
-// Control characters, marks that turn the direction of text, and what is not visible at all: an event could use them to
-// look like another one.
-const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+// Control characters, bidirectional marks and invisible characters: with them one event could pass for another.
+const INVISIBLE =
+  /[\u0000-\u001F\u007F-\u009F\u00AD\u061C\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB]/gu;
 const NUMBERS = new Intl.NumberFormat("en");
 
-/** A text in which nothing is hidden: `\u202e` stands where that character was. */
+/** Replace every invisible character by its escape, such as `\u202e`. */
 export function visible(text) {
-  return text.replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replaceAll(INVISIBLE, (character) => `\\u${character.codePointAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** Unix seconds as 2026-01-31 12:00:00, UTC. */
+/** Format Unix seconds as 2026-01-31 12:00:00, in UTC. */
 export function utc(seconds) {
   const date = new Date(seconds * 1000);
   return date.toISOString().slice(0, -5).replace("T", " ");
 }
 
-/** The same, as short as the width of a histogram's buckets allows. */
+/** Format Unix seconds as short as the width of a histogram's bucket allows, in UTC. */
 export function tick(seconds, bucketSeconds) {
   const text = utc(seconds);
   if (bucketSeconds >= 86_400) return text.slice(0, 10);
@@ -27,12 +27,12 @@ export function number(value) {
   return NUMBERS.format(value);
 }
 
-/** A number of things that is exact (`eq`) or a lower bound (`gte`). */
+/** Format a count that is exact (`eq`) or a lower bound (`gte`). */
 export function atLeast(value, relation) {
   return (relation === "gte" ? "≥ " : "") + number(value);
 }
 
-/** One event or several. */
+/** Format a count of events, with the noun in singular or plural. */
 export function events(value, relation = "eq") {
   return `${atLeast(value, relation)} ${value === 1 && relation === "eq" ? "event" : "events"}`;
 }

@@ -1,4 +1,4 @@
-// Counts over time as bars. Dragging over them, or the arrow keys with Shift, selects a range to go into.
+// Histogram of events over time. Dragging, or the arrow keys with Shift, selects a range to zoom into.
 
 import { byId, el } from "./dom.js";
 import { atLeast, events, tick, utc } from "./format.js";
@@ -8,23 +8,34 @@ const TICKS = 5;
 export class Histogram {
   #onRange;
   #summary = null;
-  #anchor = null; // where a selection began; both are places of buckets
-  #place = null; // where it ends, or the bucket that is looked at
+  #anchor = null; // index of the bucket where the selection began
+  #place = null; // index of the bucket where it ends, or of the bucket that has the focus
   #bars = el("div", { class: "bars" });
   #selection = el("div", { class: "selection", hidden: true });
-  #plot = el("div", { class: "plot", tabindex: "0", role: "group", "aria-describedby": "histogram-help" }, this.#bars, this.#selection);
+  #plot = el(
+    "div",
+    { class: "plot", tabindex: "0", role: "group", "aria-describedby": "histogram-help" },
+    this.#bars,
+    this.#selection,
+  );
   #axis = el("div", { class: "axis", "aria-hidden": "true" });
   #total = el("strong", {});
   #readout = el("span", { class: "muted readout", role: "status" });
   #note = el("p", { class: "note", hidden: true });
 
-  /** `onRange(start, end)` hears of a range that was selected, in Unix seconds, both included. */
+  /** `onRange(start, end)` gets the selected range in Unix seconds, both ends included. */
   constructor(onRange) {
     this.#onRange = onRange;
     byId("histogram").append(
       el("div", { class: "histogram-head" }, this.#total, this.#readout),
-      this.#plot, this.#axis, this.#note,
-      el("p", { id: "histogram-help", class: "unseen" }, "Arrow keys go through the bars, with Shift they select several, Enter shows the selected range."),
+      this.#plot,
+      this.#axis,
+      this.#note,
+      el(
+        "p",
+        { id: "histogram-help", class: "unseen" },
+        "Arrow keys go through the bars, with Shift they select several, Enter shows the selected range.",
+      ),
     );
     this.#plot.addEventListener("pointerdown", (event) => this.#begin(event));
     this.#plot.addEventListener("pointermove", (event) => this.#move(event));
@@ -35,24 +46,37 @@ export class Histogram {
     this.#plot.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
-  /** Show a summary, as GET /event/summary answers it; null: none. */
+  /** Show a summary in the form of GET /event/summary, or nothing for null. */
   show(summary) {
     this.#summary = summary;
     const buckets = summary?.buckets ?? [];
     const highest = Math.max(1, ...buckets.map(({ count }) => count));
-    this.#bars.replaceChildren(...buckets.map((bucket) => {
-      const bar = el("div", { class: this.#isUncounted(bucket) ? "bar uncounted" : "bar" }, el("div", { class: "fill" }));
-      bar.firstChild.style.setProperty("--share", bucket.count / highest);
-      bar.firstChild.classList.toggle("some", bucket.count > 0);
-      return bar;
-    }));
+    this.#bars.replaceChildren(
+      ...buckets.map((bucket) => {
+        const bar = el(
+          "div",
+          { class: this.#isUncounted(bucket) ? "bar uncounted" : "bar" },
+          el("div", { class: "fill" }),
+        );
+        bar.firstChild.style.setProperty("--share", bucket.count / highest);
+        bar.firstChild.classList.toggle("some", bucket.count > 0);
+        return bar;
+      }),
+    );
     this.#total.textContent = summary ? events(summary.total_count, summary.total_relation) : "";
-    this.#plot.setAttribute("aria-label", summary ? `Histogram: ${this.#total.textContent}, ${buckets.length} bars` : "Histogram");
+    this.#plot.setAttribute(
+      "aria-label",
+      summary ? `Histogram: ${this.#total.textContent}, ${buckets.length} bars` : "Histogram",
+    );
     this.#axis.replaceChildren(...ticks(buckets, summary?.bucket_seconds));
     byId("histogram").hidden = summary !== null && !buckets.length;
     const isPartial = summary?.total_relation === "gte";
     this.#note.hidden = !isPartial;
-    if (isPartial) this.#note.textContent = `Too many to count in one go: the bars count the newest, back to ${utc(summary.counted_from)}. For what lies before, choose a shorter range or add a filter.`;
+    if (isPartial) {
+      this.#note.textContent =
+        `Too many to count in one go: the bars count the newest, back to ${utc(summary.counted_from)}. ` +
+        "For what lies before, choose a shorter range or add a filter.";
+    }
     this.#look(null);
   }
 
@@ -98,7 +122,7 @@ export class Histogram {
     }
   }
 
-  /** Look at one bucket, or at all from `anchor` to `place`. */
+  /** Describe one bucket, or all from `anchor` to `place`. */
   #look(place, anchor = null) {
     this.#place = place;
     this.#anchor = place === null ? null : anchor;
@@ -114,7 +138,8 @@ export class Histogram {
     this.#selection.classList.toggle("brush", this.#anchor !== null);
     const count = buckets.slice(first, last + 1).reduce((sum, bucket) => sum + bucket.count, 0);
     const relation = this.#isUncounted(buckets[first]) ? "gte" : "eq";
-    this.#readout.textContent = `${utc(buckets[first].start)} to ${utc(buckets[last].start + width)}: ${atLeast(count, relation)}`;
+    const range = `${utc(buckets[first].start)} to ${utc(buckets[last].start + width)}`;
+    this.#readout.textContent = `${range}: ${atLeast(count, relation)}`;
   }
 
   #selected() {
@@ -132,6 +157,6 @@ export class Histogram {
 
 function ticks(buckets, width) {
   if (!buckets.length) return [];
-  const places = [...Array(TICKS).keys()].map((part) => Math.round((part * (buckets.length - 1)) / (TICKS - 1)));
+  const places = Array.from({ length: TICKS }, (_, part) => Math.round((part * (buckets.length - 1)) / (TICKS - 1)));
   return [...new Set(places)].map((place) => el("span", {}, tick(buckets[place].start, width)));
 }

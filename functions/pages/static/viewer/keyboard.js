@@ -1,4 +1,4 @@
-// Keys that work wherever no text is being typed.
+// Keyboard shortcuts, active except while the user types into a field.
 
 import { byId, el } from "./dom.js";
 
@@ -7,10 +7,14 @@ export function keyboard(shortcuts) {
   const help = byId("shortcuts");
   const all = [...shortcuts, { keys: ["?"], does: "Show these keys", run: () => help.showModal() }];
   const byKey = new Map(all.flatMap(({ keys, run }) => keys.map((key) => [key, run])));
-  help.querySelector("dl").replaceChildren(...all.flatMap(({ keys, does }) => [
-    el("dt", {}, ...keys.map((key) => el("kbd", {}, NAMES[key] ?? key))),
-    el("dd", {}, does),
-  ]));
+  help
+    .querySelector("dl")
+    .replaceChildren(
+      ...all.flatMap(({ keys, does }) => [
+        el("dt", {}, ...keys.map((key) => el("kbd", {}, NAMES[key] ?? key))),
+        el("dd", {}, does),
+      ]),
+    );
   byId("help").addEventListener("click", () => help.showModal());
   addEventListener("keydown", (event) => {
     const isTyping = event.target.closest?.("input, textarea, select, dialog, [popover]");

@@ -1,11 +1,11 @@
-// Live tail: asks for the newest events every other second while it is on and the page is seen.
+// Live tail: polls for new events every two seconds while it is on and the page is visible.
 
 import { byId } from "./dom.js";
 
 const SECONDS = 2;
 const MOST_SECONDS = 30;
 
-/** `poll()` fetches what is new; when it fails the next try comes later, up to half a minute. */
+/** `poll()` fetches new events. After failures the interval doubles, up to 30 s. */
 export function liveTail(poll) {
   const button = byId("live");
   let timer = null;
@@ -17,7 +17,7 @@ export function liveTail(poll) {
       if (!document.hidden) await poll();
       wait = SECONDS;
     } catch {
-      wait = Math.min(MOST_SECONDS, 2 * wait); // poll has told why
+      wait = Math.min(MOST_SECONDS, 2 * wait); // poll() has reported it
     }
     if (timer === own) timer = setTimeout(tick, 1000 * wait);
   }
@@ -30,5 +30,10 @@ export function liveTail(poll) {
   }
 
   button.addEventListener("click", toggle);
-  return { toggle, get isOn() { return timer !== null; } };
+  return {
+    toggle,
+    get isOn() {
+      return timer !== null;
+    },
+  };
 }

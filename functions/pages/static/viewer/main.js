@@ -1,4 +1,4 @@
-// The page as a whole: what changes in the view is fetched and shown.
+// Entry point: connects the parts of the page, and fetches and shows what changes in the view.
 
 import { Api } from "./api.js";
 import { hideDetail, showDetail, showNoDetail } from "./detail.js";
@@ -14,7 +14,7 @@ import { signInDialog } from "./sign-in.js";
 import { timeRange } from "./time-range.js";
 import { View } from "./view.js";
 
-const SUMMARY_SECONDS = 10; // while the tail is live
+const SUMMARY_SECONDS = 10; // minimum age of the summary before the live tail renews it
 
 const view = new View();
 const api = new Api(signInDialog((path, options) => api.request(path, options)));
@@ -26,22 +26,22 @@ const exports = exporting(api, () => view.parameters(api.now));
 timeRange(view);
 
 let loading = new AbortController();
-let listed = ""; // the parameters of the events that are shown, by the view alone
-let parameters = []; // the same as they were sent: a cursor belongs to them
+let listed = ""; // key() of the events shown
+let parameters = []; // parameters that `cursor` is valid for
 let cursor = null;
 let summarized = 0;
-let opened = null; // the id of the event whose detail is drawn
+let opened = null; // id of the event whose detail is shown
 
-/** Fetch events and summary of the view, from the newest on. */
+/** Fetch the view's newest events and its summary. */
 async function load() {
   loading.abort();
   loading = new AbortController();
   const { signal } = loading;
-  if (listed !== key()) clear(); // else what is there stays until there is something better
+  if (listed !== key()) clear(); // otherwise the old content stays until the new arrives
   listed = key();
   document.body.classList.add("loading");
   try {
-    await api.signedIn(); // first, since it may take its time, and a range ends when it is asked for
+    await api.signedIn(); // before parameters(), because signing in takes time and a preset ends now
     parameters = view.parameters(api.now);
     const [page] = await Promise.all([api.get("event", parameters, signal), summarize(signal)]);
     results.replace(page.events);
@@ -68,7 +68,7 @@ async function loadMore() {
   }
 }
 
-/** Look for events that came since; when there are so many that some would be missing in between, start again. */
+/** Prepend events that arrived since the last poll. If a whole page is new, some may be missing between: load again. */
 async function poll() {
   try {
     const fresh = view.parameters(api.now);
@@ -114,19 +114,29 @@ function showCount(page) {
 
 function emptiness() {
   const ways = [];
-  if (view.last !== "all") ways.push(el("button", { type: "button", onclick: () => view.set({ last: "all", start: null, end: null }) }, "Look at all time"));
-  if (view.filters.length) ways.push(el("button", { type: "button", onclick: () => view.set({ filters: [] }) }, "Clear the filters"));
+  if (view.last !== "all") {
+    ways.push(
+      el(
+        "button",
+        { type: "button", onclick: () => view.set({ last: "all", start: null, end: null }) },
+        "Look at all time",
+      ),
+    );
+  }
+  if (view.filters.length) {
+    ways.push(el("button", { type: "button", onclick: () => view.set({ filters: [] }) }, "Clear the filters"));
+  }
   const advice = ways.length
     ? "Nothing matches in this time range and with these filters."
     : "There are no events yet that you may see. Post one to /event, and it appears here.";
   return [el("h2", {}, "No events"), el("p", { class: "muted" }, advice), el("p", {}, ...ways)];
 }
 
-/** Open the event that the view names, close what it does not. */
+/** Show the detail of the view's event, or close the panel if it has none. */
 async function showEvent() {
   const id = view.event;
   results.mark(id);
-  if (id === opened) return; // as it was left, with the branches that were opened
+  if (id === opened) return; // keep the branches that the user opened
   opened = id;
   if (!id) {
     hideDetail();
@@ -152,7 +162,11 @@ function showProblem(error) {
   const wrong = (error.errors ?? []).map(({ loc, msg }) => el("li", {}, visible(`${loc.join(".")} ${msg}`)));
   const ways = [el("button", { type: "button", onclick: load }, "Try again")];
   if (error.status === 403) ways.push(el("button", { type: "button", onclick: signOut }, "Sign in as another client"));
-  byId("problem").replaceChildren(el("strong", {}, visible(error.message)), el("ul", { hidden: !wrong.length }, ...wrong), ...ways);
+  byId("problem").replaceChildren(
+    el("strong", {}, visible(error.message)),
+    el("ul", { hidden: !wrong.length }, ...wrong),
+    ...ways,
+  );
   byId("problem").hidden = false;
 }
 
@@ -199,7 +213,9 @@ async function onChange() {
 
 function theme() {
   const root = document.documentElement;
-  const isDark = root.style.colorScheme ? root.style.colorScheme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const isDark = root.style.colorScheme
+    ? root.style.colorScheme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
   root.style.colorScheme = isDark ? "light" : "dark";
   byId("theme").textContent = isDark ? "Dark" : "Light";
 }
@@ -222,5 +238,10 @@ keyboard([
   { keys: ["l"], does: "Live on or off", run: () => live.toggle() },
   { keys: ["r"], does: "Load again", run: load },
 ]);
-// Any answer tells the service's clock, which the ranges go by. One that does not come is told of by what follows.
-api.request("health").catch(() => {}).then(onChange);
+// The first response sets the clock, which time ranges depend on.
+try {
+  await api.request("health");
+} catch {
+  // The next request fails as well, and is reported.
+}
+await onChange();

@@ -1,13 +1,13 @@
-// A file on the disk of whoever looks at the page: written as it comes, where the browser can do that, or else kept by the
-// browser until it is whole.
+// A file on the user's disk: streamed where the browser supports it, otherwise collected in the browser and downloaded
+// when complete.
 
 const TYPES = { ndjson: "application/x-ndjson", csv: "text/csv" };
 
 /**
- * Ask where to, if the browser can; rejects with an AbortError when nobody wants to say.
+ * Create a file, at a place the user chooses if the browser can ask. Rejects with an AbortError if the user cancels.
  *
- * Call it while a click is at work, as browsers want it. What it resolves to takes `write(bytes)` as often as needed, and
- * then either `close()`, after which the file is there, or `discard()`.
+ * Browsers require a call from a click's handler. The resulting file takes any number of `write(bytes)`, then either
+ * `close()`, which completes it, or `discard()`.
  */
 export async function newFile(name, kind) {
   return window.showSaveFilePicker ? streamed(name, kind) : downloaded(name, kind);
@@ -26,17 +26,19 @@ async function streamed(suggestedName, kind) {
 function downloaded(name, kind) {
   let parts = [];
   return {
-    write: async (bytes) => parts.push(new Blob([bytes])), // which a browser moves to disk when they become many
+    write: async (bytes) => parts.push(new Blob([bytes])), // browsers move large blobs to disk
     close: async () => save(new Blob(parts, { type: TYPES[kind] }), name),
-    discard: async () => { parts = []; },
+    discard: async () => {
+      parts = [];
+    },
   };
 }
 
-/** The one link that the page makes: to a file of its own, gone once it is followed. */
+/** Download a blob. This is the only link that the page creates. */
 function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a download begins when the browser comes to it
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser starts the download later
 }

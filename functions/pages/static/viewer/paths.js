@@ -1,11 +1,11 @@
-// Places in event_data, as the API's parameters event_data.<path>=<value> name them.
+// Paths into event_data, in the syntax of the API's parameters event_data.<path>=<value>.
 
-const NAMEABLE = /^[^.[\]"\\\u0000-\u001f\u007f]+$/;
+const NAMEABLE = /^[^.[\]"\\\u0000-\u001F\u007F]+$/u;
 const MOST_STEPS = 31;
 const MOST_SCALARS = 200;
-const JSON_LOOKING = /^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|".*)$/s;
+const JSON_LOOKING = /^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|".*)$/su;
 
-/** `steps` (names and indexes) as a path, or null where the API has no name for it. */
+/** Format `steps` (names and indexes) as a path. Returns null if the API's syntax cannot express it. */
 export function pathOf(steps) {
   if (steps.length > MOST_STEPS) return null;
   let path = "";
@@ -17,18 +17,18 @@ export function pathOf(steps) {
   return path;
 }
 
-/** A scalar as the value of a parameter: text that looks like JSON goes in quotes, so that it stays text. */
+/** Format a scalar as a parameter value. A string that looks like JSON is quoted, so that it stays a string. */
 export function parameterValue(value) {
   if (typeof value === "string") return JSON_LOOKING.test(value) ? JSON.stringify(value) : value;
   return JSON.stringify(value);
 }
 
-/** Whether it has no members of its own. A number with its own digits is an object only to JavaScript. */
+/** Whether a value is a JSON scalar. A raw JSON number is an object to JavaScript. */
 export function isScalar(value) {
   return value === null || typeof value !== "object" || Boolean(JSON.isRawJSON?.(value));
 }
 
-/** The first scalars of an event's data that have a path: [{path, value}]. */
+/** List the first scalars of an event's data that have a path: [{path, value}]. */
 export function scalars(data) {
   const found = [];
   const waiting = [[[], data]];
@@ -42,7 +42,7 @@ export function scalars(data) {
   return found;
 }
 
-/** The members of an object by name, or of an array by index. */
+/** List the members of an object by name, or of an array by index. */
 export function members(value) {
   return Array.isArray(value) ? [...value.entries()] : Object.entries(value);
 }

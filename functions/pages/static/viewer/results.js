@@ -1,4 +1,4 @@
-// The table of events, one page below the other.
+// The table of events; each page is appended below the previous one.
 
 import { byId, el } from "./dom.js";
 import { utc, visible } from "./format.js";
@@ -10,7 +10,7 @@ export class Results {
   #events = [];
   #body = byId("events").tBodies[0];
 
-  /** `onOpen(event_id)` hears which event somebody wants to see. */
+  /** `onOpen(event_id)` is called when the user opens an event. */
   constructor(onOpen) {
     this.#onOpen = onOpen;
   }
@@ -23,19 +23,19 @@ export class Results {
     return this.#events.find((event) => event.event_id === eventId);
   }
 
-  /** Show these events and no others. */
+  /** Replace all rows by these events. */
   replace(events) {
     this.#events = events;
     this.#body.replaceChildren(...events.map((event) => this.#row(event)));
   }
 
-  /** Show older ones below. */
+  /** Add older events at the bottom. */
   append(events) {
     this.#events.push(...events);
     this.#body.append(...events.map((event) => this.#row(event)));
   }
 
-  /** Show new ones above. */
+  /** Add newer events at the top. */
   prepend(events) {
     this.#events.unshift(...events);
     const rows = events.map((event) => this.#row(event));
@@ -51,7 +51,7 @@ export class Results {
     }
   }
 
-  /** Move the focus by this many rows; with no row in focus, to the first. */
+  /** Move the focus by `by` rows, or to the first row if none has it. Returns the event's id or null. */
   step(by) {
     const rows = [...this.#body.rows];
     const at = rows.findIndex((row) => row.contains(document.activeElement) || row.getAttribute("aria-current"));
@@ -61,14 +61,19 @@ export class Results {
   }
 
   focus(eventId) {
-    [...this.#body.rows].find((row) => row.eventId === eventId)?.querySelector("button").focus();
+    [...this.#body.rows]
+      .find((row) => row.eventId === eventId)
+      ?.querySelector("button")
+      .focus();
   }
 
   #row(event) {
     const type = visible(event.event_type);
     const time = utc(event.timestamp_utc);
     const open = () => this.#onOpen(event.event_id);
-    const row = el("tr", { onclick: open },
+    const row = el(
+      "tr",
+      { onclick: open },
       el("td", {}, el("button", { type: "button", class: "time", "aria-label": `${time} ${type}` }, time)),
       el("td", { class: "type" }, el("bdi", {}, type)),
       el("td", { class: "number" }, JSON.stringify(event.customer_id)),
@@ -81,5 +86,5 @@ export class Results {
 }
 
 function preview(data) {
-  return visible(JSON.stringify(data).slice(1, PREVIEW)).replace(/}$/, "");
+  return visible(JSON.stringify(data).slice(1, PREVIEW)).replace(/\}$/u, "");
 }

@@ -1,20 +1,20 @@
-// How the page comes by a token: handed out (open mode), for a client's id and secret, or pasted.
+// Obtains a token: issued to anyone in open mode, issued for a client's id and secret, or pasted.
 
 import { byId } from "./dom.js";
 
-/** Wires the dialog up; the function it returns opens it, with a reason, and resolves to a token. */
+/** Set up the dialog. Returns a function that opens it, shows a reason and resolves to a token. */
 export function signInDialog(request) {
   const dialog = byId("sign-in");
   const problem = byId("sign-in-problem");
-  let give = () => {};
+  let resolveToken = null;
 
   async function from(source) {
     problem.textContent = "";
     try {
       const token = await source();
-      for (const form of dialog.querySelectorAll("form")) form.reset(); // no secret stays in a field
+      for (const form of dialog.querySelectorAll("form")) form.reset(); // keep no secret in a field
       dialog.close();
-      give(token);
+      resolveToken?.(token);
     } catch (error) {
       problem.textContent = error.message;
     }
@@ -27,7 +27,7 @@ export function signInDialog(request) {
     });
   }
 
-  dialog.addEventListener("cancel", (event) => event.preventDefault()); // there is nothing to go back to
+  dialog.addEventListener("cancel", (event) => event.preventDefault()); // without a token there is nothing to show
   byId("get-token").addEventListener("click", () => from(async () => (await request("access-token")).token));
   onSubmit(byId("credentials"), async (fields) => {
     const body = new URLSearchParams({
@@ -39,7 +39,9 @@ export function signInDialog(request) {
   });
   onSubmit(byId("paste"), (fields) => {
     const token = fields.get("token").trim();
-    if (!/^[A-Za-z0-9\-._~+/]+=*$/.test(token)) throw new Error("This is not a token: paste the whole of it, without quotes.");
+    if (!/^[A-Za-z0-9\-._~+/]+=*$/u.test(token)) {
+      throw new Error("This is not a token: paste the whole of it, without quotes.");
+    }
     return token;
   });
 
@@ -48,7 +50,7 @@ export function signInDialog(request) {
     problem.textContent = "";
     if (!dialog.open) dialog.showModal();
     return new Promise((resolve) => {
-      give = resolve;
+      resolveToken = resolve;
     });
   };
 }

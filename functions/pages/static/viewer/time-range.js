@@ -1,4 +1,4 @@
-// The presets of time, and a range of one's own.
+// Buttons of the preset time ranges, and the form of a custom range.
 
 import { byId, el } from "./dom.js";
 import { utc } from "./format.js";
@@ -6,11 +6,27 @@ import { PRESETS } from "./view.js";
 
 export function timeRange(view) {
   const form = byId("custom-range");
-  const buttons = new Map([...PRESETS].map(([key, { label }]) => [
-    key,
-    el("button", { type: "button", "aria-pressed": "false", onclick: () => view.set({ last: key, start: null, end: null }) }, label),
-  ]));
-  const custom = el("button", { type: "button", "aria-pressed": "false", "aria-expanded": "false", "aria-controls": form.id, onclick: () => open(form.hidden) }, "Custom");
+  const buttons = new Map(
+    [...PRESETS].map(([key, { label }]) => [
+      key,
+      el(
+        "button",
+        { type: "button", "aria-pressed": "false", onclick: () => view.set({ last: key, start: null, end: null }) },
+        label,
+      ),
+    ]),
+  );
+  const custom = el(
+    "button",
+    {
+      type: "button",
+      "aria-pressed": "false",
+      "aria-expanded": "false",
+      "aria-controls": form.id,
+      onclick: () => open(form.hidden),
+    },
+    "Custom",
+  );
   byId("presets").append(...buttons.values(), custom);
 
   function open(isOpen) {
@@ -28,7 +44,9 @@ export function timeRange(view) {
 
   function show() {
     for (const [key, button] of buttons) button.setAttribute("aria-pressed", String(key === view.last));
-    for (const name of ["start", "end"]) form.elements[name].value = view[name] === null ? "" : utc(view[name]).replace(" ", "T");
+    for (const name of ["start", "end"]) {
+      form.elements[name].value = view[name] === null ? "" : utc(view[name]).replace(" ", "T");
+    }
     custom.setAttribute("aria-pressed", String(view.last === null));
   }
 
@@ -36,7 +54,7 @@ export function timeRange(view) {
   show();
 }
 
-/** What a field says, read as UTC; null where it is empty. */
+/** Parse a field as UTC. Returns Unix seconds, or null if it is empty. */
 function secondsOf(input) {
   return input.value ? Math.floor(Date.parse(`${input.value}Z`) / 1000) : null;
 }

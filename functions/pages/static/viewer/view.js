@@ -1,5 +1,5 @@
-// What is looked at: a time range, filters, an open event. All of it is in the address behind #, so that a link shows the
-// same, and the browser's Back undoes a step.
+// State of the view: time range, filters and the open event. It lives in the URL's fragment, so that a link restores it
+// and the browser's Back button undoes a step.
 
 export const PRESETS = new Map([
   ["15m", { label: "15m", seconds: 900 }],
@@ -20,18 +20,25 @@ export class View extends EventTarget {
     this.#read();
   }
 
-  /** Names are those of the API's parameters: pairs of name and value, each once. */
+  /** Pairs of an API parameter's name and its value, without duplicates. */
   filters = [];
-  /** A key of PRESETS, or null where start and end are given. */
+  /** A key of PRESETS, or null if start and end are set. */
   last = DEFAULT;
   start = null;
   end = null;
-  /** The id of the event whose detail is open. */
+  /** Id of the event whose detail is open, or null. */
   event = null;
 
-  /** Change some of it. What it means for the page is told by a "change". */
+  /** Change some fields. A "change" event follows. */
   set(changes) {
-    const next = { filters: this.filters, last: this.last, start: this.start, end: this.end, event: this.event, ...changes };
+    const next = {
+      filters: this.filters,
+      last: this.last,
+      start: this.start,
+      end: this.end,
+      event: this.event,
+      ...changes,
+    };
     location.hash = hashOf(next);
   }
 
@@ -44,11 +51,11 @@ export class View extends EventTarget {
     this.set({ filters: this.filters.filter((filter) => filter[0] !== name || filter[1] !== value) });
   }
 
-  /** The parameters for GET /event and GET /event/summary; `now` is the end of a range that ends now. */
+  /** Build the parameters of GET /event and GET /event/summary. `now` (Unix seconds) ends a preset's range. */
   parameters(now) {
     const parameters = [...this.filters];
-    const seconds = PRESETS.get(this.last)?.seconds;
-    const [start, end] = seconds ? [now - seconds, now] : [this.start, this.end];
+    const length = PRESETS.get(this.last)?.seconds;
+    const [start, end] = length ? [now - length, now] : [this.start, this.end];
     if (start !== null) parameters.push([START, String(start)]);
     if (end !== null) parameters.push([END, String(end)]);
     return parameters;
@@ -56,21 +63,22 @@ export class View extends EventTarget {
 
   #read() {
     const pairs = [...new URLSearchParams(location.hash.slice(1))];
-    const given = new Map(pairs);
+    const fields = new Map(pairs);
     const known = new Set(["last", "event", START, END]);
-    // A name that the API does not know goes to it like any other: it says so, and the page shows that and the filter.
+    // An unknown name is sent as well: the API refuses it, and the page shows the error next to the filter.
     this.filters = pairs.filter(([name]) => !known.has(name));
-    this.start = seconds(given.get(START));
-    this.end = seconds(given.get(END));
+    this.start = parseSeconds(fields.get(START));
+    this.end = parseSeconds(fields.get(END));
     const isCustom = this.start !== null || this.end !== null;
-    this.last = isCustom ? null : PRESETS.has(given.get("last")) ? given.get("last") : DEFAULT;
-    this.event = given.get("event") ?? null;
+    const preset = PRESETS.has(fields.get("last")) ? fields.get("last") : DEFAULT;
+    this.last = isCustom ? null : preset;
+    this.event = fields.get("event") ?? null;
     this.dispatchEvent(new Event("change"));
   }
 }
 
-function seconds(text) {
-  return /^[0-9]{1,12}$/.test(text ?? "") ? Number(text) : null;
+function parseSeconds(text) {
+  return /^[0-9]{1,12}$/u.test(text ?? "") ? Number(text) : null;
 }
 
 function hashOf({ filters, last, start, end, event }) {
