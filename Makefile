@@ -29,6 +29,7 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the layers and cycles of i
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m infra.checks.imports
+	@$(BIN)/codespell
 	@$(BIN)/oxlint --config infra/checks/oxlint.json --deny-warnings $(SCRIPTS)
 	@$(BIN)/oxfmt --config infra/checks/oxfmt.json --check $(SCRIPTS)
 	@! grep -nE '.{121}' $(SCRIPTS)  # comments and texts, which the formatter does not wrap
