@@ -30,6 +30,8 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the layers and cycles of i
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m infra.checks.imports
 	@$(BIN)/codespell
+# Once all prose follows it:
+#	@$(BIN)/python -m infra.checks.wording
 	@$(BIN)/oxlint --config infra/checks/oxlint.json --deny-warnings $(SCRIPTS)
 	@$(BIN)/oxfmt --config infra/checks/oxfmt.json --check $(SCRIPTS)
 	@! grep -nE '.{121}' $(SCRIPTS)  # comments and texts, which the formatter does not wrap
