@@ -23,12 +23,14 @@ test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
 	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
 
-lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the layers and cycles of imports, oxlint
+lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, imports, dependencies, spelling, JavaScript
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m infra.checks.imports
+	@$(BIN)/deptry .
+	@$(BIN)/deptry --config audit_log_client/pyproject.toml audit_log_client
 	@$(BIN)/codespell
 # Once all prose follows it:
 #	@$(BIN)/python -m infra.checks.wording
