@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import pytest
 
@@ -11,9 +12,10 @@ from tests.support.fakes import Answer, FakeGateway, FakeQueue, FakeStore
 
 
 @pytest.fixture
-def services(settings: Settings, queue: FakeQueue, sqlite_store: SqlEventStore) -> Services:
+def services(settings: Settings, queue: FakeQueue, sqlite_store: SqlEventStore) -> Iterator[Services]:
     """With the summaries that the settings lead to, in the database of `sqlite_store`."""
-    return Services(settings, publisher=queue, reader=sqlite_store, writer=sqlite_store)
+    with closing(Services(settings, publisher=queue, reader=sqlite_store, writer=sqlite_store)) as built:
+        yield built
 
 
 def ask(services: Services, *query: tuple[str, str], customers: Sequence[int] | None = None) -> Answer:

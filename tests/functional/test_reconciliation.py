@@ -1,6 +1,7 @@
 """The books: what was accepted is stored, repeated, given up or in flight, and what is not is noticed."""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -20,9 +21,11 @@ from tests.support.builders import event
 
 
 @pytest.fixture
-def tallies(settings: Settings, sqlite_store: SqlEventStore) -> SqlEventCounters:
-    assert sqlite_store.check()  # the tables are there
-    return SqlEventCounters(open_engine(settings.store_url))
+def tallies(settings: Settings, sqlite_store: SqlEventStore) -> Iterator[SqlEventCounters]:
+    assert sqlite_store.check()  # the tables exist
+    engine = open_engine(settings.store_url)
+    yield SqlEventCounters(engine)
+    engine.dispose()
 
 
 def received(text: str, number: int = 1, **fields: object) -> Event:

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,9 @@ def test_tokens_need_a_secret_and_the_error_says_how_to_get_one() -> None:
 
 
 def test_the_store_is_ready_when_its_tables_are_there(settings: Settings) -> None:
-    migrate(open_engine(settings.store_url))
-    services = Services(settings.model_copy(update={"queue_url": "amqp://127.0.0.1:1"}))
-    assert services.checks["store"]() == {"database": "sqlite"}
-    services.close()
+    with closing(Services(settings.model_copy(update={"queue_url": "amqp://127.0.0.1:1"}))) as services:
+        migrate(services.engine)
+        assert services.checks["store"]() == {"database": "sqlite"}
 
 
 def test_a_queue_that_is_not_there_is_named_by_its_scheme(settings: Settings) -> None:
