@@ -49,6 +49,6 @@ def sqlite_store(settings: Settings) -> Iterator[SqlEventStore]:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One `audit-log serve` for all tests that only send requests; each uses event types and customers of its own."""
+    """One `audit-log serve` for all tests that only send requests; each uses its own event types and customers."""
     with Service.start(tmp_path_factory.mktemp("service")) as running:
         yield running

@@ -141,7 +141,7 @@ def _table(rows: Iterable[tuple[str, Plan]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what is wrong, and return the exit status."""
+    """Print every problem, and return the exit status."""
     parser = ArgumentParser(prog="python -m infra.checks.imports", description="Check the imports of all packages.")
     parser.add_argument("--rooms", action="store_true", help="Print rooms, arrows and floors of each package.")
     options = parser.parse_args(arguments)

@@ -48,7 +48,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 def log_of(browser: webdriver.Chrome, kind: str) -> list[str]:
     entries = browser.get_log(kind)  # type: ignore[no-untyped-call] # selenium gives it no types
-    # Below INFO is Chromium's advice to whoever writes forms, such as Swagger UI's.
+    # Below INFO is Chromium's advice to authors of forms, such as Swagger UI's.
     return [entry["message"] for entry in entries if entry["level"] not in {"DEBUG", "VERBOSE"}]
 
 

@@ -1,4 +1,4 @@
-"""Cold starts as Lambda has them: an interpreter of its own, one handler, one event."""
+"""Cold starts as in Lambda: a new interpreter, one handler, one event."""
 
 import json
 import os
@@ -35,7 +35,7 @@ PROGRAM = "import tests.support.first_call; tests.support.first_call.main()"
 
 @dataclass(frozen=True)
 class ColdStart:
-    """What one took, in milliseconds; the modules after the import and after the calls; what went to stderr."""
+    """Milliseconds of each step, the modules after the import and after the calls, and the text on stderr."""
 
     import_ms: float
     imported: frozenset[str]
@@ -118,5 +118,5 @@ class Deployment:
         }[handler]
 
     def cold_start(self, handler: str, **options: Any) -> ColdStart:
-        """The cold start of a handler with an event of its own; `options` as of the function of that name."""
+        """The cold start of a handler with its event; `options` as of the function of that name."""
         return cold_start(f"functions.{handler}", asked=self.asked(handler), settings=self.settings, **options)

@@ -1,4 +1,4 @@
-"""One cold start, in an interpreter of its own: `tests.support.cold_starts` runs `main`.
+"""One cold start in a new interpreter: `tests.support.cold_starts` runs `main`.
 
 It imports as little as it can, so that what it measures is the handler's: Lambda's runtime has read the event with
 `json` before it imports a handler, too.
@@ -22,11 +22,11 @@ class Kept:
 
 
 def main() -> None:
-    """Do what is asked for on standard input, as JSON, and print what came of it, as JSON.
+    """Read a request from standard input and print its result, both as JSON.
 
     Asked: `module`; `before`, modules to import first, uncounted; `without`, libraries that shall not be found; `event`
     for the module's handler, or null. Answered: milliseconds of the import and of the first and second call, the
-    modules that were there after the import and after the calls, and the first answer.
+    modules loaded after the import and after the calls, and the first answer.
     """
     asked = json.load(sys.stdin)
     sys.modules.update(dict.fromkeys(asked["without"]))  # None there is how an import is made to fail

@@ -1,4 +1,4 @@
-"""The service as an HTTP client sees it on a bad day: it keeps what it accepts, and answers as it was told to."""
+"""An HTTP service that fails on demand: it keeps accepted events, and responds as the test has set."""
 
 import json
 import uuid

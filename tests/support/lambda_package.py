@@ -53,7 +53,7 @@ class LambdaProcess:
 
     def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
         self.environ = environ
-        # Where Lambda's version of Python is not installed, the one of the tests has to do, with a package of its own.
+        # Without Lambda's version of Python, use that of the tests, with a package built for it.
         executable = interpreter(PYTHON)
         package = built() if executable else built(RUNNING)
         code, runtime = home / "task", home / "runtime"
@@ -87,7 +87,7 @@ class LambdaProcess:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """What was logged so far."""
+        """The log so far."""
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
     def __enter__(self) -> Self:

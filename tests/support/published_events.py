@@ -1,4 +1,4 @@
-"""The sample events that AWS publishes, and where an event of ours differs from one."""
+"""The sample events that AWS publishes, and the differences of our events from them."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A real service for tests: `audit-log serve` in a process of its own, as a user starts it."""
+"""A real service for tests: `audit-log serve` in a separate process, as a user starts it."""
 
 import os
 import random
@@ -102,7 +102,7 @@ class Service:
 
     @property
     def workers(self) -> set[int]:
-        """Process ids of `--workers`. Python starts a process beside them that keeps its semaphores, which is none."""
+        """Process ids of `--workers`. Excludes the process in which Python keeps its semaphores."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
         return {int(child) for child in children if b"spawn_main" in _command_line(child)}

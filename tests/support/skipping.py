@@ -10,7 +10,7 @@ def skip_or_fail(reason: str) -> NoReturn:
     """Skip the test, or fail it in CI (`CI=true`), where nothing may be missing.
 
     Args:
-        reason: What is missing and the command that installs or starts it.
+        reason: The missing server or program, and the command that installs or starts it.
     """
     if os.environ.get("CI") == "true":
         pytest.fail(reason)

@@ -132,7 +132,7 @@ def test_an_outage_costs_no_more_than_saying_go_on(
     with offline(browser):
         export(page, "NDJSON")
         page.until(lambda: "does not answer" in page.find("#exported").text, "nothing says what is wrong")
-    page.button("Go on").click()
+    page.button("Continue").click()
     page.until(lambda: page.find("#toast").text == f"{LARGE_EVENTS} events exported", "it does not end")
     assert len(browser.execute_async_script(READ_PICKED).splitlines()) == LARGE_EVENTS
 

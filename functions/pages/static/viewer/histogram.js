@@ -75,7 +75,7 @@ export class Histogram {
     if (isPartial) {
       this.#note.textContent =
         `Too many to count in one go: the bars count the newest, back to ${utc(summary.counted_from)}. ` +
-        "For what lies before, choose a shorter range or add a filter.";
+        "For earlier events, choose a shorter range or add a filter.";
     }
     this.#look(null);
   }
