@@ -9,7 +9,8 @@ SCRIPTS := functions/pages/static/docs.js $(wildcard functions/pages/static/view
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint audit format chalice-local load-test bench faults demo docker package deploy scan lock clean
+.PHONY: help install run test test-lowest test-wheel lint audit format chalice-local load-test bench faults demo \
+  docker package deploy scan lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -22,6 +23,12 @@ test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
 	@$(BIN)/python -m pytest --numprocesses=4 --cov --cov-report=term:skip-covered $(ARGS)
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
 	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
+
+test-lowest:  ## the unit and functional tests on the lowest versions that pyproject.toml allows
+	@bash .ci/lowest $(ARGS)
+
+test-wheel:  ## the unit, functional and contract tests against the built wheels, not the checkout
+	@bash .ci/wheel $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, imports, dependencies, spelling, JavaScript
 	@$(BIN)/ruff format --check .
@@ -57,7 +64,7 @@ demo: install  ## the service with a month of made-up events to look at, and whe
 load-test: $(VENV)/.installed-dev  ## load a service that is already running (ARGS="--requests 20000 --connections 64")
 	@$(BIN)/audit-log load-test $(ARGS)
 
-bench: $(VENV)/.installed-dev  ## this service beside a plain FastAPI one, in one run
+bench: $(VENV)/.installed-dev  ## this service compared with a plain FastAPI one, in one run
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
 faults: $(VENV)/.installed-dev  ## every fault in full, and what became of the events (ARGS="kill" for some, "--short")
@@ -87,7 +94,7 @@ deploy: package  ## to AWS: says what it would do, and asks (ARGS="--stage dev -
 scan: package build/checkov/bin/checkov  ## the template for AWS by checkov; what it is not to say is in infra/checkov.yaml
 	@build/checkov/bin/checkov --quiet --compact --config-file infra/checkov.yaml --file dist/aws/sam.yaml
 
-# An environment of its own: it pins what others need newer.
+# In a separate environment, because it pins versions that conflict with the development tools.
 build/checkov/bin/checkov:
 	@$(PYTHON) -m venv build/checkov
 	@build/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
@@ -97,7 +104,6 @@ EXTRAS := aws keys kafka mysql otel postgres rabbitmq redis
 
 # audit-log-client is installed from this checkout: a lock file has its dependencies and not the client itself.
 lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs
-	@$(PIP) install uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --no-emit-package audit-log-client $(addprefix --extra ,$(EXTRAS)) pyproject.toml \
 	  --output-file requirements.txt

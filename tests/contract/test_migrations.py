@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from core.domain.queries import DataFilter, EventFilter, PageRequest
 from core.errors import InvalidSettingsError, StoreUnavailableError
+from core.stores import migrations
 from core.stores.dialects import dialect_of
 from core.stores.dialects.postgresql import postgresql_metadata
 from core.stores.migrations.revision import check_revision
@@ -29,7 +30,7 @@ from tests.support import databases
 from tests.support.builders import event
 
 ROOT = Path(__file__).parents[2]
-MIGRATIONS = ROOT / "core" / "stores" / "migrations"
+MIGRATIONS = Path(migrations.__file__).parent
 MIGRATE = """
 import sys
 from core.stores.engine import open_engine
@@ -125,7 +126,7 @@ def test_a_database_from_the_future_is_refused_and_left_as_it_is(new_database: E
 def test_every_migration_can_be_undone(new_database: Engine) -> None:
     migrate(new_database)
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "core/stores/migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     with new_database.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
@@ -138,7 +139,7 @@ def test_events_from_before_the_index_of_their_data_are_found_by_it(engine: Engi
     given = [event(number, event_data={"a": [number % 7]}) for number in range(100)]
     SqlEventStore(engine).add(given)
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "core/stores/migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0003")

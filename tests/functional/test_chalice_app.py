@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from chalice_config.app import app
+from functions import pages
 from functions.http.route import Route
 from functions.routes import ROUTES
 from tests.conftest import SECRET
 from tests.support.builders import new_event, proxy_event
 
-STATIC = Path(__file__).parents[2] / "functions" / "pages" / "static"
+STATIC = Path(pages.__file__).parent / "static"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PATHS = sorted({route.path for route in ROUTES})
 PARAMETERS = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": "docs.js"}

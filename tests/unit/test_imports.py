@@ -18,6 +18,8 @@ TOKENS = {"jwt", "cryptography", "http.client"}  # PyJWT imports what it finds, 
 STORE = {"sqlalchemy", "asyncio", "sqlite3"}
 LIMITS = {"limits", "deprecated", "wrapt", "packaging"}
 
+OWN = {"audit_log_client", "core", "functions", "local_runner"}
+
 IMPORTED = {
     "token": MODELS | TOKENS,
     "oauth_token": MODELS | TOKENS,
@@ -50,8 +52,8 @@ def deployments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Deploymen
 
 @cache
 def libraries() -> frozenset[str]:
-    """What `import` finds of all installed packages."""
-    return frozenset(name for name in packages_distributions() if not name.startswith("_"))
+    """The top-level packages of all installed distributions but the project's, which tests may have installed."""
+    return frozenset(name for name in packages_distributions() if not name.startswith("_")) - OWN
 
 
 def watched(modules: frozenset[str]) -> set[str]:
