@@ -161,9 +161,7 @@ def test_text_is_matched_to_the_letter_and_the_space(event_store: EventStore, fi
 
 
 @pytest.mark.parametrize("value", [-5, -0.5, 0.0, 1e300, -(2**63), 5e-324, 1e16, 2**53 + 1, 10**16])
-def test_a_number_is_found_by_itself_and_its_equals_only(
-    event_store: EventStore, find: Find, value: float
-) -> None:
+def test_a_number_is_found_by_itself_and_its_equals_only(event_store: EventStore, find: Find, value: float) -> None:
     event_store.add([event(number, event_data={"a": item}) for number, item in enumerate([value, -value or 1, "0"])])
     assert find(data=(DataFilter(path=("a",), values=(value,)),)) == [0]
     if abs(value) < 2**53 and value == int(value):

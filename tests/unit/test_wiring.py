@@ -65,7 +65,7 @@ def test_tokens_need_a_secret_and_the_error_says_how_to_get_one() -> None:
 
 def test_the_store_is_ready_when_its_tables_are_there(settings: Settings) -> None:
     with closing(Services(settings.model_copy(update={"queue_url": "amqp://127.0.0.1:1"}))) as services:
-        migrate(services.engine)
+        migrate(services.database.engine)
         assert services.checks["store"]() == {"database": "sqlite"}
 
 
