@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from core.auth.keys import KeyRing
     from core.auth.last_answer import LastAnswer
     from core.auth.rate_limits import RateLimiter
-    from core.auth.tokens import TokenIssuer, TokenVerifier
+    from core.auth.token_verifier import TokenVerifier
+    from core.auth.tokens import TokenIssuer
     from core.domain.clock import Clock
 
 _T = TypeVar("_T", bound=Closable)
@@ -158,7 +159,7 @@ class Services:
     @cached_property
     def verifier(self) -> "TokenVerifier":
         """Verifies access tokens, those of the trusted issuer included."""
-        from core.auth.tokens import TokenVerifier, TrustedIssuer  # noqa: PLC0415 - at first use
+        from core.auth.token_verifier import TokenVerifier, TrustedIssuer  # noqa: PLC0415 - at first use
 
         settings = self.settings
         issuers = [TrustedIssuer(settings.jwt_issuer, settings.jwt_audience, self.keys)]

@@ -1,7 +1,7 @@
-"""API clients: who may get a token, with which scopes and for which customers.
+"""API clients: creates and changes them, and authenticates them by their secrets.
 
-A secret is 256 random bits, so its SHA-256 digest cannot be turned back by guessing and is all that is kept. While a
-secret is being replaced the one before it still counts.
+A secret has 256 random bits, so that its SHA-256 digest, the only stored form, cannot be reversed by guessing. During a
+rotation the previous secret remains valid.
 """
 
 import hashlib
@@ -11,29 +11,30 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from core.auth.last_answer import Clock, LastAnswer
+from core.auth.last_answer import LastAnswer
+from core.domain.clock import Clock
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Client, Event, NewEvent
 from core.errors import InvalidClientError
 from core.ports.clients import ClientReader
 
 STATUS_SECONDS: Final = 10.0
-"""From one question to the store which clients are disabled to the next: so soon a disabled client's tokens end."""
+"""Interval at which each process reads the disabled clients from the store, whose tokens are rejected from then on."""
 
 STATUS_LIMIT_SECONDS: Final = 12 * 3600.0
-"""How long the last answer counts while the store gives no other. After that no token of ours is accepted."""
+"""How long the last known set of disabled clients is used during an outage of the store. Later, tokens are rejected."""
 
 _SECRET_BYTES: Final = 32
-_SECRET_PREFIX: Final = "als_"  # noqa: S105 - by which scanners find a secret that was committed somewhere
-_TOUCH_AFTER: Final = timedelta(minutes=1)
+_SECRET_PREFIX: Final = "als_"  # noqa: S105 - lets scanners find committed secrets
+_USE_INTERVAL: Final = timedelta(minutes=1)
 _NO_DIGEST: Final = "0" * 64
 _SERVICE_NAME: Final = "audit-log"
 
 
 def create(name: str, scopes: Sequence[str], customers: Sequence[int] | None, *, at: datetime) -> tuple[Client, str]:
-    """A new client and its secret, which is nowhere else.
+    """Create a client; return it with its secret, which is not stored.
 
     Raises:
-        ValueError: a name, scope or customer that a client cannot have (as pydantic's ValidationError).
+        ValidationError: pydantic's, for an invalid name, scope or customer.
     """
     secret = _new_secret()
     client = Client(
@@ -48,19 +49,19 @@ def create(name: str, scopes: Sequence[str], customers: Sequence[int] | None, *,
 
 
 def rotate(client: Client, *, keep_previous: bool) -> tuple[Client, str]:
-    """The client with a new secret, and the secret; the one before counts on until the next time, if it is kept."""
+    """Give the client a new secret; return both. With `keep_previous` the old one is valid until the next rotation."""
     secret = _new_secret()
     previous = client.secret_digest if keep_previous else None
     return client.model_copy(update={"secret_digest": _digest(secret), "previous_secret_digest": previous}), secret
 
 
 def disable(client: Client, *, at: datetime) -> Client:
-    """The client as one that gets no more tokens."""
+    """Disable the client: it gets no more tokens, and its tokens are rejected. The first call sets the time."""
     return client.model_copy(update={"disabled_at": client.disabled_at or at})
 
 
 def audit_event(kind: str, subject: str, *, at: datetime, **data: object) -> Event:
-    """The audit event of something that the service itself, or its operator, did: `audit-log.client.created`."""
+    """Build an event that records an operation of the service or its operator, such as `audit-log.client.created`."""
     return Event.received(
         NewEvent.model_construct(
             event_type=RESERVED_PREFIX + kind, customer_id=SYSTEM_CUSTOMER, event_data={"subject": subject, **data}
@@ -71,35 +72,36 @@ def audit_event(kind: str, subject: str, *, at: datetime, **data: object) -> Eve
 
 
 class Authenticator:
-    """Checks client ids and secrets."""
+    """Authenticates clients by id and secret."""
 
     def __init__(self, clients: ClientReader) -> None:
         self._clients = clients
 
     def authenticate(self, client_id: str, secret: str, *, now: float) -> Client:
-        """The client that this secret belongs to.
+        """Return the client with this id and secret.
 
         Raises:
-            InvalidClientError: unknown, disabled, or the wrong secret; all three take the same steps and say the same.
+            InvalidClientError: the client is unknown or disabled, or the secret is wrong. All three take the same steps
+                and have the same message.
             StoreUnavailableError: trying again later helps.
         """
         client = self._clients.client(client_id)
         digest = _digest(secret)
-        kept = (client.secret_digest, client.previous_secret_digest) if client else (None, None)
-        matches = [hmac.compare_digest(digest, candidate or _NO_DIGEST) for candidate in kept]
+        digests = (client.secret_digest, client.previous_secret_digest) if client else (None, None)
+        matches = [hmac.compare_digest(digest, candidate or _NO_DIGEST) for candidate in digests]
         if client is None or client.disabled_at is not None or not any(matches):
-            raise InvalidClientError("Client id and secret are not those of an active client.")
+            raise InvalidClientError("Client id or secret is wrong, or the client is disabled.")
         at = datetime.fromtimestamp(now, UTC)
-        if client.last_used_at is None or at - client.last_used_at > _TOUCH_AFTER:
+        if client.last_used_at is None or at - client.last_used_at > _USE_INTERVAL:
             self._clients.record_use(client_id, at)
         return client
 
 
 def disabled_clients(clients: ClientReader, clock: Clock) -> LastAnswer[frozenset[str]]:
-    """The ids of disabled clients, as the store said last.
+    """Return the polled ids of disabled clients.
 
-    Before the first answer there are none. That one is disabled while the store cannot answer is the smaller harm:
-    nobody can disable a client in a store that is down, and events have to be taken in meanwhile.
+    Before the first answer no client counts as disabled. A client cannot be disabled in a store that is down, and
+    accepting events meanwhile is more important.
     """
     return LastAnswer(
         clients.disabled,

@@ -1,4 +1,4 @@
-"""Keys that sign and verify tokens. Each has one algorithm, fixed here and never read from a token (RFC 8725, 3.1)."""
+"""Signing keys of this service. The algorithm belongs to the key, and is never read from a token (RFC 8725, 3.1)."""
 
 import base64
 import hashlib
@@ -14,12 +14,12 @@ from core.settings import Settings
 
 _BEGIN: Final = "-----BEGIN "
 MIN_RSA_BITS: Final = 2048
-_MAKE_ONE: Final = "make one with `openssl genpkey -algorithm ed25519`"
+_CREATE_ONE: Final = "create one with `openssl genpkey -algorithm ed25519`"
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key: `kid` names it in token headers, `public_jwk` (RFC 7517) is None for a shared secret."""
+    """Key with its algorithm. Token headers name it by `kid`. `public_jwk` (RFC 7517) is None for a shared secret."""
 
     kid: str
     algorithm: str
@@ -30,46 +30,46 @@ class Key:
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The keys of this service: the first signs, all verify."""
+    """Keys of this service: the first one signs, all verify."""
 
     keys: tuple[Key, ...]
 
     @property
     def signing(self) -> Key:
-        """The key that signs new tokens."""
+        """Key that signs new tokens."""
         return self.keys[0]
 
     def find(self, kid: str | None) -> Key | None:
-        """The key that a token names; the signing key for one that names none."""
+        """Return the key with this `kid`, if it exists; for None the signing key."""
         return next((key for key in self.keys if kid is None or key.kid == kid), None)
 
     def jwks(self) -> dict[str, list[Mapping[str, str]]]:
-        """The public keys as a JWK set (RFC 7517 section 5). Shared secrets are not in it."""
+        """Return the public keys as a JWK set (RFC 7517 section 5), which excludes shared secrets."""
         return {"keys": [key.public_jwk for key in self.keys if key.public_jwk is not None]}
 
 
 def key_ring(settings: Settings) -> KeyRing:
-    """The keys that the settings name: a key file, or a secret.
+    """Load the keys from the key file or the secret in the settings.
 
     Raises:
-        InvalidSettingsError: neither, or one that cannot be used; the message never holds key material.
+        InvalidSettingsError: neither is set, or one is unusable; the message never contains key material.
     """
     if settings.jwt_key_file is not None:
         return KeyRing(tuple(_keys_of_file(settings.jwt_key_file)))
     if settings.jwt_secret is not None:
         return KeyRing(tuple(_secret_key(secret) for secret in settings.jwt_secret.get_secret_value().split()))
     raise InvalidSettingsError(
-        "AUDIT_LOG_JWT_SECRET is not set: give it at least 32 random bytes, such as `openssl rand -base64 48`"
+        "AUDIT_LOG_JWT_SECRET is not set: set it to at least 32 random bytes, for example by `openssl rand -base64 48`"
     )
 
 
 def require_cryptography(setting: str) -> None:
-    """Make sure of the library that `setting` needs. A shared secret needs none: docs/decisions/0016.
+    """Check that the library for public keys, which `setting` needs, is installed: docs/decisions/0016.
 
     Raises:
         InvalidSettingsError: it is not installed.
     """
-    from jwt.algorithms import has_crypto  # noqa: PLC0415 - not needed with a secret
+    from jwt.algorithms import has_crypto  # noqa: PLC0415 - not needed for a shared secret
 
     if not has_crypto:
         raise InvalidSettingsError(
@@ -78,14 +78,14 @@ def require_cryptography(setting: str) -> None:
 
 
 def _secret_key(secret: str) -> Key:
-    # A name that says nothing about the secret, and is the same on every host that has it.
+    # Equal on every host with this secret, and reveals nothing about it.
     kid = hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]
     return Key(kid, "HS256", verifying=secret, signing=secret)
 
 
 def _keys_of_file(path: Path) -> list[Key]:
     require_cryptography("AUDIT_LOG_JWT_KEY_FILE")
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - not needed with a secret
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - not needed for a shared secret
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - the same
         load_pem_private_key,
         load_pem_public_key,
@@ -103,11 +103,11 @@ def _keys_of_file(path: Path) -> list[Key]:
         raise InvalidSettingsError(f"AUDIT_LOG_JWT_KEY_FILE: {path} cannot be read ({exc.strerror})") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InvalidSettingsError(
-            f"AUDIT_LOG_JWT_KEY_FILE: {path} holds a PEM block that is no key, or is encrypted; {_MAKE_ONE}"
+            f"AUDIT_LOG_JWT_KEY_FILE: {path} contains a PEM block that is not a key or is encrypted; {_CREATE_ONE}"
         ) from None
     keys = [_asymmetric_key(key, path) for key in loaded]
     if not keys or keys[0].signing is None:
-        raise InvalidSettingsError(f"AUDIT_LOG_JWT_KEY_FILE: {path} must begin with a private key; {_MAKE_ONE}")
+        raise InvalidSettingsError(f"AUDIT_LOG_JWT_KEY_FILE: {path} must begin with a private key; {_CREATE_ONE}")
     return keys
 
 
@@ -125,15 +125,15 @@ def _asymmetric_key(key: Any, path: Path) -> Key:
             algorithm, jwk = "RS256", RSAAlgorithm.to_jwk(public, as_dict=True)
         case _:
             raise InvalidSettingsError(
-                f"AUDIT_LOG_JWT_KEY_FILE: {path} holds a key that is neither Ed25519 nor RSA of at least "
-                f"{MIN_RSA_BITS} bits; {_MAKE_ONE}"
+                f"AUDIT_LOG_JWT_KEY_FILE: {path} contains a key that is neither Ed25519 nor RSA of at least "
+                f"{MIN_RSA_BITS} bits; {_CREATE_ONE}"
             )
-    required: dict[str, str] = {name: str(jwk[name]) for name in ("crv", "e", "kty", "n", "x") if name in jwk}
-    kid = _thumbprint(required)
-    return Key(kid, algorithm, public, private, {**required, "use": "sig", "alg": algorithm, "kid": kid})
+    members: dict[str, str] = {name: str(jwk[name]) for name in ("crv", "e", "kty", "n", "x") if name in jwk}
+    kid = _thumbprint(members)
+    return Key(kid, algorithm, public, private, {**members, "use": "sig", "alg": algorithm, "kid": kid})
 
 
-def _thumbprint(required: Mapping[str, str]) -> str:
-    """The name of a public key that anyone can derive from it (RFC 7638)."""
-    canonical = json.dumps(required, sort_keys=True, separators=(",", ":")).encode()
+def _thumbprint(members: Mapping[str, str]) -> str:
+    """Return the JWK thumbprint of a public key (RFC 7638), used as its `kid`."""
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).decode().rstrip("=")

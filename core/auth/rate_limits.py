@@ -1,4 +1,4 @@
-"""Limits on how often: failed logins, and requests of a client. The counting is done by the library `limits`."""
+"""Rate limits for failed logins and for requests of a client, counted by the library `limits`."""
 
 import logging
 import math
@@ -19,22 +19,24 @@ _SCHEMES: Final = ("memory", "redis", "rediss")
 _TIMEOUT_SECONDS: Final = 0.25
 _PAUSE_SECONDS: Final = 5.0
 
+_ACTION: Final = "Check Redis (AUDIT_LOG_RATE_LIMIT_STORAGE); until it is back, no rate limit applies."
+
 _log = logging.getLogger(__name__)
 
 
 class RateLimiter:
-    """Counts in fixed windows, in this process or in Redis.
+    """Counts requests in fixed windows, in the process or in Redis.
 
-    While Redis cannot be reached nothing is limited, and the log says so: that the audit log goes on matters more.
+    While Redis is unreachable nothing is limited, and the log says so: recording events is more important.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare the counters; Redis is connected at first use.
+        """Set up the counters. Redis is connected at the first use.
 
         Raises:
-            InvalidSettingsError: the URL is none of memory:// and redis://, or the client library is not installed.
+            InvalidSettingsError: the URL is neither memory:// nor redis://, or the client library is not installed.
         """
-        from limits import parse  # noqa: PLC0415 - a third of a second for those who limit nothing
+        from limits import parse  # noqa: PLC0415 - takes a third of a second
         from limits.errors import ConfigurationError, StorageError  # noqa: PLC0415 - the same
         from limits.storage import storage_from_string  # noqa: PLC0415 - the same
         from limits.strategies import FixedWindowRateLimiter  # noqa: PLC0415 - the same
@@ -42,7 +44,7 @@ class RateLimiter:
         url = settings.rate_limit_storage
         try:
             if urlsplit(url).scheme not in _SCHEMES:
-                raise ConfigurationError  # noqa: TRY301 - one of three ways to be wrong, and one answer
+                raise ConfigurationError  # noqa: TRY301 - all three errors have one message
             timeouts = {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS}
             storage = storage_from_string(url, wrap_exceptions=True, **timeouts)
         except (ConfigurationError, ValueError):
@@ -51,7 +53,7 @@ class RateLimiter:
             ) from None
         self._counters: Final = FixedWindowRateLimiter(storage)
         self._unreachable: Final = StorageError
-        self._blind_until = 0.0
+        self._unavailable_until = 0.0
         self._failures = parse(settings.rate_limit_failed_logins)
         self._failures_of_address = type(self._failures)(
             self._failures.amount * _ADDRESS_FACTOR, self._failures.multiples
@@ -59,49 +61,49 @@ class RateLimiter:
         self._requests = parse(settings.rate_limit_requests) if settings.rate_limit_requests else None
 
     def refuse_login_after_failures(self, client_id: str, address: str) -> None:
-        """Before a secret is looked at.
+        """Check the limits before a secret is compared.
 
         Raises:
-            RateLimitedError: this client has failed too often from this address, or this address with any.
+            RateLimitedError: too many failures of this client from this address, or of all clients from this address.
         """
-        for rate, name in self._failing(client_id, address):
+        for rate, name in self._failure_limits(client_id, address):
             if not self._has_room(self._counters.test, rate, "login", name):
                 raise self._limited("Too many failed token requests", rate, "login", name)
 
     def count_failed_login(self, client_id: str, address: str) -> bool:
-        """Count a failure; whether it was the last one that is allowed."""
+        """Count a failure; return whether it was the last one allowed."""
         last = False
-        for rate, name in self._failing(client_id, address):
+        for rate, name in self._failure_limits(client_id, address):
             self._has_room(self._counters.hit, rate, "login", name)
             last = last or not self._has_room(self._counters.test, rate, "login", name)
         return last
 
-    def _failing(self, client_id: str, address: str) -> "list[tuple[RateLimitItem, str]]":
-        # A client is counted by address, so that nobody can lock it out from elsewhere by knowing its id; the address
-        # by itself gets more, since many clients may share one.
+    def _failure_limits(self, client_id: str, address: str) -> "list[tuple[RateLimitItem, str]]":
+        # Counted by client and address, so that knowing a client's id is not enough to lock it out from elsewhere.
+        # Many clients may share an address, so its limit is higher.
         return [(self._failures, f"{client_id} {address}"), (self._failures_of_address, address)]
 
     def count_request(self, client: str) -> None:
         """Count a request of a client, if requests are limited.
 
         Raises:
-            RateLimitedError: it has sent too many.
+            RateLimitedError: the client has sent too many.
         """
         if self._requests and not self._has_room(self._counters.hit, self._requests, "request", client):
             raise self._limited("Too many requests", self._requests, "request", client)
 
     def _has_room(self, ask: Callable[..., bool], rate: "RateLimitItem", kind: str, name: str) -> bool:
-        """What the counters say; without them there is room, and they are left alone for a while."""
-        if time.monotonic() < self._blind_until:
+        """Ask the counters. If their storage is unreachable, return True and do not try it again for a while."""
+        if time.monotonic() < self._unavailable_until:
             return True
         try:
             return ask(rate, _NAMESPACE, kind, name)
         except self._unreachable as exc:
-            self._blind_until = time.monotonic() + _PAUSE_SECONDS
+            self._unavailable_until = time.monotonic() + _PAUSE_SECONDS
             reason = type(exc.storage_error).__name__
             _log.error(
-                "nothing is limited: the storage of the rate limits cannot be reached",
-                extra={"reason": reason, "again_in_seconds": _PAUSE_SECONDS},
+                "rate_limit_storage_unavailable",
+                extra={"reason": reason, "retry_after_seconds": _PAUSE_SECONDS, "action": _ACTION},
             )
             return True
 

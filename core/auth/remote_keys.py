@@ -1,4 +1,4 @@
-"""The keys of an outside identity provider, fetched from its JWK set (RFC 7517 section 5)."""
+"""Public keys of an identity provider, fetched from its JWK set (RFC 7517 section 5)."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -7,33 +7,33 @@ from jwt import PyJWK, PyJWKClient, PyJWKClientError, PyJWTError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.auth.keys import MIN_RSA_BITS, Key, require_cryptography
-from core.auth.last_answer import Clock, LastAnswer
+from core.auth.last_answer import LastAnswer
+from core.domain.clock import Clock
 from core.errors import TokenCheckUnavailableError
 
 FETCH_SECONDS: Final = 60.0
-"""From one fetch to the next, whatever tokens name and whatever the provider answers: so soon a new key counts, and one
-that is withdrawn no longer does."""
+"""Interval between two fetches, whatever keys tokens name. A new key works after one interval at the latest."""
 
 KEYS_LIMIT_SECONDS: Final = 24 * 3600.0
-"""How long the keys count that were fetched last, while the provider gives no others."""
+"""How long the last fetched keys are used while the provider returns none."""
 
-_TIMEOUT_SECONDS: Final = 5.0  # to connect, and for each piece of the answer
+_TIMEOUT_SECONDS: Final = 5.0  # to connect, and for each read
 _ALGORITHM_OF: Final = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 
 Keys = Mapping[str, Key]
-"""By `kid`."""
+"""Keys by `kid`."""
 
 
 def provider_keys(url: str, clock: Clock) -> LastAnswer[Keys | None]:
-    """The keys of the JWK set at `url`, as they were fetched last; None before the first fetch that succeeds.
+    """Return the polled keys of the JWK set at `url`; None before the first successful fetch.
 
     Raises:
-        InvalidSettingsError: the library that checks signatures by public keys is not installed.
+        InvalidSettingsError: the library that verifies signatures of public keys is not installed.
     """
     require_cryptography("AUDIT_LOG_TRUSTED_JWKS_URL")
     client = PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT_SECONDS)
     return LastAnswer(
-        lambda: _fetched(client),
+        lambda: _fetch(client),
         None,
         name="keys of the identity provider",
         every=FETCH_SECONDS,
@@ -43,7 +43,7 @@ def provider_keys(url: str, clock: Clock) -> LastAnswer[Keys | None]:
 
 
 class TrustedKeys:
-    """Looks keys up by `kid`. The algorithm follows from the key's type, never from a token."""
+    """Implements `KeySource`. The algorithm follows from the type of the key, never from a token."""
 
     def __init__(self, keys: LastAnswer[Keys | None]) -> None:
         self._keys = keys
@@ -54,14 +54,14 @@ class TrustedKeys:
             return None
         keys = self._keys.latest()
         if keys is None:
-            # Not a 401: the token may be good, and its bearer can do nothing but send it again.
+            # Not a 401, because the token may be valid, and a new one would not help.
             raise TokenCheckUnavailableError(
-                "The keys of the identity provider could not be fetched yet: try again later."
+                "The keys of the identity provider have not been fetched yet: try again later."
             )
         return keys.get(kid)
 
 
-def _fetched(client: PyJWKClient) -> Keys:
+def _fetch(client: PyJWKClient) -> Keys:
     try:
         found = [_key(entry) for entry in _KeySet.model_validate(client.fetch_data()).keys]
     except (PyJWKClientError, ValueError, OSError, RecursionError) as exc:
@@ -78,25 +78,25 @@ class _KeySet(BaseModel):
     keys: list[Any]
 
 
-class _Entry(BaseModel):
-    """What a JWK says of its use; all else in it is for the library."""
+class _PublicJWK(BaseModel):
+    """Members of a JWK that decide whether it is used. PyJWT checks the others."""
 
     kty: Literal["RSA", "EC", "OKP"]
     crv: str | None = None
     kid: str = Field(min_length=1)
     use: Literal["sig"] | None = None
     d: None = None
-    """A private key signs for everyone who reads it. PyJWT would search for the factors of one that leaves them out."""
+    """A published private key lets anyone sign. If its factors are missing, PyJWT would search for them."""
 
 
 def _key(entry: Any) -> Key | None:
-    """The key of an entry, or None for one that cannot verify tokens: the others of the set count all the same."""
+    """Return the key of a JWK, or None if it cannot verify tokens; the other keys of the set are used nevertheless."""
     try:
-        told = _Entry.model_validate(entry)
-        algorithm = _ALGORITHM_OF[told.kty, told.crv]
+        jwk = _PublicJWK.model_validate(entry)
+        algorithm = _ALGORITHM_OF[jwk.kty, jwk.crv]
         key = PyJWK(entry, algorithm).key
     except (ValidationError, KeyError, PyJWTError):
         return None
-    if told.kty == "RSA" and key.key_size < MIN_RSA_BITS:
+    if jwk.kty == "RSA" and key.key_size < MIN_RSA_BITS:
         return None
-    return Key(told.kid, algorithm, verifying=key)
+    return Key(jwk.kid, algorithm, verifying=key)

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import RSAAlgorithm
 
-from core.auth.tokens import LEEWAY_SECONDS, Claims
+from core.auth.token_verifier import LEEWAY_SECONDS
+from core.auth.tokens import Claims
 from core.errors import InvalidTokenError
 from core.settings import Settings
 from core.wiring import Services

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.auth.last_answer import PATIENCE_SECONDS
 from core.auth.remote_keys import FETCH_SECONDS, KEYS_LIMIT_SECONDS
-from core.auth.tokens import REMEMBERED_SECONDS
+from core.auth.token_verifier import REMEMBERED_SECONDS
 from core.settings import Settings
 from functions.http.handler import lambda_handler
 from functions.query_events import query_events
@@ -187,9 +187,7 @@ def test_a_provider_that_never_was_up(house: House, provider: Provider, caplog: 
         assert status_of(house, house.token(KEY)) == 503
     assert status_of(house, house.services.issuer.issue("ours", scopes=[])[0]) == 403
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert [record.message for record in warnings if record.name == "core.auth.last_answer"] == [
-        "no answer: the last one counts"
-    ]
+    assert [record.message for record in warnings if record.name == "core.auth.last_answer"] == ["token_check_stale"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -129,7 +129,7 @@ def test_an_answer_counts_from_the_question_on_and_not_longer_than_its_limit(
     clock.now += LIMIT
     assert kept.latest() == 1
     clock.now += 1
-    with pytest.raises(TokenCheckUnavailableError, match="no answer about the numbers for more than 1 h"):
+    with pytest.raises(TokenCheckUnavailableError, match="the numbers have been unknown for more than 1 h"):
         kept.latest()
     part.error = None
     clock.now += EVERY
@@ -211,10 +211,10 @@ def test_an_outage_has_one_line_in_the_log_and_its_end_another(
         kept.latest()
         clock.now += EVERY
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", "no answer: the last one counts"),
-        ("INFO", "answered again"),
+        ("WARNING", "token_check_stale"),
+        ("INFO", "token_check_available"),
     ]
-    assert caplog.records[0].__dict__["asked_for"] == "numbers"
+    assert caplog.records[0].__dict__["subject"] == "numbers"
 
 
 def test_after_closing_no_thread_asks(polled: LastAnswer[int]) -> None:

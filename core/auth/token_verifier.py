@@ -1,0 +1,114 @@
+"""Verification of access tokens, of this service and of trusted issuers, by the rules of RFC 8725."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import jwt
+from pydantic import ValidationError
+
+from core.auth.keys import Key
+from core.auth.tokens import Claims
+from core.domain.clock import Clock
+from core.errors import InvalidTokenError
+
+LEEWAY_SECONDS: Final = 30
+"""How far `iat` and `nbf` may be in the future, because clocks differ. Expiry has no leeway."""
+
+REMEMBERED_SECONDS: Final = 30
+"""How long a successful verification is cached, also after its key was withdrawn. Expiry and the client's status are
+checked for each request."""
+
+_REQUIRED: Final = ["exp", "iat", "iss", "aud", "sub"]
+_REMEMBERED_TOKENS: Final = 10_000
+_NOT_OURS: Final = "The token was not issued for this service, or is damaged: get a new one."
+
+
+class KeySource(Protocol):
+    """Looks up the key that a token names."""
+
+    def find(self, kid: str | None) -> Key | None:
+        """Return the key with this `kid`, or None.
+
+        Raises:
+            TokenCheckUnavailableError: the keys are unknown; trying again later helps.
+        """
+
+
+@dataclass(frozen=True)
+class TrustedIssuer:
+    """Issuer whose tokens are accepted if they have this `issuer` and `audience` and a signature of one of `keys`."""
+
+    issuer: str
+    audience: str
+    keys: KeySource
+    foreign: bool = False
+
+
+class TokenVerifier:
+    """Verifies tokens. Caches successful verifications, because a client sends the same token with every request."""
+
+    def __init__(
+        self,
+        issuers: Sequence[TrustedIssuer],
+        max_minutes: int,
+        clock: Clock,
+        is_disabled: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._issuers: Mapping[str, TrustedIssuer] = {trusted.issuer: trusted for trusted in issuers}
+        self._max_seconds = max_minutes * 60
+        self._clock = clock
+        self._is_disabled = is_disabled
+        self._verified = lru_cache(maxsize=_REMEMBERED_TOKENS)(self._verify)
+
+    def verify(self, token: str) -> Claims:
+        """Return the claims of a token that is valid now.
+
+        Raises:
+            InvalidTokenError: the token is invalid; the message says why and never repeats the token.
+            TokenCheckUnavailableError: the keys or the client's status are unknown; trying again later helps.
+        """
+        now = self._clock()
+        claims = self._verified(token, int(now // REMEMBERED_SECONDS))
+        if now >= claims.exp:
+            raise InvalidTokenError("The token has expired: get a new one.")
+        if max(claims.iat, claims.nbf) > now + LEEWAY_SECONDS:
+            raise InvalidTokenError("The token is not valid yet: check the clock of the host that issued it.")
+        if not claims.foreign and self._is_disabled(claims.sub):
+            raise InvalidTokenError("The client of this token was disabled.")
+        return claims
+
+    def _verify(self, token: str, _period: int) -> Claims:
+        """Check everything that does not depend on the time. `_period` is part of the key of the cache."""
+        try:
+            header: Mapping[str, Any] = jwt.get_unverified_header(token)
+            trusted = self._issuer(token)
+            key = trusted.keys.find(header.get("kid"))
+            if key is None:
+                raise InvalidTokenError(_NOT_OURS)
+            payload = jwt.decode(
+                token,
+                key.verifying,
+                algorithms=[key.algorithm],
+                audience=trusted.audience,
+                issuer=trusted.issuer,
+                options={"require": _REQUIRED, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
+            client = f"{trusted.issuer}#{payload['sub']}" if trusted.foreign else payload["sub"]
+            claims = Claims.model_validate({**payload, "client": client})
+        except (jwt.InvalidTokenError, ValidationError, ValueError, RecursionError) as exc:
+            raise InvalidTokenError(_NOT_OURS) from exc
+        if claims.exp - claims.iat > self._max_seconds:
+            raise InvalidTokenError("The token's lifetime exceeds the maximum of this service: ask for a shorter one.")
+        return claims
+
+    def _issuer(self, token: str) -> TrustedIssuer:
+        """Return the issuer whose keys are tried. The unverified claim only selects it; its key must then verify."""
+        if len(self._issuers) == 1:
+            return next(iter(self._issuers.values()))
+        issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        trusted = self._issuers.get(issuer) if isinstance(issuer, str) else None
+        if trusted is None:
+            raise InvalidTokenError(_NOT_OURS)
+        return trusted
