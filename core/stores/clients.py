@@ -1,12 +1,12 @@
-"""The store of API clients, in the database of the events."""
+"""Client store, in the database of the events."""
 
 from datetime import datetime
 
 from sqlalchemy import Engine, delete, insert, select, update
 
 from core.domain.models import Client, Event
+from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
-from core.stores.engine import connected, reading
 from core.stores.schema import clients
 
 
@@ -18,30 +18,30 @@ class SqlClientStore:
 
     def client(self, client_id: str) -> Client | None:
         """See `ClientReader.client`."""
-        with reading(self._engine) as connection:
+        with open_read_connection(self._engine) as connection:
             row = connection.execute(select(clients).where(clients.c.client_id == client_id)).mappings().first()
         return None if row is None else Client.model_validate(dict(row))
 
     def disabled(self) -> frozenset[str]:
         """See `ClientReader.disabled`."""
-        with connected(self._engine) as connection:
+        with open_connection(self._engine) as connection:
             return frozenset(connection.scalars(select(clients.c.client_id).where(clients.c.disabled_at.is_not(None))))
 
     def record_use(self, client_id: str, at: datetime) -> None:
         """See `ClientReader.record_use`."""
-        with connected(self._engine) as connection:
+        with open_connection(self._engine) as connection:
             connection.execute(update(clients).where(clients.c.client_id == client_id).values(last_used_at=at))
             connection.commit()
 
     def clients(self) -> list[Client]:
         """See `ClientAdmin.clients`."""
-        with connected(self._engine) as connection:
+        with open_connection(self._engine) as connection:
             rows = connection.execute(select(clients).order_by(clients.c.created_at, clients.c.client_id)).mappings()
             return [Client.model_validate(dict(row)) for row in rows]
 
     def save_client(self, client: Client, record: Event) -> None:
         """See `ClientAdmin.save_client`."""
-        with connected(self._engine) as connection:
+        with open_connection(self._engine) as connection:
             connection.execute(delete(clients).where(clients.c.client_id == client.client_id))
             connection.execute(insert(clients).values(**dict(client)))
             dialect_of(self._engine).insert(connection, [record])

@@ -1,7 +1,7 @@
-"""How many events were accepted, stored and repeated in each minute: what a reconciliation is made of.
+"""Event counters: how many events were accepted, stored and repeated in each minute, for reconciliation.
 
-An event counts in the minute in which it was received, whatever happens to it later. Whoever counts has rows of its
-own, so that no two writers wait for each other.
+An event counts in the minute in which it was received, whatever happens to it later. Each process, and each thread that
+stores, is a source with separate rows, so that writers never wait for each other.
 """
 
 from collections import Counter
@@ -10,65 +10,68 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
-from core.stores.engine import connected, reading
-from core.stores.schema import tallies
+from core.stores.connections import open_connection, open_read_connection
+from core.stores.schema import event_counters
 
 CounterKind = Literal["accepted", "stored", "repeated", "numbered"]
 Counts = Mapping[tuple[int, CounterKind], int]
-"""By minute since 1970 and what is counted."""
+"""Counts by minute since 1970 and kind."""
 
 ACCEPTED: Final[CounterKind] = "accepted"
 NUMBERED: Final[CounterKind] = "numbered"
-"""How many accepted events of a source are counted in all, in minute 0: those that a killed process left uncounted are
-found by it."""
+"""Number of all events that a source has counted as accepted, kept in minute 0. Its difference to the sequence numbers
+of the spool is the number of events that a killed process left uncounted."""
 
 
 def add(connection: Connection, source: str, counts: Counts) -> None:
-    """Add to the counts of `source`, in the transaction of `connection`. No one else may add to the same source."""
-    for (minute, outcome), count in sorted(counts.items()):
-        row = {"minute": minute, "outcome": outcome, "source": source}
-        there = (tallies.c[name] == value for name, value in row.items())
-        raised = connection.execute(update(tallies).where(*there).values(count=tallies.c.count + count))
+    """Add to the counters of `source`, in the transaction of `connection`. A source must have one writer at a time."""
+    for (minute, kind), count in sorted(counts.items()):
+        key = {"minute": minute, "outcome": kind, "source": source}
+        matches_key = (event_counters.c[name] == value for name, value in key.items())
+        raised = connection.execute(
+            update(event_counters).where(*matches_key).values(count=event_counters.c.count + count)
+        )
         if not raised.rowcount:
-            connection.execute(insert(tallies).values(**row, count=count))
+            connection.execute(insert(event_counters).values(**key, count=count))
 
 
 class SqlEventCounters:
-    """The tallies of one database."""
+    """Event counters of one database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def add(self, source: str, counts: Counts) -> None:
-        """Add to the counts of `source`, durably.
+        """Add to the counters of `source`, durably.
 
         Raises:
             StoreUnavailableError: nothing was added; trying again later helps.
         """
-        with connected(self._engine) as connection:
+        with open_connection(self._engine) as connection:
             add(connection, source, counts)
             connection.commit()
 
-    def count(self, source: str, minute: int, outcome: CounterKind) -> int:
-        """One count; 0 if nothing was counted.
+    def count(self, source: str, minute: int, kind: CounterKind) -> int:
+        """Return one counter; 0 if it does not exist.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
-        row = {"minute": minute, "outcome": outcome, "source": source}
-        query = select(tallies.c.count).where(*(tallies.c[name] == value for name, value in row.items()))
-        with connected(self._engine) as connection:
+        key = {"minute": minute, "outcome": kind, "source": source}
+        query = select(event_counters.c.count).where(*(event_counters.c[name] == value for name, value in key.items()))
+        with open_connection(self._engine) as connection:
             return connection.execute(query).scalar() or 0
 
     def sums(self, start: int, end: int) -> Counter[CounterKind]:
-        """What all have counted from minute `start` on and before minute `end`.
+        """Return the sums over all sources, by kind, from minute `start` up to but without minute `end`.
 
         Raises:
             StoreUnavailableError: trying again later helps.
         """
-        window = select(tallies.c.outcome, func.sum(tallies.c.count)).where(
-            tallies.c.minute >= start, tallies.c.minute < end
+        query = (
+            select(event_counters.c.outcome, func.sum(event_counters.c.count))
+            .where(event_counters.c.minute >= start, event_counters.c.minute < end)
+            .group_by(event_counters.c.outcome)
         )
-        with reading(self._engine) as connection:
-            rows = connection.execute(window.group_by(tallies.c.outcome)).all()
-        return Counter({outcome: int(total) for outcome, total in rows})
+        with open_read_connection(self._engine) as connection:
+            return Counter({kind: int(total) for kind, total in connection.execute(query)})

@@ -1,4 +1,4 @@
-"""An `EventFilter` in the terms of the table."""
+"""SQL conditions of an `EventFilter`: one function for its columns, one for `event_data`."""
 
 from sqlalchemy import ColumnElement, and_, true
 
@@ -7,22 +7,22 @@ from core.stores.dialects import StoreDialect
 from core.stores.schema import events
 
 
-def column_filters(wanted: EventFilter) -> ColumnElement[bool]:
-    """All of the filter that is in columns of its own: types, customers, times."""
+def column_filters(event_filter: EventFilter) -> ColumnElement[bool]:
+    """Return the conditions on types, customers and times."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.event_types:
-        conditions.append(events.c.event_type.in_(wanted.event_types))
-    if wanted.customers is not None:
-        conditions.append(events.c.customer_id.in_(wanted.customers))
-    if wanted.start is not None:
-        conditions.append(events.c.timestamp_utc >= wanted.start)
-    if wanted.end is not None:
-        conditions.append(events.c.timestamp_utc <= wanted.end)
-    if wanted.received_until is not None:
-        conditions.append(events.c.received_at <= wanted.received_until)
+    if event_filter.event_types:
+        conditions.append(events.c.event_type.in_(event_filter.event_types))
+    if event_filter.customers is not None:
+        conditions.append(events.c.customer_id.in_(event_filter.customers))
+    if event_filter.start is not None:
+        conditions.append(events.c.timestamp_utc >= event_filter.start)
+    if event_filter.end is not None:
+        conditions.append(events.c.timestamp_utc <= event_filter.end)
+    if event_filter.received_until is not None:
+        conditions.append(events.c.received_at <= event_filter.received_until)
     return and_(true(), *conditions)
 
 
-def data_filters(wanted: EventFilter, dialect: StoreDialect) -> ColumnElement[bool]:
-    """All of the filter that is about `event_data`."""
-    return and_(true(), *(dialect.json_equals(events.c.event_data, data_filter) for data_filter in wanted.data))
+def data_filters(event_filter: EventFilter, dialect: StoreDialect) -> ColumnElement[bool]:
+    """Return the conditions on `event_data`."""
+    return and_(true(), *(dialect.json_equals(events.c.event_data, data_filter) for data_filter in event_filter.data))

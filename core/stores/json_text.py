@@ -1,4 +1,4 @@
-"""JSON as the databases keep it."""
+"""JSON encoding for the databases: one text, and the folding of deep values for MySQL and MariaDB."""
 
 from typing import Any, Final
 
@@ -8,44 +8,44 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 
 from core.errors import EventNotStorableError
 
-_LEVELS: Final = 31
+_MAX_LEVELS: Final = 31
 _FOLD: Final = "\0"
 
 
 def to_json(value: Any) -> str:
-    """`value` as one JSON text.
+    """Encode `value` as JSON.
 
     Raises:
-        EventNotStorableError: JSON, or 64 bits, cannot hold it.
+        EventNotStorableError: JSON, or an integer of 64 bits, cannot represent it.
     """
     try:
         return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as exc:  # a TypeError, which beyond this place would pass for a bug
-        raise EventNotStorableError("The event store refuses the event for what it holds.") from exc
+    except orjson.JSONEncodeError as exc:  # a TypeError, which callers would take for a bug
+        raise EventNotStorableError("The event store cannot store a value of this event.") from exc
 
 
 class FoldedJSON(TypeDecorator[Any]):
-    """JSON in a text column for MySQL and MariaDB, whose JSON functions look 100 and 31 levels deep and no deeper.
+    """JSON in a text column for MySQL and MariaDB, whose JSON functions read at most 100 and 31 levels of nesting.
 
-    One level too many anywhere, and MySQL fails the whole query while MariaDB finds nothing in that event. So what is
-    inside of 31 arrays and objects is kept as a string: NUL and then its JSON. No string of an event begins with NUL
-    (`core.domain.strict_json` refuses it), so each comes back as what it was, and is never taken for another one.
+    With one level more anywhere, MySQL fails the whole query and MariaDB finds nothing in that event. Values inside 31
+    arrays and objects are therefore stored as a string: NUL followed by their JSON. Strings of events never begin with
+    NUL (`core.domain.strict_json` rejects it), so that a folded value cannot be confused with a string.
     """
 
     impl = LONGTEXT
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002 - SQLAlchemy's signature
-        """To the database."""
+        """Encode a value for the database."""
         text = to_json(value)
-        if "\\u0000" in text or text.count("{") + text.count("[") > _LEVELS:
-            return to_json(_fold(value, _LEVELS))
+        if "\\u0000" in text or text.count("{") + text.count("[") > _MAX_LEVELS:
+            return to_json(_fold(value, _MAX_LEVELS))
         return text
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """From the database."""
-        found = orjson.loads(value or "null")
-        return _unfold(found) if value and "\\u0000" in value else found
+        """Decode a value from the database."""
+        decoded = orjson.loads(value or "null")
+        return _unfold(decoded) if value and "\\u0000" in value else decoded
 
 
 def _fold(value: Any, levels: int) -> Any:

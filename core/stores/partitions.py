@@ -1,6 +1,6 @@
-"""Monthly partitions of the events on PostgreSQL: see them, make them ahead, drop the old ones.
+"""Monthly partitions of the events on PostgreSQL: list them, create them ahead, drop old ones.
 
-An event whose month has no partition lies in the default one, so nothing is refused for its time.
+Events of a month without a partition are stored in the default partition, so no event is rejected for its time.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from core.errors import NotSupportedError
-from core.stores.engine import connected
+from core.stores.connections import open_connection
 
 _IDS_PER_CHUNK: Final = 20_000
 _BOUNDS: Final = re.compile(r"FOR VALUES FROM \('?(-?\d+)'?\) TO \('?(-?\d+)'?\)")
@@ -41,9 +41,9 @@ SELECT (SELECT event_id::text FROM looked_at ORDER BY event_id DESC LIMIT 1) AS 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A part of the events: from `start` up to but without `end`, in Unix seconds; both None: what no other takes.
+    """Partition for times from `start` up to but without `end`, in Unix seconds. The default partition has None twice.
 
-    `rows` is PostgreSQL's estimate, `size` is in bytes and has the indexes in it.
+    `rows` is PostgreSQL's estimate. `size` is in bytes and includes the indexes.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Partition:
 
 
 def partitions(engine: Engine) -> list[Partition]:
-    """All partitions, the oldest first, the default one last.
+    """Return all partitions, oldest first, the default partition last.
 
     Raises:
         NotSupportedError: not PostgreSQL.
@@ -65,35 +65,35 @@ def partitions(engine: Engine) -> list[Partition]:
 
 
 def create(engine: Engine, months: int, *, now: datetime) -> list[str]:
-    """Make what is missing of the partitions for this month and the `months` after it; the names of the new ones.
+    """Create missing partitions for the current month and the next `months` ones; return the names of the new ones.
 
-    Events of a month that lie in the default partition already move into the new one. Each month is one transaction;
-    readers and writers wait meanwhile, so that no one sees an event in neither place.
+    Events of these months move there from the default partition. Each month is one transaction, in which readers and
+    writers wait, so that no reader misses an event that is being moved.
 
     Raises:
         NotSupportedError: not PostgreSQL.
-        StoreUnavailableError: someone else holds the table for longer than ten seconds; what was made stays.
+        StoreUnavailableError: another session locks the table for over ten seconds; partitions created so far stay.
     """
-    made: list[str] = []
+    created: list[str] = []
     for ahead in range(months + 1):
         start, end = _month(now, ahead), _month(now, ahead + 1)
         with _postgresql(engine) as connection:
-            # The parent, not the default partition: a reader that waited for that would not know the new one yet.
+            # Lock the parent: a reader that waited for the default partition would not know the new partition.
             connection.exec_driver_sql("LOCK TABLE events IN ACCESS EXCLUSIVE MODE")
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             if not any(_overlaps(partition, start, end) for partition in _partitions(connection)):
-                made.append(_create(connection, start, end))
+                created.append(_create(connection, start, end))
             connection.commit()
-    return made
+    return created
 
 
 def horizon(keep_months: int, *, now: datetime) -> int:
-    """The time before which nothing is kept: so many full months before this one, in Unix seconds."""
+    """Return the start of the oldest month to keep, in Unix seconds; `keep_months` excludes the current month."""
     return _seconds(_month(now, -keep_months))
 
 
 def expired(engine: Engine, *, before: int) -> list[Partition]:
-    """The partitions that lie wholly before this time. The default one never does.
+    """Return the partitions whose times are all before `before`. The default partition is never among them.
 
     Raises:
         NotSupportedError: not PostgreSQL.
@@ -103,14 +103,14 @@ def expired(engine: Engine, *, before: int) -> list[Partition]:
 
 
 def drop(engine: Engine, names: Sequence[str], *, before: int) -> int:
-    """Drop these partitions, and the ids from before this time that have no event any more; how many ids that were.
+    """Drop these partitions, and then the ids before `before` whose events are gone; return the number of ids.
 
-    The ids go after the events and in chunks, each its own transaction; what an interruption leaves goes next time.
-    Once its id is gone a retry of such an event is stored again, in the default partition; until then it is refused.
+    Ids are deleted in chunks, each in a separate transaction. Those that an interruption leaves are deleted next time.
+    A retry of such an event is rejected until its id is deleted; afterwards it is stored again.
 
     Raises:
         NotSupportedError: not PostgreSQL.
-        StoreUnavailableError: someone else holds the table for longer than ten seconds; what was dropped is gone.
+        StoreUnavailableError: another session locks the table for over ten seconds; finished drops stay.
     """
     for name in names:
         with _postgresql(engine) as connection:
@@ -124,8 +124,8 @@ def drop(engine: Engine, names: Sequence[str], *, before: int) -> int:
 @contextmanager
 def _postgresql(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name != "postgresql":
-        raise NotSupportedError("Partitions are for PostgreSQL: this database keeps all events in one table.")
-    with connected(engine) as connection:
+        raise NotSupportedError("Partitions exist on PostgreSQL only: this database has all events in one table.")
+    with open_connection(engine) as connection:
         yield connection
 
 
@@ -143,7 +143,7 @@ def _create(connection: Connection, start: datetime, end: datetime) -> str:
     since, until = _seconds(start), _seconds(end)
     connection.exec_driver_sql(f"CREATE TABLE {name} (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
     connection.exec_driver_sql(
-        f"WITH moved AS (DELETE FROM events_default WHERE timestamp_utc >= {since} AND timestamp_utc < {until} "  # noqa: S608 - numbers of our own
+        f"WITH moved AS (DELETE FROM events_default WHERE timestamp_utc >= {since} AND timestamp_utc < {until} "  # noqa: S608 - integers
         f"RETURNING *) INSERT INTO {name} SELECT * FROM moved"
     )
     connection.exec_driver_sql(f"ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ({since}) TO ({until})")
@@ -151,7 +151,7 @@ def _create(connection: Connection, start: datetime, end: datetime) -> str:
 
 
 def _forget_ids(engine: Engine, before: int) -> Iterator[int]:
-    """Take out the ids without an event from before this time, chunk by chunk, by one walk over all ids."""
+    """Delete the ids before `before` whose events are gone, in one scan of all ids; yield the number of each chunk."""
     after: str | None = "00000000-0000-0000-0000-000000000000"
     while after is not None:
         with _postgresql(engine) as connection:
@@ -168,7 +168,7 @@ def _overlaps(partition: Partition, start: datetime, end: datetime) -> bool:
 
 
 def _month(now: datetime, ahead: int) -> datetime:
-    """The first moment of the month that is so many after (or before) the one of `now`, in UTC."""
+    """Return the start of the month, in UTC, that is `ahead` months after the one of `now`; negative: before it."""
     now = now.astimezone(UTC)
     years, month = divmod(now.year * 12 + now.month - 1 + ahead, 12)
     return datetime(years, month + 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Gathers the figures of a reconciliation from the event store, the queue and its dead letters."""
+"""Reconciliation use case: gathers its figures from the event store, the queue and the dead letters."""
 
 from collections.abc import Callable
 
@@ -21,15 +21,15 @@ def reconcile(
     counted twice and never missed.
 
     Args:
-        window: Minutes that are over, so that nothing more is accepted in them.
-        counters: What processes counted as accepted, stored and repeated.
+        window: Past minutes, in which no more events are accepted.
+        counters: Counters of accepted, stored and repeated events.
         queue: Reads the queue's statistics.
-        dead_lettered: Counts the dead letters; by default the queue's statistics have their number.
-        accepted: Counts the accepted events, where that is done outside the event store.
+        dead_lettered: Counts the dead letters; default: all in the queue's statistics.
+        accepted: Counts the accepted events, if their counters are outside the event store.
 
     Raises:
-        StoreUnavailableError: the event store cannot be reached.
-        QueueUnavailableError: the queue cannot be reached.
+        StoreUnavailableError: the event store is unreachable.
+        QueueUnavailableError: the queue is unreachable.
     """
     counted = None if accepted is None else accepted(window)
     statistics = queue()

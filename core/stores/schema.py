@@ -1,4 +1,4 @@
-"""The tables. What is here is what a new database looks like; the migrations are how an old one gets there."""
+"""Tables of the newest schema. The migrations bring a database to it."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -12,22 +12,22 @@ metadata: Final = MetaData()
 
 
 def unix_milliseconds(value: datetime) -> int:
-    """Milliseconds since 1970, exactly; a fraction of one is cut off."""
+    """Return milliseconds since 1970, exactly; fractions of a millisecond are cut off."""
     return int(value.timestamp()) * 1000 + value.microsecond // 1000
 
 
 class UnixMilliseconds(TypeDecorator[datetime]):
-    """An aware datetime kept as milliseconds since 1970: exact, ordered and the same in every database."""
+    """Aware datetime, stored as milliseconds since 1970: exact, ordered and equal in every database."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """To the database."""
+        """Encode a value for the database."""
         return None if value is None else unix_milliseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """From the database."""
+        """Decode a value from the database."""
         if value is None:
             return None
         seconds, milliseconds = divmod(value, 1000)
@@ -37,7 +37,7 @@ class UnixMilliseconds(TypeDecorator[datetime]):
 events: Final = Table(
     "events",
     metadata,
-    # Text, not bytes: whoever looks with a database shell sees the ids that the service printed.
+    # Text instead of bytes, so that a database shell shows the ids that the service prints.
     Column(
         "event_id",
         String(36).with_variant(UUID(as_uuid=False), "postgresql").with_variant(CHAR(36), "mysql"),
@@ -51,15 +51,15 @@ events: Final = Table(
     ),
     Column("received_at", UnixMilliseconds, nullable=False),
     Column("recorded_by", String(255), nullable=False),
-    # Every listing is ordered by (timestamp_utc, event_id); each index ends so, behind the columns that select, and a
-    # page is read off it without sorting.
+    # Listings are ordered by (timestamp_utc, event_id). Each index has the filtered columns first and these two last,
+    # so that a page is read from it without sorting.
     Index("ix_events_customer_type_time", "customer_id", "event_type", "timestamp_utc", "event_id"),
     Index("ix_events_customer_time", "customer_id", "timestamp_utc", "event_id"),
     Index("ix_events_type_time", "event_type", "timestamp_utc", "event_id"),
     Index("ix_events_time", "timestamp_utc", "event_id"),
 )
 
-tallies: Final = Table(
+event_counters: Final = Table(
     "tallies",
     metadata,
     Column("minute", BigInteger, primary_key=True, autoincrement=False),
@@ -75,7 +75,7 @@ clients: Final = Table(
     Column("name", String(255), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("customers", JSON(none_as_null=True)),
-    # Digests of random 256-bit secrets: there is nothing to guess, so nothing for a slow hash to slow down.
+    # SHA-256 of 256 random bits. A slow hash would add nothing, because such secrets cannot be guessed.
     Column("secret_digest", String(64), nullable=False),
     Column("previous_secret_digest", String(64)),
     Column("created_at", UnixMilliseconds, nullable=False),

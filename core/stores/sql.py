@@ -1,4 +1,4 @@
-"""The event store on a SQL database, by SQLAlchemy Core."""
+"""Event store in a SQL database, with SQLAlchemy Core."""
 
 import uuid
 from collections import Counter
@@ -29,13 +29,13 @@ from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotStorableError
 from core.ports.store import Outcome
 from core.stores import event_counters
-from core.stores.dialects import Access, IdTakenError, dialect_of
-from core.stores.engine import connected, reading
+from core.stores.connections import open_connection, open_read_connection
+from core.stores.dialects import AccessPlan, IdTakenError, dialect_of
 from core.stores.filters import column_filters, data_filters
 from core.stores.schema import events
 
 COUNT_LIMIT: Final = 10_000
-"""Matches are counted up to here: a count costs time for every row, and no one pages by hand beyond it."""
+"""Highest number of matches that is counted, because the cost of a count grows with it."""
 
 _IDS_PER_QUERY: Final = 500
 _EVENT_ID: Final = TypeAdapter[str](EventId)
@@ -50,29 +50,29 @@ class SqlEventStore:
         self._source = uuid.uuid4().hex
 
     def check(self) -> dict[str, object]:
-        """Implements `Check`: the database answers and has the events table."""
-        with reading(self._engine) as connection:
+        """Implements `Check`: the database answers and has the table of events."""
+        with open_read_connection(self._engine) as connection:
             connection.execute(select(events.c.event_id).limit(1)).all()
         return {"database": self._engine.dialect.name}
 
     def add(self, batch: Sequence[Event]) -> list[Outcome]:
         """See `EventWriter.add`."""
-        # Of several events with one id in a batch the first goes in, like the first of several batches.
+        # The first event with an id is stored, within a batch as between batches.
         firsts = {item.event_id: item for item in reversed(batch)}
         kept: dict[str, Event] = {}
-        with connected(self._engine) as connection:
-            # By id: two writers of the same ids then wait for each other in one direction only.
+        with open_connection(self._engine) as connection:
+            # In the order of ids, so that two writers of the same ids cannot deadlock.
             while new := [firsts[event_id] for event_id in sorted(firsts.keys() - kept.keys())]:
                 try:
                     self._dialect.insert(connection, new)
                     break
                 except IdTakenError:
-                    # Rare, so only now it is asked which; another writer may add more of them meanwhile.
+                    # Rare, so which ids are taken is looked up only now. Another writer may add more of them meanwhile.
                     connection.rollback()
                     known, kept = kept, self._by_ids(connection, firsts)
                     if kept.keys() == known.keys():
-                        raise EventNotStorableError("An id is taken by an event that is no longer there.") from None
-            # What an event is measured by: the one that was there, else the first of the batch with its id.
+                        raise EventNotStorableError("The id was used by an event that has been deleted.") from None
+            # Each event is compared with the stored one, or else with the first of the batch that has its id.
             firsts |= kept
             outcomes = [_outcome(item, firsts[item.event_id]) for item in batch]
             event_counters.add(connection, f"{self._source}.{get_ident()}", _counts(batch, outcomes, firsts))
@@ -81,18 +81,18 @@ class SqlEventStore:
 
     def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         """See `EventReader.find_page`."""
-        with reading(self._engine) as connection:
-            access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
-            query = self._rows_query(event_filter, page, access)
+        with open_read_connection(self._engine) as connection:
+            plan = self._dialect.plan_access(connection, event_filter, COUNT_LIMIT)
+            query = self._rows_query(event_filter, page, plan)
             rows = connection.execute(query).mappings().all()
             more = len(rows) > page.limit
             if not more and page.after is None and (rows or not page.offset):
-                total = page.offset + len(rows)  # the page has the last of them
-            elif access.matching is not None:
-                total = access.matching
+                total = page.offset + len(rows)  # the last match is on this page
+            elif plan.matching is not None:
+                total = plan.matching
             else:
-                condition = and_(self._condition(event_filter), access.condition)
-                total = connection.execute(self._count_query(condition, access.count_hint)).scalar_one()
+                condition = and_(self._condition(event_filter), plan.condition)
+                total = connection.execute(self._count_query(condition, plan.count_hint)).scalar_one()
         return Matches(
             events=[Event.model_construct(**row) for row in rows[: page.limit]],
             more=more,
@@ -102,9 +102,9 @@ class SqlEventStore:
 
     def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
         """See `EventReader.list_page`."""
-        with reading(self._engine) as connection:
-            access = self._dialect.access(connection, event_filter, COUNT_LIMIT)
-            rows = connection.execute(self._rows_query(event_filter, page, access)).mappings()
+        with open_read_connection(self._engine) as connection:
+            plan = self._dialect.plan_access(connection, event_filter, COUNT_LIMIT)
+            rows = connection.execute(self._rows_query(event_filter, page, plan)).mappings()
             return [Event.model_construct(**row) for row in islice(rows, page.limit)]
 
     def get(self, event_id: str) -> Event | None:
@@ -112,57 +112,56 @@ class SqlEventStore:
         try:
             _EVENT_ID.validate_python(event_id)
         except ValidationError:
-            return None  # PostgreSQL would fail to compare it
-        with reading(self._engine) as connection:
+            return None  # PostgreSQL cannot compare it with a UUID
+        with open_read_connection(self._engine) as connection:
             return self._by_ids(connection, [event_id]).get(event_id)
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Close all connections."""
         self._engine.dispose()
 
     def _by_ids(self, connection: Connection, event_ids: Iterable[str]) -> dict[str, Event]:
         wanted = list(event_ids)
         found: dict[str, Event] = {}
         for start in range(0, len(wanted), _IDS_PER_QUERY):
-            query = self._dialect.by_ids(wanted[start : start + _IDS_PER_QUERY])
+            query = self._dialect.select_by_ids(wanted[start : start + _IDS_PER_QUERY])
             found |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
         return found
 
-    def _rows_query(self, event_filter: EventFilter, page: PageRequest, access: Access) -> Select[Any]:
-        """The events of a page, and one more if another page follows."""
-        wanted = _less_implied(event_filter, page)
-        if access.combinations is None:
-            return self._page_query(and_(self._condition(wanted), access.condition), page, access.page_hint)
-        return self._merged_query(wanted, access.combinations, page)
+    def _rows_query(self, event_filter: EventFilter, page: PageRequest, plan: AccessPlan) -> Select[Any]:
+        """Return a query for the events of a page, and for one more if another page follows."""
+        remaining = _without_implied_bound(event_filter, page)
+        if plan.combinations is None:
+            return self._page_query(and_(self._condition(remaining), plan.condition), page, plan.page_hint)
+        return self._merged_query(remaining, plan.combinations, page)
 
     def _page_query(self, condition: ColumnElement[bool], page: PageRequest, hint: str) -> Select[Any]:
         query = _hinted(select(events), hint).where(condition).order_by(*_order(events, page))
-        # One more than asked for tells whether another page follows.
-        query = query.limit(page.limit + 1)
+        query = query.limit(page.limit + 1)  # the extra row shows that another page follows
         if page.after is None:
             return query.offset(page.offset)
         return query.where(self._dialect.keyset_condition(page.after, descending=page.order == "desc"))
 
     def _merged_query(self, event_filter: EventFilter, combinations: FromClause, page: PageRequest) -> Select[Any]:
-        """The same page, from the pages of each combination of a customer and a type, each read off an index."""
-        rest = event_filter.model_copy(update={"customer_ids": (), "visible_customers": None, "event_types": ()})
-        these = [events.c[column.name] == column for column in combinations.c]
-        whole = page.model_copy(update={"offset": 0, "limit": min(page.offset + page.limit, MAX_INTEGER - 1)})
-        part = self._page_query(and_(self._condition(rest), *these), whole, "").lateral("part")
+        """Return the same query, merged from one index scan for each combination of a customer and a type."""
+        uncombined = event_filter.model_copy(update={"customer_ids": (), "visible_customers": None, "event_types": ()})
+        combination = [events.c[column.name] == column for column in combinations.c]
+        from_first = page.model_copy(update={"offset": 0, "limit": min(page.offset + page.limit, MAX_INTEGER - 1)})
+        part = self._page_query(and_(self._condition(uncombined), *combination), from_first, "").lateral("part")
         query = select(part).select_from(combinations.join(part, true())).order_by(*_order(part, page))
         return query.limit(page.limit + 1).offset(page.offset if page.after is None else 0)
 
-    def _condition(self, wanted: EventFilter) -> ColumnElement[bool]:
-        return and_(column_filters(wanted), data_filters(wanted, self._dialect))
+    def _condition(self, event_filter: EventFilter) -> ColumnElement[bool]:
+        return and_(column_filters(event_filter), data_filters(event_filter, self._dialect))
 
     @staticmethod
     def _count_query(condition: ColumnElement[bool], hint: str) -> Select[int]:
-        some = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(COUNT_LIMIT + 1)
-        return select(func.count()).select_from(some.subquery())
+        matches = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(COUNT_LIMIT + 1)
+        return select(func.count()).select_from(matches.subquery())
 
 
-def _less_implied(event_filter: EventFilter, page: PageRequest) -> EventFilter:
-    """The filter less the end of its time that the place of the page implies: an index is entered by one of the two."""
+def _without_implied_bound(event_filter: EventFilter, page: PageRequest) -> EventFilter:
+    """Remove the bound of time that the page's position implies, because an index scan starts at one of the two."""
     if page.after is None:
         return event_filter
     time = page.after.timestamp_utc
@@ -189,7 +188,7 @@ def _outcome(item: Event, first: Event) -> Outcome:
 
 
 def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping[str, Event]) -> event_counters.Counts:
-    """What to add to the tallies. A message that came twice was accepted once, which its receive time tells."""
+    """Count the outcomes by minute. A redelivered message has the receive time of the stored event: no repeat."""
     counts: Counter[tuple[int, event_counters.CounterKind]] = Counter()
     for item, outcome in zip(batch, outcomes, strict=True):
         if outcome is Outcome.STORED:

@@ -1,4 +1,4 @@
-"""Summaries of events on a SQL database: bounded in cost, because each query looks at a bounded number of rows."""
+"""Summaries of events in a SQL database. Each query reads a bounded number of rows: docs/decisions/0021."""
 
 from collections import Counter
 from itertools import product
@@ -16,17 +16,17 @@ from core.domain.summaries import (
     bucket_seconds,
     bucket_starts,
 )
+from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
-from core.stores.engine import reading
 from core.stores.filters import column_filters, data_filters
 from core.stores.schema import events
 
 COUNTED: Final = 200_000
-"""Index entries that the counts over time look at, the newest that match; see docs/decisions/0021."""
+"""Number of newest matching index entries that the counts over time read."""
 SAMPLED: Final = 10_000
-"""Events whose content is looked at. Each may be somewhere else in the table, which costs far more than an entry."""
-_MOST_FREQUENT: Final = 50
-_MOST_STRANDS: Final = 100
+"""Number of events whose content is read. A row costs far more than an index entry, since rows are scattered."""
+_MAX_FREQUENT: Final = 50
+_MAX_SLICES: Final = 100
 
 _Value = TypeVar("_Value", str, int)
 
@@ -40,8 +40,8 @@ class SqlEventSummaries:
 
     def summarize(self, event_filter: EventFilter) -> Summary:
         """See `EventSummaries.summarize`."""
-        slices = _strands(event_filter)
-        with reading(self._engine) as connection:
+        slices = _slices(event_filter)
+        with open_read_connection(self._engine) as connection:
             span = _span(connection, event_filter, slices)
             if span is None:
                 return _nothing(event_filter)
@@ -63,56 +63,56 @@ class SqlEventSummaries:
     def _counts(
         self, connection: Connection, wanted: EventFilter, slices: list[EventFilter], width: int
     ) -> tuple[Counter[int], int | None]:
-        """Events by the start of their bucket, and from which second on these are all; None: they all are."""
+        """Count events by the start of their bucket; also return from which second on all are counted (None: all)."""
         limit = (SAMPLED if wanted.data else COUNTED) // len(slices)
         queries: list[Select[Any]] = []
-        for strand in slices:
-            seen = self._newest(strand, wanted, limit, events.c.timestamp_utc)
+        for part in slices:
+            seen = self._newest(part, wanted, limit, events.c.timestamp_utc)
             bucket = seen.c.timestamp_utc - seen.c.timestamp_utc % width
-            looked_at, oldest = func.sum(func.count()).over(), func.min(func.min(seen.c.timestamp_utc)).over()
-            queries.append(select(bucket, func.sum(seen.c.matches), looked_at, oldest).group_by(bucket))
+            row_count, oldest = func.sum(func.count()).over(), func.min(func.min(seen.c.timestamp_utc)).over()
+            queries.append(select(bucket, func.sum(seen.c.matches), row_count, oldest).group_by(bucket))
         counts: Counter[int] = Counter()
         since = None
-        for at, count, looked_at_count, oldest_time in connection.execute(union_all(*queries)):
+        for at, count, rows_read, oldest_time in connection.execute(union_all(*queries)):
             counts[at] += int(count)
-            if looked_at_count >= limit:  # of the oldest second that was reached some may be left
+            if rows_read >= limit:  # the oldest second reached may be incomplete
                 since = max(since or 0, oldest_time + 1)
         return counts, since
 
     def _frequencies(self, connection: Connection, wanted: EventFilter, slices: list[EventFilter]) -> Frequencies:
         limit = SAMPLED // len(slices)
         queries: list[Select[Any]] = []
-        for strand in slices:
-            seen = self._newest(strand, wanted, limit, events.c.event_type, events.c.customer_id)
+        for part in slices:
+            seen = self._newest(part, wanted, limit, events.c.event_type, events.c.customer_id)
             key = (seen.c.event_type, seen.c.customer_id)
-            looked_at = func.sum(func.count()).over()
-            queries.append(select(*key, func.sum(seen.c.matches), looked_at).group_by(*key))
+            row_count = func.sum(func.count()).over()
+            queries.append(select(*key, func.sum(seen.c.matches), row_count).group_by(*key))
         types: Counter[str] = Counter()
         customers: Counter[int] = Counter()
-        is_all = True
-        for event_type, customer_id, count, looked_at_count in connection.execute(union_all(*queries)):
+        is_complete = True
+        for event_type, customer_id, count, rows_read in connection.execute(union_all(*queries)):
             types[event_type] += int(count)
             customers[customer_id] += int(count)
-            is_all = is_all and looked_at_count < limit
+            is_complete = is_complete and rows_read < limit
         return Frequencies(
             event_types=[TypeCount(event_type=value, count=count) for value, count in _top(types)],
             customers=[CustomerCount(customer_id=value, count=count) for value, count in _top(customers)],
             sample=types.total(),
-            sample_relation="eq" if is_all else "gte",
+            sample_relation="eq" if is_complete else "gte",
         )
 
-    def _newest(self, strand: EventFilter, wanted: EventFilter, limit: int, *columns: ColumnElement[Any]) -> Subquery:
-        """`columns` of the newest `limit` events of a strand, and whether each `matches` all that is wanted."""
+    def _newest(self, part: EventFilter, wanted: EventFilter, limit: int, *columns: ColumnElement[Any]) -> Subquery:
+        """Query `columns` of the newest `limit` events of a slice, and if each event `matches` the whole filter."""
         matches = case((data_filters(wanted, self._dialect), 1), else_=0).label("matches")
-        newest = select(*columns, matches).where(column_filters(strand)).order_by(events.c.timestamp_utc.desc())
+        newest = select(*columns, matches).where(column_filters(part)).order_by(events.c.timestamp_utc.desc())
         return newest.limit(limit).subquery()
 
 
-def _strands(wanted: EventFilter) -> list[EventFilter]:
-    """The filter's columns, divided by type and customer: of each strand an index knows the newest without sorting.
+def _slices(wanted: EventFilter) -> list[EventFilter]:
+    """Divide the filter by type and customer: of each slice an index yields the newest events without a sort.
 
-    Of a list of types or customers it does not, and the database would read every match. Where there are too many
-    strands for one statement it has to.
+    For several types or customers at once the database reads and sorts every match, as it does if there would be more
+    slices than one statement can have.
     """
     customers: tuple[int, ...] = wanted.customer_ids
     if wanted.visible_customers is not None:
@@ -122,7 +122,7 @@ def _strands(wanted: EventFilter) -> list[EventFilter]:
     by_type: list[tuple[str, ...]] = [(value,) for value in wanted.event_types] or [()]
     by_customer: list[tuple[int, ...]] = [(value,) for value in dict.fromkeys(customers)] or [()]
     undivided = wanted.model_copy(update={"data": ()})
-    if len(by_type) * len(by_customer) > _MOST_STRANDS:
+    if len(by_type) * len(by_customer) > _MAX_SLICES:
         return [undivided]
     return [
         undivided.model_copy(update={"event_types": types, "customer_ids": ids, "visible_customers": None})
@@ -131,18 +131,18 @@ def _strands(wanted: EventFilter) -> list[EventFilter]:
 
 
 def _span(connection: Connection, wanted: EventFilter, slices: list[EventFilter]) -> tuple[int, int] | None:
-    """From the first second to the last that the filter names, or else that events of the strands have."""
+    """Return the first and last second of the filter, or else of the events in the slices; None if no event matches."""
     if not slices:
         return None
     time = events.c.timestamp_utc
     edges = [
         select(
             *(
-                select(time).where(column_filters(strand)).order_by(order).limit(1).scalar_subquery()
+                select(time).where(column_filters(part)).order_by(order).limit(1).scalar_subquery()
                 for order in (time.asc(), time.desc())
             )
         )
-        for strand in slices
+        for part in slices
     ]
     found = [row for row in connection.execute(union_all(*edges)) if row[0] is not None]
     if not found:
@@ -152,9 +152,9 @@ def _span(connection: Connection, wanted: EventFilter, slices: list[EventFilter]
 
 
 def _top(counter: Counter[_Value]) -> list[tuple[_Value, int]]:
-    """The most frequent, equals by value, so that two calls tell the same."""
+    """Return the most frequent values. Ties are ordered by value, so that results are reproducible."""
     found = [(value, count) for value, count in counter.items() if count]
-    return sorted(found, key=lambda item: (-item[1], item[0]))[:_MOST_FREQUENT]
+    return sorted(found, key=lambda item: (-item[1], item[0]))[:_MAX_FREQUENT]
 
 
 def _nothing(wanted: EventFilter) -> Summary:

@@ -195,7 +195,7 @@ def test_who_comes_second_waits_for_the_first(server: str) -> None:
     with databases.throwaway(server) as url, databases.opened(url) as first, databases.opened(url) as second:
         dialect = dialect_of(first)
         with ThreadPoolExecutor() as pool, first.connect() as connection:
-            with dialect.migrating(connection):
+            with dialect.migration_transaction(connection):
                 migrated = pool.submit(migrate, second)
                 with pytest.raises(TimeoutError):
                     migrated.result(timeout=0.3)

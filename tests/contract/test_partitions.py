@@ -140,7 +140,7 @@ def test_ids_that_an_interrupted_drop_left_are_taken_later(
 @pytest.mark.parametrize("other", ["sqlite_store", "mariadb_store"])
 def test_other_databases_have_no_partitions(request: pytest.FixtureRequest, other: str) -> None:
     store: SqlEventStore = request.getfixturevalue(other)
-    with pytest.raises(NotSupportedError, match="for PostgreSQL"):
+    with pytest.raises(NotSupportedError, match="on PostgreSQL only"):
         partitions.partitions(store._engine)  # noqa: SLF001 - the test's own
 
 

@@ -14,8 +14,9 @@ from core.errors import ReadTimeoutError, StoreUnavailableError
 from core.ports.store import Outcome
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
+from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import ReadLimits
-from core.stores.engine import connected, open_engine, reading
+from core.stores.engine import open_engine
 from core.stores.event_counters import SqlEventCounters
 from core.stores.migrations.revision import check_revision
 from core.stores.migrations.upgrade import migrate
@@ -97,7 +98,7 @@ def at_once() -> Iterator[None]:
 
 
 def ask(engine: Engine, *statements: str) -> list[Any]:
-    with reading(engine) as connection:
+    with open_read_connection(engine) as connection:
         return [connection.exec_driver_sql(statement).scalar() for statement in statements]
 
 
@@ -129,7 +130,7 @@ def test_a_read_begins_no_statement_once_its_time_is_over(server: Engine) -> Non
 def test_a_write_takes_longer_than_a_read_may(server: Engine) -> None:
     nap = NAP[server.dialect.name].format(0.6)
     with limited(server, statement=0.3, lock=0.2, silence=0.3) as engine:
-        with connected(engine) as connection:
+        with open_connection(engine) as connection:
             connection.exec_driver_sql(nap)
         assert SqlEventStore(engine).add([event(1)]) == [Outcome.STORED]
 
@@ -138,8 +139,8 @@ def test_reads_that_take_every_connection_leave_the_writers_theirs(database: Eng
     databases.empty(database)
     with limited(database) as engine, ExitStack() as held:
         for _ in range(16):
-            held.enter_context(reading(engine))
-        with at_once(), pytest.raises(StoreUnavailableError, match="all connections are busy"):
+            held.enter_context(open_read_connection(engine))
+        with at_once(), pytest.raises(StoreUnavailableError, match="all connections are in use"):
             ask(engine, "SELECT 1")
         assert SqlEventStore(engine).add([event(1)]) == [Outcome.STORED]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.domain.queries import DataFilter, EventFilter
-from core.stores.dialects.sqlite_terms import INCOMPLETE, MOST_WORDS, index_terms, match_expression
+from core.stores.dialects.sqlite_terms import INCOMPLETE, MAX_VALUE_TERMS, index_terms, match_expression
 
 DIFFERENT: list[dict[str, Any]] = [
     {"a": value}
@@ -43,10 +43,10 @@ def test_a_filter_asks_for_the_words_of_what_it_means() -> None:
 
 
 def test_an_event_with_more_values_than_words_says_so() -> None:
-    assert INCOMPLETE not in words_of({"a": list(range(MOST_WORDS - 1))})
-    many = words_of({"a": list(range(MOST_WORDS + 1)), "b": "not reached"})
+    assert INCOMPLETE not in words_of({"a": list(range(MAX_VALUE_TERMS - 1))})
+    many = words_of({"a": list(range(MAX_VALUE_TERMS + 1)), "b": "not reached"})
     assert INCOMPLETE in many
-    assert len(many) == MOST_WORDS + 1
+    assert len(many) == MAX_VALUE_TERMS + 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What differs between the databases, one module each, behind `StoreDialect`; everything else is in `sql.py`."""
+"""Database dialects: one module for each kind of database, behind `StoreDialect`. `core.stores.sql` has the rest."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,83 +14,83 @@ from core.domain.queries import DataFilter, EventFilter, Position
 
 
 class IdTakenError(Exception):
-    """An id that was to be inserted is there already. The transaction has to be rolled back."""
+    """An id to be inserted exists already. Roll back the transaction, look up which, and insert the others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """How to get at the events of a filter, where the database would not choose well by itself."""
+class AccessPlan:
+    """Instructions for reading the events of a filter where the database's own plan would be slow."""
 
     page_hint: str = ""
-    """Which index to use for a page, in the words of the database, behind the name of the table."""
+    """Index hint for a page, in the syntax of the database, placed after the table name."""
     count_hint: str = ""
-    """The same for a count."""
+    """Index hint for a count."""
     condition: ColumnElement[bool] = field(default_factory=true)
-    """What also holds for every event of the filter, and selects more than the rest of it."""
+    """Condition that holds for every event of the filter and is more selective than the filter."""
     matching: int | None = None
-    """How many events match, if that is known without a count."""
+    """Number of matching events, if it is known without a count."""
     combinations: FromClause | None = None
-    """The customers and types of the filter, each with each, as a table with these columns: one index scan for each."""
+    """All combinations of the filter's customers and types, as a table with these columns; each gets an index scan."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How long a read may take, in seconds. Writers, migrations and maintenance have no part in these limits."""
+    """Time limits of a read, in seconds. They do not apply to writers, migrations and maintenance."""
 
     statement: float = 10.0
-    """For a statement, at the server; a read that has taken as long begins no further statement."""
+    """Duration of a statement, enforced by the server. A read that has taken this long starts no further statement."""
     lock: float = 3.0
     """Waiting for a lock that another connection holds."""
     silence: float = 12.0
-    """Waiting for a server that may be stopped or cut off: longer than it takes to stop a statement and say so."""
+    """Waiting for a server that may be stopped or cut off: longer than a server takes to report a statement timeout."""
 
 
 TimeLimit = Literal["statement", "lock"]
 
 
 class StoreDialect(Protocol):
-    """How one kind of database is set up, asked and understood."""
+    """Connects to one kind of database, builds its queries and interprets its errors."""
 
     DRIVER: str
-    """The name that SQLAlchemy has for the database and its driver."""
+    """SQLAlchemy's name of the database and its driver."""
     EXTRA: str | None
-    """The extra of this package that installs the driver; None: it comes with Python."""
+    """Extra of this package that installs the driver; None for a driver that is part of Python."""
 
     def options(self, url: URL) -> Mapping[str, Any]:
-        """Arguments for `create_engine`; what the URL itself sets goes before."""
+        """Return arguments for `create_engine`. Parameters of the URL take precedence."""
 
     def on_connect(self, connection: Any) -> None:
-        """Prepare a driver's connection that was just opened."""
+        """Set up a new connection of the driver."""
 
     def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
-        """Apply the limits to all connections of an engine that nothing else than reads will use."""
+        """Apply the limits to all connections of an engine that is used for reads only."""
 
-    def exceeded(self, error: BaseException) -> TimeLimit | None:
-        """The time limit that the driver's error says was exceeded."""
+    def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
+        """Return the time limit whose excess the driver's error reports."""
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
-        """Insert all of `rows`, whose ids differ, in this order, or raise IdTakenError."""
+        """Insert all of `rows`, whose ids are distinct, in this order, or raise IdTakenError."""
 
-    def by_ids(self, event_ids: Sequence[str]) -> Select[Any]:
-        """The events with these ids."""
+    def select_by_ids(self, event_ids: Sequence[str]) -> Select[Any]:
+        """Return a query for the events with these ids."""
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
-        """That `column` has one of the filter's values at the filter's path, by value and type: `true` is not 1."""
+        """Return the condition that `column` has one of the filter's values at its path, equal in value and type."""
 
     def keyset_condition(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
-        """That an event comes after `place` in this order, in a form that an index is entered by."""
+        """Return the condition that an event follows `place` in this order, in a form that the database can index."""
 
-    def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:
-        """How to get at the events of the filter. Where more than `enough` match it does not matter how many."""
+    def plan_access(self, connection: Connection, event_filter: EventFilter, enough: int) -> AccessPlan:
+        """Plan how to read the events of the filter. Numbers of matches above `enough` need not be distinguished."""
 
-    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
-        """A transaction that one process at a time is in; it commits when nothing was raised."""
+    def migration_transaction(self, connection: Connection) -> AbstractContextManager[None]:
+        """Open a transaction that only one process at a time can be in; commit it unless an exception is raised."""
 
     def is_data_error(self, error: BaseException) -> bool:
-        """Whether the driver's error is about what was to be stored, so that trying again is useless."""
+        """Whether the driver's error is caused by the values to be stored, so that trying again is useless."""
 
     def redacted(self, error: BaseException) -> BaseException:
-        """The driver's error, or one like it that quotes nothing of what was to be stored, for the log."""
+        """Return the driver's error, or an equivalent that quotes no stored values, for the log."""
 
 
 _MODULES: Final = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"} | dict.fromkeys(
@@ -100,7 +100,7 @@ _MODULES: Final = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "
 
 @cache
 def dialect_named(name: str) -> StoreDialect | None:
-    """The dialect for the scheme of a URL, if there is one. Its module is imported now, its driver is not."""
+    """Return the dialect for the scheme of a URL, if it is known. Imports its module, but not its driver."""
     module = _MODULES.get(name)
     if module is None:
         return None
@@ -109,7 +109,7 @@ def dialect_named(name: str) -> StoreDialect | None:
 
 
 def dialect_of(engine: Engine) -> StoreDialect:
-    """The dialect of the database behind an engine of `open_engine`."""
+    """Return the dialect of an engine made by `open_engine`."""
     dialect = dialect_named(engine.dialect.name)
     if dialect is None:
         raise LookupError(engine.dialect.name)

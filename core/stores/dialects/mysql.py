@@ -1,7 +1,8 @@
-"""MariaDB 10.6 or later and MySQL 8.0.17 or later, by PyMySQL: docs/decisions/0010. MySQL itself was not run.
+"""Dialect of MariaDB 10.6 or later and MySQL 8.0.17 or later, with PyMySQL. Tested on MariaDB only.
 
 The URL may have `ssl_ca`, `ssl_cert`, `ssl_key` and `ssl_check_hostname`; with `ssl_ca` the server's certificate is
-verified. Durability is the server's: `innodb_flush_log_at_trx_commit` has to be 1, its default.
+verified. Durability depends on the server: `innodb_flush_log_at_trx_commit` must be 1, its default. JSON is stored as
+text, and text is compared by bytes: docs/decisions/0010.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,24 +37,28 @@ from core.stores.schema import events
 
 _CONNECT: Final = {"charset": "utf8mb4", "connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
 _SESSION: Final = (
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",  # a value that does not fit is an error
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",  # values that do not fit raise errors
     "SET SESSION innodb_lock_wait_timeout = 10",
 )
 _STATEMENT_SECONDS: Final = 25
-_LOCK_SECONDS: Final = 25  # both less than the read timeout
-_LOCK: Final = "CONCAT('audit-log migrate ', MD5(DATABASE()))"  # its name is the server's, not the database's
+_LOCK_SECONDS: Final = 25  # both shorter than the read timeout
+_LOCK: Final = "CONCAT('audit-log migrate ', MD5(DATABASE()))"  # lock names are global to the server
 
 _DUPLICATE_ENTRY: Final = 1062
 _PACKET_TOO_LARGE: Final = 1153
-_EXCEEDED: Final[Mapping[object, TimeLimit]] = {1205: "lock", 1969: "statement", 3024: "statement"}  # MySQL's is 3024
+_EXCEEDED: Final[Mapping[object, TimeLimit]] = {
+    1205: "lock",
+    1969: "statement",
+    3024: "statement",
+}  # 1969: MariaDB, 3024: MySQL
 _NUMBERS: Final = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
 
 
 class _MySQL:
     DRIVER = "mysql+pymysql"
     EXTRA: str | None = "mysql"
-    by_ids = staticmethod(common.by_ids)
-    access = staticmethod(common.access)
+    select_by_ids = staticmethod(common.select_by_ids)
+    plan_access = staticmethod(common.plan_access)
 
     def options(self, url: URL) -> Mapping[str, Any]:
         arguments = {name: value for name, value in _CONNECT.items() if name not in url.query}
@@ -63,11 +68,11 @@ class _MySQL:
         with connection.cursor() as cursor:
             for statement in _SESSION:
                 cursor.execute(statement)
-            # A query that takes too long ends at the server as well, before the read timeout here.
+            # The server ends a slow statement before the read timeout closes the connection.
             cursor.execute(_statement_limit(connection, _STATEMENT_SECONDS))
 
     def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
-        def be_brief(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+        def limit_silence(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
             parameters["read_timeout"] = min(float(parameters["read_timeout"]), limits.silence)
 
         def on_connect(connection: Any, _record: object) -> None:
@@ -76,15 +81,15 @@ class _MySQL:
                 for name in ("lock_wait_timeout", "innodb_lock_wait_timeout"):
                     cursor.execute(f"SET SESSION {name} = LEAST(@@{name}, {max(1, round(limits.lock))})")
 
-        event.listen(engine, "do_connect", be_brief)
+        event.listen(engine, "do_connect", limit_silence)
         event.listen(engine, "connect", on_connect)
 
-    def exceeded(self, error: BaseException) -> TimeLimit | None:
+    def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_number(error))
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
         try:
-            connection.execute(insert(events), [dict(row) for row in rows])  # PyMySQL makes few statements of it
+            connection.execute(insert(events), [dict(row) for row in rows])  # PyMySQL combines rows
         except IntegrityError as exc:
             if _number(exc.orig) == _DUPLICATE_ENTRY:
                 raise IdTakenError from None
@@ -93,25 +98,24 @@ class _MySQL:
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         path, arrays = "$", []
         for step in data_filter.path:
-            if isinstance(step, int):  # [0] of what is no array would be the thing itself
+            if isinstance(step, int):  # [0] of anything but an array would be the value itself
                 arrays.append(func.json_type(func.json_extract(column, path)) == "ARRAY")
             path += f"[{step}]" if isinstance(step, int) else f'."{step}"'
         found = func.json_extract(column, path)
         return and_(*arrays, or_(*(_is(found, value) for value in data_filter.values)))
 
     def keyset_condition(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
-        # The optimizer does not enter an index by a comparison of rows.
+        # The optimizer uses no index for a row comparison.
         time, event_id = events.c.timestamp_utc, events.c.event_id
         if descending:
-            further = or_(time < place.timestamp_utc, event_id < place.event_id)
-            return and_(time <= place.timestamp_utc, further)
+            return and_(time <= place.timestamp_utc, or_(time < place.timestamp_utc, event_id < place.event_id))
         return and_(time >= place.timestamp_utc, or_(time > place.timestamp_utc, event_id > place.event_id))
 
     @contextmanager
-    def migrating(self, connection: Connection) -> Iterator[None]:
-        # Each statement that changes the schema commits by itself here, so the lock is the session's.
+    def migration_transaction(self, connection: Connection) -> Iterator[None]:
+        # Schema changes commit implicitly, so the lock belongs to the session instead of a transaction.
         if connection.exec_driver_sql(f"SELECT GET_LOCK({_LOCK}, {_LOCK_SECONDS})").scalar() != 1:
-            raise StoreUnavailableError("Another process has been migrating the database for too long: try again.")
+            raise StoreUnavailableError("Another process is still migrating the database: try again later.")
         try:
             yield
             connection.commit()
@@ -119,18 +123,18 @@ class _MySQL:
             connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_LOCK})")
 
     def is_data_error(self, error: BaseException) -> bool:
-        # Of a batch that is too large for a packet most events may fit, once they are tried one by one.
+        # Most events of a batch that exceeds a packet fit once they are inserted one by one.
         return type(error).__name__ in {"DataError", "IntegrityError"} or _number(error) == _PACKET_TOO_LARGE
 
     def redacted(self, error: BaseException) -> BaseException:
-        return type(error)(_number(error)) if self.is_data_error(error) else error  # its messages quote values
+        return type(error)(_number(error)) if self.is_data_error(error) else error  # MySQL's messages quote values
 
 
 DIALECT: Final[StoreDialect] = _MySQL()
 
 
 def _statement_limit(connection: Any, seconds: float) -> str:
-    """The statement that limits those after it, at the server; MySQL limits only those that read."""
+    """Return the statement that sets the server's time limit of statements. MySQL applies it to SELECT only."""
     if "MariaDB" in connection.get_server_info():
         return f"SET SESSION max_statement_time = {seconds}"
     return f"SET SESSION max_execution_time = {seconds * 1000:.0f}"
@@ -152,7 +156,7 @@ def _is(found: ColumnElement[Any], value: JsonScalar) -> ColumnElement[bool]:
 
 
 def _equal_numbers(text: ColumnElement[Any], value: float) -> Iterator[ColumnElement[bool]]:
-    """What text a number may be kept as that equals `value` exactly, also where doubles have no room for integers."""
+    """Yield conditions under which a number's text equals `value` exactly, also for integers beyond 2^53."""
     if MIN_INTEGER <= value <= MAX_INTEGER and int(value) == value:
         yield _same_text(text, str(int(value)))
     if float(value) == value:
@@ -160,5 +164,5 @@ def _equal_numbers(text: ColumnElement[Any], value: float) -> Iterator[ColumnEle
 
 
 def _same_text(text: ColumnElement[Any], value: str) -> ColumnElement[bool]:
-    """As bytes: every collation that both servers have ignores spaces at the end."""
+    """Compare bytes: the collations that MariaDB and MySQL share ignore trailing spaces."""
     return cast(text, LargeBinary) == cast(literal(value, String), LargeBinary)

@@ -1,7 +1,7 @@
-"""PostgreSQL 13 or later, by psycopg. Events lie in partitions by time: docs/decisions/0009.
+"""Dialect of PostgreSQL 13 or later, with psycopg. Events are partitioned by time: docs/decisions/0009.
 
-What libpq takes in a URL is taken here: `sslmode`, `sslrootcert`, several hosts, `target_session_attrs`
-(https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+The URL may have all parameters of libpq, such as `sslmode`, `sslrootcert`, several hosts and `target_session_attrs`:
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, UUID
 
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter
-from core.stores.dialects import Access, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
+from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
 
@@ -43,9 +43,9 @@ event_ids: Final = Table(
     Column("event_id", UUID(as_uuid=False), primary_key=True),
     Column("timestamp_utc", BigInteger, nullable=False),
 )
-"""Every stored id once: a partitioned table can only have unique indexes with the time in them."""
+"""All stored ids: a unique index of the partitioned table would have to contain the time."""
 
-# A dead server is noticed within half a minute: by keepalives while waiting, by the user timeout while sending.
+# Detects a dead server within half a minute: keepalives while waiting, the user timeout while sending.
 _CONNECT: Final = {
     "application_name": "audit-log",
     "connect_timeout": 5,
@@ -54,7 +54,7 @@ _CONNECT: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-# Where the server, the role or the URL has a time limit already it stays; a commit that returns is on disk in any case.
+# Time limits that the server, the role or the URL sets stay. synchronous_commit is raised, so that commits are durable.
 _SESSION: Final = """
 SELECT set_config(name, value, false)
 FROM (VALUES ('synchronous_commit', 'on', '{off,local}'), ('statement_timeout', '30s', '{0}'),
@@ -62,20 +62,20 @@ FROM (VALUES ('synchronous_commit', 'on', '{off,local}'), ('statement_timeout', 
      ) AS wanted (name, value, instead_of)
 WHERE current_setting(name) = ANY (instead_of::text[])
 """
-# In milliseconds; a shorter limit of the server, the role or the URL stays.
+# In milliseconds. A shorter limit of the server, the role or the URL stays.
 _READS: Final = """
 SELECT set_config(name, milliseconds::text, false)
 FROM (VALUES ('statement_timeout', %s), ('lock_timeout', %s)) AS wanted (name, milliseconds)
 WHERE (SELECT setting::bigint FROM pg_settings WHERE pg_settings.name = wanted.name) NOT BETWEEN 1 AND milliseconds
 """
-# What cannot do without a sort then seems so dear that compiling it would pay.
+# With sorting off, plans that need a sort get costs so high that the planner would compile them (JIT).
 _NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
 _EVENTS: Final = f"COPY events ({', '.join(column.name for column in events.c)}) FROM STDIN"
 
 _UNIQUE_VIOLATION: Final = "23505"
 _EXCEEDED: Final[Mapping[str | None, TimeLimit]] = {"57014": "statement", "55P03": "lock"}
-_CHECK_VIOLATION: Final = "23514"  # the schema has no checks: this is a partition that is missing
+_CHECK_VIOLATION: Final = "23514"  # the schema has no CHECK: a partition is missing
 
 
 class _PostgreSQL:
@@ -103,7 +103,7 @@ class _PostgreSQL:
         event.listen(engine, "do_connect", connect)
         event.listen(engine, "connect", on_connect)
 
-    def exceeded(self, error: BaseException) -> TimeLimit | None:
+    def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_state(error))
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
@@ -111,7 +111,7 @@ class _PostgreSQL:
             connection.begin()
         driver = connection.connection.driver_connection
         try:
-            # The ids first: a writer of the same ids waits here, before it has written anything large.
+            # Ids first: a concurrent writer of the same ids waits here, before it has written anything large.
             _copy(driver, _IDS, ((row.event_id, row.timestamp_utc) for row in rows))
             _copy(driver, _EVENTS, map(_row, rows))
         except Exception as exc:
@@ -119,33 +119,33 @@ class _PostgreSQL:
                 raise IdTakenError from None
             raise
 
-    def by_ids(self, wanted: Sequence[str]) -> Select[Any]:
-        there = (events.c.event_id == event_ids.c.event_id) & (events.c.timestamp_utc == event_ids.c.timestamp_utc)
-        return select(events).join(event_ids, there).where(event_ids.c.event_id.in_(wanted))
+    def select_by_ids(self, wanted: Sequence[str]) -> Select[Any]:
+        same_key = (events.c.event_id == event_ids.c.event_id) & (events.c.timestamp_utc == event_ids.c.timestamp_utc)
+        return select(events).join(event_ids, same_key).where(event_ids.c.event_id.in_(wanted))
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         steps = (f"[{step}]" if isinstance(step, int) else f".{to_json(step)}" for step in data_filter.path)
         equals = " || ".join(f"@ == {to_json(value)}" for value in data_filter.values)
-        # strict: lax paths look into arrays that no one asked for. It is a bound parameter.
+        # strict, because lax paths also search the elements of arrays. The path is a bound parameter.
         return column.bool_op("@?")(cast(f"strict ${''.join(steps)} ? ({equals})", JSONPATH))
 
-    def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:  # noqa: ARG002 - for others
-        if event_filter.customers == ():  # none, which is not the same as all
-            return Access()
+    def plan_access(self, connection: Connection, event_filter: EventFilter, enough: int) -> AccessPlan:  # noqa: ARG002 - the protocol's signature
+        if event_filter.customers == ():  # no customer, as opposed to None: all customers
+            return AccessPlan()
         wanted = {events.c.customer_id: event_filter.customers or (), events.c.event_type: event_filter.event_types}
-        # With a filter on event_data the planner weighs its index against the others, and has to be free to sort.
+        # With a filter on event_data the planner chooses between its index and the others, and must be able to sort.
         if event_filter.data or all(len(values) <= 1 for values in wanted.values()):
-            return Access()
-        # Of several values the planner would read all events in order of time and pass over what is of no use. Of one
-        # that it does not know it expects few events, and would sort them.
+            return AccessPlan()
+        # For several values the planner would read all events in order of time and discard those that do not match. For
+        # a value without statistics it expects few events and would sort them.
         connection.exec_driver_sql(_NEVER_SORT)
-        lists = [_listed(column, values) for column, values in wanted.items() if values]
-        each = reduce(lambda some, more: some.join(more, true()), lists)
-        columns = [column for listed in lists for column in listed.c]
-        return Access(combinations=select(*columns).select_from(each).subquery("wanted"))
+        lists = [_value_table(column, values) for column, values in wanted.items() if values]
+        product = reduce(lambda left, right: left.join(right, true()), lists)
+        columns = [column for table in lists for column in table.c]
+        return AccessPlan(combinations=select(*columns).select_from(product).subquery("wanted"))
 
     @contextmanager
-    def migrating(self, connection: Connection) -> Iterator[None]:
+    def migration_transaction(self, connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SET LOCAL lock_timeout = '60s'")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('audit-log migrate'))")
@@ -154,7 +154,7 @@ class _PostgreSQL:
 
     def is_data_error(self, error: BaseException) -> bool:
         state = _state(error)
-        if state is None:  # psycopg's own refusal, such as of NUL in a text
+        if state is None:  # raised by psycopg itself, for example for NUL in a text
             return type(error).__name__ == "DataError"
         return state[:2] in {"22", "23"} and state != _CHECK_VIOLATION
 
@@ -162,17 +162,17 @@ class _PostgreSQL:
         state = _state(error)
         if state is None:
             return error
-        # Detail and context quote rows; so does the message itself where it is about a value.
+        # Detail and context quote rows; the primary message of a data error quotes values.
         return type(error)(state if self.is_data_error(error) else error.diag.message_primary)  # type: ignore[attr-defined]  # psycopg's
 
 
 DIALECT: Final[StoreDialect] = _PostgreSQL()
 
 
-def _listed(column: Column[Any], values: Sequence[Any]) -> FromClause:
-    """A table with one column, named like `column`, that holds the values."""
-    listed = func.unnest(literal(list(values), ARRAY(column.type)))
-    return listed.table_valued(column.name, name=f"wanted_{column.name}").render_derived()
+def _value_table(column: Column[Any], values: Sequence[Any]) -> FromClause:
+    """Return a table of the values with one column, which has the name of `column`."""
+    rows = func.unnest(literal(list(values), ARRAY(column.type)))
+    return rows.table_valued(column.name, name=f"wanted_{column.name}").render_derived()
 
 
 def _state(error: BaseException) -> str | None:
@@ -187,6 +187,6 @@ def _copy(driver: Any, statement: str, rows: Iterator[tuple[object, ...]]) -> No
 
 
 def _row(item: Event) -> tuple[object, ...]:
-    """In the order of the table's columns."""
+    """Return the values in the order of the table's columns."""
     values = dict(item) | {"event_data": to_json(item.event_data), "received_at": unix_milliseconds(item.received_at)}
     return tuple(values[column.name] for column in events.c)

@@ -1,7 +1,7 @@
-"""psycopg's connection with a limit on waiting for an answer of the server, which libpq does not have.
+"""psycopg connection with a time limit on waiting for an answer of the server, which libpq does not have.
 
-Keepalives and `tcp_user_timeout` notice a host that is gone. A server process that is stopped, or a proxy without a
-server behind it, still acknowledges every packet: only a clock on this side notices that.
+Keepalives and `tcp_user_timeout` detect a host that is gone. A stopped server process, or a proxy without a server
+behind it, still acknowledges every packet: only a clock on the client's side detects that.
 """
 
 from time import monotonic
@@ -16,15 +16,15 @@ class _Connection(psycopg.Connection[Any]):
     silence = float("inf")
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:
-        """See `psycopg.Connection.wait`; what takes longer than `silence` closes the connection.
+        """See `psycopg.Connection.wait`; close the connection after `silence` seconds without an answer.
 
         Raises:
-            OperationalError: it took longer.
+            OperationalError: the time limit was exceeded.
         """
         return super().wait(self._limited(gen), *args, **options)
 
     def _limited(self, gen: PQGen[RV]) -> PQGen[RV]:
-        """The same exchange with the server. Several times a second the one who waits says that nothing has come."""
+        """Run the exchange with the server. psycopg resumes it several times a second, also if nothing has arrived."""
         end = monotonic() + self.silence
         try:
             wanted = next(gen)
@@ -40,7 +40,7 @@ class _Connection(psycopg.Connection[Any]):
 
 
 def connect(silence: float, *args: Any, **options: Any) -> psycopg.Connection[Any]:
-    """Connect as `psycopg.connect` does; from then on the server may be silent for `silence` seconds at most."""
+    """Connect as `psycopg.connect` does, and limit each later wait for the server to `silence` seconds."""
     connection = _Connection.connect(*args, **options)
     connection.silence = silence
     return connection

@@ -1,4 +1,4 @@
-"""SQLite, by Python's own sqlite3, which has to have FTS5: docs/decisions/0015."""
+"""Dialect of SQLite, with Python's sqlite3, which must have been built with FTS5: docs/decisions/0015."""
 
 import json
 import sqlite3
@@ -17,19 +17,19 @@ from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, JsonScalar
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import EventNotStorableError
-from core.stores.dialects import Access, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
+from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.dialects.sqlite_terms import index_terms, match_expression, needs_recheck
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
 
 _BUSY_SECONDS: Final = 5.0
 _PRAGMAS: Final = (
-    "PRAGMA synchronous=FULL",  # a commit is on disk when it returns
+    "PRAGMA synchronous=FULL",  # commits are durable
     f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}",
-    "PRAGMA cache_size=-65536",  # KiB, of the pages of all indexes that a batch touches; the default is 2,000
-    "PRAGMA wal_autocheckpoint=8000",  # pages, so 32 MB: what several batches touch goes to the file once
+    "PRAGMA cache_size=-65536",  # KiB; a batch touches pages of all indexes, the default of 2,000 is too small
+    "PRAGMA wal_autocheckpoint=8000",  # pages, 32 MB: a page that several batches change is written to the file once
 )
-# Steps of SQLite's virtual machine between two looks at the clock, which take the interpreter's lock: about 10 ms.
+# Steps of SQLite's virtual machine between two checks of the clock, which need the interpreter's lock: about 10 ms.
 _STEPS: Final = 100_000
 _EXCEEDED: Final[Mapping[int | None, TimeLimit]] = {
     sqlite3.SQLITE_INTERRUPT: "statement",
@@ -41,7 +41,7 @@ _INSERT_TERMS: Final = (
     "INSERT INTO event_terms (rowid, words) SELECT events.number, json_extract(value, '$[1]') "
     "FROM json_each(?) JOIN events ON events.event_id = json_extract(value, '$[0]')"
 )
-_BY_NUMBER: Final = "NOT INDEXED"  # but by the primary key
+_BY_NUMBER: Final = "NOT INDEXED"  # allows the primary key only
 _FEW: Final = 1_000
 _NUMBERS: Final = "SELECT rowid FROM event_terms WHERE event_terms MATCH :words"
 _COUNT_NUMBERS: Final = text(f"SELECT count(*) FROM ({_NUMBERS} LIMIT :most)")  # noqa: S608 - our own words
@@ -50,11 +50,11 @@ _NUMBER: Final = literal_column("events.number", Integer)
 
 class _HintingCompiler(SQLiteCompiler):
     def get_from_hint_text(self, table: object, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        return text  # SQLAlchemy's own leaves hints out
+        return text  # SQLAlchemy's compiler drops hints
 
 
 class HintedDialect(SQLiteDialect_pysqlite):
-    """SQLAlchemy's dialect, with INDEXED BY (https://www.sqlite.org/lang_indexedby.html)."""
+    """SQLAlchemy's dialect with support for INDEXED BY (https://www.sqlite.org/lang_indexedby.html)."""
 
     statement_compiler = _HintingCompiler
     supports_statement_cache = True
@@ -66,10 +66,10 @@ registry.register("sqlite.hinted", __name__, HintedDialect.__name__)
 class _SQLite:
     DRIVER = "sqlite+hinted"
     EXTRA: str | None = None
-    by_ids = staticmethod(common.by_ids)
+    select_by_ids = staticmethod(common.select_by_ids)
     keyset_condition = staticmethod(common.keyset_condition)
 
-    def options(self, url: URL) -> Mapping[str, Any]:  # noqa: ARG002 - the others take defaults out of it
+    def options(self, url: URL) -> Mapping[str, Any]:  # noqa: ARG002 - the protocol's signature
         return {}
 
     def on_connect(self, connection: sqlite3.Connection) -> None:
@@ -88,14 +88,14 @@ class _SQLite:
         event.listen(engine, "connect", on_connect)
         event.listen(engine, "checkout", begin)
 
-    def exceeded(self, error: BaseException) -> TimeLimit | None:
+    def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(getattr(error, "sqlite_errorcode", None))
 
     def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
         if not all(_is_exact(row) for row in rows):
-            raise EventNotStorableError("SQLite would keep an event otherwise than it is.")
-        # One statement for all: while SQLite works, the interpreter is free for those who send events. With one for
-        # each row it would be asked back after each, from a thread that seldom lets go of it.
+            raise EventNotStorableError("SQLite would change a value of the event.")
+        # One statement for all rows: while SQLite runs it, other threads can run Python code. With a statement for each
+        # row this thread would compete for the interpreter's lock after every row.
         columns = [
             (
                 row.event_id,
@@ -109,7 +109,7 @@ class _SQLite:
             for row in rows
         ]
         terms = [(row.event_id, index_terms(row.customer_id, row.event_type, row.event_data)) for row in rows]
-        inserts = to_json(columns), to_json(terms)  # both before the first, from which on other writers wait
+        inserts = to_json(columns), to_json(terms)  # before the first INSERT, which locks out other writers
         try:
             connection.exec_driver_sql(_INSERT, inserts[:1])
         except IntegrityError as exc:
@@ -120,29 +120,29 @@ class _SQLite:
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in data_filter.path)
-        # The path is a bound parameter, like the value: nothing that a client sent is part of the statement.
+        # Path and value are bound parameters: no input becomes part of the statement.
         return or_(*(_is(column, path, value) for value in data_filter.values))
 
-    def access(self, connection: Connection, event_filter: EventFilter, enough: int) -> Access:
-        # Without statistics SQLite guesses, and for a customer and several types it guesses wrong.
+    def plan_access(self, connection: Connection, event_filter: EventFilter, enough: int) -> AccessPlan:
+        # Without statistics SQLite chooses a wrong index for a customer and several types.
         index = f"INDEXED BY {_index(event_filter)}"
-        if not event_filter.data or event_filter.customers == ():  # which no word stands for
-            return Access(index, index)
-        asked = {"words": match_expression(event_filter)}
-        found = connection.execute(_COUNT_NUMBERS, asked | {"most": enough + 1}).scalar_one()
+        if not event_filter.data or event_filter.customers == ():  # no customer, which has no index term
+            return AccessPlan(index, index)
+        match = {"words": match_expression(event_filter)}
+        found = connection.execute(_COUNT_NUMBERS, match | {"most": enough + 1}).scalar_one()
         any_time = {event_filter.start, event_filter.end, event_filter.received_until} == {None}
-        matching = found if any_time and not _some_are_unsure(connection, event_filter) else None
-        if found > enough:  # so many that those of a page are soon met in its order
-            return Access(index, index, matching=matching)
-        # Few are sorted. Of more the page is looked for in its order, and the index alone tells which to pass over.
+        matching = found if any_time and not _needs_recheck(connection, event_filter) else None
+        if found > enough:  # a scan in the order of the page soon meets enough of them
+            return AccessPlan(index, index, matching=matching)
+        # Few matches are read by number and sorted. More are read in order, and the full-text index selects among them.
         page_hint = _BY_NUMBER if found <= _FEW else index
-        return Access(
-            page_hint, _BY_NUMBER, _NUMBER.in_(text(_NUMBERS).bindparams(**asked).columns(rowid=Integer)), matching
+        return AccessPlan(
+            page_hint, _BY_NUMBER, _NUMBER.in_(text(_NUMBERS).bindparams(**match).columns(rowid=Integer)), matching
         )
 
     @contextmanager
-    def migrating(self, connection: Connection) -> Iterator[None]:
-        # Without it, SQLite would commit each statement that changes the schema by itself.
+    def migration_transaction(self, connection: Connection) -> Iterator[None]:
+        # Without an explicit transaction SQLite would commit each schema change separately.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
         connection.commit()
@@ -151,23 +151,23 @@ class _SQLite:
         return isinstance(error, sqlite3.DataError | sqlite3.IntegrityError)
 
     def redacted(self, error: BaseException) -> BaseException:
-        return error  # SQLite names columns, not values
+        return error  # SQLite's messages name columns, not values
 
 
 DIALECT: Final[StoreDialect] = _SQLite()
 
 
-def _some_are_unsure(connection: Connection, event_filter: EventFilter) -> bool:
+def _needs_recheck(connection: Connection, event_filter: EventFilter) -> bool:
     return bool(connection.execute(_COUNT_NUMBERS, {"words": needs_recheck(event_filter), "most": 1}).scalar_one())
 
 
 def _is_exact(row: Event) -> bool:
-    """Whether SQLite's JSON gives back what it is given: it makes larger integers floats, and ends text at a NUL."""
+    """Whether SQLite's JSON functions preserve the row: they turn larger integers into floats and cut text at NUL."""
     return MIN_INTEGER <= row.customer_id <= MAX_INTEGER and "\0" not in (row.event_type or "") + row.recorded_by
 
 
 def _index(event_filter: EventFilter) -> str:
-    """The index that begins with what the filter names, and in which the order of a page follows."""
+    """Return the index whose first columns are those of the filter, followed by the order of a page."""
     customer = "" if event_filter.customers is None else "_customer"
     kind = "_type" if event_filter.event_types else ""
     return f"ix_events{customer}{kind}_time"
@@ -176,16 +176,18 @@ def _index(event_filter: EventFilter) -> str:
 def _is(column: ColumnElement[Any], path: str, value: JsonScalar) -> ColumnElement[bool]:
     kind = func.json_type(column, path)
     if value is None or isinstance(value, bool):
-        return kind == json.dumps(value)  # SQLite names these types like the JSON literals
+        return kind == json.dumps(value)  # SQLite's type names are the JSON literals
     same_type = kind == "text" if isinstance(value, str) else kind.in_(["integer", "real"])
     return and_(same_type, func.json_extract(column, path) == value)
 
 
 def write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers not wait for the writer. The file remembers it, and SQLite's own waiting leaves out the switch.
+    """Switch the file to WAL mode, in which readers do not wait for the writer. The file keeps the mode.
+
+    SQLite's busy timeout does not cover this switch, so it is repeated for as long.
 
     Raises:
-        sqlite3.Error: the file cannot be used, or others use it for longer than the waiting lasts.
+        sqlite3.Error: the file is unusable, or locked by other connections for longer than the timeout.
     """
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:

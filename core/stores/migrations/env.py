@@ -1,4 +1,4 @@
-"""Alembic's entry: run the migrations on the connection that `core.stores.migrations.upgrade` hands over."""
+"""Alembic environment: runs the migrations on the connection that `core.stores.migrations.upgrade` passes in."""
 
 from alembic import context
 

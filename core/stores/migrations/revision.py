@@ -1,29 +1,29 @@
-"""Whether the database has the schema that this version of the code was written for."""
+"""Readiness check: the database has the schema of this version of the code."""
 
 from typing import Final
 
 from sqlalchemy import Engine, column, select, table
 
 from core.errors import StoreUnavailableError
-from core.stores.engine import reading
+from core.stores.connections import open_read_connection
 
 NEWEST: Final = "0004"
-"""The last of the migrations. Told here once more so that a process that only looks need not load Alembic."""
+"""Newest revision. Duplicated here so that readiness checks do not import Alembic."""
 
-_ALEMBICS: Final = table("alembic_version", column("version_num"))
+_VERSION_TABLE: Final = table("alembic_version", column("version_num"))
 
 
 def check_revision(engine: Engine) -> dict[str, object]:
     """Implements `Check`: the database is at the newest revision.
 
     Raises:
-        StoreUnavailableError: it is at another, or cannot be reached.
+        StoreUnavailableError: it is at another revision, or unreachable.
     """
-    with reading(engine) as connection:
-        revision = connection.execute(select(_ALEMBICS)).scalar()
+    with open_read_connection(engine) as connection:
+        revision = connection.execute(select(_VERSION_TABLE)).scalar()
     if revision != NEWEST:
         raise StoreUnavailableError(
-            f"The database is at revision {revision or 'none'} and this version of the service is for {NEWEST}: run "
-            "`audit-log migrate` of the newest version, and that version everywhere."
+            f"The database is at revision {revision or 'none'}, and this version of the service needs {NEWEST}: run "
+            "`audit-log migrate` of the newest version, and run that version on every host."
         )
     return {"revision": NEWEST}

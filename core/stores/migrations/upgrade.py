@@ -1,4 +1,4 @@
-"""Bring a database to the current schema, by Alembic."""
+"""Migrates a database to the newest schema, with Alembic."""
 
 import logging
 from pathlib import Path
@@ -18,32 +18,33 @@ _SCRIPTS: Final = Path(__file__).parent
 
 
 def migrate(engine: Engine) -> tuple[str | None, str]:
-    """Apply what is missing; the revision before and after. Several processes may do it at once.
+    """Apply all missing revisions; return the revision before and after. Safe to run in several processes at once.
 
     Raises:
-        StoreUnavailableError: the database cannot be opened or written, or is none.
+        StoreUnavailableError: the database cannot be opened or written, or the file is not a database.
         InvalidSettingsError: the database was made by a newer version of this service.
     """
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # the caller says what was done, in one line
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # the caller logs one line
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     scripts = ScriptDirectory.from_config(config)
     newest = scripts.get_current_head() or ""
     try:
-        # Who comes second waits here and finds it done.
-        with engine.connect() as connection, dialect_of(engine).migrating(connection):
+        # A second process waits here, and then finds the revisions applied.
+        with engine.connect() as connection, dialect_of(engine).migration_transaction(connection):
             before = MigrationContext.configure(connection).get_current_revision()
             if before not in {None, *(script.revision for script in scripts.walk_revisions())}:
                 raise InvalidSettingsError(
-                    "The database was made by a newer version of this service: run that version, or another database."
+                    "The database was made by a newer version of this service: run that version, or use another "
+                    "database."
                 )
             if before != newest:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-    except (ArgumentError, TypeError, ValueError, OSError) as exc:  # of the driver, before it has connected
+    except (ArgumentError, TypeError, ValueError, OSError) as exc:  # raised by the driver before it connects
         raise InvalidSettingsError(
-            f"AUDIT_LOG_DATABASE_URL has a parameter that the database's driver does not take ({type(exc).__name__}): "
-            "check names and values behind the question mark, and the files they name."
+            f"AUDIT_LOG_DATABASE_URL has a parameter that the database driver rejects ({type(exc).__name__}): "
+            "check the names and values after the question mark, and the files that they name."
         ) from None
     except DBAPIError as exc:
         raise StoreUnavailableError(

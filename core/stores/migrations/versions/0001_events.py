@@ -1,4 +1,4 @@
-"""The events table and the indexes behind its filters."""
+"""Create the table of events with an index for each filter."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,7 +30,7 @@ CREATE TABLE events_default PARTITION OF events DEFAULT;
 CREATE TABLE event_ids (event_id uuid PRIMARY KEY, timestamp_utc bigint NOT NULL)
 """
 
-# One statement, so that a failure leaves nothing, and IF NOT EXISTS, since it is committed before its revision is.
+# One statement, so that a failure leaves nothing behind. IF NOT EXISTS, because it commits before the revision does.
 _MYSQL = """
 CREATE TABLE IF NOT EXISTS events (
     event_id char(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS events (
 
 
 def upgrade() -> None:
-    """Go to this revision."""
+    """Apply this revision."""
     dialect = op.get_context().dialect
     if dialect.name == "mysql":
         indexes = ", ".join(f"INDEX {name} ({', '.join(columns)})" for name, columns in _INDEXES.items())
@@ -72,7 +72,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to the one before."""
+    """Revert to the previous revision."""
     op.drop_table("events")
     if op.get_context().dialect.name == "postgresql":
         op.drop_table("event_ids")

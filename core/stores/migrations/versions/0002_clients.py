@@ -1,4 +1,4 @@
-"""The clients that may get tokens."""
+"""Create the table of clients."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Go to this revision."""
+    """Apply this revision."""
     dialect = op.get_context().dialect
     op.create_table(
         "clients",
@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("last_used_at", sa.BigInteger),
         sa.Column("disabled_at", sa.BigInteger),
-        # On MySQL: exact to the letter, and committed before its revision is.
+        # MySQL: a collation that compares exactly; schema changes commit before the revision does.
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin",
         if_not_exists=dialect.name == "mysql",
@@ -31,5 +31,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to the one before."""
+    """Revert to the previous revision."""
     op.drop_table("clients")

@@ -1,4 +1,4 @@
-"""How many events were accepted, stored and repeated in each minute."""
+"""Create the table of event counters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,17 +10,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Go to this revision."""
+    """Apply this revision."""
     op.create_table(
         "tallies",
         sa.Column("minute", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("outcome", sa.String(16), primary_key=True),
         sa.Column("source", sa.String(64), primary_key=True),
         sa.Column("count", sa.BigInteger, nullable=False),
-        if_not_exists=op.get_context().dialect.name == "mysql",  # there it is committed before its revision is
+        if_not_exists=op.get_context().dialect.name == "mysql",  # it commits before the revision does
     )
 
 
 def downgrade() -> None:
-    """Go back to the one before."""
+    """Revert to the previous revision."""
     op.drop_table("tallies")

@@ -1,7 +1,7 @@
-"""On SQLite: an index of what is inside of event_data, and numbers for events, by which it names them.
+"""SQLite: create the full-text index of event_data, and number the events, because the index refers to numbers.
 
-The numbers are a column, since SQLite's own row ids may change in a VACUUM. That takes a new table: a database of ten
-million events needs some minutes, and for that time the room for a second copy.
+The number is a column, because a VACUUM may change SQLite's implicit row ids. It requires a new table: for ten million
+events the copy takes some minutes, and the disk space of a second table in the meantime.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,13 +36,13 @@ _INDEXES = {
     "ix_events_type_time": ("event_type", "timestamp_utc", "event_id"),
     "ix_events_time": ("timestamp_utc", "event_id"),
 }
-# Only which events have a word is kept: not where, and not the words of an event.
+# Contentless: the index maps terms to events, and stores neither the positions of terms nor the terms of an event.
 _TERMS = "CREATE VIRTUAL TABLE event_terms USING fts5(words, content='', columnsize=0, detail=none, tokenize='ascii')"
 _CHUNK = 10_000
 
 
 def upgrade() -> None:
-    """Go to this revision."""
+    """Apply this revision."""
     if op.get_context().dialect.name != "sqlite":
         return
     _copy(_TABLE.format(number="number INTEGER NOT NULL PRIMARY KEY,", key="UNIQUE"))
@@ -50,11 +50,11 @@ def upgrade() -> None:
     connection = op.get_bind()
     found = connection.exec_driver_sql("SELECT number, customer_id, event_type, event_data FROM events")
     for chunk in found.partitions(_CHUNK):
-        connection.exec_driver_sql("INSERT INTO event_terms (rowid, words) VALUES (?, ?)", list(_words(chunk)))
+        connection.exec_driver_sql("INSERT INTO event_terms (rowid, words) VALUES (?, ?)", list(_terms(chunk)))
 
 
 def downgrade() -> None:
-    """Go back to the one before."""
+    """Revert to the previous revision."""
     if op.get_context().dialect.name != "sqlite":
         return
     op.execute("DROP TABLE event_terms")
@@ -62,15 +62,15 @@ def downgrade() -> None:
 
 
 def _copy(table: str) -> None:
-    """Put the events into a new table, in the order in which they were stored."""
+    """Copy the events to a new table, in the order in which they were stored."""
     op.rename_table("events", "events_before")
     op.execute(table)
-    op.execute(f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM events_before ORDER BY rowid")  # noqa: S608 - our own names
+    op.execute(f"INSERT INTO events ({_COLUMNS}) SELECT {_COLUMNS} FROM events_before ORDER BY rowid")  # noqa: S608 - constant names
     op.drop_table("events_before")
     for name, columns in _INDEXES.items():
         op.create_index(name, "events", columns)
 
 
-def _words(rows: Iterable[Any]) -> Iterator[tuple[int, str]]:
+def _terms(rows: Iterable[Any]) -> Iterator[tuple[int, str]]:
     for number, customer_id, event_type, event_data in rows:
         yield number, index_terms(customer_id, event_type, orjson.loads(event_data))
