@@ -22,7 +22,7 @@ def test_the_page_loads_only_files_that_are_served_beside_it(services: Services)
     page = FakeGateway(services).call(docs, path="/docs", token=None)
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     names = re.findall(r'(?:src|href)="([^"]+)"', page.body.decode())
-    assert set(names) == {"openapi.json", *(f"docs/{name}" for name in TYPES)}
+    assert set(names) == {"./", "openapi.json", *(f"docs/{name}" for name in TYPES)}
 
 
 def test_the_page_may_talk_to_no_other_host(services: Services) -> None:

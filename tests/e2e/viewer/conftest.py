@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from selenium import webdriver
 
-from tests.support.browser import chromium, hosts_asked_by
+from tests.support.browser import chromium, hosts_asked_by, log_of
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 @pytest.fixture(autouse=True)
 def only_its_own_host(browser: webdriver.Chrome) -> Iterator[None]:
     """Whatever a test does, the page asks no one but the service that it came from."""
+    browser.get("about:blank")  # ends what the page of the test before still asks for
+    log_of(browser, "performance")
     yield
+    browser.execute_script("localStorage.clear()")  # what one test chose is not chosen for the next
     assert hosts_asked_by(browser) == {urlsplit(browser.current_url).netloc}

@@ -47,10 +47,11 @@ class ViewerPage:
         found: WebElement = self.until(named, f"there is no button {name}")
         return found
 
-    def get_token(self) -> "ViewerPage":
-        """Sign in where the service gives a token to anyone."""
-        self.find("#get-token").click()
-        return self.loaded()
+    def signed_out(self) -> "ViewerPage":
+        """End the session that an open service began by itself."""
+        self.loaded().button("Sign out").click()
+        self.find("#sign-in")
+        return self
 
     def loaded(self) -> "ViewerPage":
         """Wait until what was asked for is there."""
@@ -76,6 +77,13 @@ class ViewerPage:
 
     def chips(self) -> list[str]:
         return [" ".join(chip.text.split()[:-1]) for chip in self.all("#chips .chip")]  # the last is the button
+
+    def total(self) -> str:
+        """The number of events that match, as the histogram has it."""
+        return self.find("#histogram strong").text
+
+    def focused(self) -> WebElement:
+        return self.browser.switch_to.active_element
 
     def view(self) -> dict[str, str]:
         """What the address says."""

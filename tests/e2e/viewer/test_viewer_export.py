@@ -98,7 +98,7 @@ def test_all_that_matches_is_saved_as_a_download(
     post(service, *numbered(130, 9020, event_type="viewer.kept"), *numbered(3, 9020, event_type="viewer.left"))
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     before_the_page(WITHOUT_PICKER)
-    page = ViewerPage(browser, service.url, "customer_id=9020&event_type=viewer.kept").get_token()
+    page = ViewerPage(browser, service.url, "customer_id=9020&event_type=viewer.kept").loaded()
     page.shows(100)
     export(page, "CSV")
     [file] = page.until(lambda: list(tmp_path.glob("audit-log-*Z.csv")), "nothing is saved")
@@ -112,7 +112,7 @@ def test_parts_are_written_to_the_chosen_file_one_after_the_other(
     browser: webdriver.Chrome, service: Service, large: int, before_the_page: Callable[[str], None]
 ) -> None:
     before_the_page(PICKER)
-    page = ViewerPage(browser, service.url, f"customer_id={large}").get_token()
+    page = ViewerPage(browser, service.url, f"customer_id={large}").loaded()
     browser.execute_script(NOTE_PROGRESS)
     export(page, "NDJSON")
     page.until(lambda: page.find("#toast").text == f"{LARGE_EVENTS} events exported", "it does not end")
@@ -128,7 +128,7 @@ def test_an_outage_costs_no_more_than_saying_go_on(
     browser: webdriver.Chrome, service: Service, large: int, before_the_page: Callable[[str], None]
 ) -> None:
     before_the_page(PICKER)
-    page = ViewerPage(browser, service.url, f"customer_id={large}").get_token()
+    page = ViewerPage(browser, service.url, f"customer_id={large}").loaded()
     with offline(browser):
         export(page, "NDJSON")
         page.until(lambda: "does not answer" in page.find("#exported").text, "nothing says what is wrong")
@@ -141,7 +141,7 @@ def test_an_export_that_is_stopped_leaves_nothing_of_it(
     browser: webdriver.Chrome, service: Service, large: int, before_the_page: Callable[[str], None]
 ) -> None:
     before_the_page(PICKER)
-    page = ViewerPage(browser, service.url, f"customer_id={large}").get_token()
+    page = ViewerPage(browser, service.url, f"customer_id={large}").loaded()
     browser.execute_script(STOP_AFTER_A_PART)
     export(page, "NDJSON")
     page.until(lambda: page.find("#toast").text == "Export stopped: nothing of it was saved", "it does not stop")

@@ -44,7 +44,7 @@ def test_what_an_event_holds_is_shown_and_never_run(browser: webdriver.Chrome, s
     data = {**HOSTILE, "deep": deep}
     [event_id] = post(service, new_event(event_type=HOSTILE_TYPE, customer_id=9004, event_data=data))
     log_of(browser, "browser")  # what others left
-    page = ViewerPage(browser, service.url, f"customer_id=9004&event={event_id}").get_token()
+    page = ViewerPage(browser, service.url, f"customer_id=9004&event={event_id}").loaded()
     page.shows(1)
     shown = page.find("#detail").text
     for text in (HOSTILE["img"], HOSTILE["script"], HOSTILE["address"], *list(HOSTILE)[:7], "{{7*7}}"):

@@ -13,7 +13,7 @@ NAMED_ROLES = {"button", "textbox", "combobox", "option", "row", "table", "colum
 
 def test_a_filter_is_chosen_from_what_there_is_and_goes_by_back(browser: webdriver.Chrome, service: Service) -> None:
     post(service, *numbered(2, 9002, event_type="viewer.rare"), *numbered(3, 9002, event_type="viewer.often"))
-    page = ViewerPage(browser, service.url, "last=24h&customer_id=9002").get_token()
+    page = ViewerPage(browser, service.url, "last=24h&customer_id=9002").loaded()
     page.shows(5)
     page.find("[name=event_type]").click()
     assert [option.text.split() for option in page.all("[role=option]")] == [
@@ -33,7 +33,7 @@ def test_a_filter_is_chosen_from_what_there_is_and_goes_by_back(browser: webdriv
 def test_a_value_of_an_event_becomes_a_filter_and_a_link(browser: webdriver.Chrome, service: Service) -> None:
     data = [{"user": {"name": name, "tags": ["a", {"id": 2**63 - 1}]}, "ok": True} for name in ("ada", "true", "ada")]
     ids = post(service, *(new_event(customer_id=9003, event_data=value) for value in data))
-    page = ViewerPage(browser, service.url, f"customer_id=9003&event={ids[1]}").get_token()
+    page = ViewerPage(browser, service.url, f"customer_id=9003&event={ids[1]}").loaded()
     tree = page.find("#detail .tree")
     assert 'name:\n"true"' in tree.text  # which true alone would not be
     page.find("#detail .tree details:not([open]) > summary").click()
@@ -51,7 +51,7 @@ def test_a_value_of_an_event_becomes_a_filter_and_a_link(browser: webdriver.Chro
         "event": ids[1],
     }
     link = browser.current_url.partition("#")[2]
-    again = ViewerPage(browser, service.url, link).get_token()
+    again = ViewerPage(browser, service.url, link).loaded()
     again.shows(1)
     assert ids[1] in again.find("#detail").text
     page.button("Close event").click()
@@ -60,9 +60,9 @@ def test_a_value_of_an_event_becomes_a_filter_and_a_link(browser: webdriver.Chro
 
 def test_pages_follow_one_another_without_a_gap(browser: webdriver.Chrome, service: Service) -> None:
     post(service, *numbered(130, 9005))
-    page = ViewerPage(browser, service.url, "customer_id=9005").get_token()
+    page = ViewerPage(browser, service.url, "customer_id=9005").loaded()
     page.shows(100)
-    assert page.find("#count").text == "100 events of 130"
+    assert page.find("#count").text == "100 of 130 events listed, newest first"
     page.button("Show older events").click()
     page.shows(130)
     assert len({row[3] for row in page.rows()}) == 130
@@ -72,10 +72,10 @@ def test_pages_follow_one_another_without_a_gap(browser: webdriver.Chrome, servi
 def test_a_range_is_brushed_by_mouse_and_by_keyboard(browser: webdriver.Chrome, service: Service) -> None:
     start = 1_700_000_000
     post(service, *(new_event(customer_id=9006, timestamp_utc=start + second) for second in range(40)))
-    page = ViewerPage(browser, service.url, "last=all&customer_id=9006").get_token()
+    page = ViewerPage(browser, service.url, "last=all&customer_id=9006").loaded()
     page.shows(40)
     plot = page.find(".plot")
-    assert plot.accessible_name == "Histogram: 40 events, 40 bars"
+    assert plot.accessible_name == "Histogram: 40 events, 40 bars, 1 second per bar, highest bar 1"
     bar = plot.size["width"] / 40
     brush = ActionChains(browser).move_to_element_with_offset(plot, round(-9.5 * bar), 0).click_and_hold()
     brush.move_by_offset(round(9 * bar), 0).perform()
@@ -97,7 +97,7 @@ def test_a_range_is_brushed_by_mouse_and_by_keyboard(browser: webdriver.Chrome, 
 
 def test_new_events_appear_while_it_is_live(browser: webdriver.Chrome, service: Service) -> None:
     post(service, *numbered(2, 9007))
-    page = ViewerPage(browser, service.url, "last=1h&customer_id=9007").get_token()
+    page = ViewerPage(browser, service.url, "last=1h&customer_id=9007").loaded()
     page.shows(2)
     page.button("Live").click()
     post(service, new_event(customer_id=9007, event_type="viewer.live"))
@@ -132,8 +132,7 @@ def test_a_range_that_ends_now_has_what_came_in_this_second(browser: webdriver.C
 
 def test_it_is_used_by_keyboard_alone(browser: webdriver.Chrome, service: Service) -> None:
     post(service, *numbered(2, 9008, event_type="viewer.keys.one"), *numbered(1, 9008, event_type="viewer.keys.two"))
-    page = ViewerPage(browser, service.url, "customer_id=9008")
-    page.find("#get-token")
+    page = ViewerPage(browser, service.url, "customer_id=9008").signed_out()
     page.keys(Keys.ENTER)
     page.loaded().shows(3)
     page.keys("/", "keys.two", Keys.ARROW_DOWN, Keys.ENTER)
@@ -149,13 +148,11 @@ def test_it_is_used_by_keyboard_alone(browser: webdriver.Chrome, service: Servic
 
 
 def test_what_is_wrong_or_missing_says_what_to_do(browser: webdriver.Chrome, service: Service) -> None:
-    page = ViewerPage(browser, service.url, "event_typ=x").get_token()
+    page = ViewerPage(browser, service.url, "event_typ=x").loaded()
     assert "event_typ is not a parameter; did you mean event_type?" in page.find("#problem").text
     page.button("Remove filter event_typ x").click()
     page.until(lambda: not page.all("#problem"), "the problem stays")
-    page = ViewerPage(
-        browser, service.url, "customer_id=9999999&event=00000000-0000-7000-8000-000000000000"
-    ).get_token()
+    page = ViewerPage(browser, service.url, "customer_id=9999999&event=00000000-0000-7000-8000-000000000000").loaded()
     assert "No event" in page.find("#detail").text
     page.button("Close event").click()
     page.button("Clear the filters").click()
@@ -167,7 +164,7 @@ def test_on_a_phone_nothing_is_cut_off_and_everything_has_a_name(browser: webdri
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     try:
-        page = ViewerPage(browser, service.url, f"customer_id=9010&event={event_id}").get_token()
+        page = ViewerPage(browser, service.url, f"customer_id=9010&event={event_id}").loaded()
         page.shows(1)
         detail = page.find("#detail")
         assert detail.size["width"] == 360

@@ -7,49 +7,39 @@ import { number, visible } from "./format.js";
 const SHOWN = 12;
 let made = 0;
 
-/** Add suggestions to `input`: `suggestions()` returns [{value, count}], best first; `onPick(value)` gets the pick. */
+/**
+ * Add suggestions to `input`, which is inside its label. `suggestions()` returns {note, options: [{value, count}]}, best
+ * first: `note` says which events the counts are of, and a count of null is not shown. `onPick(value)` gets the pick.
+ * Returns a function that closes the list.
+ */
 export function combobox(input, suggestions, onPick) {
-  const list = el("ul", { id: `suggestions-${++made}`, role: "listbox", class: "suggestions", hidden: true });
-  list.setAttribute("aria-label", `Suggestions for ${input.labels[0].textContent.trim()}`);
-  input.after(list);
-  for (const [name, value] of [
-    ["role", "combobox"],
-    ["aria-autocomplete", "list"],
-    ["aria-expanded", "false"],
-    ["aria-controls", list.id],
-  ]) {
-    input.setAttribute(name, value);
-  }
+  const { id, list, note, popup } = surround(input);
   let active = -1;
 
   function open() {
     const typed = input.value.toLowerCase();
-    const fitting = suggestions()
-      .filter(({ value }) => value.toLowerCase().includes(typed))
-      .slice(0, SHOWN);
+    const known = suggestions();
+    const fitting = known.options.filter(({ value }) => value.toLowerCase().includes(typed)).slice(0, SHOWN);
     list.replaceChildren(
       ...fitting.map(({ value, count }, index) => {
         const option = el(
           "li",
-          { id: `${list.id}-${index}`, role: "option", "aria-selected": "false" },
+          { id: `${id}-${index}`, role: "option", "aria-selected": "false", onclick: () => pick(value) },
           el("span", {}, visible(value)),
-          el("span", { class: "muted" }, number(count)),
+          el("span", { class: "muted" }, count === null ? "" : number(count)),
         );
-        option.addEventListener("pointerdown", (event) => {
-          event.preventDefault(); // the field keeps the focus
-          pick(value);
-        });
         option.suggestion = value;
         return option;
       }),
     );
+    note.textContent = known.note;
     activate(-1);
-    list.hidden = fitting.length === 0;
-    input.setAttribute("aria-expanded", String(!list.hidden));
+    popup.hidden = fitting.length === 0;
+    input.setAttribute("aria-expanded", String(!popup.hidden));
   }
 
   function close() {
-    list.hidden = true;
+    popup.hidden = true;
     activate(-1);
     input.setAttribute("aria-expanded", "false");
   }
@@ -77,20 +67,45 @@ export function combobox(input, suggestions, onPick) {
     const options = list.children.length;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      if (list.hidden) open();
+      if (popup.hidden) open();
       else if (options) activate((active + (event.key === "ArrowDown" ? 1 : -1 + (active < 0)) + options) % options);
     } else if (event.key === "Enter" && active >= 0) {
       event.preventDefault();
       pick(list.children[active].suggestion);
-    } else if (event.key === "Escape" && !list.hidden) {
+    } else if (event.key === "Escape" && !popup.hidden) {
       event.stopPropagation(); // closes only the list
       close();
     }
   }
 
+  popup.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
   input.addEventListener("input", open);
   input.addEventListener("focus", open);
   input.addEventListener("click", open);
   input.addEventListener("blur", close);
   input.addEventListener("keydown", onKey);
+  return close;
+}
+
+/** Put a list of suggestions with its note below the field. */
+function surround(input) {
+  const id = `suggestions-${++made}`;
+  const label = input.labels[0];
+  const list = el("ul", { id, role: "listbox", "aria-label": `Suggestions for ${label.textContent.trim()}` });
+  const note = el("p", { id: `${id}-note`, class: "muted" });
+  // Without a tabindex, browsers make a scrolling box a tab stop.
+  const popup = el("div", { class: "suggestions", tabindex: "-1", hidden: true }, list, note);
+  const box = el("div", { class: "combobox" });
+  label.replaceWith(box);
+  box.append(label, popup);
+  for (const [name, value] of [
+    ["role", "combobox"],
+    ["aria-autocomplete", "list"],
+    ["aria-expanded", "false"],
+    ["aria-controls", list.id],
+    ["aria-describedby", note.id],
+  ]) {
+    input.setAttribute(name, value);
+  }
+  return { id, list, note, popup };
 }

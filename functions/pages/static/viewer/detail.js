@@ -11,6 +11,7 @@ const panel = byId("detail");
 export function showDetail(event, { onFilter, onClose }) {
   panel.replaceChildren(
     head(visible(event.event_type), onClose),
+    el("p", { id: "event-place", class: "event-place", hidden: true }),
     el(
       "div",
       { class: "detail-actions" },

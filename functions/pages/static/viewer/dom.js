@@ -42,3 +42,10 @@ export async function copy(text, what) {
     toast("The browser did not let this page copy: that takes https or localhost, and its permission.");
   }
 }
+
+/** Call `change()`. If it removes or hides the focused element, focus `fallback()`. */
+export function keepFocus(change, fallback) {
+  const focused = document.activeElement;
+  change();
+  if (focused !== document.body && !focused?.checkVisibility()) fallback()?.focus({ preventScroll: true });
+}

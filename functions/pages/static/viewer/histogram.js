@@ -1,7 +1,7 @@
 // Histogram of events over time. Dragging, or the arrow keys with Shift, selects a range to zoom into.
 
 import { byId, el } from "./dom.js";
-import { atLeast, events, tick, utc } from "./format.js";
+import { atLeast, duration, events, number, tick, utc } from "./format.js";
 
 const TICKS = 5;
 
@@ -19,7 +19,16 @@ export class Histogram {
     this.#selection,
   );
   #axis = el("div", { class: "axis", "aria-hidden": "true" });
+  #highest = el("span", {});
+  #chart = el(
+    "div",
+    { class: "chart" },
+    el("div", { class: "counts", "aria-hidden": "true" }, this.#highest, el("span", {}, "0")),
+    this.#plot,
+    this.#axis,
+  );
   #total = el("strong", {});
+  #scale = el("span", { class: "muted" });
   #readout = el("span", { class: "muted readout", role: "status" });
   #note = el("p", { class: "note", hidden: true });
 
@@ -27,9 +36,8 @@ export class Histogram {
   constructor(onRange) {
     this.#onRange = onRange;
     byId("histogram").append(
-      el("div", { class: "histogram-head" }, this.#total, this.#readout),
-      this.#plot,
-      this.#axis,
+      el("div", { class: "histogram-head" }, el("span", {}, this.#total, this.#scale), this.#readout),
+      this.#chart,
       this.#note,
       el(
         "p",
@@ -51,6 +59,11 @@ export class Histogram {
     this.#summary = summary;
     const buckets = summary?.buckets ?? [];
     const highest = Math.max(1, ...buckets.map(({ count }) => count));
+    this.#chart.style.setProperty("--buckets", buckets.length);
+    this.#chart.hidden = !buckets.length;
+    this.#highest.textContent = number(highest);
+    const scale = summary && `${duration(summary.bucket_seconds)} per bar, highest bar ${number(highest)}`;
+    this.#scale.textContent = buckets.length ? ` · ${scale}` : "";
     this.#bars.replaceChildren(
       ...buckets.map((bucket) => {
         const bar = el(
@@ -63,10 +76,10 @@ export class Histogram {
         return bar;
       }),
     );
-    this.#total.textContent = summary ? events(summary.total_count, summary.total_relation) : "";
+    this.showTotal(summary ? { count: summary.total_count, relation: summary.total_relation } : null);
     this.#plot.setAttribute(
       "aria-label",
-      summary ? `Histogram: ${this.#total.textContent}, ${buckets.length} bars` : "Histogram",
+      summary ? `Histogram: ${this.#total.textContent}, ${buckets.length} bars, ${scale}` : "Histogram",
     );
     this.#axis.replaceChildren(...ticks(buckets, summary?.bucket_seconds));
     byId("histogram").hidden = summary !== null && !buckets.length;
@@ -78,6 +91,11 @@ export class Histogram {
         "For earlier events, choose a shorter range or add a filter.";
     }
     this.#look(null);
+  }
+
+  /** Show how many events match: {count, relation}, or nothing for null. */
+  showTotal(total) {
+    this.#total.textContent = total ? events(total.count, total.relation) : "";
   }
 
   #isUncounted(bucket) {

@@ -1,12 +1,19 @@
-// Keyboard shortcuts, active except while the user types into a field.
+// Keyboard shortcuts. Single keys can be turned off, and act only with the focus on no control
+// (https://www.w3.org/WAI/WCAG22/Understanding/character-key-shortcuts): speech input and stray typing would trigger them.
 
 import { byId, el } from "./dom.js";
+import { keepPreference, preference } from "./preferences.js";
 
-/** `shortcuts`: [{keys, does, run}]; the help dialog lists them. */
+const CONTROLS = "a, button, input, select, summary, textarea, [tabindex='0']";
+const OTHERS = "input, select, textarea, dialog, [popover]"; // no shortcut acts inside these
+const NAMES = { Escape: "Esc" };
+
+/** `shortcuts`: [{keys, does, run, inList}], for the help dialog as well. Those `inList` also act from rows of the list. */
 export function keyboard(shortcuts) {
   const help = byId("shortcuts");
-  const all = [...shortcuts, { keys: ["?"], does: "Show these keys", run: () => help.showModal() }];
-  const byKey = new Map(all.flatMap(({ keys, run }) => keys.map((key) => [key, run])));
+  const single = byId("single-keys");
+  const all = [...shortcuts, { keys: ["?"], does: "Show this help", run: () => help.showModal(), inList: true }];
+  const byKey = new Map(all.flatMap((shortcut) => shortcut.keys.map((key) => [key, shortcut])));
   help
     .querySelector("dl")
     .replaceChildren(
@@ -16,14 +23,18 @@ export function keyboard(shortcuts) {
       ]),
     );
   byId("help").addEventListener("click", () => help.showModal());
+  single.checked = preference("single-keys") !== "off";
+  single.addEventListener("change", () => keepPreference("single-keys", single.checked ? null : "off"));
   addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest?.("input, textarea, select, dialog, [popover]");
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-    const run = byKey.get(event.key);
-    if (!run) return;
+    const shortcut = byKey.get(event.key);
+    if (!shortcut || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(OTHERS)) return;
+    if (event.key.length === 1 && (!single.checked || isTaken(event.target, shortcut))) return;
     event.preventDefault();
-    run();
+    shortcut.run();
   });
 }
 
-const NAMES = { Escape: "Esc" };
+/** Whether the control that has the focus could use the key itself. */
+function isTaken(target, { inList = false }) {
+  return Boolean(target.closest?.(CONTROLS)) && !(inList && target.closest("#events"));
+}

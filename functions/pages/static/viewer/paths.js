@@ -2,7 +2,7 @@
 
 const NAMEABLE = /^[^.[\]"\\\u0000-\u001F\u007F]+$/u;
 const MOST_STEPS = 31;
-const MOST_SCALARS = 200;
+export const MOST_SCALARS = 200; // of one event
 const JSON_LOOKING = /^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|".*)$/su;
 
 /** Format `steps` (names and indexes) as a path. Returns null if the API's syntax cannot express it. */
@@ -15,6 +15,28 @@ export function pathOf(steps) {
     else return null;
   }
   return path;
+}
+
+/** Validate a path by the API's syntax. Returns a sentence that says what is wrong, or null. */
+export function pathProblem(path) {
+  const parts = path.split(".");
+  if (!parts.every((part) => /^[^.[\]"\\\u0000-\u001F\u007F]+(\[[0-9]{1,9}\])*$/u.test(part))) {
+    return "A path is names with dots between them, such as user.name, or items[0].id for the first of a list.";
+  }
+  const steps = parts.reduce((count, part) => count + part.split("[").length, 0);
+  return steps > MOST_STEPS ? `A path has at most ${MOST_STEPS} steps.` : null;
+}
+
+/** Validate a value. Returns a sentence that says what is wrong, or null. */
+export function valueProblem(value) {
+  if (!value) return 'Enter the value to find. For an empty text, enter two quotes: "".';
+  if (!value.startsWith('"')) return null;
+  try {
+    JSON.parse(value);
+    return null;
+  } catch {
+    return "A value that begins with a quote ends with one.";
+  }
 }
 
 /** Format a scalar as a parameter value. A string that looks like JSON is quoted, so that it stays a string. */

@@ -1,13 +1,14 @@
 // The table of events; each page is appended below the previous one.
 
 import { byId, el } from "./dom.js";
-import { utc, visible } from "./format.js";
+import { utc, visible, visibleJson } from "./format.js";
 
 const PREVIEW = 300;
 
 export class Results {
   #onOpen;
   #events = [];
+  #focused = null; // id of the event whose row had the focus when it was removed
   #body = byId("events").tBodies[0];
 
   /** `onOpen(event_id)` is called when the user opens an event. */
@@ -23,10 +24,17 @@ export class Results {
     return this.#events.find((event) => event.event_id === eventId);
   }
 
-  /** Replace all rows by these events. */
+  /** Replace all rows by these events. Call restoreFocus() once the table is visible. */
   replace(events) {
+    this.#focused = document.activeElement.closest("#events tbody tr")?.eventId ?? this.#focused;
     this.#events = events;
     this.#body.replaceChildren(...events.map((event) => this.#row(event)));
+  }
+
+  /** Focus the event whose row had the focus, or else the list, unless another element has the focus now. */
+  restoreFocus() {
+    if (this.#focused && document.activeElement === document.body) this.focus(this.#focused);
+    this.#focused = null;
   }
 
   /** Add older events at the bottom. */
@@ -35,12 +43,32 @@ export class Results {
     this.#body.append(...events.map((event) => this.#row(event)));
   }
 
-  /** Add newer events at the top. */
-  prepend(events) {
-    this.#events.unshift(...events);
-    const rows = events.map((event) => this.#row(event));
-    for (const row of rows) row.classList.add("new");
-    this.#body.prepend(...rows);
+  /** Insert new events in time order: late events do not belong at the top. */
+  insert(events) {
+    for (const event of events) {
+      const place = this.#events.findIndex((other) => isNewer(event, other));
+      const row = this.#row(event);
+      row.classList.add("new");
+      this.#body.insertBefore(row, this.#body.rows[place] ?? null);
+      this.#events.splice(place < 0 ? this.#events.length : place, 0, event);
+    }
+  }
+
+  /** Remove events before `start`, for a range that moves with the clock. */
+  removeBefore(start) {
+    const kept = this.#events.filter((event) => event.timestamp_utc >= start);
+    while (this.#events.length > kept.length) {
+      this.#events.pop();
+      this.#body.lastChild.remove();
+    }
+  }
+
+  /** Show the whole data of each event, for print, or only its beginning. */
+  showInFull(isFull) {
+    for (const [index, row] of [...this.#body.rows].entries()) {
+      const data = this.#events[index].event_data;
+      row.cells[3].firstChild.textContent = isFull ? visibleJson(JSON.stringify(data)) : preview(data);
+    }
   }
 
   /** Mark the event whose detail is open. */
@@ -60,11 +88,10 @@ export class Results {
     return row?.eventId ?? null;
   }
 
+  /** Focus an event's row, or the list if it is not in it. */
   focus(eventId) {
-    [...this.#body.rows]
-      .find((row) => row.eventId === eventId)
-      ?.querySelector("button")
-      .focus();
+    const row = [...this.#body.rows].find((one) => one.eventId === eventId);
+    (row?.querySelector("button") ?? byId("results")).focus({ preventScroll: !row });
   }
 
   #row(event) {
@@ -85,6 +112,12 @@ export class Results {
   }
 }
 
+/** Whether an event is listed above another: by time, then by id. */
+function isNewer(event, other) {
+  if (event.timestamp_utc !== other.timestamp_utc) return event.timestamp_utc > other.timestamp_utc;
+  return event.event_id > other.event_id;
+}
+
 function preview(data) {
-  return visible(JSON.stringify(data).slice(1, PREVIEW)).replace(/\}$/u, "");
+  return visibleJson(JSON.stringify(data).slice(1, PREVIEW)).replace(/\}$/u, "");
 }

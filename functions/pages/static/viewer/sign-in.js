@@ -2,11 +2,17 @@
 
 import { byId } from "./dom.js";
 
-/** Set up the dialog. Returns a function that opens it, shows a reason and resolves to a token. */
+/**
+ * Set up the dialog. Returns a function that resolves to a token. In open mode the first one is requested without the
+ * dialog; otherwise the dialog opens and shows the reason.
+ */
 export function signInDialog(request) {
   const dialog = byId("sign-in");
   const problem = byId("sign-in-problem");
   let resolveToken = null;
+  let isFirst = document.documentElement.dataset.auth === "open";
+
+  const issued = async () => (await request("access-token")).token;
 
   async function from(source) {
     problem.textContent = "";
@@ -28,7 +34,7 @@ export function signInDialog(request) {
   }
 
   dialog.addEventListener("cancel", (event) => event.preventDefault()); // without a token there is nothing to show
-  byId("get-token").addEventListener("click", () => from(async () => (await request("access-token")).token));
+  byId("get-token").addEventListener("click", () => from(issued));
   onSubmit(byId("credentials"), async (fields) => {
     const body = new URLSearchParams({
       grant_type: "client_credentials",
@@ -45,12 +51,23 @@ export function signInDialog(request) {
     return token;
   });
 
-  return (reason) => {
-    byId("sign-in-why").textContent = reason ? `${reason} The view stays as it is.` : "";
-    problem.textContent = "";
+  function ask(reason) {
+    problem.textContent = reason;
     if (!dialog.open) dialog.showModal();
     return new Promise((resolve) => {
       resolveToken = resolve;
     });
+  }
+
+  return async (reason) => {
+    if (isFirst) {
+      isFirst = false;
+      try {
+        return await issued();
+      } catch (error) {
+        return ask(error.message);
+      }
+    }
+    return ask(reason && `The service rejected the token: ${reason} The view stays as it is.`);
   };
 }

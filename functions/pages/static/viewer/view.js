@@ -26,6 +26,8 @@ export class View extends EventTarget {
   last = DEFAULT;
   start = null;
   end = null;
+  /** Whether the URL names a range. If not, the page chooses one that has events. */
+  isRangeChosen = false;
   /** Id of the event whose detail is open, or null. */
   event = null;
 
@@ -51,11 +53,25 @@ export class View extends EventTarget {
     this.set({ filters: this.filters.filter((filter) => filter[0] !== name || filter[1] !== value) });
   }
 
-  /** Build the parameters of GET /event and GET /event/summary. `now` (Unix seconds) ends a preset's range. */
+  /** Choose the shortest preset from the default on that includes `newest` (Unix seconds, null: no event). */
+  chooseRange(newest, now) {
+    const keys = [...PRESETS.keys()];
+    const longer = keys.slice(keys.indexOf(DEFAULT));
+    this.last =
+      longer.find((key) => newest !== null && now - PRESETS.get(key).seconds <= newest && key !== "all") ?? "all";
+    this.isRangeChosen = true;
+  }
+
+  /** The range in Unix seconds, null for no bound. `now` ends a preset's range. */
+  range(now) {
+    const length = PRESETS.get(this.last)?.seconds;
+    return length ? { start: now - length, end: now } : { start: this.start, end: this.end };
+  }
+
+  /** Build the parameters of GET /event and GET /event/summary. `now` is that of range(). */
   parameters(now) {
     const parameters = [...this.filters];
-    const length = PRESETS.get(this.last)?.seconds;
-    const [start, end] = length ? [now - length, now] : [this.start, this.end];
+    const { start, end } = this.range(now);
     if (start !== null) parameters.push([START, String(start)]);
     if (end !== null) parameters.push([END, String(end)]);
     return parameters;
@@ -71,6 +87,7 @@ export class View extends EventTarget {
     this.end = parseSeconds(fields.get(END));
     const isCustom = this.start !== null || this.end !== null;
     const preset = PRESETS.has(fields.get("last")) ? fields.get("last") : DEFAULT;
+    this.isRangeChosen = isCustom || PRESETS.has(fields.get("last"));
     this.last = isCustom ? null : preset;
     this.event = fields.get("event") ?? null;
     this.dispatchEvent(new Event("change"));

@@ -1,0 +1,37 @@
+// The line above the list with the number of listed and matching events. The histogram shows the same total.
+
+import { byId, el } from "./dom.js";
+import { events, number } from "./format.js";
+
+/** Choose between a page's total, exact up to 10,000, and an older summary's: {count, relation}. */
+export function bestTotal(page, summary) {
+  const counted = { count: page.total_count, relation: page.total_relation };
+  if (counted.relation === "eq" || !summary) return counted;
+  const summed = { count: summary.total_count, relation: summary.total_relation };
+  return summed.relation === "eq" || summed.count > counted.count ? summed : counted;
+}
+
+/** Show how many of `total` are listed. */
+export function showCount(listed, total) {
+  const all = events(total.count, total.relation);
+  const areAll = total.relation === "eq" && listed >= total.count;
+  byId("count").textContent = areAll ? all : `${number(listed)} of ${all} listed, newest first`;
+  byId("events").hidden = listed === 0;
+  byId("empty").hidden = listed > 0;
+  if (!listed) byId("count").textContent = "";
+}
+
+/** Explain an empty list, with buttons that widen the view. */
+export function showEmptiness(view) {
+  const ways = [];
+  if (view.last !== "all") ways.push(way("Show all time", () => view.set({ last: "all", start: null, end: null })));
+  if (view.filters.length) ways.push(way("Clear the filters", () => view.set({ filters: [] })));
+  const advice = ways.length
+    ? "No event matches this time range and these filters."
+    : "The log has no events yet that this client may read. Post one to /event to see it here.";
+  byId("empty").replaceChildren(el("h2", {}, "No events"), el("p", { class: "muted" }, advice), el("p", {}, ...ways));
+}
+
+function way(label, onclick) {
+  return el("button", { type: "button", onclick }, label);
+}

@@ -1,0 +1,112 @@
+"""The forms of the log viewer: what is typed is checked, said in plain words, and not lost."""
+
+import re
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
+
+from tests.e2e.viewer.page import ViewerPage, post
+from tests.support.builders import new_event
+from tests.support.service import Service
+
+NATURAL_WIDTHS = """
+return [...document.querySelectorAll("#custom-range input")].map((input) => {
+  const { width } = input.getBoundingClientRect();
+  input.style.width = "max-content";
+  return [width, input.getBoundingClientRect().width];
+});
+"""
+
+
+def fill(page: ViewerPage, **fields: str) -> None:
+    for name, text in fields.items():
+        page.find(f"[name={name}]").send_keys(text)
+
+
+def test_the_range_is_always_shown_in_full(browser: webdriver.Chrome, service: Service) -> None:
+    page = ViewerPage(browser, service.url, "last=1h").loaded()
+    moment = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(f"{moment} to {moment} UTC", page.find("#range").text)
+    link = "timestamp_start_utc=1700000000&timestamp_end_utc=1700000060"
+    page = ViewerPage(browser, service.url, link).loaded()
+    assert page.find("#range").text == "2023-11-14 22:13:20 to 2023-11-14 22:14:20 UTC"
+    page.button("All").click()
+    page.until(lambda: page.find("#range").text == "All time", "the range stays")
+
+
+def test_a_custom_range_begins_with_the_one_that_is_shown_and_is_wide_enough(
+    browser: webdriver.Chrome, service: Service
+) -> None:
+    page = ViewerPage(browser, service.url, "timestamp_start_utc=1700000000&timestamp_end_utc=1700000060").loaded()
+    page.button("Custom").click()
+    assert page.find("[name=start]").get_property("value") == "2023-11-14T22:13:20"
+    assert all(width >= natural for width, natural in browser.execute_script(NATURAL_WIDTHS))
+    page.button("7d").click()
+    page.until(lambda: not page.all("#custom-range"), "the form stays open")
+
+
+def test_a_range_that_is_being_typed_outlives_a_new_filter(browser: webdriver.Chrome, service: Service) -> None:
+    page = ViewerPage(browser, service.url, "last=1h").loaded()
+    page.button("Custom").click()
+    browser.execute_script("document.querySelector('[name=start]').value = '2026-01-01T00:00:00'")
+    fill(page, customer_id="9041" + Keys.ENTER)
+    page.until(lambda: page.chips() == ["customer 9041"], "the filter is not added")
+    page.loaded()
+    assert page.find("[name=start]").get_property("value") == "2026-01-01T00:00"
+
+
+def test_a_range_that_starts_after_its_end_is_refused_in_words(browser: webdriver.Chrome, service: Service) -> None:
+    page = ViewerPage(browser, service.url, "timestamp_start_utc=20&timestamp_end_utc=10").loaded()
+    assert "The start is after the end." in page.find("#problem").text
+    assert [button.text for button in page.all("#problem button")] == ["Show all time"]
+    page.button("Custom").click()
+    page.button("Apply").click()
+    assert page.find("#range-problem").text == "The start is after the end."
+    page.button("Show all time").click()
+    page.until(lambda: not page.all("#problem"), "the problem stays")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "kept"),
+    [
+        ({}, "Enter an event type, a customer, or a path and its value.", "event_type"),
+        ({"customer_id": "acme"}, "A customer is a whole number of at most 19 digits, such as 42.", "customer_id"),
+        ({"customer_id": str(2**63)}, "A customer is a whole number of at most 19 digits, such as 42.", "customer_id"),
+        ({"path": "a..b", "value": "1"}, "A path is names with dots between them", "path"),
+        ({"path": "user"}, "Enter the value to find.", "value"),
+        ({"path": "user", "value": '"ada'}, "A value that begins with a quote ends with one.", "value"),
+        ({"value": "ada"}, "Enter the path of this value.", "path"),
+    ],
+)
+def test_what_no_event_can_match_is_not_added(
+    browser: webdriver.Chrome, service: Service, fields: dict[str, str], message: str, kept: str
+) -> None:
+    page = ViewerPage(browser, service.url).loaded()
+    fill(page, **fields)
+    page.find("[name=value]").send_keys(Keys.ESCAPE)
+    page.button("Add filter").click()
+    assert page.find("#filters-problem").text.startswith(message)
+    assert page.focused().get_attribute("name") == kept
+    assert page.chips() == []
+    for name, text in fields.items():
+        assert page.find(f"[name={name}]").get_property("value") == text
+
+
+def test_a_customer_in_a_link_that_is_no_number_is_said_in_words(browser: webdriver.Chrome, service: Service) -> None:
+    page = ViewerPage(browser, service.url, "customer_id=acme").loaded()
+    assert page.find("#problem li").text.endswith("a customer is a whole number of at most 19 digits, such as 42.")
+    assert page.all("#problem button") == []  # asking again cannot help
+
+
+def test_no_list_stays_open_after_a_filter_and_values_of_one_path_are_alternatives(
+    browser: webdriver.Chrome, service: Service
+) -> None:
+    post(service, *(new_event(customer_id=9042, event_data={"name": name}) for name in ("ada", "bob", "eve")))
+    page = ViewerPage(browser, service.url, "customer_id=9042").loaded()
+    for number, name in enumerate(("ada", "bob"), start=2):
+        fill(page, path="name", value=name + Keys.ENTER)
+        page.until(lambda: len(page.chips()) == number, "the filter is not added")  # noqa: B023 - called at once
+        assert page.all("[role=option]") == []
+    page.shows(2)
+    assert [item.text for item in page.all("#chips .joint")] == ["and", "or"]
