@@ -16,9 +16,9 @@ from functions.http.route import Place, Route
 from functions.routes import ROUTES
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits
+from local_runner.http.connection_metrics import ConnectionCollector
 from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.uvicorn_server import uvicorn_config
-from local_runner.telemetry.connections import ConnectionCollector
 from local_runner.telemetry.meter import PrometheusMeter
 from local_runner.telemetry.requests import RequestMetrics
 from local_runner.telemetry.resources import ResourceCollector
