@@ -8,9 +8,9 @@ const SHOWN = 12;
 let made = 0;
 
 /**
- * Add suggestions to `input`, which is inside its label. `suggestions()` returns {note, options: [{value, count}]}, best
- * first: `note` says which events the counts are of, and a count of null is not shown. `onPick(value)` gets the pick.
- * Returns a function that closes the list.
+ * Add suggestions to `input`, which is inside its label. `suggestions()` returns {note, options: [{value, count}]},
+ * best first: `note` says which events the counts cover, and a count of null is not shown. `onPick(value)` gets the
+ * picked value. Returns a function that closes the list.
  */
 export function combobox(input, suggestions, onPick) {
   const { id, list, note, popup } = surround(input);

@@ -46,8 +46,8 @@ export class Filters {
   }
 
   /**
-   * Suggest a summary's frequent values. Earlier ones stay, because a filter hides all other values, but without counts:
-   * those belong to another query.
+   * Suggest a summary's frequent values. Earlier ones stay, because a filter hides all other values, but without their
+   * counts, which belong to another query.
    */
   suggest({ event_types: types, customers, sample, sample_relation: relation }) {
     this.#frequent = {

@@ -1,5 +1,5 @@
-// Keyboard shortcuts. Single keys can be turned off, and act only with the focus on no control
-// (https://www.w3.org/WAI/WCAG22/Understanding/character-key-shortcuts): speech input and stray typing would trigger them.
+// Keyboard shortcuts. Single keys can be turned off and do not act on a focused control, because speech input and stray
+// typing would trigger them (https://www.w3.org/WAI/WCAG22/Understanding/character-key-shortcuts).
 
 import { byId, el } from "./dom.js";
 import { keepPreference, preference } from "./preferences.js";
@@ -8,7 +8,7 @@ const CONTROLS = "a, button, input, select, summary, textarea, [tabindex='0']";
 const OTHERS = "input, select, textarea, dialog, [popover]"; // no shortcut acts inside these
 const NAMES = { Escape: "Esc" };
 
-/** `shortcuts`: [{keys, does, run, inList}], for the help dialog as well. Those `inList` also act from rows of the list. */
+/** `shortcuts`: [{keys, does, run, inList}], also for the help dialog. Those `inList` act from its rows as well. */
 export function keyboard(shortcuts) {
   const help = byId("shortcuts");
   const single = byId("single-keys");
