@@ -75,7 +75,6 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.TokenCheckUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ReadTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     ServerBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
-    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SecretUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -118,7 +117,6 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
             | errors.StoreUnavailableError()
             | errors.TokenCheckUnavailableError()
             | ServerBusyError()
-            | OverloadedError()
             | errors.SecretUnavailableError()
         ):
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

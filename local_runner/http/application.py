@@ -74,13 +74,20 @@ class Application:
             handler, resource, path_parameters = self._route(request)
             observation.route = resource
             if refusal is not None:
-                raise refusal
+                return self._refused(refusal, request, request_id, observation)
             event = build_proxy_event(
                 request, request_id=request_id, resource=resource, path_parameters=path_parameters
             )
         except AuditLogError as exc:
-            return self._refuse(_raise(exc), _refused_event(request, request_id, observation), None)
+            return self._refused(refusal or exc, request, request_id, observation)
         return handler(event, LambdaContext(function_name=resource, aws_request_id=request_id))
+
+    def _refused(
+        self, error: AuditLogError, request: HTTPRequest, request_id: str, observation: Observation
+    ) -> ProxyResponse:
+        response = self._refuse(_raise(error), _refused_event(request, request_id, observation), None)
+        error.with_traceback(None)  # its frames hold the request, and the error itself
+        return response
 
     def _route(self, request: HTTPRequest) -> tuple[Handler, str, dict[str, Any]]:
         path, method = request.path, request.method

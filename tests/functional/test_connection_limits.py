@@ -44,7 +44,7 @@ class Server:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        open_connections: set[Connection] = set()
+        open_connections: set[HTTPProtocol] = set()
         state = SimpleNamespace(connections=open_connections, default_headers=[])
 
         def connection() -> HTTPProtocol:
@@ -95,7 +95,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def in_memory() -> list[object]:
     """The connections and their readers, which hold the bodies, that exist."""
-    return [thing for thing in gc.get_objects() if isinstance(thing, Connection | RequestParser)]
+    return [thing for thing in gc.get_objects() if isinstance(thing, HTTPProtocol | RequestParser)]
 
 
 def post(token: str, body: bytes, length: int | None = None) -> bytes:
@@ -123,7 +123,7 @@ def event(size: int = 0) -> bytes:
 CHUNKED = b"POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 DOCS = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"
 BUNDLE = DOCS.replace(b"/docs", b"/docs/swagger-ui-bundle.js")
-BUNDLE_BYTES = (Path(functions.__file__).parent / "static" / "swagger-ui-bundle.js").stat().st_size
+BUNDLE_BYTES = (Path(functions.__file__).parent / "pages" / "static" / "swagger-ui-bundle.js").stat().st_size
 ENDS = {
     "nothing sent": b"",
     "half a head": b"POST /event HTTP/1.1\r\nHost: ",

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local_runner.aws_events.proxy_event import MAX_BODY_BYTES
+from functions.http.limits import MAX_BODY_BYTES
 from local_runner.http.connection_limits import MAX_REQUEST_BYTES
 from tests.support.builders import new_event
 from tests.support.raw import connect, post_event, statuses
