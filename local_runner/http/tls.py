@@ -6,17 +6,16 @@ from weakref import WeakSet
 
 import uvloop
 
-from local_runner.http.connection_limits import MAX_CONNECTIONS
-
 HANDSHAKE_SECONDS: Final = 10.0
 """Time limit of a handshake; uvloop's default is a minute."""
 
 
 class BoundedContext(ssl.SSLContext):
-    """Closes new sockets while `MAX_CONNECTIONS` handshakes have begun. Each takes about 50 KiB."""
+    """Refuses a handshake while `limit` others have begun on open connections. Each takes about 50 KiB."""
 
-    def __init__(self, *_: object) -> None:
-        self._alive: WeakSet[ssl.SSLObject] = WeakSet()
+    def __init__(self, _protocol: int, limit: int) -> None:
+        self._limit = limit
+        self._open: WeakSet[ssl.SSLObject] = WeakSet()
 
     def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
         """See `ssl.SSLContext.wrap_bio`. The event loop calls it at the start of a handshake.
@@ -24,10 +23,10 @@ class BoundedContext(ssl.SSLContext):
         Raises:
             SSLError: there are too many; the event loop closes the socket.
         """
-        if len(self._alive) >= MAX_CONNECTIONS:
+        if len(self._open) >= self._limit:
             raise ssl.SSLError("too many TLS connections")
         wrapped = super().wrap_bio(*args, **options)
-        self._alive.add(wrapped)
+        self._open.add(wrapped)
         return wrapped
 
 

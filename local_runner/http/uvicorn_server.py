@@ -10,6 +10,7 @@ from typing import Final
 from uvicorn import Config
 
 from core.errors import InvalidSettingsError
+from local_runner.http.connection_limits import max_connections
 from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.protocol import STOP_SECONDS, HTTPProtocol
 from local_runner.http.tls import BoundedContext
@@ -77,7 +78,7 @@ def uvicorn_config(
 
 
 def _tls_context(tls: Tls, _config: Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    context = BoundedContext(ssl.PROTOCOL_TLS_SERVER)
+    context = BoundedContext(ssl.PROTOCOL_TLS_SERVER, limit=2 * max_connections(tls=True))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(tls.certfile, tls.keyfile)
     return context

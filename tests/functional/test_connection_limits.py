@@ -193,13 +193,15 @@ def test_many_small_requests_in_one_piece_count_as_what_they_take(start: Start) 
 
 
 class HeldQueue(FakeQueue):
-    """Takes events once it is released."""
+    """Takes events once it is released; `publishing` are the calls until then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.released = threading.Event()
+        self.publishing = 0
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
+        self.publishing += 1
         assert self.released.wait(SECONDS)
         super().publish(events, traceparent)
 
@@ -276,3 +278,19 @@ def test_connections_leave_file_descriptors_for_the_rest() -> None:
         assert (max_connections(tls=False), max_connections(tls=True)) == (4096, 1024)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_of_large_bodies_one_at_a_time_is_parsed_and_small_ones_go_on(
+    start: Start, token: str, held: HeldQueue
+) -> None:
+    server = start()
+    large = batch(token, *[event(size=200_000)] * 3)
+    clients = [connect(server.port, large) for _ in range(2)]
+    until(lambda: server.limits.requests.used > 2 * 600_000)
+    clients += [connect(server.port, batch(token, event())) for _ in range(2)]
+    until(lambda: held.publishing >= 3)
+    assert held.publishing == 3  # the small ones, and the first large one
+    held.released.set()
+    for client in clients:
+        assert statuses(client.recv(65536)) == [202]
+        client.close()

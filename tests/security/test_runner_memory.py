@@ -13,7 +13,7 @@ import pytest
 from functions.http.limits import MAX_BODY_BYTES
 from local_runner.http.connection_limits import MAX_REQUEST_BYTES
 from tests.support.builders import new_event
-from tests.support.raw import connect, post_event, statuses
+from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
 from tests.support.service import AUDIT_LOG, Service, free_port
 
 UPLOADS = 60
@@ -46,6 +46,19 @@ def test_uploads_that_break_off_leave_no_memory_behind(service: Service) -> None
         upload(service, token).close()
     assert resident(service) - before < 100 * MEGABYTE  # of 315 that were sent
     assert httpx.get(f"{service.url}/health", timeout=5).status_code == 200
+
+
+def test_large_answers_leave_no_memory_behind(service: Service) -> None:
+    before = resident(service)
+    request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with ExitStack() as stack:
+        for client in [stack.enter_context(connect(service.port, request)) for _ in range(300)]:
+            client.settimeout(60)
+            read_to_end(client)
+    deadline = time.monotonic() + 10
+    while resident(service) - before > 25 * MEGABYTE:  # four at a time, of 1.7 MB each
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_uploads_that_stand_still_are_refused_beyond_a_bound_and_events_are_accepted(service: Service) -> None:
@@ -83,3 +96,25 @@ def test_silent_connections_that_use_up_the_file_descriptors_lock_no_client_out(
             time.sleep(0.1)
         assert silent[0].recv(1) == b""  # the first one made room
         assert "Traceback" not in service.log
+
+
+METRICS_HEAD = b"Host: localhost\r\nContent-Length: %d\r\n" % MAX_BODY_BYTES
+
+
+@pytest.fixture
+def metrics_port(tmp_path: Path) -> Iterator[int]:
+    port = free_port()
+    with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service:
+        yield port
+        assert "werkzeug" not in service.log  # no line for any of it
+
+
+def test_the_management_port_refuses_a_body_that_is_too_large_before_it_is_sent(metrics_port: int) -> None:
+    assert statuses(exchange(metrics_port, b"POST /ready HTTP/1.1\r\n" + METRICS_HEAD + b"\r\n")) == [413]
+
+
+def test_the_management_port_answers_while_as_many_connections_as_it_may_have_are_silent(metrics_port: int) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connect(metrics_port)) for _ in range(32)]
+        assert statuses(exchange(metrics_port, b"GET /health HTTP/1.0\r\n\r\n")) == [200]
+        assert {connection.recv(1) for connection in silent} == {b""}  # each waits up to 15 seconds

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from local_runner.http.tls import HANDSHAKE_SECONDS, BoundedContext
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, STARTUP_SECONDS, Service, environment, free_port
 
@@ -165,3 +166,23 @@ def _context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+def test_a_client_that_does_not_shake_hands_is_cut_off(https: Service) -> None:
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", https.port), timeout=HANDSHAKE_SECONDS + 5) as silent:
+        assert silent.recv(1) == b""
+    assert time.monotonic() - started > HANDSHAKE_SECONDS - 1
+
+
+def test_handshakes_have_a_limit_until_others_are_closed() -> None:
+    context = BoundedContext(ssl.PROTOCOL_TLS_SERVER, limit=2)
+    handshakes = [_begin(context) for _ in range(2)]
+    with pytest.raises(ssl.SSLError, match="too many"):
+        _begin(context)
+    handshakes.pop()
+    _begin(context)
+
+
+def _begin(context: ssl.SSLContext) -> ssl.SSLObject:
+    return context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
