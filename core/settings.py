@@ -176,7 +176,7 @@ class Settings(BaseModel):
             import difflib  # noqa: PLC0415 - only for an unknown name
 
             near = difflib.get_close_matches(name, cls.model_fields, n=1)
-            hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "the README lists the settings."
+            hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "docs/reference/settings.md lists all."
             raise InvalidSettingsError(f"{PREFIX}{name.upper()} is not a setting: {hint}")
         try:
             return cls.model_validate(values)

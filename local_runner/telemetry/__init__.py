@@ -1,1 +1,1 @@
-"""What a scrape by Prometheus shows of one process. Names and labels are told in docs/guides/operations.md, Metrics."""
+"""Prometheus metrics of one process. Names and labels: docs/reference/metrics.md."""

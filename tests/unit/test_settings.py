@@ -51,7 +51,7 @@ def test_a_misspelt_name_is_refused_with_the_nearest_known_one() -> None:
 
 
 def test_a_name_like_no_other_is_refused_with_a_pointer() -> None:
-    assert refusal(XYZZY="1") == "AUDIT_LOG_XYZZY is not a setting: the README lists the settings."
+    assert refusal(XYZZY="1") == "AUDIT_LOG_XYZZY is not a setting: docs/reference/settings.md lists all."
 
 
 @pytest.mark.parametrize(
