@@ -1,4 +1,4 @@
-"""The documentation, held against the code: its commands run as printed, its tables and links are true."""
+"""The commands of the documentation, run as printed: blocks marked as bash, from top to bottom, on a new service."""
 
 import json
 import re
@@ -6,157 +6,146 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-import typer
 
-from core.settings import Settings
-from local_runner.cli.main import app
-from tests.support.service import Service
-
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from tests.support.documents import blocks, read
+from tests.support.service import AUDIT_LOG, Service
 
 PRINTED_URL = "http://127.0.0.1:8000"
-FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`([^`\n]+)`")
-CURL = re.compile(r"(TOKEN=\$\()?curl ")
 VISIBLE_WITHIN_SECONDS = 2
 
-
-def code_of(page: str) -> list[str]:
-    """All that is set as code: fenced blocks, and what stands between backticks."""
-    return [*(block["code"] for block in FENCE.finditer(page)), *INLINE.findall(FENCE.sub("", page))]
-
-
-CURLS = [code.strip() for code in code_of(README) if CURL.match(code)]
-TOKEN_LINE = next(code for code in CURLS if code.startswith("TOKEN="))
+README = "README.md"
+QUICKSTART = "docs/quickstart.md"
+IMPORT = "docs/guides/import.md"
+TOKEN_LINE = next(block for block in blocks(read(README), "bash") if block.startswith("TOKEN="))
 
 
-@pytest.fixture(scope="module")
-def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A new one, as the reader of the quick start has it."""
-    with Service.start(tmp_path_factory.mktemp("readme") / "data") as running:
-        yield running
+class Output(NamedTuple):
+    """`statuses` are those of all requests of curl."""
+
+    text: str
+    statuses: list[int]
 
 
 class Shell:
-    """Runs what the README prints, at the service's own address; a .curlrc makes curl tell the status on the side."""
+    """Runs blocks of commands against a service. A .curlrc makes curl print each status on standard error."""
 
     def __init__(self, service: Service, home: Path) -> None:
         self._service = service
         self._home = home
         (home / ".curlrc").write_text('write-out = "%{stderr}%{http_code}\\n"\n')
 
-    def run(self, block: str) -> tuple[int, str]:
-        """The status of the last answer and what the reader sees."""
+    def run(self, block: str) -> Output:
         script = f"{TOKEN_LINE}\n{block}".replace(PRINTED_URL, self._service.url)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self._home), "LC_ALL": "C.UTF-8"},
-            capture_output=True, text=True, check=False, timeout=60,
+            env={
+                "PATH": f"{Path(AUDIT_LOG).parent}:/usr/local/bin:/usr/bin:/bin",
+                "HOME": str(self._home),
+                "LC_ALL": "C.UTF-8",
+                "AUDIT_CLIENT_URL": self._service.url,
+            },
+            cwd=self._home, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
-        assert done.returncode == 0, f"{script}\n{done.stderr}"
-        return int(done.stderr.split()[-1]), done.stdout
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        return Output(done.stdout, [int(line) for line in re.findall(r"^\d{3}$", done.stderr, re.MULTILINE)])
+
+
+class Reader(NamedTuple):
+    """A service, and the output of each block of a page that was run against it."""
+
+    service: Service
+    outputs: dict[str, Output]
+
+    def output(self, *parts: str) -> str:
+        """The output of the first block that contains all parts."""
+        return next(output.text for block, output in self.outputs.items() if all(part in block for part in parts))
+
+
+def follow(page: str, directory: Path) -> Iterator[Reader]:
+    """Do as the page says, and yield what a reader then has."""
+    (home := directory / "home").mkdir()
+    with Service.start(directory / "data") as service:
+        shell = Shell(service, home)
+        outputs: dict[str, Output] = {}
+        for block in blocks(read(page), "bash"):
+            deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
+            output = shell.run(block)
+            while '"events":[]' in output.text and time.monotonic() < deadline:
+                output = shell.run(block)
+            assert all(200 <= status < 300 for status in output.statuses), f"{block}\n{output}"
+            outputs[block] = output
+        yield Reader(service, outputs)
 
 
 @pytest.fixture(scope="module")
-def shown(own_service: Service, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each curl of the README shows, run one after the other like a reader does."""
-    shell = Shell(own_service, tmp_path_factory.mktemp("home"))
-    shown: dict[str, str] = {}
-    for block in CURLS:
-        deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
-        status, output = shell.run(block)
-        while '"events":[]' in output and time.monotonic() < deadline:
-            status, output = shell.run(block)
-        assert 200 <= status < 300, f"{block}\n{output}"
-        shown[block] = output
-    return shown
+def readme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    yield from follow(README, tmp_path_factory.mktemp("readme"))
 
 
-def block_with(*parts: str) -> str:
-    return next(block for block in CURLS if all(part in block for part in parts))
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    yield from follow(QUICKSTART, tmp_path_factory.mktemp("quickstart"))
 
 
-def test_the_three_curls_of_the_quick_start_are_there() -> None:
-    assert "access-token?valid_minutes=1800" in TOKEN_LINE
-    assert CURLS.index(block_with("POST", "/event ")) < CURLS.index(block_with("/event?"))
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    yield from follow(IMPORT, tmp_path_factory.mktemp("import"))
 
 
-def test_the_answer_shown_for_a_post_is_the_one_that_comes(shown: dict[str, str]) -> None:
-    printed = next(block["code"] for block in FENCE.finditer(README) if block["kind"] == "http")
+def test_the_readme_has_the_curls_of_token_post_and_query_in_this_order() -> None:
+    curls = blocks(read(README), "bash")
+    assert "access-token?valid_minutes=1800" in curls[0]
+    assert "POST http://127.0.0.1:8000/event \\" in curls[1]
+    assert "/event?" in curls[2]
+
+
+def test_the_answer_shown_for_a_post_is_the_one_that_comes(readme: Reader) -> None:
+    [printed] = blocks(read(README), "http")
     printed_head, _, printed_body = printed.partition("\n\n")
-    head, _, body = shown[block_with("POST", "/event ", "-i")].partition("\n\n")
+    head, _, body = readme.output("POST", "/event ", "-i").partition("\n\n")
     assert printed_head.splitlines()[0] == head.splitlines()[0]
     assert json.loads(printed_body).keys() == json.loads(body).keys()
     assert f"Location: /event/{json.loads(body)['event_id']}" in head
 
 
-def test_every_query_finds_what_was_posted_before(shown: dict[str, str]) -> None:
-    posted = json.loads(shown[block_with("POST", "/event ", "-i")].partition("\n\n")[2])
-    pages = [json.loads(output) for output in shown.values() if output.startswith('{"events"')]
-    assert len(pages) >= 2
-    for page in pages:
-        assert [event["event_id"] for event in page["events"]] == [posted["event_id"]]
+@pytest.mark.parametrize("page", ["readme", "quickstart"])
+def test_every_query_finds_what_was_posted_before(page: str, request: pytest.FixtureRequest) -> None:
+    reader: Reader = request.getfixturevalue(page)
+    posted = json.loads(reader.output("POST", "/event ").splitlines()[-1])
+    found = [json.loads(text) for text, _ in reader.outputs.values() if text.startswith('{"events"')]
+    assert len(found) == 2
+    for answer in found:
+        assert [event["event_id"] for event in answer["events"]] == [posted["event_id"]]
 
 
-def test_the_batch_is_accepted_in_part(shown: dict[str, str]) -> None:
-    answer = json.loads(shown[block_with("/events ")])
+@pytest.mark.parametrize("page", ["readme", "quickstart"])
+def test_the_batch_is_accepted_in_part(page: str, request: pytest.FixtureRequest) -> None:
+    answer = json.loads(request.getfixturevalue(page).output("/events ", "x-ndjson"))
     assert len(answer["accepted"]) == 1
     assert answer["rejected"][0]["errors"][0]["loc"] == ["customer_id"]
 
 
-def test_the_table_of_settings_is_complete_and_right() -> None:
-    printed = dict(re.findall(r"^\| `AUDIT_LOG_(\w+)` \| (.+?) \|", README, re.MULTILINE))
-    assert list(printed) == [name.upper() for name in Settings.model_fields]
-    for name, field in Settings.model_fields.items():
-        if field.default in {None, ()}:  # then the default is told in words
-            assert not printed[name.upper()].startswith("`"), name
-        else:
-            assert printed[name.upper()] == f"`{field.default}`", name
+def test_the_batch_in_json_of_the_quickstart_is_accepted_whole(quickstart: Reader) -> None:
+    answer = json.loads(quickstart.output("/events ", "application/json"))
+    assert [len(answer["accepted"]), answer["rejected"]] == [2, []]
 
 
-def test_every_setting_that_is_named_exists() -> None:
-    named = set(re.findall(r"AUDIT_LOG_([A-Z]+(?:_[A-Z]+)*)", README))
-    assert named <= {name.upper() for name in Settings.model_fields}
+def test_the_export_of_the_quickstart_is_a_table(quickstart: Reader) -> None:
+    assert "event_id,event_type,customer_id" in quickstart.output("/event/export?format=csv")
 
 
-@pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
-def test_every_make_target_that_is_named_exists(page: str) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {
-        target
-        for code in code_of(page)
-        for targets in re.findall(r"^make((?: [a-z-]+)+)", code, re.MULTILINE)
-        for target in targets.split()
-    }
-    assert named
-    assert named <= targets
-
-
-def test_the_table_of_commands_is_complete_and_right() -> None:
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    rows = dict(re.findall(r"^\| `audit-log ([a-z-]+)` \| (.+) \|$", README, re.MULTILINE))
-    assert rows.keys() == group.commands.keys()
-    for name, row in rows.items():
-        options = {option for parameter in group.commands[name].params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", row)) <= options, name
-
-
-def test_every_command_that_is_named_exists() -> None:
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    named = {name for code in code_of(README + CONTRIBUTING) for name in re.findall(r"\baudit-log ([a-z-]+)", code)}
-    assert named <= group.commands.keys()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", FENCE.sub("", page.read_text(encoding="utf-8")))
-    local = [target for target in targets if "://" not in target and not target.startswith("mailto:")]
-    missing = [target for target in local if not (page.parent / target).exists()]
-    assert not missing
+def test_what_is_imported_twice_is_stored_once_and_nothing_is_given_up(imported: Reader) -> None:
+    with imported.service.client() as client:
+        events = client.get("/event").json()["events"]
+        checks = client.get("/ready").json()["checks"]
+    assert sorted(event["event_type"] for event in events) == [
+        "invoice.paid",
+        "invoice.paid",
+        "user.login",
+        "user.login",
+    ]
+    assert checks["dead_letters"]["count"] == 0
+    assert imported.output("audit-log query").count("invoice.paid") == 2
