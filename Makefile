@@ -9,7 +9,7 @@ SCRIPTS := functions/pages/static/docs.js $(wildcard functions/pages/static/view
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-lowest test-wheel lint audit format chalice-local load-test bench faults demo \
+.PHONY: help install run test test-lowest test-wheel lint audit format chalice-local load-test bench faults demo screenshot \
   docker package deploy scan lock clean
 
 help:  ## list the targets
@@ -60,6 +60,9 @@ chalice-local: $(VENV)/.installed-dev  ## the same service under Chalice's local
 
 demo: install  ## the service with a month of made-up events to look at, and where to look
 	@exec $(BIN)/audit-log demo
+
+screenshot: $(VENV)/.installed-dev  ## a picture of the log viewer, docs/images/viewer.png, from the sample data
+	@$(BIN)/python -m tests.e2e.viewer.screenshot
 
 load-test: $(VENV)/.installed-dev  ## load a service that is already running (ARGS="--requests 20000 --connections 64")
 	@$(BIN)/audit-log load-test $(ARGS)

@@ -12,9 +12,9 @@ from core.ports.telemetry import CounterName
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.management import ManagementServer
-from local_runner.pipeline import Pipeline
 from local_runner.telemetry.requests import OTHER
 from tests.support.documents import Row, quoted, read, table
+from tests.support.pipelines import start_pipeline
 
 PAGE = read("docs/reference/metrics.md")
 ROWS = table(PAGE, "metric", "type", "labels", "exposed by", "meaning")
@@ -29,7 +29,7 @@ def in_process(settings: Settings) -> list[Metric]:
     """A service with the in-memory queue."""
     monitor = ManagementServer()
     monitor.requests()
-    pipeline = Pipeline(settings, meter=monitor.meter)
+    pipeline = start_pipeline(settings, meter=monitor.meter)
     monitor.watch(pipeline.services, restarts=lambda: pipeline.restarts)
     try:
         return scrape(monitor)

@@ -14,9 +14,10 @@ from core.domain.queries import Page
 from core.domain.strict_json import MAX_DEPTH
 from core.settings import Settings
 from core.stores.migrations import revision
-from functions import create_events, export_events, oauth_token, query_events
+from functions import create_events, export_events, query_events
 from functions.http.event_filters import FILTERS
-from functions.http.request_body import MAX_BODY_BYTES, MAX_ERRORS, MAX_EVENT_BYTES
+from functions.http.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_FORM_BYTES
+from functions.http.request_body import MAX_ERRORS
 from functions.pages.openapi import describe
 from functions.routes import ROUTES
 from local_runner.cli.main import app
@@ -67,7 +68,7 @@ def test_the_tables_of_commands_are_complete_and_right() -> None:
 
 
 def test_the_table_of_routes_is_complete_and_right() -> None:
-    paths = describe("/")["paths"]
+    paths = describe(ROUTES, "/")["paths"]
     expected = []
     for route in ROUTES:
         statuses = [int(status) for status in paths[route.path][route.method.lower()]["responses"]]
@@ -82,7 +83,7 @@ def test_the_statuses_that_are_explained_are_those_of_the_routes_and_of_the_serv
     rows = table(HTTP, "status", "meaning", "send the request again?")
     printed = {int(status) for row in rows for status in row[0].split(", ")}
     of_the_server = {404, 405, 408, 414, 431}
-    operations = [operation for methods in describe("/")["paths"].values() for operation in methods.values()]
+    operations = [operation for methods in describe(ROUTES, "/")["paths"].values() for operation in methods.values()]
     of_routes = {int(status) for operation in operations for status in operation["responses"]}
     assert printed == {status for status in of_routes | of_the_server if status >= 400}
 
@@ -114,7 +115,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "one event": f"{MAX_EVENT_BYTES // 1024} KiB of JSON",
         "events of a batch": f"{create_events.MAX_EVENTS:,}",
         "body": f"{MAX_BODY_BYTES // 1024**2} MiB",
-        "form of `POST /oauth2/token`": f"{oauth_token.MAX_FORM_BYTES // 1024} KiB",
+        "form of `POST /oauth2/token`": f"{MAX_FORM_BYTES // 1024} KiB",
         "nesting of JSON": f"{MAX_DEPTH} levels",
         "time for the headers to arrive": f"{HEAD_SECONDS:.0f} s",
         "time for the body to arrive": f"{BODY_SECONDS:.0f} s",

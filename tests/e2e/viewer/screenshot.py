@@ -78,7 +78,7 @@ def picture(browser: webdriver.Chrome, url: str) -> bytes:
     light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
     browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-    page = ViewerPage(browser, url, VIEW).get_token()
+    page = ViewerPage(browser, url, VIEW).loaded()
     page.find("#events tbody tr").click()
     page.find("#detail h2")
     browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
