@@ -1,13 +1,15 @@
 """Strict JSON decoder: rejects every document that would not come back from the store as it was sent.
 
-Standard decoders are lenient: they accept NaN, turn 1e400 into infinity, keep the last of two members with the same
-name, and pass on lone surrogates, which no database stores.
+Standard decoders are lenient: they accept NaN, turn 1e400 into infinity and 1e-400 into 0, drop digits beyond those of
+a double, keep the last of two members with the same name, and pass on lone surrogates, which no database stores.
 
 Two decoders give the same results. orjson is the faster one and decodes every document in which its leniency cannot
 matter; the decoder of the standard library, with hooks, decodes all others and explains the errors.
 """
 
 import json
+import sys
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -20,10 +22,12 @@ MAX_DEPTH: Final = 128
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1
 _MAX_INTEGER_DIGITS: Final = 20
+_MAX_DOUBLE_DIGITS: Final = 17
+_MAX_DOUBLE_CHARACTERS: Final = 1_100  # the longest exact expansion, that of the smallest doubles, has 1,077
 
 _NEEDS_STRICT: Final = object()
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG_DIGITS: Final = b"0" * 19  # the number of digits of 2^63
+_LONG_DIGITS: Final = b"0" * (_MAX_DOUBLE_DIGITS + 1)  # less than the digits of 2^63
 
 
 def loads(data: bytes) -> Any:
@@ -31,8 +35,9 @@ def loads(data: bytes) -> Any:
 
     Raises:
         MalformedJSONError: not UTF-8 or not JSON, or JSON with a repeated member name (RFC 7493 section 2.3), NaN or
-            Infinity, a number outside the range of signed 64-bit integers or doubles, the NUL character, a lone
-            surrogate (RFC 7493 section 2.1), or more than `MAX_DEPTH` nesting levels.
+            Infinity, a number outside the range of signed 64-bit integers or doubles, a fraction with more digits than
+            a double has (RFC 7493 section 2.2), the NUL character, a lone surrogate (RFC 7493 section 2.1), or more
+            than `MAX_DEPTH` nesting levels.
     """
     value = _fast_path(data)
     return _strict_loads(data) if value is _NEEDS_STRICT else value
@@ -44,8 +49,9 @@ def _fast_path(data: bytes) -> Any:
     Raises:
         MalformedJSONError: more than `MAX_DEPTH` nesting levels.
     """
-    # NUL and surrogates need an escape; an integer that orjson would turn into a float needs as many digits as 2^63.
-    if b"\\u" in data or _LONG_DIGITS in data.translate(_DIGITS):
+    # NUL and surrogates need an escape. A number that orjson changes has many digits, or an exponent that underflows.
+    digits = data.translate(_DIGITS, b".")
+    if b"\\u" in data or _LONG_DIGITS in digits or b"0e-000" in digits or b"0E-000" in digits:
         return _NEEDS_STRICT
     try:
         value = orjson.loads(data)
@@ -101,11 +107,26 @@ def _integer(digits: str) -> int:
     raise MalformedJSONError("An integer is outside the signed 64-bit range: send it as a string.")
 
 
-def _double(digits: str) -> float:
-    value = float(digits)
+def _double(text: str) -> float:
+    value = float(text) if len(text) <= _MAX_DOUBLE_CHARACTERS else 0.0
     if value in (float("inf"), float("-inf")):
         raise MalformedJSONError("A number is too large for a double: send it as a string.")
+    if len(text) > _MAX_DOUBLE_DIGITS or abs(value) < sys.float_info.min:
+        _refuse_lost_digits(text, value)
     return value
+
+
+def _refuse_lost_digits(text: str, value: float) -> None:
+    """Refuse a number if the double would lose digits of it.
+
+    17 significant digits identify every double (IEEE 754-2019 section 5.12.2), so up to 17 are taken as a way to write
+    the nearest one. More are taken if the double has exactly these digits, as the output of `%.20f` for 0.1.
+    """
+    digits = text.lower().partition("e")[0].lstrip("-").replace(".", "").strip("0")
+    if not digits or (len(digits) <= _MAX_DOUBLE_DIGITS and abs(value) >= sys.float_info.min):
+        return
+    if not value or Decimal(f"{value:.{len(digits) - 1}e}") != Decimal(text):
+        raise MalformedJSONError("A number has more digits than a double can hold: send it as a string.")
 
 
 def _refuse_constant(name: str) -> NoReturn:

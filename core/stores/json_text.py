@@ -1,5 +1,6 @@
-"""JSON encoding for the databases: one text, and the folding of deep values for MySQL and MariaDB."""
+"""JSON encoding for the databases: one text, exact decimals for PostgreSQL, folding for MySQL and MariaDB."""
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -7,6 +8,8 @@ from sqlalchemy import Dialect, TypeDecorator
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 from core.errors import EventNotStorableError
+
+_EXPONENT: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?[0-9.]+e\+[0-9]+)')  # strings are matched to be skipped
 
 _MAX_LEVELS: Final = 31
 _FOLD: Final = "\0"
@@ -22,6 +25,24 @@ def to_json(value: Any) -> str:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError as exc:  # a TypeError, which callers would take for a bug
         raise EventNotStorableError("The event store cannot store a value of this event.") from exc
+
+
+def to_decimal_json(value: Any) -> str:
+    """Encode `value` as JSON in which every double of 1e16 or more is written out, such as 10000000000000000.0.
+
+    PostgreSQL's jsonb stores a number as a decimal with the number of its fraction digits. It returns 1e16 as an
+    integer, which is another value to other languages, and 1.2345678901234568e18 as 1234567890123456800, although the
+    double is 1234567890123456768. Written out, a double comes back as the same double, and equals integers exactly.
+
+    Raises:
+        EventNotStorableError: see `to_json`.
+    """
+    text = to_json(value)
+    return _EXPONENT.sub(_written_out, text) if "e+" in text else text
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return f"{int(float(match[1]))}.0" if match[1] else match[0]  # ten times as fast as ".1f"
 
 
 class FoldedJSON(TypeDecorator[Any]):

@@ -58,7 +58,7 @@ def event_store(request: pytest.FixtureRequest) -> EventStore:
 
 
 @pytest.fixture
-def find(event_store: EventStore) -> Find:
+def find_page(event_store: EventStore) -> Find:
     """The numbers of the events that a filter finds, the oldest first."""
 
     def find(**conditions: Any) -> list[int]:

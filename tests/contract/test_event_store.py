@@ -97,6 +97,8 @@ def test_a_batch_with_an_event_that_cannot_be_stored_leaves_nothing(event_store:
         {"event_data": {"😀": "\U0010ffff", "'\"\\\n": "%_?:a"}},
         {"event_data": {"max": 2**63 - 1, "min": -(2**63), "tiny": 5e-324, "large": 1.7976931348623157e308}},
         {"event_data": {"precise": 0.1 + 0.2, "whole": 5.0, "beyond a double": 2**53 + 1}},
+        {"event_data": {"doubles": [1e15, 1e16, -1e19, 1.2345678901234568e18, 1e22, 1e23, -1.5e300]}},
+        {"event_data": {"1e+16": 'a 1e+16, "1e+17" 1e+18', "\\": "1e+19", "n": [1e20, "\\"]}},
         {"event_data": {"text": "x" * 262_144}},
         {"event_data": deep(128)},
     ],
@@ -109,3 +111,4 @@ def test_what_is_at_the_edge_comes_back_equal(event_store: EventStore, extreme: 
     assert found == event_store.get(kept.event_id) == kept
     # Equal with its types, so that 5.0 stays 5.0; PostgreSQL alone gives members another order.
     assert json.dumps(found.event_data, sort_keys=True) == json.dumps(kept.event_data, sort_keys=True)
+    assert event_store.add([kept]) == [DUPLICATE]

@@ -56,22 +56,22 @@ def every_combination(event_store: EventStore) -> None:
 
 @pytest.mark.usefixtures("every_combination")
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in CONDITIONS.items() for value in values])
-def test_a_condition_alone_finds_what_it_says(find: Find, name: str, value: object) -> None:
-    assert find(**{name: value}) == meant({name: value})
+def test_a_condition_alone_finds_what_it_says(find_page: Find, name: str, value: object) -> None:
+    assert find_page(**{name: value}) == meant({name: value})
 
 
 @pytest.mark.usefixtures("every_combination")
-def test_of_several_conditions_all_hold(find: Find) -> None:
+def test_of_several_conditions_all_hold(find_page: Find) -> None:
     for values in product(*(some[:3] for some in CONDITIONS.values())):
         conditions = dict(zip(CONDITIONS, values, strict=True))
-        assert find(**conditions) == meant(conditions), conditions
+        assert find_page(**conditions) == meant(conditions), conditions
 
 
-def test_reception_counts_up_to_and_with_a_millisecond(event_store: EventStore, find: Find) -> None:
+def test_reception_counts_up_to_and_with_a_millisecond(event_store: EventStore, find_page: Find) -> None:
     moments = [datetime(2026, 1, 31, 12, 0, 0, thousandth * 1000, UTC) for thousandth in (122, 123, 124)]
     # In the order of reception the times of the events themselves go down.
     event_store.add([event(n, received_at=at, timestamp_utc=100 - n) for n, at in enumerate(moments)])
-    assert find(received_until=moments[1]) == [1, 0]
+    assert find_page(received_until=moments[1]) == [1, 0]
 
 
 VALUES: list[Any] = [True, 1, "1", "true", None, "null", 5, 5.0, "5", 0, False, "", 2**53, 2**53 + 1, 0.1, [], {}, [5]]
@@ -101,11 +101,11 @@ VALUES: list[Any] = [True, 1, "1", "true", None, "null", 5, 5.0, "5", 0, False, 
     ],
 )
 def test_a_value_is_matched_with_its_type(
-    event_store: EventStore, find: Find, wanted: tuple[JsonScalar, ...], numbers: list[int]
+    event_store: EventStore, find_page: Find, wanted: tuple[JsonScalar, ...], numbers: list[int]
 ) -> None:
     event_store.add([event(number, event_data={"a": value}) for number, value in enumerate(VALUES)])
     event_store.add([event(len(VALUES), event_data={"b": "a is missing"})])
-    assert find(data=(DataFilter(path=("a",), values=wanted),)) == numbers
+    assert find_page(data=(DataFilter(path=("a",), values=wanted),)) == numbers
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_value_is_matched_with_its_type(
     ],
 )
 def test_a_path_leads_to_one_place(
-    event_store: EventStore, find: Find, path: tuple[str | int, ...], numbers: list[int]
+    event_store: EventStore, find_page: Find, path: tuple[str | int, ...], numbers: list[int]
 ) -> None:
     data: list[dict[str, Any]] = [
         {"a": 7},
@@ -149,54 +149,67 @@ def test_a_path_leads_to_one_place(
         {"a.b": 7},
     ]
     event_store.add([event(number, event_data=value) for number, value in enumerate(data)])
-    assert find(data=(DataFilter(path=path, values=(7,)),)) == numbers
+    assert find_page(data=(DataFilter(path=path, values=(7,)),)) == numbers
 
 
-def test_text_is_matched_to_the_letter_and_the_space(event_store: EventStore, find: Find) -> None:
+def test_text_is_matched_to_the_letter_and_the_space(event_store: EventStore, find_page: Find) -> None:
     texts = ["a", "A", "a ", " a", "ä", "a\u0308", '"', "\\", "\\n", "%", "𝄞"]
     event_store.add([event(number, event_type=text, event_data={"a": text}) for number, text in enumerate(texts)])
     for number, text in enumerate(texts):
-        assert find(data=(DataFilter(path=("a",), values=(text,)),)) == [number]
-        assert find(event_types=(text,)) == [number]
+        assert find_page(data=(DataFilter(path=("a",), values=(text,)),)) == [number]
+        assert find_page(event_types=(text,)) == [number]
 
 
-@pytest.mark.parametrize("value", [-5, -0.5, 0.0, 1e300, -(2**63), 5e-324, 1e16, 2**53 + 1, 10**16])
-def test_a_number_is_found_by_itself_and_its_equals_only(event_store: EventStore, find: Find, value: float) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [-5, -0.5, 0.0, 1e300, -(2**63), 5e-324, 1e16, 2**53 + 1, 10**16, 1.2345678901234568e18, 1234567890123456800],
+)
+def test_a_number_is_found_by_itself_and_its_equals_only(
+    event_store: EventStore, find_page: Find, value: float
+) -> None:
     event_store.add([event(number, event_data={"a": item}) for number, item in enumerate([value, -value or 1, "0"])])
-    assert find(data=(DataFilter(path=("a",), values=(value,)),)) == [0]
+    assert find_page(data=(DataFilter(path=("a",), values=(value,)),)) == [0]
     if abs(value) < 2**53 and value == int(value):
-        assert find(data=(DataFilter(path=("a",), values=(int(value),)),)) == [0]
+        assert find_page(data=(DataFilter(path=("a",), values=(int(value),)),)) == [0]
 
 
-def test_deep_nesting_beside_it_does_not_hide_a_value(event_store: EventStore, find: Find) -> None:
+def test_an_integer_and_the_double_next_to_it_are_told_apart(event_store: EventStore, find_page: Find) -> None:
+    """The double 1.2345678901234568e18 is 1234567890123456768, although it is printed with zeros in their place."""
+    numbers = [1.2345678901234568e18, 1234567890123456768, 1234567890123456800]
+    event_store.add([event(number, event_data={"a": value}) for number, value in enumerate(numbers)])
+    for value, found in zip(numbers, [[0, 1], [0, 1], [2]], strict=True):
+        assert find_page(data=(DataFilter(path=("a",), values=(value,)),)) == found
+
+
+def test_deep_nesting_beside_it_does_not_hide_a_value(event_store: EventStore, find_page: Find) -> None:
     deep: dict[str, Any] = {"a": 1}
     for _ in range(120):
         deep = {"a": deep}
     event_store.add([event(1, event_data={"a": deep, "b": 7}), event(2, event_data={"b": 7, "c": [deep]})])
-    assert find(data=(DataFilter(path=("b",), values=(7,)),)) == [1, 2]
-    assert find(data=(DataFilter(path=("a",) * 122, values=(7,)),)) == []
+    assert find_page(data=(DataFilter(path=("b",), values=(7,)),)) == [1, 2]
+    assert find_page(data=(DataFilter(path=("a",) * 122, values=(7,)),)) == []
 
 
-def test_a_path_as_deep_as_a_query_may_go_is_followed(event_store: EventStore, find: Find) -> None:
+def test_a_path_as_deep_as_a_query_may_go_is_followed(event_store: EventStore, find_page: Find) -> None:
     nested: Any = 7
     for _ in range(31):
         nested = {"a": nested}
     event_store.add([event(1, event_data=nested), event(2, event_data={"a": nested})])
-    assert find(data=(DataFilter(path=("a",) * 31, values=(7,)),)) == [1]
+    assert find_page(data=(DataFilter(path=("a",) * 31, values=(7,)),)) == [1]
 
 
-def test_filters_on_several_paths_all_hold(event_store: EventStore, find: Find) -> None:
+def test_filters_on_several_paths_all_hold(event_store: EventStore, find_page: Find) -> None:
     event_store.add([event(number, event_data={"a": number % 2, "b": number % 3}) for number in range(12)])
     odd = DataFilter(path=("a",), values=(1,))
     of_three = DataFilter(path=("b",), values=(0, 2))
-    assert find(data=(odd, of_three)) == [3, 5, 9, 11]
-    assert find(data=(odd, of_three), start=event(4).timestamp_utc, end=event(9).timestamp_utc) == [5, 9]
+    assert find_page(data=(odd, of_three)) == [3, 5, 9, 11]
+    assert find_page(data=(odd, of_three), start=event(4).timestamp_utc, end=event(9).timestamp_utc) == [5, 9]
 
 
-def test_as_many_data_filters_as_a_query_may_have_are_taken(event_store: EventStore, find: Find) -> None:
+def test_as_many_data_filters_as_a_query_may_have_are_taken(event_store: EventStore, find_page: Find) -> None:
     event_store.add([event(1, event_data={f"a{number}": number for number in range(100)})])
-    assert find(data=tuple(DataFilter(path=(f"a{number}",), values=(number,)) for number in range(100))) == [1]
-    assert find(data=(DataFilter(path=("a99",), values=tuple(range(100))),)) == [1]
+    assert find_page(data=tuple(DataFilter(path=(f"a{number}",), values=(number,)) for number in range(100))) == [1]
+    assert find_page(data=(DataFilter(path=("a99",), values=tuple(range(100))),)) == [1]
 
 
 def test_a_value_behind_thousands_of_others_is_found_and_counted(event_store: EventStore) -> None:

@@ -19,6 +19,15 @@ from tests.support.builders import new_event
         ("9223372036854775807", 2**63 - 1),
         ("-9223372036854775808", -(2**63)),
         ("1.5e300", 1.5e300),
+        ("0.30000000000000004", 0.30000000000000004),
+        ("-1.9999999999999998E23", -2e23),  # 17 digits, as Java prints this double
+        ("0.1000000000000000055511151231257827", 0.1),  # the digits of the double
+        ("0.100000000000000000000000000000", 0.1),
+        ("0.0000000000000000000000", 0.0),
+        ("0e-400", 0.0),
+        ("5e-324", 5e-324),
+        ("2.2250738585072014e-308", 2.2250738585072014e-308),
+        ("12345678901234568.00", 12345678901234568.0),
         (r'"\u00e9\ud83d\ude00"', "é😀"),
         ('"é😀"', "é😀"),
         (r'{"\u0061": 1, "b": {"a": 2}}', {"a": 1, "b": {"a": 2}}),
@@ -43,6 +52,15 @@ def test_json_is_read_as_it_stands(text: str, value: object) -> None:
         ("-Infinity", "-Infinity is not JSON"),
         ("1e400", "too large for a double"),
         ("-1e400", "too large for a double"),
+        ("12345678901234567.89", "more digits than a double"),
+        ("-1.2345678901234567890e-5", "more digits than a double"),
+        ("3.14159265358979323846", "more digits than a double"),
+        ('{"a": [0.3333333333333333333]}', "more digits than a double"),
+        ("1e-400", "more digits than a double"),
+        ("1E-999999999999999999999", "more digits than a double"),
+        ("4e-324", "more digits than a double"),
+        ("0." + "0" * 4000 + "1", "more digits than a double"),
+        ("1." + "1" * 200_000, "more digits than a double"),
         ("9223372036854775808", "64-bit"),
         ("-9223372036854775809", "64-bit"),
         ("1" * 5000, "64-bit"),
@@ -87,7 +105,11 @@ _TEXTS = st.one_of(
     ).map(lambda value: json.dumps(value, ensure_ascii=False)),
     st.lists(
         st.sampled_from(
-            [*'{}[]:," \\', "a", "1", "0", ".", "-", "e", "null", "true", '"a":', '{"a":1,', "\\u003a", "9" * 19]
+            [
+                *("{", "}", "[", "]", ":", ",", '"', " ", "\\"),
+                *("a", "null", "true", '"a":', '{"a":1,', "\\u003a"),
+                *("1", "0", ".", "-", "e", "E-3", "0.1", "1" * 17, "9" * 19),
+            ]
         )
     ).map("".join),
 )

@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, UUID
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter
 from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
-from core.stores.json_text import to_json
+from core.stores.json_text import to_decimal_json, to_json
 from core.stores.schema import events, unix_milliseconds
 
 postgresql_metadata: Final = MetaData()
@@ -125,7 +125,7 @@ class _PostgreSQL:
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         steps = (f"[{step}]" if isinstance(step, int) else f".{to_json(step)}" for step in data_filter.path)
-        equals = " || ".join(f"@ == {to_json(value)}" for value in data_filter.values)
+        equals = " || ".join(f"@ == {to_decimal_json(value)}" for value in data_filter.values)
         # strict, because lax paths also search the elements of arrays. The path is a bound parameter.
         return column.bool_op("@?")(cast(f"strict ${''.join(steps)} ? ({equals})", JSONPATH))
 
@@ -188,5 +188,8 @@ def _copy(driver: Any, statement: str, rows: Iterator[tuple[object, ...]]) -> No
 
 def _row(item: Event) -> tuple[object, ...]:
     """Return the values in the order of the table's columns."""
-    values = dict(item) | {"event_data": to_json(item.event_data), "received_at": unix_milliseconds(item.received_at)}
+    values = dict(item) | {
+        "event_data": to_decimal_json(item.event_data),
+        "received_at": unix_milliseconds(item.received_at),
+    }
     return tuple(values[column.name] for column in events.c)
