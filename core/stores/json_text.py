@@ -9,10 +9,12 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 
 from core.errors import EventNotStorableError
 
-_EXPONENT: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|(-?[0-9.]+e\+[0-9]+)')  # strings are matched to be skipped
+# Strings and other numbers are matched as well, so that they are skipped.
+_LARGE_DOUBLE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|(-?[0-9.]++e\+[0-9]++)|[0-9.]++')
 
 _MAX_LEVELS: Final = 31
 _FOLD: Final = "\0"
+_UNNAMEABLE: Final = "-"
 
 
 def to_json(value: Any) -> str:
@@ -38,7 +40,7 @@ def to_decimal_json(value: Any) -> str:
         EventNotStorableError: see `to_json`.
     """
     text = to_json(value)
-    return _EXPONENT.sub(_written_out, text) if "e+" in text else text
+    return _LARGE_DOUBLE.sub(_written_out, text) if "e+" in text else text
 
 
 def _written_out(match: re.Match[str]) -> str:
@@ -49,8 +51,9 @@ class FoldedJSON(TypeDecorator[Any]):
     """JSON in a text column for MySQL and MariaDB, whose JSON functions read at most 100 and 31 levels of nesting.
 
     With one level more anywhere, MySQL fails the whole query and MariaDB finds nothing in that event. Values inside 31
-    arrays and objects are therefore stored as a string: NUL followed by their JSON. Strings of events never begin with
-    NUL (`core.domain.strict_json` rejects it), so that a folded value cannot be confused with a string.
+    arrays and objects are therefore stored as a string: NUL followed by their JSON. A member name that begins with a
+    hyphen, which MariaDB's paths cannot contain, is stored with NUL before it. Strings of events never contain NUL
+    (`core.domain.strict_json` rejects it), so that both are distinct from all others.
     """
 
     impl = LONGTEXT
@@ -59,7 +62,7 @@ class FoldedJSON(TypeDecorator[Any]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:  # noqa: ARG002 - SQLAlchemy's signature
         """Encode a value for the database."""
         text = to_json(value)
-        if "\\u0000" in text or text.count("{") + text.count("[") > _MAX_LEVELS:
+        if "\\u0000" in text or '"-' in text or text.count("{") + text.count("[") > _MAX_LEVELS:
             return to_json(_fold(value, _MAX_LEVELS))
         return text
 
@@ -69,9 +72,16 @@ class FoldedJSON(TypeDecorator[Any]):
         return _unfold(decoded) if value and "\\u0000" in value else decoded
 
 
+def stored_name(name: str) -> str:
+    """Return the name of a member as `FoldedJSON` stores it."""
+    return _FOLD + name if name.startswith(_UNNAMEABLE) else name
+
+
 def _fold(value: Any, levels: int) -> Any:
     if isinstance(value, dict):
-        return {name: _fold(item, levels - 1) for name, item in value.items()} if levels else _FOLD + to_json(value)
+        if not levels:
+            return _FOLD + to_json(value)
+        return {stored_name(name): _fold(item, levels - 1) for name, item in value.items()}
     if isinstance(value, list):
         return [_fold(item, levels - 1) for item in value] if levels else _FOLD + to_json(value)
     if isinstance(value, str) and value.startswith(_FOLD):
@@ -81,7 +91,7 @@ def _fold(value: Any, levels: int) -> Any:
 
 def _unfold(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _unfold(item) for name, item in value.items()}
+        return {name.removeprefix(_FOLD): _unfold(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_unfold(item) for item in value]
     if isinstance(value, str) and value.startswith(_FOLD):

@@ -1,5 +1,6 @@
 """What a filter finds. Every test names the events by their numbers."""
 
+import string
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import product
@@ -150,6 +151,15 @@ def test_a_path_leads_to_one_place(
     ]
     event_store.add([event(number, event_data=value) for number, value in enumerate(data)])
     assert find_page(data=(DataFilter(path=path, values=(7,)),)) == numbers
+
+
+def test_every_name_that_a_path_may_have_is_found_and_comes_back(event_store: EventStore, find_page: Find) -> None:
+    marks = [character for character in string.punctuation + " é\u2028😀" if character not in '"\\']
+    names = ["", *marks, *(f"{mark}k" for mark in marks), *(f"k{mark}k" for mark in marks), "--", "a.b", "k[0]", "last"]
+    event_store.add([event(number, event_data={"a": {name: 7}, "b": [name]}) for number, name in enumerate(names)])
+    for number, name in enumerate(names):
+        assert find_page(data=(DataFilter(path=("a", name), values=(7,)),)) == [number], name
+        assert event_store.get(event(number).event_id) == event(number, event_data={"a": {name: 7}, "b": [name]})
 
 
 def test_text_is_matched_to_the_letter_and_the_space(event_store: EventStore, find_page: Find) -> None:

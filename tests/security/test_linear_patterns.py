@@ -56,6 +56,7 @@ WORST = {
     "functions.http.query_string._INTEGER": Worst("-", "1"),
     "functions.http.query_string._NUMBER": Worst("1.", "1"),
     "functions.http.query_string._STEP": Worst("a", "[0]"),
+    "core.stores.json_text._LARGE_DOUBLE": Worst('"', '\\"'),
     "functions.http.query_string._UNNAMEABLE": Worst("", "a", ""),
     "local_runner.cli.dead_letters._CONTROL": Worst("", "\x1b", ""),
     "local_runner.http.parser._REQUEST_LINE": Worst("A /", "a", " HTTP/1.1\n!"),

@@ -32,7 +32,7 @@ from core.domain.queries import DataFilter, JsonScalar, Position
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import StoreUnavailableError
 from core.stores.dialects import IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
-from core.stores.json_text import to_json
+from core.stores.json_text import stored_name, to_json
 from core.stores.schema import events
 
 _CONNECT: Final = {"charset": "utf8mb4", "connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
@@ -100,7 +100,7 @@ class _MySQL:
         for step in data_filter.path:
             if isinstance(step, int):  # [0] of anything but an array would be the value itself
                 arrays.append(func.json_type(func.json_extract(column, path)) == "ARRAY")
-            path += f"[{step}]" if isinstance(step, int) else f'."{step}"'
+            path += f"[{step}]" if isinstance(step, int) else f".{to_json(stored_name(step))}"
         found = func.json_extract(column, path)
         return and_(*arrays, or_(*(_is(found, value) for value in data_filter.values)))
 
