@@ -17,9 +17,11 @@ DATA_PREFIX: Final = "event_data."
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_STEP: Final = re.compile(r"(?P<name>[^.\[\]]+)(?P<indexes>(\[[0-9]{1,9}\])*)")
+_STEP: Final = re.compile(
+    r'(?:"(?P<quoted>[^"]*+)"|(?P<plain>[^.\[\]"]++))(?P<indexes>(?:\[[0-9]{1,9}\])*+)(?P<more>\.|\Z)'
+)
 _INDEX: Final = re.compile(r"[0-9]+")
-_UNNAMEABLE: Final = re.compile(r'["\\\x00-\x1f\x7f]')
+_UNNAMEABLE: Final = re.compile(r"[\\\x00-\x1f\x7f]")
 _MAX_MISSPELT: Final = 64  # characters: comparison takes quadratic time, and no parameter has half as many
 _MAX_STEPS: Final = 31  # the depth that the JSON functions of MariaDB support
 _MAX_DATA_FILTERS: Final = 100
@@ -131,20 +133,26 @@ def utf8_text(text: str) -> str:
 
 
 def data_path(text: str) -> tuple[str | int, ...]:
-    """Parse a path into event_data, such as `admin_data.username` or `items[0].name`. Raises ValueError."""
+    """Parse a path into event_data: `admin_data.username`, `items[0].name`, `"a.b".c`. Raises ValueError.
+
+    A name in double quotes may contain dots and brackets, or be empty.
+    """
+    if _UNNAMEABLE.search(utf8_text(text)):
+        raise ValueError("must not contain backslashes or control characters: databases cannot name such members")
     steps: list[str | int] = []
-    for part in utf8_text(text).split("."):
-        step = _STEP.fullmatch(part)
+    position, more = 0, "."
+    while more:
+        step = _STEP.match(text, position)
         if step is None:
-            raise ValueError("must name a member, such as event_data.admin_data.username or event_data.items[0].name")
-        steps.append(step["name"])
+            raise ValueError(
+                "must name a member, such as event_data.admin_data.username or event_data.items[0].name; "
+                'a name with a dot or bracket goes in double quotes: event_data."a.b"'
+            )
+        steps.append(step["plain"] or step["quoted"])
         steps.extend(int(index) for index in _INDEX.findall(step["indexes"]))
+        position, more = step.end(), step["more"]
     if len(steps) > _MAX_STEPS:
         raise ValueError(f"must have at most {_MAX_STEPS} steps")
-    if _UNNAMEABLE.search(text):
-        raise ValueError(
-            "must not contain quotes, backslashes or control characters: databases cannot address such members"
-        )
     return tuple(steps)
 
 
@@ -188,8 +196,9 @@ EVENT_DATA: Final = Parameter(
         "patternProperties": {r"^event_data\.[^.\[\]\"\\]+$": {"type": "string"}},
         "additionalProperties": False,
     },
-    description="Only events with this value at a path, one parameter per path: event_data.admin_data.username=admin. "
-    "true, false, null and numbers match their JSON values; quotes force a string.",
+    description="Only events with this value at a path, one parameter per path: event_data.admin_data.username=admin. true, false, null "
+    "and numbers match their JSON values, quotes force a string. A name with a dot or bracket goes in double quotes: "
+    'event_data."a.b"=1.',
     is_prefix=True,
 )
 """Declares all parameters whose name begins with `DATA_PREFIX`."""
