@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from core.auth import clients
 from core.auth.tokens import SCOPES
+from core.domain.audit_events import audit_event
 from core.domain.clock import Clock
 from core.domain.models import Client
 from core.errors import ClientNotFoundError, FieldError, InvalidFieldsError
@@ -82,7 +83,7 @@ class ClientRegistry:
         return client
 
     def _save(self, client: Client, kind: str, at: datetime, **facts: object) -> None:
-        self._store.save_client(client, clients.audit_event(kind, client.client_id, at=at, **facts))
+        self._store.save_client(client, audit_event(kind, client.client_id, at=at, **facts))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

@@ -13,7 +13,7 @@ from typing import Final
 
 from core.auth.last_answer import LastAnswer
 from core.domain.clock import Clock
-from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Client, Event, NewEvent
+from core.domain.models import Client
 from core.errors import InvalidClientError
 from core.ports.clients import ClientReader
 
@@ -27,7 +27,6 @@ _SECRET_BYTES: Final = 32
 _SECRET_PREFIX: Final = "als_"  # noqa: S105 - lets scanners find committed secrets
 _USE_INTERVAL: Final = timedelta(minutes=1)
 _NO_DIGEST: Final = "0" * 64
-_SERVICE_NAME: Final = "audit-log"
 
 
 def create(name: str, scopes: Sequence[str], customers: Sequence[int] | None, *, at: datetime) -> tuple[Client, str]:
@@ -58,17 +57,6 @@ def rotate(client: Client, *, keep_previous: bool) -> tuple[Client, str]:
 def disable(client: Client, *, at: datetime) -> Client:
     """Disable the client: it gets no more tokens, and its tokens are rejected. The first call sets the time."""
     return client.model_copy(update={"disabled_at": client.disabled_at or at})
-
-
-def audit_event(kind: str, subject: str, *, at: datetime, **data: object) -> Event:
-    """Build an event that records an operation of the service or its operator, such as `audit-log.client.created`."""
-    return Event.received(
-        NewEvent.model_construct(
-            event_type=RESERVED_PREFIX + kind, customer_id=SYSTEM_CUSTOMER, event_data={"subject": subject, **data}
-        ),
-        at=at,
-        by=_SERVICE_NAME,
-    )
 
 
 class Authenticator:

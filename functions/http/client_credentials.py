@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote_plus
 
-from core.auth.clients import audit_event
+from core.domain.audit_events import audit_event
 from core.domain.models import Client
 from core.errors import InvalidClientError, QueueFullError, QueueUnavailableError, RateLimitedError
 from core.ports.telemetry import CounterName

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from core.auth import clients
+from core.domain.audit_events import audit_event
 from core.ports.store import Outcome
 from core.stores.clients import SqlClientStore
 from core.stores.sql import SqlEventStore
@@ -13,15 +14,15 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def test_a_client_is_kept_replaced_and_told_of(sql_store: SqlEventStore) -> None:
     store = SqlClientStore(sql_store._engine)  # noqa: SLF001 - clients lie in the database of the events
     client, _ = clients.create("über", ["events:write"], [1, -(2**63)], at=NOW)
-    audit_event = clients.audit_event("client.created", client.client_id, at=NOW)
-    store.save_client(client, audit_event)
+    created = audit_event("client.created", client.client_id, at=NOW)
+    store.save_client(client, created)
     assert store.client(client.client_id) == client
     assert store.client(client.client_id.upper()) is None
     assert store.client(client.client_id + " ") is None
-    assert sql_store.get(audit_event.event_id) == audit_event
-    assert sql_store.add([audit_event]) == [Outcome.DUPLICATE]
+    assert sql_store.get(created.event_id) == created
+    assert sql_store.add([created]) == [Outcome.DUPLICATE]
     rotated, _ = clients.rotate(client, keep_previous=True)
-    store.save_client(rotated, clients.audit_event("client.rotated", client.client_id, at=NOW))
+    store.save_client(rotated, audit_event("client.rotated", client.client_id, at=NOW))
     later = NOW + timedelta(milliseconds=1)
     store.record_use(client.client_id, later)
     assert store.clients() == [rotated.model_copy(update={"last_used_at": later})]
@@ -32,10 +33,8 @@ def test_the_disabled_clients_are_those_of_all_clients_that_were_disabled(sql_st
     assert store.disabled() == frozenset()
     made = [clients.create(f"number {number}", ["events:write"], None, at=NOW)[0] for number in range(3)]
     for client in made:
-        store.save_client(client, clients.audit_event("client.created", client.client_id, at=NOW))
+        store.save_client(client, audit_event("client.created", client.client_id, at=NOW))
     assert store.disabled() == frozenset()
     for client in made[:2]:
-        store.save_client(
-            clients.disable(client, at=NOW), clients.audit_event("client.disabled", client.client_id, at=NOW)
-        )
+        store.save_client(clients.disable(client, at=NOW), audit_event("client.disabled", client.client_id, at=NOW))
     assert store.disabled() == {client.client_id for client in made[:2]}

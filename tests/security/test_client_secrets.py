@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from core.auth.clients import Authenticator, audit_event, create, rotate
+from core.auth.clients import Authenticator, create, rotate
+from core.domain.audit_events import audit_event
 from core.errors import InvalidClientError
 from core.ports.telemetry import CounterName
 from core.settings import Settings

@@ -14,6 +14,7 @@ import uuid_utils
 
 from core.auth import clients
 from core.auth.tokens import SCOPES
+from core.domain.audit_events import audit_event
 from core.settings import Settings
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
@@ -90,7 +91,7 @@ class Deployment:
         migrate(engine)
         now = datetime.now(UTC)
         client, secret = clients.create("cold", SCOPES, None, at=now)
-        SqlClientStore(engine).save_client(client, clients.audit_event("client.created", client.client_id, at=now))
+        SqlClientStore(engine).save_client(client, audit_event("client.created", client.client_id, at=now))
         self._credentials = basic(client.client_id, secret) if auth == "clients" else {}
         self._token = services.issuer.issue(client.client_id)[0]
         self._stored = event(event_id=str(uuid_utils.uuid7()))
