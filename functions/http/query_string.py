@@ -196,8 +196,8 @@ EVENT_DATA: Final = Parameter(
         "patternProperties": {r"^event_data\.[^.\[\]\"\\]+$": {"type": "string"}},
         "additionalProperties": False,
     },
-    description="Only events with this value at a path, one parameter per path: event_data.admin_data.username=admin. true, false, null "
-    "and numbers match their JSON values, quotes force a string. A name with a dot or bracket goes in double quotes: "
+    description="Only events with this value at a path, one parameter per path: event_data.admin_data.username=admin. "
+    "true, false, null and numbers match their JSON values; quotes force a string. A name with a dot or bracket goes in double quotes: "
     'event_data."a.b"=1.',
     is_prefix=True,
 )
