@@ -6,6 +6,7 @@ connects nothing, because packaging imports this module as well.
 
 import base64
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
@@ -23,7 +24,8 @@ from functions.operations import maintenance
 from functions.operations.clients import execute
 from functions.routes import ROUTES
 
-if os.environ.get("AWS_CHALICE_CLI_MODE"):
+_IS_LOCAL: Final = bool(os.environ.get("AWS_CHALICE_CLI_MODE"))
+if _IS_LOCAL:
     # `chalice local` runs in the project directory and restarts when a file in it changes, so the data lies elsewhere.
     # `make run` uses this directory.
     os.environ.setdefault("AUDIT_LOG_DATA_DIR", str(Path(__file__).parents[1] / "var"))
@@ -70,9 +72,23 @@ def _proxy_event(request: Request) -> dict[str, Any]:
     context = event["requestContext"]
     return {
         **event,
+        **({} if _IS_LOCAL else _headers_of_decoded_body(event)),
         "httpMethod": request.method,
         "path": event.get("path") or context["path"],
         "resource": event.get("resource") or context["resourcePath"],
+    }
+
+
+def _headers_of_decoded_body(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headers without Content-Encoding.
+
+    API Gateway decodes gzip and deflate, and answers 415 to other codings. The header then describes the body that the
+    client sent, not the one in the event:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-make-request-with-compressed-payload.html
+    """
+    return {
+        key: {name: value for name, value in (event.get(key) or {}).items() if name.lower() != "content-encoding"}
+        for key in ("headers", "multiValueHeaders")
     }
 
 

@@ -7,9 +7,9 @@ import orjson
 from core.auth.tokens import WRITE
 from core.domain import strict_json
 from core.domain.models import EventId
-from core.errors import EventTooLargeError
 from core.wiring import Services
 from functions.http.bearer import authenticate
+from functions.http.content_coding import decode_body
 from functions.http.handler import lambda_handler
 from functions.http.limits import MAX_EVENT_BYTES
 from functions.http.media_types import JSON, media_type
@@ -31,13 +31,10 @@ class Queued(ResponseModel):
 def create_event(request: Request, services: Services) -> Response:
     """Validate the event, give it an id and a receive time, and put it into the queue."""
     claims = authenticate(request, services, WRITE)
+    body = decode_body(request, MAX_EVENT_BYTES)
     media_type(request, JSON)
-    if len(request.body) > MAX_EVENT_BYTES:
-        raise EventTooLargeError(
-            f"The event has {len(request.body)} bytes of JSON: at most {MAX_EVENT_BYTES} are accepted."
-        )
     key = idempotency_key(request)
-    new = validate_event(strict_json.loads(request.body))
+    new = validate_event(strict_json.loads(body))
     require_customers(claims, [new])
     event = build_event(new, claims, services, key)
     services.publish([event], request.traceparent)

@@ -12,6 +12,7 @@ from core.domain.models import EventId, NewEvent
 from core.errors import AuditLogError, EventTooLargeError, FieldError, InvalidFieldsError
 from core.wiring import Services
 from functions.http.bearer import authenticate
+from functions.http.content_coding import decode_body
 from functions.http.handler import lambda_handler
 from functions.http.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from functions.http.media_types import JSON, NDJSON, media_type
@@ -59,13 +60,12 @@ class BatchResult(ResponseModel):
 def create_events(request: Request, services: Services) -> Response:
     """Validate each event separately, and put the valid ones into the queue, all or none of them."""
     claims = authenticate(request, services, WRITE)
+    body = decode_body(request, MAX_BODY_BYTES)
     kind = media_type(request, JSON, NDJSON)
-    if len(request.body) > MAX_BODY_BYTES:
-        raise EventTooLargeError(f"The batch has {len(request.body)} bytes: at most {MAX_BODY_BYTES} are taken.")
     key = idempotency_key(request)
     good: dict[int, NewEvent] = {}
     rejected: list[Rejected] = []
-    for index, item in enumerate(_items(request.body) if kind == JSON else _lines(request.body)):
+    for index, item in enumerate(_items(body) if kind == JSON else _lines(body)):
         if index == MAX_EVENTS:
             raise _not_a_batch(f"must have at most {MAX_EVENTS} events: split the batch")
         try:

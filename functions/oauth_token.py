@@ -13,6 +13,7 @@ from core.domain.models import Client
 from core.errors import EventTooLargeError, InvalidClientError
 from core.wiring import Services
 from functions.http.client_credentials import authenticate_client, basic_credentials
+from functions.http.content_coding import require_identity
 from functions.http.errors import MalformedRequestError
 from functions.http.handler import lambda_handler
 from functions.http.limits import MAX_FORM_BYTES
@@ -58,6 +59,7 @@ class _RefusedError(Exception):
 
 def oauth_token(request: Request, services: Services) -> Response:
     """Issue a token to the authenticated client; in open mode, to anyone."""
+    require_identity(request)
     media_type(request, FORM)
     if len(request.body) > MAX_FORM_BYTES:
         raise EventTooLargeError(f"The form has {len(request.body)} bytes: at most {MAX_FORM_BYTES} are accepted.")

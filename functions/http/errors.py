@@ -9,6 +9,14 @@ class UnsupportedMediaTypeError(errors.AuditLogError):
     """The body has a media type that the route does not accept. Send one that the message names."""
 
 
+class UnsupportedContentCodingError(errors.AuditLogError):
+    """The body has a content coding that the route does not accept. Use one of `accepted`."""
+
+    def __init__(self, accepted: Sequence[str]) -> None:
+        super().__init__(f"The Content-Encoding is not supported: send the body as {' or '.join(accepted)}.")
+        self.accepted = accepted
+
+
 class MalformedRequestError(errors.AuditLogError):
     """The request violates HTTP. Correct it as the message says."""
 

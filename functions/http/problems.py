@@ -19,6 +19,7 @@ from functions.http.errors import (
     RequestTimeoutError,
     RouteNotFoundError,
     ServerBusyError,
+    UnsupportedContentCodingError,
     UnsupportedMediaTypeError,
 )
 from functions.http.response import Response, ResponseModel
@@ -67,6 +68,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     HeadersTooLargeError: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.EventTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UnsupportedContentCodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidFieldsError: HTTPStatus.UNPROCESSABLE_ENTITY,
     OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -97,7 +99,7 @@ def problem(error: errors.AuditLogError | None, request_id: str) -> Response:
 
 
 def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
-    """Return the headers that the response to this error needs: a challenge, when to retry, or the allowed methods."""
+    """Return the headers that the response to this error needs: a challenge, when to retry, or what is allowed."""
     headers: dict[str, str] = {}
     match error:
         case errors.InvalidTokenError():
@@ -120,6 +122,8 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
             | errors.SecretUnavailableError()
         ):
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        case UnsupportedContentCodingError():
+            headers["Accept-Encoding"] = ", ".join(error.accepted)  # RFC 9110 section 15.5.16
         case MethodNotAllowedError():
             headers["Allow"] = ", ".join(error.allowed)
     return headers

@@ -118,7 +118,7 @@ MALFORMED = {
     "broken UTF-8": event(event_data='{"a": "?"}').replace(b"?", b"\xff"),
     "UTF-8 beyond U+10FFFF": event(event_data='{"a": "?"}').replace(b"?", b"\xf4\x90\x80\x80"),
     "UTF-8 cut within a character": GOOD + b"\xe2\x82",
-    "byte order mark": b"\xef\xbb\xbf" + GOOD,
+    "byte order mark in the middle": GOOD[:-1] + b"\xef\xbb\xbf}",
     "UTF-16": GOOD.decode().encode("utf-16"),
     "UTF-16 without mark": GOOD.decode().encode("utf-16-le"),
     "gzip": b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00",
@@ -176,6 +176,7 @@ MEDIA_TYPES = (
     "application/x-ndjson", "application/json; charset=latin-1", "application/json; charset=utf-16", "json", "*/*",
     "application/json, text/plain", "application/json; charset", "application/json; \xfc", "text/json",
 )  # fmt: skip
+CODINGS = ("br", "compress", "zstd", "gzip, gzip", "base64", "*", "gzip;q=1", "g\xe9zip")
 KEYS = {"empty": "", "of 256": "k" * 256, "with a space": "a b", "Latin-1": "schl\xfcssel", "a tab": "a\tb"}
 TOO_LARGE = (
     posted("event of 256 KiB and a byte", 413, GOOD + b" " * (262_145 - len(GOOD))),

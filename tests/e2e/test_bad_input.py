@@ -1,7 +1,9 @@
 """Whatever a client sends, it is told what is wrong with it, nothing is stored of it, and the service goes on."""
 
+import gzip
 import json
 import time
+import zlib
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from core.domain.queries import EventFilter, Position
 from tests.e2e.bad_requests import (
     BAD_TOKENS,
     BATCHES,
+    CODINGS,
     CUSTOMER,
     EVENT_TYPE,
     FIELDS,
@@ -19,6 +22,7 @@ from tests.e2e.bad_requests import (
     KEYS,
     LENGTHS,
     MALFORMED,
+    MEBIBYTE,
     MEDIA_TYPES,
     NDJSON,
     NO_OBJECTS,
@@ -150,6 +154,10 @@ ROWS = (
     *(posted(name, status, body, to="/events") for name, (status, body) in BATCHES.items()),
     *(posted(name, 422, body, to="/events", kind="application/x-ndjson") for name, body in NDJSON.items()),
     *(posted(f"Content-Type {kind or 'missing'}", 415, GOOD, kind=kind) for kind in MEDIA_TYPES),
+    *(posted(f"Content-Encoding {coding}", 415, GOOD, f"Content-Encoding: {coding}") for coding in CODINGS),
+    *(posted(f"plain under {coding}", 400, GOOD, f"Content-Encoding: {coding}") for coding in ("gzip", "deflate")),
+    posted("gzip cut off", 400, gzip.compress(GOOD)[:-1], "Content-Encoding: gzip"),
+    posted("gzip beyond the limit", 413, gzip.compress(bytes(6 * MEBIBYTE)), "Content-Encoding: gzip", to="/events"),
     *(posted(f"Idempotency-Key {name}", 422, GOOD, f"Idempotency-Key: {key}") for name, key in KEYS.items()),
     *(
         Case(f"{method} {path}", 405, method, path, allow=allow)
@@ -173,6 +181,10 @@ COUNTERPARTS = (  # so that the rows above are refused for what they say, and no
     Case("cursor", 200, target=f"/event?cursor={_cursor()}"),
     posted("event of 256 KiB", 202, TAKEN + b" " * (262_144 - len(TAKEN))),
     posted("128 levels", 202, DEEPEST),
+    posted("byte order mark", 202, b"\xef\xbb\xbf" + TAKEN),
+    posted("gzip", 202, gzip.compress(TAKEN), "Content-Encoding: gzip"),
+    posted("deflate", 202, zlib.compress(TAKEN), "Content-Encoding: deflate"),
+    posted("gzip, chunked", 202, chunked(gzip.compress(TAKEN)), "Content-Encoding: gzip", "Transfer-Encoding: chunked"),
     posted("chunks", 202, chunked(TAKEN[:9], TAKEN[9:]), "Transfer-Encoding: chunked"),
     posted("batch", 202, b'{"events": [%s]}' % TAKEN, to="/events", authorization=bearer(customers=[CUSTOMER + 1])),
     posted("NDJSON", 202, TAKEN + b"\n" + TAKEN, "Idempotency-Key: k", to="/events", kind="application/x-ndjson"),

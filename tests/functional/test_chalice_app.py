@@ -109,6 +109,12 @@ def test_a_body_in_base64_is_read(token: str) -> None:
     assert answer["statusCode"] == HTTPStatus.ACCEPTED
 
 
+def test_a_body_that_api_gateway_has_decoded_is_not_decoded_again(token: str) -> None:
+    body = new_event(event_type="chalice.app")
+    answer = call("POST", "/event", body=body, headers={"Content-Encoding": "gzip"}, token=token)
+    assert answer["statusCode"] == HTTPStatus.ACCEPTED
+
+
 def test_a_parameter_that_comes_again_is_seen_again(token: str) -> None:
     query = [("event_type", "no.such"), ("limit", "1"), ("limit", "2")]
     answer = call("GET", "/event", query=query, token=token)

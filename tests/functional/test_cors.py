@@ -142,7 +142,7 @@ def test_every_path_answers_the_question_whether_a_page_may_call_it(ask: Ask, pa
     assert set(headers["access-control-allow-methods"].split(", ")) - {"HEAD"} == methods
     assert headers["access-control-allow-origin"] == CONSOLE
     assert headers["vary"] == "Origin"
-    assert {"Authorization", "Content-Type", "Idempotency-Key"} == set(
+    assert {"Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key"} == set(
         headers["access-control-allow-headers"].split(", ")
     )
     assert int(headers["access-control-max-age"]) > 0

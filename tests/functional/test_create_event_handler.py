@@ -137,7 +137,7 @@ def test_an_event_may_be_as_large_as_the_limit_and_not_larger(gateway: FakeGatew
     assert post(gateway, new_event(event_data={"a": "x" * room})).status == 202
     too_large = post(gateway, new_event(event_data={"a": "x" * (room + 1)}))
     assert (too_large.status, len(queue.events)) == (413, 1)
-    assert "at most 262144" in too_large.json["detail"]
+    assert "at most 262144 bytes" in too_large.json["detail"]
 
 
 @pytest.mark.parametrize(

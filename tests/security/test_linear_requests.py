@@ -1,6 +1,7 @@
 """Input takes time in proportion to its length, wherever it stands in a request."""
 
 import base64
+import gzip
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +87,10 @@ PLACES: dict[str, Build] = {
     "basic": lambda _, part: get(b"/access-token", b"Authorization: Basic " + part),
     "client id": lambda _, part: get(b"/access-token", b"Authorization: Basic " + encoded(part, b"+/")),
     "client secret": lambda _, part: get(b"/access-token", b"Authorization: Basic " + encoded(b"a:" + part, b"+/")),
+    "content coding": lambda token, part: event(token, JSON, b"Content-Encoding: " + part),
+    "members of a gzip file": lambda token, part: event(
+        token, JSON, b"Content-Encoding: gzip", body=gzip.compress(part[:10]) * (2 * LENGTH // 20)
+    ),
     "idempotency key": lambda token, part: event(token, JSON, b"Idempotency-Key: " + part),
     "traceparent": lambda _, part: get(b"/health", b"traceparent: 01-" + b"1" * 32 + b"-" + b"1" * 16 + b"-01" + part),
     "tracestate": lambda _, part: get(b"/health", b"tracestate: " + part),

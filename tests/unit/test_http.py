@@ -40,6 +40,7 @@ STATUSES = {
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
     http_errors.UnsupportedMediaTypeError("x"): 415,
+    http_errors.UnsupportedContentCodingError(["gzip"]): 415,
     http_errors.MalformedRequestError("x"): 400,
     http_errors.RequestTimeoutError("x"): 408,
     http_errors.ServerBusyError("x"): 503,
