@@ -23,9 +23,10 @@ from core.settings import Settings
 from core.wiring import Services
 from functions.create_event import create_event
 from functions.http.bearer import authenticate
+from functions.http.event_intake import EventIntake
 from functions.http.media_types import JSON, media_type
 from functions.http.request import Request
-from functions.http.request_body import build_event, validate_event
+from functions.http.request_body import validate_event
 from local_runner.aws_events import proxy_event
 from local_runner.http.application import Application
 from local_runner.http.codec import encode_response
@@ -58,9 +59,8 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     event = proxy_event.build_proxy_event(received, request_id="r", resource="/event", path_parameters=None)
     request = Request.from_event(event)
     posted = strict_json.loads(body)
-    new = validate_event(posted)
     claims = authenticate(request, services, WRITE)
-    accepted = build_event(new, claims, services, None)
+    accepted = EventIntake(claims, services, None).add(posted, len(body))
     proxy = create_event(request, services).to_proxy("r")
     answer = proxy_event.parse_proxy_response(proxy)
     defaults = [(b"date", b"Tue, 24 Nov 2026 20:00:00 GMT")]
@@ -75,8 +75,11 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "token, verified before", lambda: authenticate(request, services, WRITE)
     yield "media type", lambda: media_type(request, JSON)
     yield "JSON, strictly", lambda: strict_json.loads(body)
-    yield "fields", lambda: validate_event(posted)
-    yield "id and receive time of the event", lambda: build_event(new, claims, services, None)
+    yield "fields", lambda: validate_event(posted, len(body))
+    yield (
+        "fields, id and receive time of the event",
+        lambda: EventIntake(claims, services, None).add(posted, len(body)),
+    )
     yield "JSON of the event", accepted.to_json
     yield "into the queue, without a spool", lambda: off.publish([accepted])
     yield "into the queue, with the spool", lambda: spooled.publish([accepted])

@@ -10,11 +10,12 @@ from core.domain.models import EventId
 from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.content_coding import decode_body
+from functions.http.event_intake import EventIntake
 from functions.http.handler import lambda_handler
-from functions.http.limits import MAX_EVENT_BYTES
+from functions.http.limits import MAX_EVENT_BODY_BYTES
 from functions.http.media_types import JSON, media_type
 from functions.http.request import Request
-from functions.http.request_body import build_event, idempotency_key, require_customers, validate_event
+from functions.http.request_body import idempotency_key
 from functions.http.response import Response, ResponseModel
 from functions.http.route import Header
 
@@ -31,13 +32,11 @@ class Queued(ResponseModel):
 def create_event(request: Request, services: Services) -> Response:
     """Validate the event, give it an id and a receive time, and put it into the queue."""
     claims = authenticate(request, services, WRITE)
-    body = decode_body(request, MAX_EVENT_BYTES)
+    body = decode_body(request, MAX_EVENT_BODY_BYTES)
     media_type(request, JSON)
-    key = idempotency_key(request)
-    new = validate_event(strict_json.loads(body))
-    require_customers(claims, [new])
-    event = build_event(new, claims, services, key)
-    services.publish([event], request.traceparent)
+    intake = EventIntake(claims, services, idempotency_key(request))
+    event = intake.add(strict_json.loads(body), len(body))
+    intake.publish(request.traceparent)
     location = f"{request.url_prefix}/event/{event.event_id}"
     # A plain dict, because validating costs time here; `Queued` describes it in /openapi.json.
     queued = orjson.dumps({"event_id": event.event_id, "status": "queued"})

@@ -1,28 +1,24 @@
 """POST /events: accept a batch of events."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Final
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.auth.tokens import WRITE
 from core.domain import strict_json
 from core.domain.models import EventId, NewEvent
-from core.errors import AuditLogError, EventTooLargeError, FieldError, InvalidFieldsError
+from core.errors import AuditLogError, FieldError, InsufficientScopeError, InvalidFieldsError
 from core.wiring import Services
+from functions.http import event_batch
 from functions.http.bearer import authenticate
 from functions.http.content_coding import decode_body
+from functions.http.event_intake import EventIntake
 from functions.http.handler import lambda_handler
-from functions.http.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES
+from functions.http.limits import MAX_BODY_BYTES
 from functions.http.media_types import JSON, NDJSON, media_type
 from functions.http.request import Request
-from functions.http.request_body import (
-    build_event,
-    idempotency_key,
-    require_customers,
-    validate_event,
-)
+from functions.http.request_body import idempotency_key
 from functions.http.response import Response, ResponseModel
 
 MAX_EVENTS: Final = 1000
@@ -58,61 +54,52 @@ class BatchResult(ResponseModel):
 
 
 def create_events(request: Request, services: Services) -> Response:
-    """Validate each event separately, and put the valid ones into the queue, all or none of them."""
+    """Validate each event separately, and put the valid ones into the queue, all or none of them.
+
+    The response lists the rejected events by index. If none is valid, it is a 422, or a 403 if the token allows none.
+    """
     claims = authenticate(request, services, WRITE)
     body = decode_body(request, MAX_BODY_BYTES)
     kind = media_type(request, JSON, NDJSON)
-    key = idempotency_key(request)
-    good: dict[int, NewEvent] = {}
-    rejected: list[Rejected] = []
-    for index, item in enumerate(_items(body) if kind == JSON else _lines(body)):
+    intake = EventIntake(claims, services, idempotency_key(request))
+    accepted: list[Accepted] = []
+    errors: dict[int, AuditLogError] = {}
+    for index, item in enumerate(event_batch.items(body) if kind == JSON else event_batch.lines(body)):
         if index == MAX_EVENTS:
-            raise _not_a_batch(f"must have at most {MAX_EVENTS} events: split the batch")
+            raise event_batch.invalid_batch(f"must have at most {MAX_EVENTS} events: split the batch")
         try:
-            good[index] = _checked(item)
-        except InvalidFieldsError as exc:
-            rejected.append(Rejected(index=index, errors=exc.errors))
+            value, size = (strict_json.loads(item), len(item)) if isinstance(item, bytes) else (item, len(body))
+            accepted.append(Accepted(index=index, event_id=intake.add(value, size, index).event_id))
         except AuditLogError as exc:
-            rejected.append(Rejected(index=index, errors=[{"loc": [], "msg": str(exc)}]))
-    if not good and not rejected:
-        raise _not_a_batch("must have at least one event")
-    if not good:
-        raise InvalidFieldsError("No event of the batch is valid: see errors.", _flat(rejected))
-    require_customers(claims, list(good.values()))
-    events = {index: build_event(new, claims, services, key and f"{key}\n{index}") for index, new in good.items()}
-    services.publish(list(events.values()), request.traceparent)
-    accepted = [Accepted(index=index, event_id=event.event_id) for index, event in events.items()]
+            errors[index] = exc
+    if not accepted:
+        raise _nothing_accepted(errors)
+    intake.publish(request.traceparent)
+    rejected = [Rejected(index=index, errors=_field_errors(error)) for index, error in errors.items()]
     return Response.of(202, BatchResult(accepted=accepted, rejected=rejected))
 
 
 handler = lambda_handler(create_events)
 
 
-def _items(body: bytes) -> list[object]:
-    batch = strict_json.loads(body)
-    if not isinstance(batch, dict) or batch.keys() != {"events"} or not isinstance(batch["events"], list):
-        raise _not_a_batch('send an object with the one member "events", an array')
-    return batch["events"]
-
-
-def _lines(body: bytes) -> Iterator[bytes]:
-    return (line for line in body.split(b"\n") if line.strip())
-
-
-def _checked(item: object) -> NewEvent:
-    size = len(item) if isinstance(item, bytes) else len(orjson.dumps(item))
-    if size > MAX_EVENT_BYTES:
-        raise EventTooLargeError(f"has {size} bytes of JSON: at most {MAX_EVENT_BYTES} are taken")
-    return validate_event(strict_json.loads(item) if isinstance(item, bytes) else item)
-
-
-def _flat(rejected: list[Rejected]) -> list[FieldError]:
-    return [
-        {"loc": ["events", entry.index, *error["loc"]], "msg": error["msg"]}
-        for entry in rejected
-        for error in entry.errors
+def _nothing_accepted(errors: Mapping[int, AuditLogError]) -> AuditLogError:
+    """Return the error of a batch without a valid event."""
+    if not errors:
+        return event_batch.invalid_batch("must have at least one event")
+    if all(isinstance(error, InsufficientScopeError) for error in errors.values()):
+        return errors[0]
+    listed: list[FieldError] = [
+        {"loc": ["events", index, *each["loc"]], "msg": each["msg"]}
+        for index, error in errors.items()
+        for each in _field_errors(error)
     ]
+    return InvalidFieldsError("No event of the batch is valid: see errors.", listed)
 
 
-def _not_a_batch(message: str) -> InvalidFieldsError:
-    return InvalidFieldsError("The batch is not valid: see errors.", [{"loc": ["events"], "msg": message}])
+def _field_errors(error: AuditLogError) -> list[FieldError]:
+    match error:
+        case InvalidFieldsError():
+            return error.errors
+        case InsufficientScopeError():
+            return [{"loc": ["customer_id"], "msg": str(error)}]
+    return [{"loc": [], "msg": str(error)}]

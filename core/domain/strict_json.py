@@ -17,7 +17,7 @@ import orjson
 from core.errors import MalformedJSONError
 
 MAX_DEPTH: Final = 128
-"""Nesting levels of arrays and objects, including the outermost."""
+"""Nesting levels of arrays and objects in an event, including the outermost."""
 
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1
@@ -30,24 +30,24 @@ _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_DIGITS: Final = b"0" * (_MAX_DOUBLE_DIGITS + 1)  # less than the digits of 2^63
 
 
-def loads(data: bytes) -> Any:
-    """Decode one JSON text (RFC 8259) in UTF-8.
+def loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
+    """Decode one JSON text (RFC 8259) in UTF-8, with at most `max_depth` nesting levels.
 
     Raises:
         MalformedJSONError: not UTF-8 or not JSON, or JSON with a repeated member name (RFC 7493 section 2.3), NaN or
             Infinity, a number outside the range of signed 64-bit integers or doubles, a fraction with more digits than
             a double has (RFC 7493 section 2.2), the NUL character, a lone surrogate (RFC 7493 section 2.1), or more
-            than `MAX_DEPTH` nesting levels.
+            than `max_depth` nesting levels.
     """
-    value = _fast_path(data)
-    return _strict_loads(data) if value is _NEEDS_STRICT else value
+    value = _fast_path(data, max_depth)
+    return _strict_loads(data, max_depth) if value is _NEEDS_STRICT else value
 
 
-def _fast_path(data: bytes) -> Any:
+def _fast_path(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """Decode with orjson, or return `_NEEDS_STRICT` if the document may be one of those that orjson reads differently.
 
     Raises:
-        MalformedJSONError: more than `MAX_DEPTH` nesting levels.
+        MalformedJSONError: more than `max_depth` nesting levels.
     """
     # NUL and surrogates need an escape. A number that orjson changes has many digits, or an exponent that underflows.
     digits = data.translate(_DIGITS, b".")
@@ -61,12 +61,12 @@ def _fast_path(data: bytes) -> Any:
     # A repeated member name loses one member, and its colon with it. Colons inside strings are the same in both texts.
     if colons != data.count(b":"):
         return _NEEDS_STRICT
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
-        _refuse_deep_nesting(value)
+    if data.count(b"{") + data.count(b"[") > max_depth:
+        _refuse_deep_nesting(value, max_depth)
     return value
 
 
-def _strict_loads(data: bytes) -> Any:
+def _strict_loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """Decode any document as `loads` does, with the standard library.
 
     Raises:
@@ -81,13 +81,13 @@ def _strict_loads(data: bytes) -> Any:
     except json.JSONDecodeError as exc:
         raise MalformedJSONError(f"Not JSON: {exc.msg} at line {exc.lineno} column {exc.colno}.") from exc
     except RecursionError as exc:
-        raise _too_deep() from exc
+        raise _too_deep(max_depth) from exc
     # Both checks visit every value, so they run only if the text can fail them: NUL and surrogates need an escape, and
     # depth needs as many opening brackets.
     if "\\u" in text:
         _refuse_unstorable_text(value)
-    if text.count("{") + text.count("[") > MAX_DEPTH:
-        _refuse_deep_nesting(value)
+    if text.count("{") + text.count("[") > max_depth:
+        _refuse_deep_nesting(value, max_depth)
     return value
 
 
@@ -158,9 +158,9 @@ def _refuse_unstorable_text(value: Any) -> None:
                 )
 
 
-def _refuse_deep_nesting(value: Any) -> None:
+def _refuse_deep_nesting(value: Any, max_depth: int) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(max_depth):
         level = [
             child
             for container in level
@@ -169,8 +169,8 @@ def _refuse_deep_nesting(value: Any) -> None:
         ]
         if not level:
             return
-    raise _too_deep()
+    raise _too_deep(max_depth)
 
 
-def _too_deep() -> MalformedJSONError:
-    return MalformedJSONError(f"Arrays and objects are nested deeper than {MAX_DEPTH} levels: flatten them.")
+def _too_deep(max_depth: int) -> MalformedJSONError:
+    return MalformedJSONError(f"Arrays and objects are nested deeper than {max_depth} levels: flatten them.")

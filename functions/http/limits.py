@@ -8,7 +8,10 @@ MAX_BODY_BYTES: Final = 5 * 1024 * 1024
 """Largest body that any route accepts, and the most that a server reads. (API Gateway itself accepts 10 MB.)"""
 
 MAX_EVENT_BYTES: Final = 256 * 1024
-"""Largest event, as JSON."""
+"""Largest event: its type, customer and data as compact JSON."""
+
+MAX_EVENT_BODY_BYTES: Final = 2 * MAX_EVENT_BYTES
+"""Largest body with one event, which may have an id and a timestamp, white space and escapes."""
 
 MAX_FORM_BYTES: Final = 16 * 1024
 """Largest form of a token request, which is decoded before the client is authenticated."""

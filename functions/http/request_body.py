@@ -1,17 +1,14 @@
-"""Posted events: validates them, and builds the events that are queued."""
+"""Validation of posted events: fields, size and Idempotency-Key."""
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final
 
+import orjson
 from pydantic import ValidationError
 
-from core.auth.tokens import WRITE, Claims
-from core.domain.models import Event, NewEvent
-from core.errors import FieldError, InsufficientScopeError, InvalidFieldsError
-from core.wiring import Services
+from core.domain.models import NewEvent
+from core.errors import EventTooLargeError, FieldError, InvalidFieldsError
+from functions.http.limits import MAX_EVENT_BYTES
 from functions.http.request import Request
 from functions.http.route import Header
 
@@ -25,6 +22,20 @@ IDEMPOTENCY_KEY: Final = Header(
 )
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_MAX_GROWTH: Final = 5
+"""Compact JSON is at most that many times as long as the JSON it was decoded from: 1e15 becomes 1000000000000000.0."""
+
+_MESSAGES: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of an event: put it into event_data",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most 255 characters",
+    "int_type": "must be a JSON integer, such as 42: no quotes, no fraction, no exponent",
+    "dict_type": "must be a JSON object",
+    "too_short": "must not be empty",
+}
+"""By pydantic's error type: the messages that the models do not have."""
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -32,6 +43,7 @@ def idempotency_key(request: Request) -> str | None:
 
     Raises:
         InvalidFieldsError: not 1 to 255 visible ASCII characters.
+        MalformedRequestError: several such headers.
     """
     key = request.header("idempotency-key")
     if key is not None and not _VISIBLE.fullmatch(key):
@@ -42,44 +54,43 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def field_errors(error: ValidationError) -> list[FieldError]:
+def validate_event(value: object, sent_bytes: int) -> NewEvent:
+    """Validate a posted event, which was decoded from `sent_bytes` bytes of JSON.
+
+    Its size is that of its type, customer and data as compact JSON, however it was sent. So an event that a query
+    returned can be sent again, with its id and timestamp.
+
+    Raises:
+        InvalidFieldsError: not an object; or a field is missing, unknown or invalid.
+        EventTooLargeError: larger than `MAX_EVENT_BYTES`.
+    """
+    if not isinstance(value, dict):
+        raise _invalid([{"loc": [], "msg": "must be a JSON object with event_type, customer_id and event_data"}])
+    try:
+        new = NewEvent.model_validate(value)
+    except ValidationError as exc:
+        raise _invalid(_field_errors(exc)) from None
+    if sent_bytes * _MAX_GROWTH > MAX_EVENT_BYTES:
+        fields = {"event_type": new.event_type, "customer_id": new.customer_id, "event_data": new.event_data}
+        size = len(orjson.dumps(fields))
+        if size > MAX_EVENT_BYTES:
+            raise EventTooLargeError(
+                f"The event has {size} bytes as compact JSON: at most {MAX_EVENT_BYTES} are accepted."
+            )
+    return new
+
+
+def _invalid(errors: list[FieldError]) -> InvalidFieldsError:
+    return InvalidFieldsError("The event is invalid: see errors.", errors)
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
     """Return the first `MAX_ERRORS` errors of a validation, without input values, and the number of the others."""
     all_errors = error.errors(include_url=False, include_context=False, include_input=False)
     errors: list[FieldError] = [
-        {"loc": list(each["loc"]), "msg": each["msg"].removeprefix("Value error, ")} for each in all_errors[:MAX_ERRORS]
+        {"loc": list(each["loc"]), "msg": _MESSAGES.get(each["type"]) or each["msg"].removeprefix("Value error, ")}
+        for each in all_errors[:MAX_ERRORS]
     ]
     if len(all_errors) > MAX_ERRORS:
         errors.append({"loc": [], "msg": f"and {len(all_errors) - MAX_ERRORS} more errors"})
     return errors
-
-
-def validate_event(value: object) -> NewEvent:
-    """Validate a posted event.
-
-    Raises:
-        InvalidFieldsError: a field is missing, unknown or invalid.
-    """
-    try:
-        return NewEvent.model_validate(value)
-    except ValidationError as exc:
-        raise InvalidFieldsError("The event is invalid: see errors.", field_errors(exc)) from None
-
-
-def build_event(new: NewEvent, claims: Claims, services: Services, key: str | None) -> Event:
-    """Build the event to store, received now from the client of the token."""
-    return Event.received(new, at=_moment(int(services.clock() * 1000)), by=claims.client, idempotency_key=key)
-
-
-@lru_cache(maxsize=8)  # under load, several events have the same millisecond
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def require_customers(claims: Claims, events: Sequence[NewEvent]) -> None:
-    """Check that the token may write events of these customers.
-
-    Raises:
-        InsufficientScopeError: at least one event is for another customer.
-    """
-    if claims.customers is not None and not {new.customer_id for new in events} <= set(claims.customers):
-        raise InsufficientScopeError("The token is limited to certain customers, which do not include this one.", WRITE)

@@ -150,9 +150,10 @@ FIELDS: dict[str, tuple[str | None, ...]] = {  # 422; None: left out
 NO_OBJECTS = (b'"event"', b"1", b"null", b"true", b"[]", b"[%s]" % GOOD)
 BATCHES = {  # name: status, body
     "batch: no body": (400, b""),
-    "batch: NaN in one event": (400, b'{"events": [%s, NaN]}' % GOOD),
+    "batch: only NaN": (422, b'{"events": [NaN]}'),
+    "batch: NaN, and no end": (400, b'{"events": [%s, NaN' % GOOD),
     "batch: events twice": (400, b'{"events": [], "events": [%s]}' % GOOD),
-    "batch: one deep event": (400, b'{"events": [%s]}' % event(event_data=f'{{"a": {deep(126)}}}')),
+    "batch: only one too deep event": (422, b'{"events": [%s]}' % event(event_data=f'{{"a": {deep(127)}}}')),
     "batch: an array": (422, b"[%s]" % GOOD),
     "batch: one event alone": (422, GOOD),
     "batch: no events": (422, b'{"events": []}'),
@@ -178,8 +179,11 @@ MEDIA_TYPES = (
 )  # fmt: skip
 CODINGS = ("br", "compress", "zstd", "gzip, gzip", "base64", "*", "gzip;q=1", "g\xe9zip")
 KEYS = {"empty": "", "of 256": "k" * 256, "with a space": "a b", "Latin-1": "schl\xfcssel", "a tab": "a\tb"}
+OTHERS = len(json.dumps(json.loads(event(event_data='{"a":""}')), separators=(",", ":")))
+"""Bytes of an event as compact JSON without the text in its data."""
 TOO_LARGE = (
-    posted("event of 256 KiB and a byte", 413, GOOD + b" " * (262_145 - len(GOOD))),
+    posted("event of 256 KiB and a byte", 413, event(event_data=f'{{"a":"{"x" * (262_145 - OTHERS)}"}}')),
+    posted("body of 512 KiB and a byte", 413, GOOD + b" " * (524_289 - len(GOOD))),
     posted("event of 1 MiB", 413, event(event_data=f'{{"a": "{"x" * MEBIBYTE}"}}')),
     posted("batch over 5 MiB", 413, GOOD + b" " * 5 * MEBIBYTE, to="/events"),
     posted("Content-Length over 5 MiB", 413, b"", "Content-Length: 5242881", to="/events"),

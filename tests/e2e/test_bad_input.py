@@ -179,7 +179,8 @@ TAKEN = event(customer_id=str(CUSTOMER + 1), event_type='"good.input"')
 DEEPEST = event(customer_id=str(CUSTOMER + 1), event_type='"good.input"', event_data=f'{{"a": {deep(126)}}}')
 COUNTERPARTS = (  # so that the rows above are refused for what they say, and not for how they are made
     Case("cursor", 200, target=f"/event?cursor={_cursor()}"),
-    posted("event of 256 KiB", 202, TAKEN + b" " * (262_144 - len(TAKEN))),
+    posted("body of 512 KiB", 202, TAKEN + b" " * (524_288 - len(TAKEN))),
+    posted("batch with one wrong event", 202, b'{"events": [NaN, %s]}' % TAKEN, to="/events"),
     posted("128 levels", 202, DEEPEST),
     posted("byte order mark", 202, b"\xef\xbb\xbf" + TAKEN),
     posted("gzip", 202, gzip.compress(TAKEN), "Content-Encoding: gzip"),

@@ -56,7 +56,9 @@ def test_the_good_events_are_accepted_and_the_others_named_with_their_faults(
     assert answer.status == 202
     assert indexes(answer, "accepted") == [1, 3]
     assert indexes(answer, "rejected") == [0, 2, 4]
-    assert answer.json["rejected"][0]["errors"] == [{"loc": ["customer_id"], "msg": "Input should be a valid integer"}]
+    assert answer.json["rejected"][0]["errors"] == [
+        {"loc": ["customer_id"], "msg": "must be a JSON integer, such as 42: no quotes, no fraction, no exponent"}
+    ]
     assert len(queue.events) == 2
 
 
@@ -86,9 +88,32 @@ def test_no_lines_are_no_batch(gateway: FakeGateway) -> None:
     assert post_lines(gateway, "", " ").errors == {"events": "must have at least one event"}
 
 
-@pytest.mark.parametrize("body", ["", '{"events": [NaN]}', '{"events": []} {}'])
-def test_a_batch_that_is_not_json_is_refused(gateway: FakeGateway, body: str) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        '{"events": []} {}',
+        '{"events": [{]}',
+        '{"events": [NaN}',
+        '{"events": [NaN,]}',
+        '{"events": [NaN] ',
+        '{"events": [NaN]} {}',
+        '{"events": [NaN], "events": [1]}',
+        '{"events": [NaN, 1 2]}',
+        "[NaN]",
+        '{"events": [' + "[" * 100_000,
+    ],
+    ids=lambda body: body[:40],
+)
+def test_a_batch_that_is_not_json_is_refused(gateway: FakeGateway, queue: FakeQueue, body: str) -> None:
     assert post(gateway, body=body).status == 400
+    assert queue.events == []
+
+
+def test_an_array_alone_is_refused_with_what_to_send(gateway: FakeGateway) -> None:
+    answer = post(gateway, body=[GOOD])
+    assert (answer.status, list(answer.errors)) == (422, ["events"])
+    assert 'send {"events": [...]}' in answer.errors["events"]
 
 
 def test_a_batch_may_have_as_many_events_as_the_limit_and_not_more(gateway: FakeGateway, queue: FakeQueue) -> None:
@@ -103,7 +128,7 @@ def test_an_event_that_is_too_large_is_rejected_alone(gateway: FakeGateway) -> N
     large = new_event(event_data={"a": "x" * MAX_EVENT_BYTES})
     for answer in [post(gateway, large, GOOD), post_lines(gateway, json.dumps(large), json.dumps(GOOD))]:
         assert (indexes(answer, "accepted"), indexes(answer, "rejected")) == ([1], [0])
-        assert "at most 262144 are taken" in answer.json["rejected"][0]["errors"][0]["msg"]
+        assert "at most 262144 are accepted" in answer.json["rejected"][0]["errors"][0]["msg"]
 
 
 def test_a_batch_that_is_too_large_is_refused(gateway: FakeGateway) -> None:
@@ -126,11 +151,23 @@ def test_an_idempotency_key_gives_each_place_of_a_batch_its_own_id(gateway: Fake
     assert post_lines(gateway, *[json.dumps(GOOD)] * 3, **key).json["accepted"][::2] == first
 
 
-def test_one_event_for_another_customer_refuses_the_batch(services: Services, queue: FakeQueue) -> None:
+def test_an_event_for_another_customer_is_rejected_alone(services: Services, queue: FakeQueue) -> None:
+    answer = post(FakeGateway(services, customers=[42]), GOOD, new_event(customer_id=43), GOOD)
+    assert (answer.status, indexes(answer, "accepted"), indexes(answer, "rejected")) == (202, [0, 2], [1])
+    assert answer.json["rejected"][0]["errors"][0]["loc"] == ["customer_id"]
+    assert [event.customer_id for event in queue.events] == [42, 42]
+
+
+def test_a_batch_for_other_customers_alone_is_forbidden(services: Services, queue: FakeQueue) -> None:
     gateway = FakeGateway(services, customers=[42])
-    assert post(gateway, GOOD, new_event(customer_id=43)).status == 403
+    answer = post(gateway, new_event(customer_id=43), new_event(customer_id=44))
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (
+        403,
+        'Bearer error="insufficient_scope", scope="events:write"',
+    )
+    mixed = post(gateway, new_event(customer_id=43), BAD)
+    assert (mixed.status, list(mixed.errors)) == (422, ["events.0.customer_id", "events.1.customer_id"])
     assert queue.events == []
-    assert post(gateway, GOOD, GOOD).status == 202
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/json; charset=ascii"])
