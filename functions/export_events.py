@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from core.auth.tokens import READ
 from core.domain import cursor
-from core.domain.models import MAX_TIMESTAMP, Event
+from core.domain.models import MAX_TIMESTAMP
 from core.domain.queries import EventFilter, PageRequest, Position
 from core.wiring import Services
 from functions.http.bearer import authenticate
@@ -107,17 +107,11 @@ def _fill(
                 return after
             lines.append(line)
             room -= len(line)
-            after = _position(event, after)
+            after = Position.after(event, after.offset + 1 if after else 1)
         if len(events) < _PAGE:
             return None
         if services.clock() > deadline:
             return after
-
-
-def _position(event: Event, before: Position | None) -> Position:
-    return Position(
-        timestamp_utc=event.timestamp_utc, event_id=event.event_id, offset=before.offset + 1 if before else 1
-    )
 
 
 def _datetime(milliseconds: int) -> datetime:

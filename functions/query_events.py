@@ -24,9 +24,18 @@ OFFSET: Final = Parameter(
     {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER, "default": 0},
     "Number of events to skip.",
 )
+
+
+def _limit(text: str) -> int:
+    try:
+        return min(integer(text, low=1), MAX_LIMIT)
+    except ValueError as exc:
+        raise ValueError(f"{exc}; more than {MAX_LIMIT} becomes {MAX_LIMIT}") from None
+
+
 LIMIT: Final = Parameter(
     "limit",
-    partial(integer, low=1),
+    _limit,
     {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER, "default": DEFAULT_LIMIT},
     f"Maximum number of events on the page; more than {MAX_LIMIT} becomes {MAX_LIMIT}.",
 )
@@ -62,8 +71,7 @@ def query_events(request: Request, services: Services) -> Response:
     offset = after.offset if after else page_request.offset
     next_cursor = None
     if matches.more:
-        last = matches.events[-1]
-        end = Position(timestamp_utc=last.timestamp_utc, event_id=last.event_id, offset=offset + len(matches.events))
+        end = Position.after(matches.events[-1], offset + len(matches.events))
         next_cursor = cursor.encode(end, filters, page_request.order)
     page = Page(
         events=matches.events,
@@ -89,4 +97,4 @@ def _page_request(query: QueryString, filters: EventFilter) -> PageRequest:
         query.add_error(OFFSET.name, "cannot be combined with cursor, which has its own position: send one of them")
     query.raise_errors()
     after = None if token is None else cursor.decode(token, filters, order)
-    return PageRequest(limit=min(limit or DEFAULT_LIMIT, MAX_LIMIT), offset=offset or 0, order=order, after=after)
+    return PageRequest(limit=limit or DEFAULT_LIMIT, offset=offset or 0, order=order, after=after)

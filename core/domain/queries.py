@@ -57,6 +57,11 @@ class Position(BaseModel):
     event_id: EventId
     offset: Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]
 
+    @classmethod
+    def after(cls, event: Event, offset: int) -> "Position":
+        """Return the position after `event`, with `offset` events before it; more than 64 bits come of a forged cursor."""
+        return cls(timestamp_utc=event.timestamp_utc, event_id=event.event_id, offset=min(offset, MAX_INTEGER))
+
 
 class PageRequest(BaseModel):
     """Selects `limit` of the matching events, after `offset` events or after the position `after`."""

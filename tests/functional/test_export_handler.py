@@ -195,10 +195,10 @@ def test_a_part_is_of_use_only_in_its_own_export(gateway: FakeGateway, clock: Fa
     ("name", "value", "message"),
     [
         ("format", "xlsx", "must be ndjson or csv"),
-        ("received_until_ms", "-1", "must be an integer from 0"),
+        ("received_until_ms", "-1", "must be at least 0"),
         ("limit", "5", "is not a parameter"),
         ("cursor", "?", "is not a cursor"),
-        ("timestamp_start_utc", "x", "must be an integer"),
+        ("timestamp_start_utc", "x", "must be Unix seconds"),
     ],
 )
 def test_what_is_wrong_is_told(gateway: FakeGateway, name: str, value: str, message: str) -> None:

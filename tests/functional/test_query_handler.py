@@ -173,6 +173,14 @@ def test_a_cursor_of_ones_own_making_shows_nothing_more(services: Services) -> N
     assert (answer.status, numbers(answer)) == (200, [3, 1])
 
 
+def test_a_forged_offset_at_the_end_of_64_bits_leads_on(services: Services, gateway: FakeGateway) -> None:
+    services.writer.add([event(number) for number in range(6)])
+    place = Position(timestamp_utc=event(4).timestamp_utc, event_id=event(4).event_id, offset=2**63 - 1)
+    first = ask(gateway, ("cursor", cursor.encode(place, EventFilter(), "desc")), ("limit", "2"))
+    second = ask(gateway, ("cursor", first.json["next_cursor"]), ("limit", "2"))
+    assert (numbers(first), numbers(second)) == ([3, 2], [1, 0])
+
+
 def test_reading_needs_the_scope_for_it(services: Services) -> None:
     answer = ask(FakeGateway(services, scopes=[WRITE]))
     assert (answer.status, ask(FakeGateway(services), token=None).status) == (403, 401)
