@@ -26,6 +26,9 @@ from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 MAX_TIMESTAMP: Final = 253_402_300_799
 """9999-12-31T23:59:59Z in Unix seconds, the last second that all stores and languages can represent."""
 
+TIMESTAMP_RULE: Final = f"must be Unix seconds, an integer from 0 to {MAX_TIMESTAMP}, such as 1767225600"
+"""Message for a timestamp that is not an integer, such as a date."""
+
 RESERVED_PREFIX: Final = "audit-log."
 """Prefix of the event types that record the service's own operations. Clients cannot post them."""
 
@@ -41,9 +44,14 @@ _SECONDS_SCHEMA: Final[dict[str, Any]] = {
     "type": "integer",
     "minimum": 0,
     "maximum": MAX_TIMESTAMP,
-    "description": "Unix seconds, UTC.",
+    "examples": [1_767_225_600],
+    "description": "Unix seconds, UTC; a JSON integer, not 1767225600.0.",
 }
-_UUID_SCHEMA: Final[dict[str, Any]] = {"type": "string", "format": "uuid"}
+_UUID_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "uuid",
+    "examples": ["018f6b2e-7c1a-7d3e-9f00-0123456789ab"],
+}
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _IDEMPOTENCY_NAMESPACE: Final = uuid.UUID("2f078d7f-3ee0-4962-bfd1-761ef13601fd")
@@ -120,10 +128,12 @@ class NewEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
     event_type: Annotated[EventType, AfterValidator(_not_reserved)] = Field(description="What happened.")
-    customer_id: CustomerId = Field(description="Customer whose audit log the event belongs to; signed 64-bit integer.")
+    customer_id: CustomerId = Field(
+        description="Customer whose audit log the event belongs to; a signed 64-bit JSON integer, not 42.0."
+    )
     timestamp_utc: Annotated[Timestamp | None, BeforeValidator(_present), WithJsonSchema(_SECONDS_SCHEMA)] = Field(
         default=None,
-        description="When it happened, in Unix seconds; default: the receive time.",
+        description="When it happened, in Unix seconds (a JSON integer); default: the receive time.",
         json_schema_extra=no_default,
     )
     event_data: EventData

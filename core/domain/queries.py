@@ -59,7 +59,8 @@ class Position(BaseModel):
 
     @classmethod
     def after(cls, event: Event, offset: int) -> "Position":
-        """Return the position after `event`, with `offset` events before it; more than 64 bits come of a forged cursor."""
+        """Return the position after `event`, to which `offset` events lead."""
+        # Only a forged cursor leads beyond 64 bits.
         return cls(timestamp_utc=event.timestamp_utc, event_id=event.event_id, offset=min(offset, MAX_INTEGER))
 
 

@@ -8,14 +8,15 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from core.domain import strict_json
-from core.domain.models import EventType, Timestamp
+from core.domain.models import TIMESTAMP_RULE, EventType, Timestamp
 from core.domain.queries import DataFilter, JsonScalar
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import FieldError, InvalidFieldsError, MalformedJSONError
 
 DATA_PREFIX: Final = "event_data."
 
-_INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
+_INTEGER: Final = re.compile(r"-?[0-9]+")
+_MAX_DIGITS: Final = 20  # enough to tell that an integer is out of range
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _STEP: Final = re.compile(
     r'(?:"(?P<quoted>[^"]*+)"|(?P<plain>[^.\[\]"]++))(?P<indexes>(?:\[[0-9]{1,9}\])*+)(?P<more>\.|\Z)'
@@ -96,7 +97,7 @@ class QueryString:
     def raise_errors(self) -> None:
         """Raise InvalidFieldsError with all recorded errors, if there are any."""
         if self._errors:
-            raise InvalidFieldsError("The query string is not valid: see errors.", self._errors)
+            raise InvalidFieldsError("The query parameters are invalid: see errors.", self._errors)
 
     def _parse(self, name: str, value: str, parse: Callable[[str], T]) -> T | None:
         try:
@@ -108,13 +109,20 @@ class QueryString:
 
 def integer(text: str, low: int = MIN_INTEGER, high: int = MAX_INTEGER) -> int:
     """Parse a decimal integer from `low` to `high`. Raises ValueError with the remedy."""
-    if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
-        raise ValueError(f"must be an integer from {low} to {high}")
-    return int(text)
+    if not _INTEGER.fullmatch(text):
+        raise ValueError("must be an integer, such as 42")
+    value = int(text[:_MAX_DIGITS])
+    if value < low:
+        raise ValueError(f"must be at least {low}")
+    if value > high or len(text) > _MAX_DIGITS:
+        raise ValueError(f"must be at most {high}")
+    return value
 
 
 def timestamp(text: str) -> int:
-    """Parse a time in Unix seconds. Raises ValueError with the remedy, also if it looks like milliseconds."""
+    """Parse a time in Unix seconds. Raises ValueError with the remedy, also for a date and for milliseconds."""
+    if not _INTEGER.fullmatch(text):
+        raise ValueError(TIMESTAMP_RULE)
     return _checked(_TIMESTAMP, integer(text))
 
 

@@ -1,12 +1,14 @@
 """Validation of posted events: fields, size and Idempotency-Key."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from core.domain.models import NewEvent
+from core.domain.models import TIMESTAMP_RULE, NewEvent
 from core.errors import EventTooLargeError, FieldError, InvalidFieldsError
 from functions.http.limits import MAX_EVENT_BYTES
 from functions.http.request import Request
@@ -25,7 +27,7 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _MAX_GROWTH: Final = 5
 """Compact JSON is at most that many times as long as the JSON it was decoded from: 1e15 becomes 1000000000000000.0."""
 
-_MESSAGES: Final = {
+_MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required",
     "extra_forbidden": "is not a field of an event: put it into event_data",
     "string_type": "must be a string",
@@ -36,6 +38,8 @@ _MESSAGES: Final = {
     "too_short": "must not be empty",
 }
 """By pydantic's error type: the messages that the models do not have."""
+
+_TIMESTAMP_MESSAGES: Final = {"int_type": TIMESTAMP_RULE}
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -87,10 +91,12 @@ def _invalid(errors: list[FieldError]) -> InvalidFieldsError:
 def _field_errors(error: ValidationError) -> list[FieldError]:
     """Return the first `MAX_ERRORS` errors of a validation, without input values, and the number of the others."""
     all_errors = error.errors(include_url=False, include_context=False, include_input=False)
-    errors: list[FieldError] = [
-        {"loc": list(each["loc"]), "msg": _MESSAGES.get(each["type"]) or each["msg"].removeprefix("Value error, ")}
-        for each in all_errors[:MAX_ERRORS]
-    ]
+    errors: list[FieldError] = [{"loc": list(each["loc"]), "msg": _message(each)} for each in all_errors[:MAX_ERRORS]]
     if len(all_errors) > MAX_ERRORS:
         errors.append({"loc": [], "msg": f"and {len(all_errors) - MAX_ERRORS} more errors"})
     return errors
+
+
+def _message(error: ErrorDetails) -> str:
+    by_type = _TIMESTAMP_MESSAGES if error["loc"] == ("timestamp_utc",) else _MESSAGES
+    return by_type.get(error["type"]) or error["msg"].removeprefix("Value error, ")

@@ -101,6 +101,11 @@ LARGEST = "x" * (MAX_EVENT_BYTES - len(with_text("")))
         (b'{"event_type":1,"customer_id":1,"event_data":{"a":1}}', "must be a string"),
         (b'{"event_type":"t","customer_id":42.0,"event_data":{"a":1}}', "must be a JSON integer"),
         (b'{"event_type":"t","customer_id":"42","event_data":{"a":1}}', "must be a JSON integer"),
+        (
+            b'{"event_type":"t","customer_id":1,"timestamp_utc":"2026-01-01T00:00:00Z","event_data":{"a":1}}',
+            "must be Unix seconds, an integer from 0 to 253402300799, such as 1767225600",
+        ),
+        (b'{"event_type":"t","customer_id":1,"timestamp_utc":null,"event_data":{"a":1}}', "leave the field out"),
         (b'{"event_type":"t","customer_id":1,"event_data":{"a":1},"ip":"::1"}', "put it into event_data"),
     ],
     ids=lambda value: value[:70] if isinstance(value, bytes) else None,

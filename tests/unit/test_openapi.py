@@ -68,6 +68,7 @@ def test_an_event_is_described_with_the_rules_it_is_held_to() -> None:
     new_event = describe(ROUTES, "/")["components"]["schemas"]["NewEvent"]
     assert new_event["required"] == ["event_type", "customer_id", "event_data"]
     assert new_event["additionalProperties"] is False
+    assert "not 42.0" in new_event["properties"]["customer_id"]["description"]  # to JSON Schema, 42.0 is an integer
     time = new_event["properties"]["timestamp_utc"]
     assert (time["type"], time["minimum"], time["maximum"]) == ("integer", 0, 253402300799)
 

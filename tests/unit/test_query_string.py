@@ -114,10 +114,39 @@ def test_integers_are_read_within_their_bounds() -> None:
     assert integer("1", low=1) == 1
 
 
-@pytest.mark.parametrize("text", ["", "1.0", "1e3", " 1", "+1", "1_000", ARABIC_FIVE, "--1", str(2**63), "9" * 5000])
+@pytest.mark.parametrize("text", ["", "1.0", "1e3", " 1", "+1", "1_000", ARABIC_FIVE, "--1", "-", "1\n"])
 def test_what_is_no_integer_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="must be an integer from"):
+    with pytest.raises(ValueError, match=r"^must be an integer, such as 42$"):
         integer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "message"),
+    [
+        (str(2**63), 0, "must be at most 9223372036854775807"),
+        ("9" * 5000, 0, "must be at most 9223372036854775807"),
+        (str(-(2**63) - 1), -(2**63), "must be at least -9223372036854775808"),
+        ("-" + "9" * 5000, -(2**63), "must be at least -9223372036854775808"),
+        ("0", 1, "must be at least 1"),
+    ],
+)
+def test_an_integer_out_of_bounds_is_refused_with_the_nearer_bound(text: str, low: int, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        integer(text, low=low)
+
+
+@pytest.mark.parametrize("text", ["", "2026-01-01T00:00:00Z", "2026-01-31", "1e9", "1767225600.0"])
+def test_a_date_is_refused_with_an_example_of_unix_seconds(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^must be Unix seconds, an integer from 0 to 253402300799, such as 1767225600$"
+    ):
+        timestamp(text)
+
+
+def test_a_limit_below_one_is_refused_with_the_maximum_of_a_page() -> None:
+    asked = query(("limit", "0"))
+    asked.one(LIMIT)
+    assert errors(asked) == {"limit": "must be at least 1; more than 100 becomes 100"}
 
 
 def test_times_and_types_are_held_to_the_rules_of_an_event() -> None:
