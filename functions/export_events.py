@@ -13,14 +13,11 @@ from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.export_formats import MEDIA_TYPES, Format, LineWriter, head, line_writer
 from functions.http.handler import lambda_handler
+from functions.http.limits import MAX_RESPONSE_BYTES
 from functions.http.query_string import Parameter, QueryString, integer
 from functions.http.request import Request
 from functions.http.response import Response
 from functions.http.route import Header
-
-MAX_PART_BYTES: Final = 2_000_000
-"""Maximum size of a part with several events. A Lambda response has at most 6 MB, and its JSON may take three bytes
-for one."""
 
 PART_SECONDS: Final = 2.0
 """Time after which a part ends, so that exports from a slow database alternate with each other and with queries."""
@@ -96,7 +93,7 @@ def _fill(
 
     Returns the position to continue from; None if all are written.
     """
-    room = MAX_PART_BYTES - sum(map(len, lines))
+    room = MAX_RESPONSE_BYTES - sum(map(len, lines))
     deadline = services.clock() + PART_SECONDS
     after = start
     while True:

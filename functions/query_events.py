@@ -5,12 +5,14 @@ from typing import Final
 
 from core.auth.tokens import READ
 from core.domain import cursor
-from core.domain.queries import EventFilter, Order, Page, PageRequest, Position
+from core.domain.models import Event
+from core.domain.queries import EventFilter, Matches, Order, Page, PageRequest, Position
 from core.domain.strict_json import MAX_INTEGER
 from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.handler import lambda_handler
+from functions.http.limits import MAX_RESPONSE_BYTES
 from functions.http.query_string import Parameter, QueryString, integer
 from functions.http.request import Request
 from functions.http.response import Response
@@ -37,7 +39,8 @@ LIMIT: Final = Parameter(
     "limit",
     _limit,
     {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER, "default": DEFAULT_LIMIT},
-    f"Maximum number of events on the page; more than {MAX_LIMIT} becomes {MAX_LIMIT}.",
+    f"Maximum number of events on the page; more than {MAX_LIMIT} becomes {MAX_LIMIT}. Large events make shorter "
+    "pages: continue from `next_cursor`, not from offset + limit.",
 )
 CURSOR: Final = Parameter(
     "cursor",
@@ -67,22 +70,10 @@ def query_events(request: Request, services: Services) -> Response:
     filters = event_filter(query, claims)
     page_request = _page_request(query, filters)
     matches = services.reader.find_page(filters, page_request)
-    after = page_request.after
-    offset = after.offset if after else page_request.offset
-    next_cursor = None
-    if matches.more:
-        end = Position.after(matches.events[-1], offset + len(matches.events))
-        next_cursor = cursor.encode(end, filters, page_request.order)
-    page = Page(
-        events=matches.events,
-        count=len(matches.events),
-        offset=offset,
-        limit=page_request.limit,
-        total_count=matches.total_count,
-        total_relation=matches.total_relation,
-        next_cursor=next_cursor,
-    )
-    return Response.of(200, page)
+    response = Response.of(200, _page(matches, matches.events, filters, page_request))
+    if len(response.body) > MAX_RESPONSE_BYTES:
+        response = Response.of(200, _page(matches, _first_that_fit(matches.events), filters, page_request))
+    return response
 
 
 handler = lambda_handler(query_events)
@@ -98,3 +89,31 @@ def _page_request(query: QueryString, filters: EventFilter) -> PageRequest:
     query.raise_errors()
     after = None if token is None else cursor.decode(token, filters, order)
     return PageRequest(limit=limit or DEFAULT_LIMIT, offset=offset or 0, order=order, after=after)
+
+
+def _page(matches: Matches, events: list[Event], filters: EventFilter, request: PageRequest) -> Page:
+    """Build a page of `events`, the first of those that were found."""
+    offset = request.after.offset if request.after else request.offset
+    next_cursor = None
+    if matches.more or len(events) < len(matches.events):
+        end = Position.after(events[-1], offset + len(events))
+        next_cursor = cursor.encode(end, filters, request.order)
+    return Page(
+        events=events,
+        count=len(events),
+        offset=offset,
+        limit=request.limit,
+        total_count=matches.total_count,
+        total_relation=matches.total_relation,
+        next_cursor=next_cursor,
+    )
+
+
+def _first_that_fit(events: list[Event]) -> list[Event]:
+    """Return as many events as `MAX_RESPONSE_BYTES` allow, at least one."""
+    room = MAX_RESPONSE_BYTES
+    for number, event in enumerate(events):
+        room -= len(event.model_dump_json().encode())
+        if room < 0 and number:
+            return events[:number]
+    return events

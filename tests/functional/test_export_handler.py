@@ -16,7 +16,8 @@ from core.domain.queries import EventFilter, PageRequest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
-from functions.export_events import MAX_PART_BYTES, PART_SECONDS, export_events
+from functions.export_events import PART_SECONDS, export_events
+from functions.http.limits import MAX_RESPONSE_BYTES
 from functions.query_events import query_events
 from tests.support.builders import event
 from tests.support.fakes import Answer, FakeClock, FakeGateway, FakeStore
@@ -89,7 +90,7 @@ def test_the_parts_together_are_every_event_once_in_order(gateway: FakeGateway) 
     answers = list(parts(gateway))
     assert numbers(*answers) == list(range(25))
     assert len(answers) == 3
-    assert all(len(answer.body) <= MAX_PART_BYTES for answer in answers)
+    assert all(len(answer.body) <= MAX_RESPONSE_BYTES for answer in answers)
 
 
 def test_the_fullest_part_is_one_that_lambda_can_answer(gateway: FakeGateway) -> None:

@@ -9,6 +9,7 @@ from core.domain.queries import EventFilter, Position
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
+from functions.http.limits import MAX_EVENT_BYTES, MAX_RESPONSE_BYTES
 from functions.query_events import query_events
 from tests.support.builders import event
 from tests.support.fakes import Answer, FakeGateway, FakeQueue, FakeStore
@@ -191,3 +192,22 @@ def test_a_store_that_is_down_is_answered_with_when_to_try_again(settings: Setti
     store.down = True
     answer = ask(FakeGateway(Services(settings, reader=store)))
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_large_events_make_shorter_pages_and_none_is_missed(gateway: FakeGateway, order: str) -> None:
+    large = "x" * (MAX_EVENT_BYTES - 100)
+    gateway.services.writer.add([event(number, event_data={"a": large, "number": number}) for number in range(30)])
+    listing = list(pages(gateway, ("order", order)))
+    assert sorted(number for page in listing for number in numbers(page)) == list(range(30))
+    assert all(len(page.body) < MAX_RESPONSE_BYTES + 1000 for page in listing)
+    assert [page.json["offset"] for page in listing] == [0, 7, 14, 21, 28]
+    assert [page.json["count"] for page in listing] == [7, 7, 7, 7, 2]
+    assert {page.json["limit"] for page in listing} == {100}
+
+
+def test_an_event_larger_than_a_page_is_a_page(gateway: FakeGateway) -> None:
+    huge = "x" * (MAX_RESPONSE_BYTES + 1)  # stored by an earlier version
+    gateway.services.writer.add([event(number, event_data={"a": huge, "number": number}) for number in range(2)])
+    listing = list(pages(gateway))
+    assert [numbers(page) for page in listing] == [[1], [0]]

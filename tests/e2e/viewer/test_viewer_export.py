@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from functions.export_events import MAX_PART_BYTES
+from functions.http.limits import MAX_RESPONSE_BYTES
 from tests.e2e.viewer.page import ViewerPage, numbered, post
 from tests.support.builders import new_event
 from tests.support.service import Service
 
 LARGE_BYTES = 200_000
-FIRST_PART = MAX_PART_BYTES // (LARGE_BYTES + 300)  # with the other fields of each
+FIRST_PART = MAX_RESPONSE_BYTES // (LARGE_BYTES + 300)  # with the other fields of each
 LARGE_EVENTS = FIRST_PART + 3
 
 WITHOUT_PICKER = "delete window.showSaveFilePicker"
