@@ -12,12 +12,13 @@ from typing import Any, Final, NoReturn, cast
 
 from chalice.app import Chalice, Request, Response
 
+from core.errors import AuditLogError
 from core.wiring import Services
 from functions import runtime
 from functions.consume_events import handler as consume
 from functions.http import request as http_request
 from functions.http.cors import preflight
-from functions.http.errors import MethodNotAllowedError
+from functions.http.errors import MalformedRequestError, MethodNotAllowedError
 from functions.http.handler import Handler, Operation, lambda_handler
 from functions.lambda_runtime import STAGE
 from functions.operations import maintenance
@@ -26,9 +27,9 @@ from functions.routes import ROUTES
 
 _IS_LOCAL: Final = bool(os.environ.get("AWS_CHALICE_CLI_MODE"))
 if _IS_LOCAL:
-    # `chalice local` runs in the project directory and restarts when a file in it changes, so the data lies elsewhere.
-    # `make run` uses this directory.
-    os.environ.setdefault("AUDIT_LOG_DATA_DIR", str(Path(__file__).parents[1] / "var"))
+    # `chalice local` runs in the project directory and restarts when a file in it changes, so the data lies outside,
+    # in the directory that `make run` uses. The path of this file leads through a link into the project directory.
+    os.environ.setdefault("AUDIT_LOG_DATA_DIR", str(Path(__file__).resolve().parents[1] / "var"))
 
 app = Chalice(app_name="audit-log")
 
@@ -41,29 +42,40 @@ def _serve(path: str, handlers: dict[str, Handler]) -> None:
     if "GET" in handlers:
         handlers["HEAD"] = handlers["GET"]
     methods = sorted(handlers)
-    wrong_method = lambda_handler(_refuse(methods))
+    wrong_method = lambda_handler(_refuse(MethodNotAllowedError(methods)))
     handlers["OPTIONS"] = lambda_handler(preflight(methods))
 
     def view(**_path_parameters: str) -> Response:
         request = cast("Request", app.current_request)  # Chalice sets it before it calls a view
-        answer = handlers.get(request.method, wrong_method)(_proxy_event(request), app.lambda_context)
+        handler = handlers.get(request.method, wrong_method)
+        connection = {}
+        if _IS_LOCAL and "transfer-encoding" in request.headers:
+            # `chalice local` reads no chunks: the body in the event is empty, and the connection is out of step.
+            handler, connection = _UNREAD_BODY, {"Connection": "close"}
+        answer = handler(_proxy_event(request), app.lambda_context)
         body = answer["body"]
+        # The server computes the length again.
+        headers = {name: value for name, value in answer["headers"].items() if name != "Content-Length"}
         return Response(
             body=base64.b64decode(body) if answer["isBase64Encoded"] else body,
             status_code=answer["statusCode"],
-            # The server computes the length again.
-            headers={name: value for name, value in answer["headers"].items() if name != "Content-Length"},
+            headers=headers | connection,
         )
 
     view.__name__ = path.strip("/").translate(str.maketrans("/-.", "___", "{}")) or "root"
     app.route(path, methods=_METHODS, content_types=_ANY_TYPE)(view)
 
 
-def _refuse(allowed: list[str]) -> Operation:
-    def wrong_method(_request: http_request.Request, _services: Services) -> NoReturn:
-        raise MethodNotAllowedError(allowed)
+def _refuse(error: AuditLogError) -> Operation:
+    def refuse(_request: http_request.Request, _services: Services) -> NoReturn:
+        raise error
 
-    return wrong_method
+    return refuse
+
+
+_UNREAD_BODY: Final = lambda_handler(
+    _refuse(MalformedRequestError("`chalice local` does not read chunked bodies: send the body with a Content-Length."))
+)
 
 
 def _proxy_event(request: Request) -> dict[str, Any]:

@@ -103,6 +103,14 @@ def test_broken_json_is_not_our_failure(chalice: Service, bearer: str) -> None:
     assert_problem(answer, 400)
 
 
+def test_a_chunked_body_is_refused_with_what_to_send(chalice: Service, bearer: str) -> None:
+    event = json.dumps({"event_type": "chalice.local", "customer_id": 7, "event_data": EVENT_DATA})
+    headers = ("-H", bearer, "-H", "Content-Type: application/json", "-H", "Transfer-Encoding: chunked")
+    answer = curl(f"{chalice.url}/event", *headers, "-d", event)
+    assert_problem(answer, 400)
+    assert "send the body with a Content-Length" in answer.json()["detail"]
+
+
 def test_without_a_token_there_is_a_challenge(chalice: Service) -> None:
     answer = curl(f"{chalice.url}/event?event_type=chalice.local")
     assert_problem(answer, 401)

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +18,7 @@ from functions.routes import ROUTES
 from tests.conftest import SECRET
 from tests.support.builders import new_event, proxy_event
 
+ROOT = Path(__file__).parents[2]
 STATIC = Path(pages.__file__).parent / "static"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PATHS = sorted({route.path for route in ROUTES})
@@ -138,3 +141,14 @@ def test_head_has_no_body() -> None:
     answer = call("HEAD", "/docs/{file}", file="favicon-32x32.png")
     assert answer["statusCode"] == HTTPStatus.OK
     assert answer["body"] == ""
+
+
+def test_chalice_local_keeps_its_data_outside_of_the_directory_that_it_watches() -> None:
+    """Otherwise, each write restarts it, and `git add` would include the database and the secret."""
+    project = ROOT / "chalice_config"
+    program = "import os, chalice_config.app; print(os.environ['AUDIT_LOG_DATA_DIR'])"
+    environ = {"AWS_CHALICE_CLI_MODE": "true", "PYTHONPATH": str(project), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project, env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(ROOT / "var")
