@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from core.domain.models import Event
+from core.domain.recent_events import RecentEvents
 from core.ports.clients import ClientReader
 from core.ports.queue import DeadLetterQueue, EventPublisher, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
@@ -62,6 +63,7 @@ class Services:
         """`close` closes `database` as well; the other parts passed in belong to the caller."""
         self.settings = settings
         self.clock = clock
+        self.recent_events = RecentEvents()
         self.database = database or Database(settings.store_url)
         self.meter: Meter = meter or _NoTelemetry()
         self._recorder: AcceptanceRecorder = recorder or _NoTelemetry()

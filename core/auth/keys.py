@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +29,19 @@ class Key:
     signing: Any = field(default=None, repr=False)
     public_jwk: Mapping[str, str] | None = None
 
+    def secret_bytes(self) -> bytes:
+        """The secret, or the private key in DER. Only for a key that signs."""
+        if isinstance(self.signing, str):
+            return self.signing.encode()
+        from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - not needed with a secret
+            Encoding,
+            NoEncryption,
+            PrivateFormat,
+        )
+
+        der: bytes = self.signing.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return der
+
 
 @dataclass(frozen=True)
 class KeyRing:
@@ -38,6 +53,16 @@ class KeyRing:
     def signing(self) -> Key:
         """Key that signs new tokens."""
         return self.keys[0]
+
+    @cached_property
+    def id_namespace(self) -> uuid.UUID:
+        """Secret namespace of the ids that are derived from an Idempotency-Key (decision 0027).
+
+        Derived from the last key that can sign: rotation puts new keys first, so it changes only when the old key is
+        removed.
+        """
+        oldest = [key for key in self.keys if key.signing is not None][-1]
+        return uuid.UUID(bytes=hmac.digest(oldest.secret_bytes(), b"id namespace", "sha256")[:16])
 
     def find(self, kid: str | None) -> Key | None:
         """Return the key with this `kid`, if it exists; for None the signing key."""

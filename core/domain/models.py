@@ -54,7 +54,6 @@ _UUID_SCHEMA: Final[dict[str, Any]] = {
 }
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_IDEMPOTENCY_NAMESPACE: Final = uuid.UUID("2f078d7f-3ee0-4962-bfd1-761ef13601fd")
 
 
 def _no_control_characters(value: str) -> str:
@@ -161,14 +160,13 @@ class Event(BaseModel):
     recorded_by: StrictStr = Field(description="Client that sent the event.")
 
     @classmethod
-    def received(cls, new: NewEvent, *, at: datetime, by: str, idempotency_key: str | None = None) -> "Event":
+    def received(cls, new: NewEvent, *, at: datetime, by: str, derived_id: str | None = None) -> "Event":
         """Build the event from a posted one, received at time `at` from client `by`.
 
-        The id is the one that the client chose, else derived from client and `idempotency_key` (UUIDv5, RFC 9562
-        section 5.5), else a new UUIDv7 (section 5.7).
+        The id is the one that the client chose, else `derived_id`, else a new UUIDv7 (RFC 9562 section 5.7).
         """
         return cls.model_construct(
-            event_id=new.event_id or _generate_id(by, idempotency_key),
+            event_id=new.event_id or derived_id or str(uuid_utils.uuid7()),
             event_type=new.event_type,
             customer_id=new.customer_id,
             timestamp_utc=int(at.timestamp()) if new.timestamp_utc is None else new.timestamp_utc,
@@ -202,7 +200,7 @@ class Event(BaseModel):
             and self.customer_id == other.customer_id
             and _same_json(self.event_data, other.event_data)
             and self.recorded_by == other.recorded_by
-            and (self.timestamp_utc == other.timestamp_utc or (_defaulted_time(self) and _defaulted_time(other)))
+            and (self.timestamp_utc == other.timestamp_utc or (has_default_time(self) and has_default_time(other)))
         )
 
 
@@ -215,14 +213,17 @@ def _same_json(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def _defaulted_time(event: Event) -> bool:
+def has_default_time(event: Event) -> bool:
+    """Return whether the timestamp of an event is its receive time, as for one that was posted without."""
     return event.timestamp_utc == int(event.received_at.timestamp())
 
 
-def _generate_id(client: str, idempotency_key: str | None) -> str:
-    if idempotency_key is None:
-        return str(uuid_utils.uuid7())
-    return str(uuid.uuid5(_IDEMPOTENCY_NAMESPACE, f"{client}\n{idempotency_key}"))
+def derive_id(namespace: uuid.UUID, client: str, idempotency_key: str) -> str:
+    """Derive the id of an event from its client and Idempotency-Key (UUIDv5, RFC 9562 section 5.5).
+
+    `namespace` is secret: a client that could compute the ids of another one could use them first.
+    """
+    return str(uuid.uuid5(namespace, f"{client}\n{idempotency_key}"))
 
 
 class Client(BaseModel):

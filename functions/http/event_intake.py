@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from core.auth.tokens import WRITE, Claims
-from core.domain.models import Event
-from core.errors import InsufficientScopeError
+from core.domain.models import Event, derive_id
+from core.domain.recent_events import Content
+from core.errors import InsufficientScopeError, InvalidFieldsError
 from core.wiring import Services
 from functions.http.request_body import validate_event
 
@@ -19,12 +20,15 @@ class EventIntake:
         self._services = services
         self._key = key
         self._events: list[Event] = []
+        self._repeatable: dict[str, Content] = {}
+        """By id: the content of the events whose id the client can send again."""
 
     def add(self, value: object, sent_bytes: int, index: int | None = None) -> Event:
         """Validate a decoded event and give it an id and a receive time. `index` is its place in a batch.
 
         Raises:
-            InvalidFieldsError: a field is missing, unknown or invalid.
+            InvalidFieldsError: a field is missing, unknown or invalid; or the client has sent another event with the
+                same id or Idempotency-Key.
             EventTooLargeError: the event is too large.
             InsufficientScopeError: the token does not allow this customer.
         """
@@ -33,9 +37,11 @@ class EventIntake:
             raise InsufficientScopeError(
                 "The token is limited to certain customers, which do not include this one.", WRITE
             )
-        key = self._key if self._key is None or index is None else f"{self._key}\n{index}"
+        derived_id = self._derive_id(self._key, index) if self._key and not new.event_id else None
         now = _moment(int(self._services.clock() * 1000))
-        event = Event.received(new, at=now, by=self._claims.client, idempotency_key=key)
+        event = Event.received(new, at=now, by=self._claims.client, derived_id=derived_id)
+        if new.event_id or derived_id:
+            self._check_conflict(event, "event_id" if new.event_id else "Idempotency-Key")
         self._events.append(event)
         return event
 
@@ -47,6 +53,26 @@ class EventIntake:
             QueueUnavailableError: the queue is unreachable; try again later.
         """
         self._services.publish(self._events, traceparent)
+        for event_id, content in self._repeatable.items():
+            self._services.recent_events.add(self._claims.client, event_id, content)
+
+    def _derive_id(self, key: str, index: int | None) -> str:
+        name = key if index is None else f"{key}\n{index}"
+        return derive_id(self._services.keys.id_namespace, self._claims.client, name)
+
+    def _check_conflict(self, event: Event, field: str) -> None:
+        """Check that an event does not repeat the id in `field` with other content, as far as this process knows."""
+        content = Content.of(event)
+        first = self._repeatable.get(event.event_id) or self._services.recent_events.find(
+            event.recorded_by, event.event_id
+        )
+        if first and not content.equals(first):
+            message = (
+                f"belongs to the event {event.event_id}, which was accepted with other content: "
+                f"repeat that content, or use another {field}"
+            )
+            raise InvalidFieldsError("The event repeats an id with other content.", [{"loc": [field], "msg": message}])
+        self._repeatable[event.event_id] = first or content
 
 
 @lru_cache(maxsize=8)  # under load, several events have the same millisecond

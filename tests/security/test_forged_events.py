@@ -1,11 +1,15 @@
 """Events that claim to be what they are not: the service's own, another's, of another time."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from core.domain import models
 from core.domain.models import RESERVED_PREFIX
+from core.settings import Settings
 from core.wiring import Services
 from functions.create_event import create_event
 from functions.create_events import create_events
@@ -14,8 +18,10 @@ from tests.support.builders import new_event, proxy_event
 from tests.support.fakes import FakeQueue
 
 
-def post(services: Services, operation: Operation, body: object, **request: Any) -> dict[str, Any]:
-    token = services.issuer.issue("tests")[0]
+def post(
+    services: Services, operation: Operation, body: object, client: str = "tests", **request: Any
+) -> dict[str, Any]:
+    token = services.issuer.issue(client)[0]
     answer = lambda_handler(operation, lambda: services)(proxy_event("POST", body=body, token=token, **request), None)
     return {**json.loads(answer["body"]), **answer}
 
@@ -77,12 +83,37 @@ def test_a_type_that_was_refused_is_not_sent_back(services: Services) -> None:
         assert "canary" not in answer["body"]
 
 
-def test_an_id_that_is_taken_is_answered_like_one_that_is_free(services: Services, queue: FakeQueue) -> None:
-    """Else ids of others could be found out by posting."""
+@pytest.mark.parametrize("operation", [create_event, create_events])
+def test_an_id_that_another_client_has_taken_is_answered_like_one_that_is_free(
+    services: Services, queue: FakeQueue, operation: Operation
+) -> None:
+    """Otherwise, clients could find out the ids of others by posting."""
     event_id = "018f6b2e-7c1a-7d3e-9f00-0123456789ab"
-    answers = [post(services, create_event, new_event(event_id=event_id, customer_id=number)) for number in (1, 2)]
+
+    def take(client: str, customer_id: int) -> dict[str, Any]:
+        event = new_event(event_id=event_id, customer_id=customer_id)
+        return post(services, operation, event if operation is create_event else {"events": [event]}, client)
+
+    answers = [take("first", 1), take("second", 2)]
     assert answers[0] == answers[1]
-    assert len(queue.events) == 2
+    assert answers[0]["statusCode"] == 202
+    assert take("first", 3)["statusCode"] == 422
+    assert take("second", 2)["statusCode"] == 202
+    assert [event.customer_id for event in queue.events] == [1, 2, 2]
+
+
+def test_the_id_of_an_idempotency_key_cannot_be_computed_by_others(services: Services, queue: FakeQueue) -> None:
+    """Otherwise, a client could use it first, and the event of the other one would become a dead letter."""
+    post(services, create_event, new_event(), "victim", headers={"Idempotency-Key": "invoice-1"})
+    constants = [value for value in vars(models).values() if isinstance(value, uuid.UUID)]
+    namespaces = [*constants, uuid.NAMESPACE_DNS, uuid.NAMESPACE_OID, uuid.NAMESPACE_URL, uuid.NAMESPACE_X500]
+    names = ["victim\ninvoice-1", "invoice-1", "victim"]
+    guesses = {str(uuid.uuid5(namespace, name)) for namespace in namespaces for name in names}
+    assert queue.events[0].event_id not in guesses
+    other_secret = Settings(jwt_secret=SecretStr("another-Xq7vKp2mZr9tWb4nYc6hJd8sLf3g"))
+    elsewhere = Services(other_secret, publisher=FakeQueue())
+    answer = post(elsewhere, create_event, new_event(), "victim", headers={"Idempotency-Key": "invoice-1"})
+    assert answer["event_id"] != queue.events[0].event_id
 
 
 def test_the_same_idempotency_key_of_two_clients_makes_two_ids(services: Services, queue: FakeQueue) -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,3 +222,24 @@ def test_keys_and_settings_show_no_secret(key_file: KeyFile) -> None:
 def test_settings_show_no_password_of_a_url(name: str) -> None:
     settings = Settings.from_environ({f"AUDIT_LOG_{name}": "scheme://user:canary@host/name"})
     assert "canary" not in repr(settings) + str(settings)
+
+
+def test_derived_ids_stay_the_same_until_the_old_secret_is_removed() -> None:
+    before, during, after = map(secrets, [OLD_SECRET, f"{NEW_SECRET} {OLD_SECRET}", NEW_SECRET])
+    assert key_ring(before).id_namespace == key_ring(during).id_namespace
+    assert key_ring(after).id_namespace not in {key_ring(before).id_namespace, uuid.UUID(int=0)}
+
+
+def test_derived_ids_stay_the_same_until_the_old_key_is_removed(key_file: KeyFile) -> None:
+    before = key_ring(key_file(OLD)).id_namespace
+    assert key_ring(key_file(NEW, OLD)).id_namespace == before
+    assert key_ring(key_file(OLD, NEW.public_key())).id_namespace == before
+    assert key_ring(key_file(NEW)).id_namespace != before
+    assert key_ring(key_file(NEW, OLD.public_key())).id_namespace != before
+    assert key_ring(key_file(RSA)).id_namespace not in {before, key_ring(key_file(NEW)).id_namespace}
+
+
+def test_the_namespace_of_derived_ids_reveals_nothing_of_the_secret() -> None:
+    namespace = key_ring(secrets(OLD_SECRET)).id_namespace
+    assert namespace.bytes not in OLD_SECRET.encode()
+    assert namespace.bytes != hashlib.sha256(OLD_SECRET.encode()).digest()[:16]

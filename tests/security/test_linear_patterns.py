@@ -38,6 +38,7 @@ class Worst(NamedTuple):
 WORST = {
     "core.aws.secrets._ARN": Worst("arn:aws", "a-"),
     "core.domain.models._CONTROL_CHARACTER": Worst("", "a", ""),
+    "core.domain.recent_events._INTEGRAL_FLOAT": Worst("", "1", ""),
     "core.domain.models._UUID": Worst("00000000", "-0000"),
     "core.queues.kafka.address._NAME": Worst("a", ".a"),
     "core.queues.kafka.address._SERVER": Worst("", "a."),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.domain.models import MAX_TIMESTAMP, RESERVED_PREFIX, Event, NewEvent
+from core.domain.models import MAX_TIMESTAMP, RESERVED_PREFIX, Event, NewEvent, derive_id
 from core.domain.queries import DataFilter, Position
 from tests.support import builders
 
@@ -104,19 +104,20 @@ def test_ids_given_by_the_service_are_of_version_7_and_unique() -> None:
     assert len(set(ids)) == 2
 
 
-def test_an_idempotency_key_gives_one_id_per_client() -> None:
-    def given_id(client: str, key: str) -> str:
-        return Event.received(new_event(), at=AT, by=client, idempotency_key=key).event_id
-
+def test_an_idempotency_key_gives_one_id_per_client_and_namespace() -> None:
+    namespace, other = uuid.UUID("2f078d7f-3ee0-4962-bfd1-761ef13601fd"), uuid.UUID(int=1)
+    derived = derive_id(namespace, "client", "key")
     # Written out, so that no change of the code gives a retry of yesterday's request another id.
-    assert given_id("client", "key") == "5be4475f-b079-5f5c-b83d-d3aa8096e06f"
-    assert uuid.UUID(given_id("client", "key")).version == 5
-    assert len({given_id("client", "key"), given_id("other", "key"), given_id("client", "other")}) == 3
+    assert derived == "5be4475f-b079-5f5c-b83d-d3aa8096e06f"
+    assert uuid.UUID(derived).version == 5
+    others = {derive_id(namespace, "b", "key"), derive_id(namespace, "client", "b"), derive_id(other, "client", "key")}
+    assert len(others | {derived}) == 4
 
 
-def test_the_clients_own_id_goes_before_the_idempotency_key() -> None:
-    own = "018f6b2e-7c1a-7d3e-9f00-0123456789ab"
-    assert Event.received(new_event(event_id=own), at=AT, by="client", idempotency_key="key").event_id == own
+def test_the_clients_own_id_goes_before_a_derived_one() -> None:
+    own, derived = "018f6b2e-7c1a-7d3e-9f00-0123456789ab", str(uuid.UUID(int=1))
+    assert Event.received(new_event(event_id=own), at=AT, by="client", derived_id=derived).event_id == own
+    assert Event.received(new_event(), at=AT, by="client", derived_id=derived).event_id == derived
 
 
 @pytest.mark.parametrize(
