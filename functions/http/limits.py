@@ -20,6 +20,7 @@ MAX_RESPONSE_BYTES: Final = 2_000_000
 """Largest page, or part of an export, with several events. A Lambda response has at most 6 MB, and its JSON may take
 three bytes for one."""
 
+
 def body_too_large() -> EventTooLargeError:
     """Build the error for a body of more than `MAX_BODY_BYTES`."""
     return EventTooLargeError(f"The body has more than {MAX_BODY_BYTES} bytes: send less, or split the batch.")
