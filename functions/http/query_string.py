@@ -205,8 +205,8 @@ EVENT_DATA: Final = Parameter(
         "additionalProperties": False,
     },
     description="Only events with this value at a path, one parameter per path: event_data.admin_data.username=admin. "
-    "true, false, null and numbers match their JSON values; quotes force a string. A name with a dot or bracket goes in double quotes: "
-    'event_data."a.b"=1.',
+    "true, false, null and numbers match their JSON values; quotes force a string. "
+    'A name with a dot or bracket goes in double quotes: event_data."a.b"=1.',
     is_prefix=True,
 )
 """Declares all parameters whose name begins with `DATA_PREFIX`."""
