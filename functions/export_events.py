@@ -37,8 +37,9 @@ FORMAT: Final = Parameter(
     "format",
     _format,
     {"type": "string", "enum": ["ndjson", "csv"], "default": "ndjson"},
-    "ndjson: one event as JSON on each line. csv: RFC 4180 with a header row, event_data as a column with JSON, and a "
-    "quote before a text that a spreadsheet would evaluate as a formula.",
+    "ndjson: one event as JSON on each line. csv: RFC 4180 with a header row, event_data as a column of JSON. A text "
+    "that begins with = + - @ or an apostrophe has one before it, so that no spreadsheet evaluates it: remove an "
+    "apostrophe at the start of a text to restore it.",
 )
 RECEIVED_UNTIL: Final = Parameter(
     "received_until_ms",

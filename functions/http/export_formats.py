@@ -15,7 +15,8 @@ MEDIA_TYPES: Final[dict[Format, str]] = {"ndjson": "application/x-ndjson", "csv"
 _COLUMNS: Final = (
     "event_id", "event_type", "customer_id", "timestamp_utc", "received_at", "recorded_by", "event_data",
 )  # fmt: skip
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_ESCAPE: Final = "'"
+_ESCAPED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", _ESCAPE)
 
 
 def head(kind: Format) -> bytes:
@@ -41,11 +42,12 @@ def _csv_line(event: Event) -> bytes:
 
 
 def _escape_formula(value: str | int) -> str | int:
-    """Escape a text that a spreadsheet would evaluate as a formula.
+    """Put an apostrophe before a text that a spreadsheet would evaluate as a formula, or that begins with one.
 
-    https://owasp.org/www-community/attacks/CSV_Injection: CSV quoting does not help, since it is removed on reading.
+    A reader restores a text by removing one apostrophe at its start, if it has any. CSV quoting does not help, since it
+    is removed on reading: https://owasp.org/www-community/attacks/CSV_Injection
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return f"{_ESCAPE}{value}" if isinstance(value, str) and value.startswith(_ESCAPED) else value
 
 
 def _row(cells: list[str | int] | tuple[str, ...]) -> bytes:

@@ -226,3 +226,11 @@ def test_a_store_that_is_down_is_answered_with_when_to_try_again(settings: Setti
     store.down = True
     answer = ask(FakeGateway(Services(settings, reader=store)))
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+
+
+@pytest.mark.parametrize("text", ["=1", "'=1", "''=1", "'", "''", "it's", "-", "@a", "+", "plain", " =1"])
+def test_every_text_of_csv_can_be_restored(gateway: FakeGateway, text: str) -> None:
+    gateway.services.writer.add([event(1, event_type=text, recorded_by=text)])
+    [row] = csv.DictReader(io.StringIO(ask(gateway, ("format", "csv")).body.decode(), newline=""))
+    assert row["event_type"].removeprefix("'") == text
+    assert row["recorded_by"].removeprefix("'") == text
