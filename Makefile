@@ -39,8 +39,7 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, imports, dependencies, spe
 	@$(BIN)/deptry .
 	@$(BIN)/deptry --config audit_log_client/pyproject.toml audit_log_client
 	@$(BIN)/codespell
-# Once all prose follows it:
-#	@$(BIN)/python -m infra.checks.wording
+	@$(BIN)/python -m infra.checks.wording
 	@$(BIN)/oxlint --config infra/checks/oxlint.json --deny-warnings $(SCRIPTS)
 	@$(BIN)/oxfmt --config infra/checks/oxfmt.json --check $(SCRIPTS)
 	@! grep -nE '.{121}' $(SCRIPTS)  # comments and texts, which the formatter does not wrap

@@ -142,7 +142,7 @@ class AuditLog:
             rejected = dict.fromkeys(range(len(batch)), "the log was closed before the service accepted it")
         except RefusedError as exc:
             rejected = dict.fromkeys(range(len(batch)), str(exc))
-        except Exception as exc:  # noqa: BLE001 - the thread has to go on; the failure is reported
+        except Exception as exc:  # noqa: BLE001 - the thread must continue; the failure is reported
             rejected = dict.fromkeys(range(len(batch)), f"a bug of the client: {type(exc).__name__}")
             _log.exception("send_failed events=%d", len(batch))
         for index, reason in rejected.items():

@@ -60,7 +60,7 @@ NEXT_PART: Final = Header(
 def export_events(request: Request, services: Services) -> Response:
     """Export all matching events, oldest first. Follow `Link: <...>; rel="next"` (RFC 8288) to the last part.
 
-    The file is the concatenation of the parts. It contains exactly once what was stored when the export began.
+    The file is the concatenation of the parts. It contains every event stored when the export began, exactly once.
     """
     claims = authenticate(request, services, READ)
     query = QueryString(request.query, PARAMETERS)

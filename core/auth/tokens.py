@@ -37,7 +37,7 @@ class Claims(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     client: Name
-    """Sender as events record it: `sub` of our own tokens, `iss#sub` of others, which cannot equal one of ours."""
+    """Sender as events record it: `sub` of this service's tokens, `iss#sub` of others: never equal."""
     iss: StrictStr
     sub: Name
     exp: StrictInt

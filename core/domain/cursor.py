@@ -27,7 +27,7 @@ def decode(text: str, event_filter: EventFilter, order: Order) -> Position:
     """Decode the position in a cursor.
 
     A cursor is neither secret nor signed. It only selects a position in the listing; the filter, with the customers
-    that the token may see, applies to each page anew.
+    that the token may see, applies to each page separately.
 
     Raises:
         InvalidFieldsError: not a cursor, or one of another listing (other filters, order or visible customers).

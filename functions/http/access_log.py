@@ -1,4 +1,4 @@
-"""One line of the log for each request, or for some of very many: what was asked and how it ended, not what it held."""
+"""Access log: one record for each request, sampled under load, without bodies, query strings or headers."""
 
 import logging
 import time
@@ -40,7 +40,7 @@ class AccessLog:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._ends = [0.0] * _CLASSES  # of the second at hand
+        self._ends = [0.0] * _CLASSES  # of the current second
         self._left = [0] * _CLASSES  # lines in this second
         self._left_out = [0] * _CLASSES  # since the last line
 

@@ -99,7 +99,7 @@ def problem(error: errors.AuditLogError | None, request_id: str) -> Response:
 
 
 def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
-    """Return the headers that the response to this error needs: a challenge, when to retry, or what is allowed."""
+    """Return the headers that the response to this error needs: a challenge, Retry-After or Allow."""
     headers: dict[str, str] = {}
     match error:
         case errors.InvalidTokenError():

@@ -16,7 +16,7 @@ from core.errors import FieldError, InvalidFieldsError, MalformedJSONError
 DATA_PREFIX: Final = "event_data."
 
 _INTEGER: Final = re.compile(r"-?[0-9]+")
-_MAX_DIGITS: Final = 20  # enough to tell that an integer is out of range
+_MAX_DIGITS: Final = 20  # enough to recognise an integer that is out of range
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _STEP: Final = re.compile(
     r'(?:"(?P<quoted>[^"]*+)"|(?P<plain>[^.\[\]"]++))(?P<indexes>(?:\[[0-9]{1,9}\])*+)(?P<more>\.|\Z)'

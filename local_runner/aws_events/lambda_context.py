@@ -1,4 +1,4 @@
-"""The context object that Lambda hands to a handler beside the event."""
+"""The context object that Lambda passes to a handler with the event."""
 
 import time
 from dataclasses import dataclass, field
@@ -21,5 +21,5 @@ class LambdaContext:
         return f"arn:aws:lambda:local:000000000000:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """What is left of the timeout; 0 when it has passed. Nothing is cut off here."""
+        """Return the rest of the timeout in milliseconds, at least 0. The local runner interrupts nothing."""
         return max(0, round((self.started + self.timeout_seconds - time.monotonic()) * 1000))

@@ -66,7 +66,7 @@ def build_proxy_event(
             "domainName": single.get("Host", ""),
             "httpMethod": method,
             "identity": {"sourceIp": source_ip, "userAgent": single.get("User-Agent")},
-            "path": path,  # a stage at the root of its own domain: no prefix
+            "path": path,  # a stage at the root of a custom domain: no prefix
             "protocol": protocol,
             "requestId": request_id,
             "requestTimeEpoch": int(time.time() * 1000),

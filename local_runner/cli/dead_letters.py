@@ -66,7 +66,7 @@ def show(
 
 @app.command()
 def redrive(message_ids: _Ids = None) -> None:
-    """Put dead letters back as if never tried, once the cause of their failure is mended."""
+    """Put dead letters back as if never tried, once the cause of their failure is fixed."""
     with existing_queue(with_store=True) as services:
         count = services.dead_letters.redrive(message_ids or None)
     typer.echo(f"{count} put back" if count else "There was nothing to put back.")

@@ -125,7 +125,7 @@ def _raise(error: AuditLogError) -> Operation:
 
 
 def _refused_event(request: HTTPRequest, request_id: str, observation: Observation) -> dict[str, Any]:
-    """Build as much of a proxy event as a refusal needs: its path or query may be what is wrong."""
+    """Build as much of a proxy event as a refusal needs: its path or query may be invalid."""
     return {
         "resource": observation.route,
         "path": "/",

@@ -66,7 +66,7 @@ class Share:
         self.held = 0
 
     def hold(self, count: int) -> None:
-        """Hold `count` bytes, instead of what was held before."""
+        """Set the bytes held to `count`."""
         self._budget.used += count - self.held
         self.held = count
 

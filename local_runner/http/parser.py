@@ -39,7 +39,7 @@ class ParsedRequest(NamedTuple):
     """A request with its framing.
 
     `keep_alive`: another request may follow on the connection. `error`: the request is refused for this reason, and
-    `request` holds what was received of it. `size`: bytes of memory that it takes.
+    `request` holds the received part of it. `size`: bytes of memory that it takes.
     """
 
     request: HTTPRequest
@@ -219,7 +219,7 @@ class RequestParser:
         self._on_phase()
 
     def _stop(self, error: AuditLogError) -> NoReturn:
-        """Leave httptools from a callback. It raises an error of its own; `reason` keeps ours."""
+        """Leave httptools from a callback. It raises its error class; `reason` keeps ours."""
         self.reason = error
         raise error
 

@@ -75,12 +75,12 @@ class HTTPProtocol(asyncio.Protocol):
         self._closing = False
         self._lingering = False  # what still comes is thrown away, so that the client gets to read the answer
         self._thrown_away = 0  # bytes
-        self._phase_started_at = self._loop.time()  # when what is awaited now began to be awaited
+        self._phase_started_at = self._loop.time()  # start of the current wait
         self._first = True
         self._stop_at = _NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
+        """Start the connection of a client."""
         self._transport: Any = transport
         peer = transport.get_extra_info("peername")
         self._parser = RequestParser(peer[0] if peer else "", self._restart_clock, self._ask_for_body)
@@ -124,12 +124,12 @@ class HTTPProtocol(asyncio.Protocol):
         self._responses.hold(0)
 
     def shutdown(self) -> None:
-        """Answer what has begun to arrive, for a short while, and then close. uvicorn asks for it when it stops."""
+        """Answer requests in progress for a short while, and then close. uvicorn calls it on a stop."""
         self._stop_at = self._loop.time() + STOP_SECONDS
         self._close_if_idle()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, and answer what is complete."""
+        """Parse the bytes, and answer complete requests."""
         if self._lingering:
             self._thrown_away += len(data)
             if self._thrown_away > _LINGER_BYTES:
@@ -161,7 +161,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._process()
 
     def _process(self) -> None:
-        """Answer what has arrived, read on, and so forth, until one of the two has to wait."""
+        """Alternate between answering requests and parsing bytes until either has to wait."""
         parser = self._parser
         for _ in range(_ANSWERS):
             if self._busy or self._closing or not self._writable:
@@ -258,7 +258,7 @@ class HTTPProtocol(asyncio.Protocol):
             self._close()
 
     def _ask_for_body(self) -> None:
-        if not (self._busy or self._parser.has_request):  # an answer to what came before has to leave first
+        if not (self._busy or self._parser.has_request):  # the response to an earlier request has to be sent first
             self._transport.write(_CONTINUE)
 
     def _restart_clock(self) -> None:

@@ -9,10 +9,10 @@ from core.errors import AuditLogError
 
 
 def bind_first_free(host: str, ports: Iterable[int]) -> socket.socket:
-    """A socket that listens on the first of `ports` that nobody has.
+    """Return a socket that listens on the first free port of `ports`.
 
     Raises:
-        OSError: all are taken, or `host` is none of this machine's.
+        OSError: all are taken, or `host` is no address of this machine.
     """
     for port in ports:
         try:
@@ -28,10 +28,10 @@ def bind_first_free(host: str, ports: Iterable[int]) -> socket.socket:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that has the address, and does not listen.
+    """Return a socket that is bound to the address and does not listen.
 
     Raises:
-        OSError: another has it, or `host` is none of this machine's.
+        OSError: the address is taken, or `host` is no address of this machine.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with ExitStack() as undo:
@@ -47,10 +47,10 @@ class AddressInUseError(AuditLogError):
 
 
 def bind_listener(host: str, port: int) -> socket.socket:
-    """A socket that has the address, so that nobody else takes it while the service starts. It does not listen yet.
+    """Bind the address, so that no other process takes it while the service starts. The socket does not listen yet.
 
     Raises:
-        AddressInUseError: it cannot be had.
+        AddressInUseError: the address is taken or invalid.
     """
     try:
         return bind(host, port)

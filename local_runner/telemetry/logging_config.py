@@ -32,5 +32,5 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its plugins when it is imported
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what it fails at is told by whoever asked for it
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs its plugins when it is imported
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the adapter reports its failures

@@ -115,7 +115,7 @@ class Spans:
             kind,
             attributes,
             links,
-            # The SDK's own would tell the text of the error and of its causes.
+            # The SDK's default would record the text of the error and of its causes.
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
@@ -127,7 +127,7 @@ class Spans:
 
 
 class _Publisher:
-    """Implements `EventPublisher`. What is published names the span of its publish, and not that of the request."""
+    """Implements `EventPublisher`. Messages name the span of their publish, not that of the request."""
 
     def __init__(self, publisher: EventPublisher, spans: Spans) -> None:
         self._publisher = publisher
@@ -154,7 +154,7 @@ class _Writer:
 
 
 def exporting() -> Spans:
-    """Spans that are sent by a thread of their own, in batches; those beyond its bound are dropped."""
+    """Sends spans in batches from a thread; spans beyond its limit are dropped."""
     attributes = {SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "audit-log"), SERVICE_VERSION: __version__}
     provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -40,7 +40,7 @@ class RequestMetrics(Collector):
         registry.register(self)
 
     def observing(self, method: str) -> "Observation":
-        """A context manager around one request, which is told its route and status as they become known."""
+        """Return a context manager for one request; the caller sets its route and status when they are known."""
         return Observation(self, method)
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -75,7 +75,7 @@ class RequestMetrics(Collector):
 
 
 class Observation:
-    """A request on its way: `route` and `status` are what is known of it so far. An error that escapes is a 500."""
+    """A request in progress with the `route` and `status` known so far. An error that escapes is a 500."""
 
     __slots__ = ("_metrics", "method", "route", "started", "status")
 

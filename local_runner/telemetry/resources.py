@@ -1,4 +1,4 @@
-"""What this process may use of its machine, beside what `ProcessCollector` tells it does."""
+"""Limits of the machine for this process; `ProcessCollector` has its use."""
 
 import os
 import shutil

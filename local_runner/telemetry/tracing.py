@@ -26,14 +26,14 @@ class Tracing(Protocol):
         """Around a batch, linked to what its messages come from."""
 
     def writer(self, writer: EventWriter) -> EventWriter:
-        """Around what is stored at once, a part of its batch."""
+        """Wrap the writer: a span for each write, within that of the batch."""
 
     def close(self) -> None:
-        """Send what is left, for a second at most."""
+        """Send the remaining spans, for at most a second."""
 
 
 class NoTracing:
-    """Implements `Tracing` where nobody collects."""
+    """Implements `Tracing` without a collector."""
 
     def handler(self, handler: Handler) -> Handler:
         """See `Tracing.handler`."""

@@ -55,7 +55,7 @@ class KafkaDeadLetters:
             raise NotSupportedError("Kafka can only redrive all dead letters at once: leave the ids out.")
         redriven = 0
         with self._redriving, self._reader() as reader:
-            ends = reader.ends()  # excludes messages that fail again in the meantime, which could go on without end
+            ends = reader.ends()  # excludes messages that fail again in the meantime, which could repeat without end
             while messages := reader.messages(ends, _BATCH):
                 self._producer.send(
                     [ProducerRecord(self._address.topic, message.key(), message.value() or b"") for message in messages]

@@ -78,7 +78,7 @@ class KafkaDeliveryTracker(DeliveryBuffer[KafkaDelivery]):
             self._partitions |= {number: Partition(number) for number in numbers}
 
     def revoke(self, numbers: Iterable[int] | None = None) -> Offsets:
-        """Stop tracking these partitions, or all, and return what is done in them and not committed."""
+        """Stop tracking these partitions, or all, and return their offsets that are ready and not committed."""
         with self._changed:
             revoked = self._partitions.keys() if numbers is None else self._partitions.keys() & set(numbers)
             gone = [self._partitions.pop(number) for number in list(revoked)]
@@ -126,7 +126,7 @@ class KafkaDeliveryTracker(DeliveryBuffer[KafkaDelivery]):
             return any(each.paused for each in self._partitions.values())
 
     def to_commit(self) -> Offsets:
-        """Return what was done since the last call, and what a failed commit left over."""
+        """Return the offsets that became ready since the last call, and those of a failed commit."""
         with self._changed:
             return _take_uncommitted(self._partitions.values())
 

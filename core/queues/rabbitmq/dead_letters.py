@@ -72,7 +72,7 @@ class RabbitMQDeadLetters:
         channel = await self._connection.channel()
         redriven = 0
         held: list[DeliveredMessage] = []
-        # Excludes messages that fail again in the meantime, which could go on without end.
+        # Excludes messages that fail again in the meantime, which could repeat without end.
         remaining = await self._count(channel)
         try:
             while messages := await self._get(channel, min(_BATCH, remaining)):

@@ -133,6 +133,6 @@ def _parse(message: DeliveredMessage) -> RabbitMQDelivery:
 
 
 def _delivery_count(headers: Mapping[str, Any]) -> int:
-    """How often the broker has delivered the message before. Whoever publishes can set the header to anything."""
+    """How often the broker has delivered the message before. The publisher can set the header to anything."""
     count = headers.get("x-delivery-count")
     return count if type(count) is int and count > 0 else 0

@@ -57,7 +57,7 @@ class SQSDeadLetters:
         redriven = 0
         with self._exclusive:
             dead_letters_url = redrive_policy(self._client).dead_letters_url
-            redriven_bodies: set[str] = set()  # keeps out messages that fail again, which could go on without end
+            redriven_bodies: set[str] = set()  # keeps out messages that fail again, which could repeat without end
             held: list[_Received] = []
             try:
                 while received := self._receive(dead_letters_url, MAX_ENTRIES):

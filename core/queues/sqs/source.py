@@ -88,7 +88,7 @@ class SQSSource:
         """Receive up to `missing` more deliveries until the deadline.
 
         As long as the last poll, of `last` messages, was full there is a backlog, and many polls run in parallel;
-        otherwise one poll at the end of the window collects what has arrived.
+        otherwise one poll at the end of the window collects the messages that arrived.
         """
         deliveries: list[SQSDelivery] = []
         while missing > 0 and (left := deadline - time.monotonic()) > 0:

@@ -83,7 +83,7 @@ export class Filters {
     this.#form.elements.event_type.focus();
   }
 
-  /** Add the form's filters, or show what is wrong and keep the input. */
+  /** Add the form's filters, or show the problem and keep the input. */
   #submit([type, customer, path, value]) {
     const wrong = problemOf(type, customer, path, value);
     this.#refuse(wrong);

@@ -17,7 +17,7 @@ export function pathOf(steps) {
   return path;
 }
 
-/** Validate a path by the API's syntax. Returns a sentence that says what is wrong, or null. */
+/** Validate a path by the API's syntax. Returns the problem as a sentence, or null. */
 export function pathProblem(path) {
   const parts = path.split(".");
   if (!parts.every((part) => /^[^.[\]"\\\u0000-\u001F\u007F]+(\[[0-9]{1,9}\])*$/u.test(part))) {
@@ -27,7 +27,7 @@ export function pathProblem(path) {
   return steps > MOST_STEPS ? `A path has at most ${MOST_STEPS} steps.` : null;
 }
 
-/** Validate a value. Returns a sentence that says what is wrong, or null. */
+/** Validate a value. Returns the problem as a sentence, or null. */
 export function valueProblem(value) {
   if (!value) return 'Enter the value to find. For an empty text, enter two quotes: "".';
   if (!value.startsWith('"')) return null;

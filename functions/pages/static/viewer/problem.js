@@ -1,4 +1,4 @@
-// The error box: what is wrong, in plain words, and a button that helps.
+// The error box: the problem in plain words, and a button that helps.
 
 import { byId, el, keepFocus } from "./dom.js";
 import { fieldName, visible } from "./format.js";
