@@ -62,10 +62,9 @@ WORST = {
     "functions.http.query_string._STEP": Worst("a", "[0]"),
     "core.stores.json_text._LARGE_DOUBLE": Worst('"', '\\"'),
     "functions.http.query_string._UNNAMEABLE": Worst("", "a", ""),
-    "local_runner.cli.dead_letters._CONTROL": Worst("", "\x1b", ""),
     "local_runner.http.parser._REQUEST_LINE": Worst("A /", "a", " HTTP/1.1\n!"),
     "local_runner.spool.records._HEADER": Worst("audit-log spool ", "1"),
-    "local_runner.cli.remote.formatting._CONTROL": Worst("", "\x7f", ""),
+    "local_runner.cli.formatting._BLANK": Worst("", "\x7f", ""),
 }
 """By module and name."""
 
