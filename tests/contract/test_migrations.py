@@ -73,7 +73,7 @@ def test_a_database_at_another_revision_is_told_with_what_to_do(new_database: En
     assert check_revision(new_database)
     with new_database.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    with pytest.raises(StoreUnavailableError, match=r"revision 0001 .*: run `audit-log migrate`"):
+    with pytest.raises(StoreUnavailableError, match=r"revision 0001, .*: run `audit-log migrate`"):
         check_revision(new_database)
 
 

@@ -257,7 +257,7 @@ def test_a_driver_that_is_missing_is_named_by_its_extra(
 
 
 def test_a_url_that_names_another_driver_is_refused() -> None:
-    with pytest.raises(InvalidSettingsError, match=r"leave \+asyncpg out"):
+    with pytest.raises(InvalidSettingsError, match=r"remove \+asyncpg"):
         open_engine("postgresql+asyncpg://user:hunter2@host/db")
 
 

@@ -141,7 +141,7 @@ def test_after_twelve_hours_without_an_answer_no_token_counts_until_there_is_one
     shop.clock.now += 1
     answer = shop.answer(query_events.query_events, token=token)
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "2")
-    assert "disabled clients for more than 12 h" in answer["body"]
+    assert "the disabled clients have been unknown for more than 12 h" in answer["body"]
     assert shop.write(token) == 503
     shop.clients.down = False
     shop.clock.now += STATUS_SECONDS
