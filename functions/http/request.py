@@ -6,15 +6,18 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 import base64
 import binascii
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from core.domain import traceparent
 from functions.http.errors import MalformedRequestError
 
 ProxyEvent = Mapping[str, Any]
+
+_PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
 authenticated_client: ContextVar[str | None] = ContextVar("authenticated_client", default=None)
@@ -31,7 +34,7 @@ class Request(NamedTuple):
     path_parameters: Mapping[str, str]
     body: bytes
     url_prefix: str
-    """Path of the API before `path` in the client's URL, such as `/prod` for a stage; empty at the root."""
+    """What precedes `path` in the client's URL: the path of a reverse proxy, and a stage, such as `/prod`."""
     source_ip: str
     traceparent: str | None = None
     """Trace that the request belongs to, see `core.domain.traceparent`."""
@@ -54,8 +57,8 @@ class Request(NamedTuple):
             query=[(name, value) for name, values in query.items() for value in values] if query else [],
             path_parameters=event.get("pathParameters") or {},
             body=_body(event),
-            # The client's path begins with the name of the stage: /prod/event.
-            url_prefix=(context.get("path") or path).removesuffix(path),
+            # The client's path begins with that of a reverse proxy, and with the name of the stage: /prod/event.
+            url_prefix=_forwarded_prefix(headers) + (context.get("path") or path).removesuffix(path),
             source_ip=(context.get("identity") or {}).get("sourceIp") or "",
             traceparent=_traceparent(headers) if traceparent.TRACEPARENT in headers else None,
         )
@@ -92,6 +95,16 @@ def _headers(original: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str
     for name, values in original.items():
         merged.setdefault(name.lower(), []).extend(values)
     return merged
+
+
+def _forwarded_prefix(headers: Mapping[str, Sequence[str]]) -> str:
+    """Return the path that a reverse proxy removed; empty if it names none, or one that is not a plain path.
+
+    It is not trusted: a client that sends it only changes the links in the response to itself.
+    """
+    values = headers.get("x-forwarded-prefix", ())
+    prefix = values[0].rstrip("/") if len(values) == 1 else ""
+    return prefix if _PLAIN_PATH.fullmatch(prefix) else ""
 
 
 def _traceparent(headers: Mapping[str, Sequence[str]]) -> str | None:

@@ -1,9 +1,9 @@
 """GET /openapi.json, /docs and the files of its page: the API description."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -22,7 +22,6 @@ TYPES: Final = {
     "favicon-32x32.png": "image/png",
 }
 _CACHED: Final = {"Cache-Control": "public, max-age=3600"}
-_PREFIXES: Final = 8  # documents kept, one for each path prefix that the service is reached at
 # Swagger UI sets style attributes, and has its icons in data URLs.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -37,15 +36,16 @@ def openapi_operation(routes: Callable[[], Sequence[Route]]) -> Operation:
         routes: Returns the routes to describe. Called at the first request, because the operation is in that table too.
     """
 
-    @lru_cache(maxsize=_PREFIXES)
-    def document(server_url: str) -> bytes:
+    @cache
+    def document() -> dict[str, Any]:
         from functions.pages.openapi import describe  # noqa: PLC0415 - takes 0.3 s, which only this route should pay
 
-        return orjson.dumps(describe(routes(), server_url))
+        return describe(routes())
 
     def openapi(request: Request, _services: Services) -> Response:
         """OpenAPI 3.1 description of the API, generated from its routes and models."""
-        return Response(200, document(request.url_prefix or "/"))
+        # Only the server differs: clients that send many prefixes must not have the document built for each.
+        return Response(200, orjson.dumps({**document(), "servers": [{"url": request.url_prefix or "/"}]}))
 
     return openapi
 

@@ -25,8 +25,8 @@ _HEADERS: Final = {401: _CHALLENGE, 403: _CHALLENGE, 429: _RETRY_AFTER, 503: _RE
 """By status: headers that every route sends."""
 
 
-def describe(routes: Sequence[Route], server_url: str) -> JsonObject:
-    """Build the OpenAPI document of `routes` for clients that reach them at `server_url` (absolute, or a path)."""
+def describe(routes: Sequence[Route]) -> JsonObject:
+    """Build the OpenAPI document of `routes`, for clients that reach them at the root of the host."""
     used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Problem, "serialization")]
     for route in routes:
         used += [(model, "validation") for model in route.bodies.values()]
@@ -43,7 +43,7 @@ def describe(routes: Sequence[Route], server_url: str) -> JsonObject:
             "description": "Records who did what and when, and answers for it later.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": server_url}],
+        "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],

@@ -149,7 +149,7 @@ def openapi(
     from functions.pages.openapi import describe  # noqa: PLC0415 - only this command needs all handlers
     from functions.routes import ROUTES  # noqa: PLC0415
 
-    typer.echo(json.dumps(describe(ROUTES, "/"), indent=2), file=output)  # ASCII, whatever the terminal's encoding
+    typer.echo(json.dumps(describe(ROUTES), indent=2), file=output)  # ASCII, whatever the terminal's encoding
 
 
 @app.callback(invoke_without_command=True)

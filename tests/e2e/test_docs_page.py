@@ -10,7 +10,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.support.browser import WAIT_SECONDS, chromium, hosts_asked_by, log_of
+from tests.support.browser import WAIT_SECONDS, chromium, hosts_asked_by, log_of, paths_asked_by
+from tests.support.builders import new_event
+from tests.support.prefix_proxy import prefix_proxy
 from tests.support.service import Service
 
 
@@ -77,3 +79,25 @@ def test_the_page_shows_every_operation_and_tries_one_out(browser: webdriver.Chr
 
     assert log_of(browser, "browser") == []
     assert hosts_asked_by(browser) == {f"127.0.0.1:{service.port}"}
+
+
+@pytest.mark.parametrize("names_prefix", [True, False])
+def test_the_page_works_below_a_path_of_a_proxy(
+    browser: webdriver.Chrome, service: Service, *, names_prefix: bool
+) -> None:
+    with prefix_proxy(service.url, "/audit", names_prefix=names_prefix) as url:
+        page = DocsPage(browser, url)
+        page.authorize(service.token())
+        status, body = page.try_out("query_events")
+        assert status.split()[0] == "200", body
+        paths = paths_asked_by(browser)
+    assert "/audit/event" in paths
+    assert {path.split("/")[1] for path in paths} == {"audit"}
+
+
+def test_links_lead_below_the_path_that_a_proxy_names(service: Service) -> None:
+    with prefix_proxy(service.url, "/audit", names_prefix=True) as url:
+        authorization = {"Authorization": f"Bearer {service.token()}"}
+        posted = httpx.post(f"{url}/event", json=new_event(event_type="docs.proxy"), headers=authorization)
+        assert posted.headers["Location"] == f"/audit/event/{posted.json()['event_id']}"
+        assert httpx.get(f"{url}/openapi.json").json()["servers"] == [{"url": "/audit"}]

@@ -43,6 +43,11 @@ def test_the_location_begins_with_the_stage(gateway: FakeGateway) -> None:
     assert answer.headers["Location"] == f"/prod/event/{answer.json['event_id']}"
 
 
+def test_the_location_begins_with_the_path_that_a_proxy_removed(gateway: FakeGateway) -> None:
+    answer = post(gateway, headers={"X-Forwarded-Prefix": "/audit"})
+    assert answer.headers["Location"] == f"/audit/event/{answer.json['event_id']}"
+
+
 def test_an_event_without_a_time_happened_when_it_was_received(services: Services, queue: FakeQueue) -> None:
     services.clock = FakeClock(1_700_000_000.9876)
     post(FakeGateway(services))

@@ -55,6 +55,7 @@ WORST = {
     "functions.http.event_batch._COMMA": Worst("", " "),
     "functions.http.event_batch._HEAD": Worst('{"events":', " "),
     "functions.http.event_batch._TAIL": Worst("]", " "),
+    "functions.http.request._PLAIN_PATH": Worst("", "/a"),
     "functions.http.request_body._VISIBLE": Worst("", "a", " "),
     "functions.http.query_string._INDEX": Worst("", "0", ""),
     "functions.http.query_string._INTEGER": Worst("-", "1"),

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
@@ -53,8 +53,18 @@ def log_of(browser: webdriver.Chrome, kind: str) -> list[str]:
 
 
 def hosts_asked_by(browser: webdriver.Chrome) -> set[str]:
-    """Of every request over a network; the browser's own pages are chrome:, icons data:, files to save blob:."""
+    """Of every request over a network."""
+    return {url.netloc for url in _urls_asked_by(browser)}
+
+
+def paths_asked_by(browser: webdriver.Chrome) -> set[str]:
+    """Of every request over a network."""
+    return {url.path for url in _urls_asked_by(browser)}
+
+
+def _urls_asked_by(browser: webdriver.Chrome) -> list[SplitResult]:
+    """The browser's own pages, which are not among them, are chrome:, icons data:, files to save blob:."""
     messages = [json.loads(entry)["message"] for entry in log_of(browser, "performance")]
     requests = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
     urls = [urlsplit(request["request"]["url"]) for request in requests]
-    return {url.netloc for url in urls if url.scheme not in {"chrome", "data", "blob"}}
+    return [url for url in urls if url.scheme not in {"chrome", "data", "blob"}]

@@ -129,6 +129,30 @@ def test_what_the_stage_puts_before_a_path_is_known(stage_path: str, prefix: str
     assert Request.from_event(proxy_event(path="/event", stage_path=stage_path)).url_prefix == prefix
 
 
+@pytest.mark.parametrize(
+    ("sent", "prefix"),
+    [
+        ("/audit", "/audit"),
+        ("/audit/", "/audit"),
+        ("/a/b-c/~d.e_1", "/a/b-c/~d.e_1"),
+        ("", ""),
+        ("/", ""),
+        ("audit", ""),
+        ("//evil.example", ""),
+        ("/a//b", ""),
+        ("https://evil.example", ""),
+        ("/a b", ""),
+        ("/a\n", ""),
+        ("/a?b", ""),
+        ("/a, /b", ""),
+        ("/é", ""),
+    ],
+)
+def test_the_path_of_a_proxy_is_known_if_it_is_plain(sent: str, prefix: str) -> None:
+    event = proxy_event(path="/event", stage_path="/prod/event", headers={"X-Forwarded-Prefix": sent})
+    assert Request.from_event(event).url_prefix == f"{prefix}/prod"
+
+
 def test_every_error_has_a_status_that_was_chosen_for_it() -> None:
     assert {type(error) for error in STATUSES} == error_classes()
     ours = {type(error) for error, status in STATUSES.items() if status == 500}

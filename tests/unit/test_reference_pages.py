@@ -68,7 +68,7 @@ def test_the_tables_of_commands_are_complete_and_right() -> None:
 
 
 def test_the_table_of_routes_is_complete_and_right() -> None:
-    paths = describe(ROUTES, "/")["paths"]
+    paths = describe(ROUTES)["paths"]
     expected = []
     for route in ROUTES:
         statuses = [int(status) for status in paths[route.path][route.method.lower()]["responses"]]
@@ -83,7 +83,7 @@ def test_the_statuses_that_are_explained_are_those_of_the_routes_and_of_the_serv
     rows = table(HTTP, "status", "meaning", "send the request again?")
     printed = {int(status) for row in rows for status in row[0].split(", ")}
     of_the_server = {404, 405, 408, 414, 431}
-    operations = [operation for methods in describe(ROUTES, "/")["paths"].values() for operation in methods.values()]
+    operations = [operation for methods in describe(ROUTES)["paths"].values() for operation in methods.values()]
     of_routes = {int(status) for operation in operations for status in operation["responses"]}
     assert printed == {status for status in of_routes | of_the_server if status >= 400}
 
