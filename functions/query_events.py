@@ -23,8 +23,9 @@ MAX_LIMIT: Final = 100
 OFFSET: Final = Parameter(
     "offset",
     partial(integer, low=0),
-    {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER, "default": 0},
-    "Number of events to skip.",
+    # No default, since generated clients send it, and it does not go together with a cursor.
+    {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
+    "Number of events to skip; default: 0. Not with `cursor`.",
 )
 
 

@@ -22,6 +22,9 @@ _STEP: Final = re.compile(
     r'(?:"(?P<quoted>[^"]*+)"|(?P<plain>[^.\[\]"]++))(?P<indexes>(?:\[[0-9]{1,9}\])*+)(?P<more>\.|\Z)'
 )
 _INDEX: Final = re.compile(r"[0-9]+")
+_NOT_IN_NAMES: Final = r'"\\\u0000-\u001f\u007f'
+_STEP_SCHEMA: Final = rf'("[^{_NOT_IN_NAMES}]*"|[^.\[\]{_NOT_IN_NAMES}]+)(\[[0-9]{{1,9}}\])*'
+"""A name, perhaps in quotes, and its indexes, as a regular expression of JSON Schema (ECMA-262)."""
 _UNNAMEABLE: Final = re.compile(r"[\\\x00-\x1f\x7f]")
 _MAX_MISSPELT: Final = 64  # characters: comparison takes quadratic time, and no parameter has half as many
 _MAX_STEPS: Final = 31  # the depth that the JSON functions of MariaDB support
@@ -199,10 +202,11 @@ def _checked(rule: TypeAdapter[T], value: object) -> T:
 EVENT_DATA: Final = Parameter(
     name=DATA_PREFIX.removesuffix("."),
     parse=data_path,
+    # Not patternProperties: generators of clients drop what only they allow.
     schema={
         "type": "object",
-        "patternProperties": {r"^event_data\.[^.\[\]\"\\]+$": {"type": "string"}},
-        "additionalProperties": False,
+        "propertyNames": {"pattern": rf"^event_data\.{_STEP_SCHEMA}(\.{_STEP_SCHEMA})*$"},
+        "additionalProperties": {"type": "string"},
     },
     description="Only events with this value at a path, one parameter per path: event_data.admin_data.username=admin. "
     "true, false, null and numbers match their JSON values; quotes force a string. "

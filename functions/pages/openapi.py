@@ -101,7 +101,8 @@ def _query_parameter(parameter: Parameter[Any]) -> JsonObject:
     }
     if parameter.is_prefix:
         # An exploded object in form style is one parameter for each member: event_data.a=1&event_data.b=2.
-        described |= {"style": "form", "explode": True}
+        # Without an example, Swagger UI would send made-up members.
+        described |= {"style": "form", "explode": True, "example": {}}
     return described
 
 

@@ -3,12 +3,14 @@ import time
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
 from core.wiring import Services
 from functions.http.media_types import NDJSON
 from functions.http.problems import PROBLEM
+from functions.http.query_string import EVENT_DATA, QueryString
 from functions.http.route import Place, Route
 from functions.pages.docs import openapi_operation
 from functions.pages.openapi import describe
@@ -102,3 +104,53 @@ def test_many_prefixes_take_no_time(services: Services) -> None:
         answer = gateway.call(operation, path="/openapi.json", headers=headers)
         assert f'"servers":[{{"url":"/{number}"}}]'.encode() in answer.body
     assert time.thread_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "is_path"),
+    [
+        ("event_data.a", True),
+        ("event_data.admin_data.username", True),
+        ("event_data.items[0].name", True),
+        ("event_data.matrix[10][2]", True),
+        ("event_data.with space.é😀.$", True),
+        ("event_data." + ".".join("a" * 31), True),
+        ('event_data."a.b"', True),
+        ('event_data.a."b[0]"[1].c', True),
+        ('event_data.""', True),
+        ("event_data.", False),
+        ("event_data", False),
+        ("event_data..a", False),
+        ("event_data.a.", False),
+        ("event_data.a[x]", False),
+        ("event_data.a[0]b", False),
+        ("event_data.[0]", False),
+        ('event_data.a"b', False),
+        ('event_data."a', False),
+        ('event_data."a"b', False),
+        ("event_data.a\\b", False),
+        ("event_data.a\nb", False),
+        ("limit", False),
+    ],
+)
+def test_every_path_into_the_data_is_described_and_nothing_else(name: str, is_path: bool) -> None:  # noqa: FBT001
+    [query] = [route for route in ROUTES if route.path == "/event" and route.method == "GET"]
+    [parameter] = [each for each in operation(query)["parameters"] if each["name"] == "event_data"]
+    assert (parameter["style"], parameter["explode"]) == ("form", True)
+    assert Draft202012Validator(parameter["schema"]).is_valid({name: "1"}) is is_path
+    sent = QueryString([(name, "1")], [EVENT_DATA])
+    assert (sent.data_filters() != ()) is is_path
+
+
+def test_a_generated_client_may_send_any_path() -> None:
+    """Generators make a dictionary of `additionalProperties`, and drop what only `patternProperties` allow."""
+    [query] = [route for route in ROUTES if route.path == "/event" and route.method == "GET"]
+    [parameter] = [each for each in operation(query)["parameters"] if each["name"] == "event_data"]
+    assert parameter["schema"]["additionalProperties"] == {"type": "string"}
+
+
+def test_no_parameter_has_a_default_that_another_one_excludes() -> None:
+    """Generated clients send defaults, and offset with cursor is a 422."""
+    [query] = [route for route in ROUTES if route.path == "/event" and route.method == "GET"]
+    with_default = {each["name"] for each in operation(query)["parameters"] if "default" in each["schema"]}
+    assert with_default == {"limit", "order"}
