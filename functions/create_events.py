@@ -42,8 +42,8 @@ class Accepted(ResponseModel):
 class Rejected(ResponseModel):
     """A rejected event of a batch: its index, from 0, and its errors."""
 
-    index: int
-    errors: list[FieldError]
+    index: int = Field(examples=[1])
+    errors: list[FieldError] = Field(examples=[[{"loc": ["customer_id"], "msg": "is required"}]])
 
 
 class BatchResult(ResponseModel):

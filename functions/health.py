@@ -2,6 +2,8 @@
 
 from typing import Any, Final, Literal
 
+from pydantic import Field
+
 from core import __version__
 from core.errors import AuditLogError
 from core.wiring import Services
@@ -28,7 +30,11 @@ class Readiness(ResponseModel):
     """
 
     status: Literal["ready", "degraded", "unavailable"]
-    checks: dict[str, dict[str, Any]]
+    checks: dict[str, dict[str, Any]] = Field(
+        examples=[
+            {"queue": {"status": "ok"}, "store": {"status": "failing", "reason": "The event store is unavailable."}}
+        ]
+    )
 
 
 def health(_request: Request, _services: Services) -> Response:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from core.wiring import Services
 from functions.http.handler import lambda_handler
 from functions.http.request import Request
@@ -11,7 +13,9 @@ from functions.http.response import Response, ResponseModel
 class JwkSet(ResponseModel):
     """JWK set (RFC 7517 section 5). Empty if tokens are signed with a shared secret."""
 
-    keys: list[dict[str, Any]]
+    keys: list[dict[str, Any]] = Field(
+        examples=[[{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]]
+    )
 
 
 def jwks(_request: Request, services: Services) -> Response:

@@ -44,7 +44,7 @@ class OAuthError(ResponseModel):
     """Error of the token endpoint (RFC 6749 section 5.2)."""
 
     error: Literal["invalid_request", "invalid_client", "invalid_scope", "unsupported_grant_type"]
-    error_description: str
+    error_description: str = Field(examples=["grant_type is missing: send grant_type=client_credentials."])
 
 
 class _RefusedError(Exception):

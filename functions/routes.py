@@ -22,7 +22,7 @@ from functions.http.event_filters import FILTERS
 from functions.http.export_formats import MEDIA_TYPES
 from functions.http.media_types import JSON, NDJSON
 from functions.http.request_body import IDEMPOTENCY_KEY
-from functions.http.route import Place, Route
+from functions.http.route import Place, Route, Tag
 from functions.pages import docs, viewer
 
 BODY_PROBLEMS: Final = (400, 413, 415, 422)
@@ -30,60 +30,64 @@ BODY_PROBLEMS: Final = (400, 413, 415, 422)
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
-        "GET", "/access-token", Place.TOKEN, token.issue_token, "Get a token",
+        "GET", "/access-token", Tag.TOKENS, Place.TOKEN, token.issue_token, "Get a token",
         {200: token.Token}, (400, 401, 422, 429), parameters=(token.VALID_MINUTES,), credentials="client",
     ),
     Route(
-        "POST", "/oauth2/token", Place.TOKEN, oauth_token.oauth_token, "Get a token by OAuth 2.0 client credentials",
+        "POST", "/oauth2/token", Tag.TOKENS, Place.TOKEN, oauth_token.oauth_token,
+        "Get a token by OAuth 2.0 client credentials",
         {200: token.Token, 400: oauth_token.OAuthError, 401: oauth_token.OAuthError}, (413, 415, 429),
         credentials="client", bodies={oauth_token.FORM: oauth_token.TokenRequest},
     ),
-    Route("GET", "/.well-known/jwks.json", Place.PAGE, jwks.jwks, "Get the public keys of tokens", {200: jwks.JwkSet}),
     Route(
-        "POST", "/event", Place.ACCEPT, create_event.create_event, "Accept one event",
+        "GET", "/.well-known/jwks.json", Tag.TOKENS, Place.PAGE, jwks.jwks, "Get the public keys of tokens",
+        {200: jwks.JwkSet},
+    ),
+    Route(
+        "POST", "/event", Tag.EVENTS, Place.ACCEPT, create_event.create_event, "Accept one event",
         {202: create_event.Queued}, BODY_PROBLEMS, scope=WRITE, bodies={JSON: NewEvent}, headers=(IDEMPOTENCY_KEY,),
         response_headers={202: (create_event.LOCATION,)},
     ),
     Route(
-        "POST", "/events", Place.ACCEPT_BATCH, create_events.create_events, "Accept up to 1,000 events",
+        "POST", "/events", Tag.EVENTS, Place.ACCEPT_BATCH, create_events.create_events, "Accept up to 1,000 events",
         {202: create_events.BatchResult}, BODY_PROBLEMS, scope=WRITE,
         bodies={JSON: create_events.NewEvents, NDJSON: NewEvent}, headers=(IDEMPOTENCY_KEY,),
     ),
     Route(
-        "GET", "/event", Place.READ, query_events.query_events, "Find events",
+        "GET", "/event", Tag.EVENTS, Place.READ, query_events.query_events, "Find events",
         {200: Page}, (422,), scope=READ, parameters=query_events.PARAMETERS,
     ),
     Route(
-        "GET", "/event/summary", Place.READ, event_summary.summarize_events,
+        "GET", "/event/summary", Tag.EVENTS, Place.READ, event_summary.summarize_events,
         "Count events over time, by type and by customer", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
     ),
     Route(
-        "GET", "/event/export", Place.READ, export_events.export_events, "Export events",
+        "GET", "/event/export", Tag.EVENTS, Place.READ, export_events.export_events, "Export events",
         {200: ", ".join(MEDIA_TYPES.values())}, (422,), scope=READ, parameters=export_events.PARAMETERS,
         response_headers={200: (export_events.NEXT_PART,)},
     ),
     Route(
-        "GET", "/event/{event_id}", Place.READ, get_event.get_event, "Look up one event",
+        "GET", "/event/{event_id}", Tag.EVENTS, Place.READ, get_event.get_event, "Look up one event",
         {200: Event}, (404, 422), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
     ),
-    Route("GET", "/health", Place.LOOP, health.health, "Check liveness", {200: health.Health}),
+    Route("GET", "/health", Tag.SERVICE, Place.LOOP, health.health, "Check liveness", {200: health.Health}),
     Route(
-        "GET", "/ready", Place.CHECK, health.ready, "Check readiness",
+        "GET", "/ready", Tag.SERVICE, Place.CHECK, health.ready, "Check readiness",
         {200: health.Readiness, 503: health.Readiness},
     ),
     Route(
-        "GET", "/openapi.json", Place.PAGE, docs.openapi_operation(lambda: ROUTES), "Get this description",
-        {200: JSON},
+        "GET", "/openapi.json", Tag.SERVICE, Place.PAGE, docs.openapi_operation(lambda: ROUTES),
+        "Get this description", {200: JSON},
     ),
-    Route("GET", "/docs", Place.PAGE, docs.docs, "Read and try out this description", {200: "text/html"}),
+    Route("GET", "/docs", Tag.PAGES, Place.PAGE, docs.docs, "Read and try out this description", {200: "text/html"}),
     Route(
-        "GET", "/docs/{file}", Place.PAGE, docs.docs_file, "Get a file of the page", {200: "*/*"}, (404,),
+        "GET", "/docs/{file}", Tag.PAGES, Place.PAGE, docs.docs_file, "Get a file of the page", {200: "*/*"}, (404,),
         path_parameters={"file": {"type": "string", "enum": list(docs.TYPES)}},
     ),
-    Route("GET", "/", Place.PAGE, viewer.viewer, "Open the log viewer", {200: "text/html"}),
+    Route("GET", "/", Tag.PAGES, Place.PAGE, viewer.viewer, "Open the log viewer", {200: "text/html"}),
     Route(
-        "GET", "/viewer/{file}", Place.PAGE, viewer.viewer_file, "Get a file of the page", {200: "*/*"}, (404,),
-        path_parameters={"file": {"type": "string", "enum": list(viewer.TYPES)}},
+        "GET", "/viewer/{file}", Tag.PAGES, Place.PAGE, viewer.viewer_file, "Get a file of the page",
+        {200: "*/*"}, (404,), path_parameters={"file": {"type": "string", "enum": list(viewer.TYPES)}},
     ),
 )  # fmt: skip

@@ -26,14 +26,19 @@ VALID_MINUTES: Final = Parameter(
 )
 
 
+_EXAMPLE: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjbGllbnQifQ.c2lnbmF0dXJl"
+
+
 class Token(ResponseModel):
     """A bearer token (RFC 6749 section 5.1)."""
 
-    token: str
-    access_token: str = Field(description="The same token, under the name that OAuth clients expect.")
+    token: str = Field(examples=[_EXAMPLE])
+    access_token: str = Field(
+        description="The same token, under the name that OAuth clients expect.", examples=[_EXAMPLE]
+    )
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
-    expires_in: int = Field(description="Lifetime in seconds.")
-    scope: str = Field(description="Scopes of the token, separated by spaces.")
+    expires_in: int = Field(description="Lifetime in seconds.", examples=[108_000])
+    scope: str = Field(description="Scopes of the token, separated by spaces.", examples=[" ".join(SCOPES)])
 
 
 def issue_token(request: Request, services: Services) -> Response:

@@ -12,7 +12,7 @@ from uvicorn import Server
 from core.wiring import Services
 from functions.http.request import Request
 from functions.http.response import Response
-from functions.http.route import Place, Route
+from functions.http.route import Place, Route, Tag
 from functions.routes import ROUTES
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits
@@ -60,7 +60,9 @@ class ManagementServer:
         `close` closes `listener`.
         """
         self.watch(services, restarts=restarts)
-        metrics = Route("GET", "/metrics", Place.CHECK, self._metrics, "Prometheus metrics", {200: "text/plain"})
+        metrics = Route(
+            "GET", "/metrics", Tag.SERVICE, Place.CHECK, self._metrics, "Prometheus metrics", {200: "text/plain"}
+        )
         dispatcher = Dispatcher(
             Application(services, [*_HEALTH, metrics]), on_stop=listener.close, limits=ConnectionLimits(_CONNECTIONS)
         )

@@ -157,7 +157,7 @@ class Event(BaseModel):
     timestamp_utc: Timestamp
     event_data: EventData
     received_at: ReceivedAt = Field(description="When the service accepted the event; RFC 3339, milliseconds, UTC.")
-    recorded_by: StrictStr = Field(description="Client that sent the event.")
+    recorded_by: StrictStr = Field(description="Client that sent the event.", examples=["client-9693b25894fd7e86"])
 
     @classmethod
     def received(cls, new: NewEvent, *, at: datetime, by: str, derived_id: str | None = None) -> "Event":

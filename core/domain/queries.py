@@ -98,9 +98,11 @@ class Page(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     events: list[Event]
-    count: int = Field(description="Number of events on this page.")
-    offset: int = Field(description="Number of events before this page.")
-    limit: int
-    total_count: int = Field(description="Total number of matching events, counted up to 10,000.")
+    count: int = Field(description="Number of events on this page.", examples=[1])
+    offset: int = Field(description="Number of events before this page.", examples=[0])
+    limit: int = Field(examples=[100])
+    total_count: int = Field(description="Total number of matching events, counted up to 10,000.", examples=[1])
     total_relation: TotalRelation = Field(description="eq: total_count is exact; gte: at least that many match.")
-    next_cursor: str | None = Field(description="Send as `cursor` for the next page; null on the last page.")
+    next_cursor: str | None = Field(
+        description="Send as `cursor` for the next page; null on the last page.", examples=[None]
+    )

@@ -36,8 +36,8 @@ class TypeCount(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    event_type: str
-    count: int
+    event_type: str = Field(examples=["user.login"])
+    count: int = Field(examples=[1])
 
 
 class CustomerCount(BaseModel):
@@ -45,8 +45,8 @@ class CustomerCount(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    customer_id: int
-    count: int
+    customer_id: int = Field(examples=[42])
+    count: int = Field(examples=[1])
 
 
 class Frequencies(BaseModel):

@@ -13,6 +13,19 @@ from functions.http.query_string import Parameter
 _STRING: Final = {"type": "string"}
 
 
+class Tag(Enum):
+    """Group of routes in the API documentation: its title and description."""
+
+    EVENTS = "Events", "Record events and find them."
+    TOKENS = "Tokens", "Get the bearer token that other routes require."
+    SERVICE = "Service", "Check the service, and read its description."
+    PAGES = "Pages", "Pages for the browser, and their files."
+
+    def __init__(self, title: str, description: str) -> None:
+        self.title = title
+        self.description = description
+
+
 class Place(Enum):
     """Where a server runs the operation of a route.
 
@@ -56,6 +69,7 @@ class Route:
 
     method: Literal["GET", "POST"]
     path: str
+    tag: Tag
     place: Place
     operation: Operation
     summary: str

@@ -2,27 +2,44 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from inspect import getdoc
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from core import __version__
+from core.auth.tokens import READ, WRITE
 from functions.http.media_types import JSON, NDJSON
 from functions.http.problems import PROBLEM, Problem
 from functions.http.query_string import Parameter
-from functions.http.route import Header, Place, Route
+from functions.http.route import Header, Place, Route, Tag
 
 JsonObject = dict[str, Any]
 References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
 
 _TOKEN: Final = "bearerToken"  # noqa: S105 - the name of a scheme
 _CLIENT: Final = "clientCredentials"
+_OAUTH: Final = "oauth2"
+_SCOPES: Final = {WRITE: "Record events.", READ: "Find events."}
 _REQUEST_ID: Final = Header("X-Request-Id", "The id of this request.")
 _CHALLENGE: Final = Header("WWW-Authenticate", "RFC 6750 section 3.")
 _RETRY_AFTER: Final = Header("Retry-After", "Seconds.", {"type": "integer"})
 _HEADERS: Final = {401: _CHALLENGE, 403: _CHALLENGE, 429: _RETRY_AFTER, 503: _RETRY_AFTER}
 """By status: headers that every route sends."""
+_DETAILS: Final = {
+    400: "Not JSON: Expecting value at line 1 column 1.",
+    401: "The request has no token: get one from /access-token and send Authorization: Bearer TOKEN.",
+    403: f"The token lacks the scope {WRITE}.",
+    404: "No event has this id, or the token may not see it. A new event appears within a second.",
+    413: "The event has 300000 bytes as compact JSON: at most 262144 are accepted.",
+    415: "The Content-Type is not supported: send application/json in UTF-8.",
+    422: "The event is invalid: see errors.",
+    429: "Too many requests: try again in 7 seconds.",
+    500: "The service failed: report it with the request id 01a20b6c-33a4-4461-840c-3a5021f191b5.",
+    503: "The queue is full: try again later.",
+}
+"""By status: the detail of an example."""
 
 
 def describe(routes: Sequence[Route]) -> JsonObject:
@@ -44,11 +61,17 @@ def describe(routes: Sequence[Route]) -> JsonObject:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
+        "tags": [{"name": tag.title, "description": tag.description} for tag in Tag],
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {
                 _TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                _OAUTH: {
+                    "type": "oauth2",
+                    "description": "With AUDIT_LOG_AUTH=open, any id will do, and no secret is required.",
+                    "flows": {"clientCredentials": {"tokenUrl": "oauth2/token", "scopes": _SCOPES}},
+                },
                 _CLIENT: {"type": "http", "scheme": "basic", "description": "Client id and secret."},
             },
         },
@@ -58,8 +81,9 @@ def describe(routes: Sequence[Route]) -> JsonObject:
 def _operation(route: Route, references: References) -> JsonObject:
     operation: JsonObject = {
         "operationId": route.operation.__name__,
+        "tags": [route.tag.title],
         "summary": route.summary,
-        "description": route.operation.__doc__,
+        "description": getdoc(route.operation),
         "security": _security(route),
         "parameters": _parameters(route),
         "responses": {str(status): _response(route, status, references) for status in _statuses(route)},
@@ -75,7 +99,7 @@ def _operation(route: Route, references: References) -> JsonObject:
 
 def _security(route: Route) -> list[JsonObject]:
     if route.scope:
-        return [{_TOKEN: []}]
+        return [{_TOKEN: []}, {_OAUTH: [route.scope]}]
     # The empty requirement stands for AUDIT_LOG_AUTH=open.
     return [{_CLIENT: []}, {}] if route.credentials else []
 
@@ -112,6 +136,17 @@ def _body_schema(media_type: str, model: type[BaseModel], references: References
     return references[model, "validation"]
 
 
+def _example_of_problem(status: int) -> JsonObject:
+    details = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=_DETAILS[status],
+        instance="01a20b6c-33a4-4461-840c-3a5021f191b5",
+        errors=[{"loc": ["customer_id"], "msg": "is required"}] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None,
+    )
+    return details.model_dump(exclude_none=True)
+
+
 def _statuses(route: Route) -> list[int]:
     gate = (400, 401, 403, 429) if route.scope else ()
     busy = () if route.place is Place.LOOP else (503,)
@@ -131,5 +166,5 @@ def _response(route: Route, status: int, references: References) -> JsonObject:
     elif answer is not None:
         content[JSON] = {"schema": references[answer, "serialization"]}
     if answer is None or status == HTTPStatus.SERVICE_UNAVAILABLE:  # any route answers so if its place is full
-        content[PROBLEM] = {"schema": references[Problem, "serialization"]}
+        content[PROBLEM] = {"schema": references[Problem, "serialization"], "example": _example_of_problem(status)}
     return {"description": HTTPStatus(status).phrase, "headers": headers, "content": content}

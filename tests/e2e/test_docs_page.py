@@ -57,6 +57,18 @@ class DocsPage:
         self.find(".modal-ux button.authorize").click()
         self.find(".modal-ux button.btn-done").click()
 
+    def authorize_by_oauth(self, client_id: str) -> None:
+        """Let the page get a token by client credentials."""
+        self.find(".auth-wrapper .authorize").click()
+        flow = "//div[contains(@class, 'auth-container')][.//h4[contains(., 'OAuth2')]]"
+        dialog = self._browser.find_element(By.XPATH, flow)
+        dialog.find_element(By.CSS_SELECTOR, "input[id^='client_id']").send_keys(client_id)
+        dialog.find_element(By.LINK_TEXT, "select all").click()
+        dialog.find_element(By.CSS_SELECTOR, "button.authorize").click()
+        logout = f"{flow}//button[contains(., 'Logout')]"
+        WebDriverWait(self._browser, WAIT_SECONDS).until(lambda browser: browser.find_elements(By.XPATH, logout))
+        self.find(".modal-ux button.btn-done").click()
+
     def try_out(self, operation_id: str) -> tuple[str, str]:
         """Open an operation and execute it as it is prefilled: the status and the body that the page shows."""
         block = f"[id$='-{operation_id}']"
@@ -101,3 +113,12 @@ def test_links_lead_below_the_path_that_a_proxy_names(service: Service) -> None:
         posted = httpx.post(f"{url}/event", json=new_event(event_type="docs.proxy"), headers=authorization)
         assert posted.headers["Location"] == f"/audit/event/{posted.json()['event_id']}"
         assert httpx.get(f"{url}/openapi.json").json()["servers"] == [{"url": "/audit"}]
+
+
+@pytest.mark.parametrize("below_a_path", [False, True])
+def test_the_page_gets_a_token_by_oauth(browser: webdriver.Chrome, service: Service, *, below_a_path: bool) -> None:
+    with prefix_proxy(service.url, "/audit", names_prefix=False) as proxied:
+        page = DocsPage(browser, proxied if below_a_path else service.url)
+        page.authorize_by_oauth("anyone")
+        status, body = page.try_out("query_events")
+        assert status.split()[0] == "200", body

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from core.wiring import Services
 from functions.http.media_types import NDJSON
-from functions.http.problems import PROBLEM
+from functions.http.problems import PROBLEM, Problem
 from functions.http.query_string import EVENT_DATA, QueryString
 from functions.http.route import Place, Route
 from functions.pages.docs import openapi_operation
@@ -52,11 +52,15 @@ def test_a_route_is_described_with_all_that_it_takes_and_answers(route: Route) -
         else:
             assert list(content) == answer.split(", ")
     for status in set(answers) - {str(status) for status in route.answers}:
-        assert answers[status]["content"] == {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        [(media_type, content)] = answers[status]["content"].items()
+        assert (media_type, content["schema"]) == (PROBLEM, {"$ref": "#/components/schemas/Problem"})
+        assert content["example"]["status"] == int(status)
+        assert Problem.model_validate(content["example"])
     assert {int(status) for status in answers} >= {*route.problems, 500} | ({400, 401, 403} if route.scope else set())
     assert ("503" in answers) is (route.place is not Place.LOOP)
     shown_by: list[dict[str, list[str]]] = [{"clientCredentials": []}, {}] if route.credentials else []
-    assert described["security"] == ([{"bearerToken": []}] if route.scope else shown_by)
+    by_token = [{"bearerToken": []}, {"oauth2": [route.scope]}]
+    assert described["security"] == (by_token if route.scope else shown_by)
     names = [parameter["name"] for parameter in described["parameters"]]
     assert {*route.path_parameters, *(parameter.name for parameter in route.parameters)} <= set(names)
     assert list(described.get("requestBody", {}).get("content", {})) == list(route.bodies)
@@ -154,3 +158,29 @@ def test_no_parameter_has_a_default_that_another_one_excludes() -> None:
     [query] = [route for route in ROUTES if route.path == "/event" and route.method == "GET"]
     with_default = {each["name"] for each in operation(query)["parameters"] if "default" in each["schema"]}
     assert with_default == {"limit", "order"}
+
+
+def test_every_operation_is_in_a_group_that_is_described() -> None:
+    description = describe(ROUTES)
+    groups = {group["name"] for group in description["tags"]}
+    used = [operation["tags"] for path in description["paths"].values() for operation in path.values()]
+    assert {name for names in used for name in names} == groups
+    assert all(len(names) == 1 for names in used)
+
+
+def test_no_description_begins_a_block_of_code() -> None:
+    """Markdown takes an indented paragraph for code."""
+    for path in describe(ROUTES)["paths"].values():
+        for operation in path.values():
+            assert "\n    " not in operation["description"]
+
+
+def test_examples_are_valid_and_no_text_is_shown_as_the_word_string() -> None:
+    description = describe(ROUTES)
+    answered = {"Accepted", "Event", "OAuthError", "Page", "Queued", "Token", "TypeCount"}
+    for name, schema in description["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            validator = Draft202012Validator({**described, "components": description["components"]})
+            assert all(validator.is_valid(example) for example in described.get("examples", ())), (name, field)
+            if name in answered and described.get("type") == "string":
+                assert {"examples", "enum", "const", "default", "format"} & described.keys(), (name, field)
