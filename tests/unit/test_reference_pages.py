@@ -16,7 +16,13 @@ from core.settings import Settings
 from core.stores.migrations import revision
 from functions import create_events, export_events, query_events
 from functions.http.event_filters import FILTERS
-from functions.http.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_FORM_BYTES
+from functions.http.limits import (
+    MAX_BODY_BYTES,
+    MAX_EVENT_BODY_BYTES,
+    MAX_EVENT_BYTES,
+    MAX_FORM_BYTES,
+    MAX_RESPONSE_BYTES,
+)
 from functions.http.request_body import MAX_ERRORS
 from functions.pages.openapi import describe
 from functions.routes import ROUTES
@@ -112,11 +118,13 @@ def test_the_table_of_a_page_has_its_fields() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     printed = {limit: value for limit, value, _ in table(HTTP, "limit", "value", "beyond it")}
     expected = {
-        "one event": f"{MAX_EVENT_BYTES // 1024} KiB of JSON",
+        "one event": f"{MAX_EVENT_BYTES // 1024} KiB of JSON: its type, customer and data, without white space",
+        "body of `POST /event`": f"{MAX_EVENT_BODY_BYTES // 1024} KiB",
         "events of a batch": f"{create_events.MAX_EVENTS:,}",
         "body": f"{MAX_BODY_BYTES // 1024**2} MiB",
         "form of `POST /oauth2/token`": f"{MAX_FORM_BYTES // 1024} KiB",
-        "nesting of JSON": f"{MAX_DEPTH} levels",
+        "nesting of JSON in an event": f"{MAX_DEPTH} levels",
+        "page of `GET /event`, part of an export": f"{MAX_RESPONSE_BYTES // 1_000_000} MB, at least one event",
         "time for the headers to arrive": f"{HEAD_SECONDS:.0f} s",
         "time for the body to arrive": f"{BODY_SECONDS:.0f} s",
         "listed errors of one event": f"{MAX_ERRORS}",
