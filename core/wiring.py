@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from core.domain.models import Event
 from core.domain.recent_events import RecentEvents
+from core.domain.repeats import PublishedEvents
 from core.ports.clients import ClientReader
 from core.ports.queue import DeadLetterQueue, EventPublisher, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
@@ -64,6 +65,7 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.recent_events = RecentEvents()
+        self._published = PublishedEvents()
         self.database = database or Database(settings.store_url)
         self.meter: Meter = meter or _NoTelemetry()
         self._recorder: AcceptanceRecorder = recorder or _NoTelemetry()
@@ -195,13 +197,19 @@ class Services:
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """Publish events to the queue, within the trace of `traceparent`, and count them as accepted.
 
+        An event that this process published in the same millisecond, or that is in `events` twice, counts as a repeat.
+
         Raises:
             QueueFullError: the queue is at its bound; trying again later helps.
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
-        self.publisher.publish(events, traceparent)
-        self._recorder.record(events)
+        new, repeats = self._published.split(events)
+        if new:
+            self.publisher.publish(new, traceparent)
+            self._published.remember(new)
+        self._recorder.record(new, repeats)
         self.meter.count(CounterName.ACCEPTED, len(events))
+        self.meter.count(CounterName.DUPLICATE, len(repeats))
 
     def poll(self) -> None:
         """Start the threads that keep disabled clients and remote keys up to date, so that no request waits for them.
@@ -247,7 +255,7 @@ class _NoTelemetry:
     def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """See `Meter.measure`."""
 
-    def record(self, events: Sequence[Event]) -> None:
+    def record(self, events: Sequence[Event], repeats: Sequence[Event] = ()) -> None:
         """See `AcceptanceRecorder.record`."""
 
     def publisher(self, publisher: EventPublisher) -> EventPublisher:

@@ -60,8 +60,11 @@ class LoggedMetrics:
         while chunk := list(islice(rest, _MAX_VALUES)):
             self._write(name, chunk, self._clock(), unit)
 
-    def record(self, events: Sequence[Event]) -> None:
-        """Implement `AcceptanceRecorder.record`. Counts by minute of reception, like the counters of stored events."""
+    def record(self, events: Sequence[Event], repeats: Sequence[Event] = ()) -> None:  # noqa: ARG002 - the port's signature
+        """Implement `AcceptanceRecorder.record`. Counts by minute of reception, like the counters of stored events.
+
+        Repeats are left out: they would be accepted events of which the event store knows nothing.
+        """
         by_minute: dict[int, list[str]] = defaultdict(list)
         for event in events:
             by_minute[int(event.received_at.timestamp()) // 60 * 60].append(event.event_id)

@@ -64,8 +64,8 @@ class Meter(Protocol):
 class AcceptanceRecorder(Protocol):
     """Records accepted events for later reconciliation. Never fails and never waits."""
 
-    def record(self, events: Sequence[Event]) -> None:
-        """Record that these events were accepted."""
+    def record(self, events: Sequence[Event], repeats: Sequence[Event] = ()) -> None:
+        """Record that these events were accepted and published, and `repeats` accepted without being published."""
 
 
 class Instrumentation(Protocol):

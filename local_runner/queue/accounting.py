@@ -11,7 +11,7 @@ from typing import Final
 from core.domain.models import Event
 from core.domain.reconciliation import minute_of
 from core.errors import AuditLogError
-from core.stores.event_counters import ACCEPTED, NUMBERED, CounterKind, SqlEventCounters
+from core.stores.event_counters import ACCEPTED, NUMBERED, REPEATED, CounterKind, SqlEventCounters
 from local_runner.spool.slot import SlotHistory
 
 FLUSH_SECONDS: Final = 1.0
@@ -48,12 +48,15 @@ class AcceptanceCounter:
         self._thread = Thread(target=self._flush_periodically, name="acceptance-counter", daemon=True)
         self._thread.start()
 
-    def record(self, events: Sequence[Event]) -> None:
+    def record(self, events: Sequence[Event], repeats: Sequence[Event] = ()) -> None:
         """See `AcceptanceRecorder.record`."""
         with self._lock:
             for event in events:
                 self._counts[minute_of(event.received_at), ACCEPTED] += 1
-            self._counts[0, NUMBERED] += len(events)
+            self._counts[0, NUMBERED] += len(events)  # repeats have no sequence number in the spool
+            for event in repeats:
+                self._counts[minute_of(event.received_at), ACCEPTED] += 1
+                self._counts[minute_of(event.received_at), REPEATED] += 1
 
     def close(self) -> None:
         """Write the remaining counts and stop the thread."""

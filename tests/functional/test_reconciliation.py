@@ -8,6 +8,7 @@ import pytest
 
 from core.domain.models import Event
 from core.domain.reconciliation import Reconciliation, Window, minute_of
+from core.errors import QueueFullError
 from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
 from core.settings import Settings
@@ -15,9 +16,13 @@ from core.stores.engine import open_engine
 from core.stores.event_counters import ACCEPTED, NUMBERED, SqlEventCounters
 from core.stores.reconciliation import reconcile
 from core.stores.sql import SqlEventStore
+from core.wiring import Services
 from local_runner.queue.accounting import AcceptanceCounter
+from local_runner.queue.consumer import ConsumerLimits
 from local_runner.spool.slot import SlotHistory
 from tests.support.builders import event
+from tests.support.fakes import FakeQueue
+from tests.support.pipelines import start_pipeline
 
 
 @pytest.fixture
@@ -141,6 +146,35 @@ def test_the_ledger_notes_what_was_accepted_by_itself(tallies: SqlEventCounters)
     ledger.record([received("12:00:40", 3)])
     ledger.close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 3}
+
+
+def test_one_event_several_times_in_a_millisecond_leaves_no_difference(settings: Settings) -> None:
+    pipeline = start_pipeline(settings, consumer_limits=ConsumerLimits(first_retry=0.01))
+    publish, counters = pipeline.services.publish, pipeline.services.database.event_counters
+    conflict = received("12:00:00", event_type="other")
+    publish([received("12:00:00")] * 10)
+    publish([received("12:00:00"), received("12:00:00", event_data={"number": 1.0})])
+    publish([received("12:00:00.001"), conflict, conflict, received("12:00:00.001"), conflict])
+    deadline = time.monotonic() + 20
+    while not pipeline.services.checks["dead_letters"]()["count"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    pipeline.close()
+    result = reconcile(Window(MINUTE, MINUTE + 1), counters, lambda: QueueStatistics(waiting=0, dead_letters=1))
+    assert result == Reconciliation(accepted=17, stored=1, repeated=15, dead_lettered=1, in_flight=0)
+    assert result.difference == 0
+
+
+def test_what_could_not_be_published_is_published_when_it_is_sent_again(settings: Settings) -> None:
+    """Also in the same millisecond: only what was published counts as a repeat."""
+    queue = FakeQueue(capacity=0)
+    services = Services(settings, publisher=queue)
+    with pytest.raises(QueueFullError):
+        services.publish([event(1)])
+    queue.capacity = 10
+    services.publish([event(1)])
+    services.publish([event(1), event(2)])
+    assert queue.events == [event(1), event(2)]
 
 
 def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(tallies: SqlEventCounters) -> None:
