@@ -1,13 +1,18 @@
 """Reconciliation of accepted events with stored, repeated, dead-lettered and queued ones."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
 
 def minute_of(moment: datetime) -> int:
     """The minute that `moment` lies in, counted from 1970."""
     return int(moment.timestamp()) // 60
+
+
+def moment_of(minute: int) -> datetime:
+    """The start of a minute that is counted from 1970."""
+    return datetime.fromtimestamp(minute * 60, UTC)
 
 
 class Window(NamedTuple):

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, delete, insert, select, update
 from core.domain.models import Client, Event
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
+from core.stores.own_events import insert_own_event
 from core.stores.schema import clients
 
 
@@ -44,5 +45,5 @@ class SqlClientStore:
         with open_connection(self._engine) as connection:
             connection.execute(delete(clients).where(clients.c.client_id == client.client_id))
             connection.execute(insert(clients).values(**dict(client)))
-            dialect_of(self._engine).insert(connection, [record])
+            insert_own_event(connection, dialect_of(self._engine), record)
             connection.commit()

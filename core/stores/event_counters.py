@@ -18,6 +18,7 @@ Counts = Mapping[tuple[int, CounterKind], int]
 """Counts by minute since 1970 and kind."""
 
 ACCEPTED: Final[CounterKind] = "accepted"
+STORED: Final[CounterKind] = "stored"
 REPEATED: Final[CounterKind] = "repeated"
 NUMBERED: Final[CounterKind] = "numbered"
 """Number of all events that a source has counted as accepted, kept in minute 0. Its difference to the sequence numbers

@@ -57,6 +57,7 @@ events: Final = Table(
     Index("ix_events_customer_time", "customer_id", "timestamp_utc", "event_id"),
     Index("ix_events_type_time", "event_type", "timestamp_utc", "event_id"),
     Index("ix_events_time", "timestamp_utc", "event_id"),
+    Index("ix_events_received", "received_at"),
 )
 
 event_counters: Final = Table(

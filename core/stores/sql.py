@@ -192,7 +192,7 @@ def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping
     counts: Counter[tuple[int, event_counters.CounterKind]] = Counter()
     for item, outcome in zip(batch, outcomes, strict=True):
         if outcome is Outcome.STORED:
-            counts[minute_of(item.received_at), "stored"] += 1
+            counts[minute_of(item.received_at), event_counters.STORED] += 1
         elif outcome is Outcome.DUPLICATE and item.received_at != firsts[item.event_id].received_at:
-            counts[minute_of(item.received_at), "repeated"] += 1
+            counts[minute_of(item.received_at), event_counters.REPEATED] += 1
     return counts

@@ -51,12 +51,14 @@ def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accept
         MetricsUnavailableError: CloudWatch cannot be reached.
     """
     from core.stores.reconciliation import reconcile as gather  # noqa: PLC0415 - as above
+    from core.stores.reconciliation import rows_received  # noqa: PLC0415
 
     result = gather(
         Window.day_before(_now(services) - SETTLING),
         services.database.event_counters,
         services.queue_statistics,
         accepted=lambda window: accepted(stage, window.start, window.end),
+        stored=lambda window: rows_received(services.database.engine, window),
     )
     LoggedMetrics(stage, services.clock).put(UNACCOUNTED, result.unaccounted)
     return dict(result.figures())

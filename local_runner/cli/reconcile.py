@@ -10,6 +10,7 @@ from core.domain.models import Event
 from core.domain.reconciliation import Reconciliation, Window, minute_of
 from core.ports.queue import DeadLetter
 from core.stores.reconciliation import reconcile as gather
+from core.stores.reconciliation import rows_received
 from local_runner.cli import formatting
 from local_runner.cli.dead_letters import ALL
 from local_runner.cli.offline import existing_store
@@ -40,6 +41,7 @@ def reconcile(
             services.database.event_counters,
             services.queue_statistics,
             dead_lettered=lambda: sum(_is_of(window, letter) for letter in services.dead_letters.dead_letters(ALL)),
+            stored=lambda window: rows_received(services.database.engine, window),
         )
     first, last = (datetime.fromtimestamp(minute * 60, UTC) for minute in window)
     if as_json:
