@@ -45,8 +45,8 @@ RECEIVED_UNTIL: Final = Parameter(
     "received_until_ms",
     lambda text: integer(text, low=0, high=_MAX_MILLISECONDS),
     {"type": "integer", "minimum": 0, "maximum": _MAX_MILLISECONDS},
-    "Only events received at or before this Unix millisecond; default: now. Links to further parts keep it, so events "
-    "that arrive during an export belong to the next one.",
+    "Only events received at or before this Unix millisecond; default: all so far. Links to further parts keep it, so "
+    "events that arrive during an export belong to the next one.",
 )
 CURSOR: Final = Parameter(
     "cursor", str, {"type": "string"}, "Position of a further part, from the Link of the last one."
@@ -70,7 +70,9 @@ def export_events(request: Request, services: Services) -> Response:
     filters = event_filter(query, claims)
     query.raise_errors()
     if received_until is None:
-        received_until = int(services.clock() * 1000)
+        # Events were received later than now if the clock was set back since, or another host's clock is ahead.
+        newest = services.reader.newest_receive_time()
+        received_until = max(int(services.clock() * 1000), _milliseconds(newest) if newest else 0)
     filters = filters.model_copy(update={"received_until": _datetime(received_until)})
     after = None if token is None else cursor.decode(token, filters, "asc")
     lines = [head(kind)] if after is None else []
@@ -110,6 +112,10 @@ def _fill(
             return None
         if services.clock() > deadline:
             return after
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 
 def _datetime(milliseconds: int) -> datetime:

@@ -1,6 +1,7 @@
 """Ports of the event store: writing, reading and summarizing events."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,6 +49,13 @@ class EventReader(Protocol):
 
     def list_page(self, event_filter: "EventFilter", page: "PageRequest") -> list[Event]:
         """Return the events of `find_page` without the total, for reading many pages.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def newest_receive_time(self) -> datetime | None:
+        """Return the latest receive time of all events; None if there are no events.
 
         Raises:
             StoreUnavailableError: trying again later helps.

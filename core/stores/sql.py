@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from threading import get_ident
 from typing import Any, Final
@@ -106,6 +107,12 @@ class SqlEventStore:
             plan = self._dialect.plan_access(connection, event_filter, COUNT_LIMIT)
             rows = connection.execute(self._rows_query(event_filter, page, plan)).mappings()
             return [Event.model_construct(**row) for row in islice(rows, page.limit)]
+
+    def newest_receive_time(self) -> datetime | None:
+        """See `EventReader.newest_receive_time`."""
+        with open_read_connection(self._engine) as connection:
+            newest: datetime | None = connection.scalar(select(func.max(events.c.received_at)))
+            return newest
 
     def get(self, event_id: str) -> Event | None:
         """See `EventReader.get`."""

@@ -1,6 +1,7 @@
 """What goes into a store, and what became of it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -112,3 +113,10 @@ def test_what_is_at_the_edge_comes_back_equal(event_store: EventStore, extreme: 
     # Equal with its types, so that 5.0 stays 5.0; PostgreSQL alone gives members another order.
     assert json.dumps(found.event_data, sort_keys=True) == json.dumps(kept.event_data, sort_keys=True)
     assert event_store.add([kept]) == [DUPLICATE]
+
+
+def test_the_newest_receive_time_is_that_of_all_events(event_store: EventStore) -> None:
+    assert event_store.newest_receive_time() is None
+    newest = datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
+    event_store.add([event(1, received_at=newest, timestamp_utc=1), event(2, received_at="2026-02-01T00:00:00Z")])
+    assert event_store.newest_receive_time() == newest

@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl
 import pytest
 
 from core.auth.tokens import WRITE
+from core.domain import cursor
 from core.domain.models import Event
-from core.domain.queries import EventFilter, PageRequest
+from core.domain.queries import EventFilter, PageRequest, Position
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
@@ -129,6 +130,17 @@ def test_what_comes_during_an_export_is_left_to_the_next(gateway: FakeGateway, c
     assert numbers(*parts(gateway)) == [5, *range(10, 30), 40]
 
 
+def test_a_clock_that_was_set_back_hides_nothing(services: Services, clock: FakeClock) -> None:
+    at = datetime.fromtimestamp(NOW, UTC)
+    services.writer.add([big_event(number).model_copy(update={"received_at": at}) for number in range(20)])
+    clock.now -= 120
+    answers = parts(FakeGateway(services))
+    first = next(answers)
+    clock.now += 240
+    services.writer.add([event(60, received_at=datetime.fromtimestamp(clock.now, UTC))])
+    assert numbers(first, *answers) == list(range(20))
+
+
 def test_an_export_up_to_a_moment_is_the_same_whenever_it_is_made(gateway: FakeGateway, clock: FakeClock) -> None:
     before = datetime.fromtimestamp(NOW - 1, UTC)
     gateway.services.writer.add([event(1, received_at=before), event(2, received_at=datetime.fromtimestamp(NOW, UTC))])
@@ -174,6 +186,15 @@ def test_a_token_exports_what_it_may_see_and_no_more(services: Services) -> None
         403,
         401,
     )
+
+
+def test_a_part_with_the_highest_offset_leads_on(gateway: FakeGateway) -> None:
+    gateway.services.writer.add([event(number) for number in range(5)])
+    until = datetime.fromtimestamp(NOW, UTC)
+    first = event(0)
+    place = Position(timestamp_utc=first.timestamp_utc, event_id=first.event_id, offset=2**63 - 1)
+    forged = cursor.encode(place, EventFilter(received_until=until), "asc")
+    assert numbers(ask(gateway, ("received_until_ms", str(NOW * 1000)), ("cursor", forged))) == [1, 2, 3, 4]
 
 
 def test_a_part_is_of_use_only_in_its_own_export(gateway: FakeGateway, clock: FakeClock) -> None:

@@ -147,6 +147,10 @@ class FakeStore:
     def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
         return self.find_page(event_filter, page).events
 
+    def newest_receive_time(self) -> datetime | None:
+        self._require_up()
+        return max((event.received_at for event in self.events.values()), default=None)
+
     def get(self, event_id: str) -> Event | None:
         self._require_up()
         return self.events.get(event_id)
