@@ -35,8 +35,8 @@ class Window(NamedTuple):
 class Reconciliation:
     """Numbers of events that were received in a window, by what became of them.
 
-    `repeated` are retries of an event that was stored. `dead_lettered` and `in_flight` (held by the queue) may include
-    events of other times, where a caller cannot distinguish them.
+    `repeated` events are retries of a stored one, `dropped` ones were deleted by retention. `dead_lettered` and
+    `in_flight` (held by the queue) may include events of other times, where a caller cannot distinguish them.
     """
 
     accepted: int
@@ -44,6 +44,7 @@ class Reconciliation:
     repeated: int
     dead_lettered: int
     in_flight: int
+    dropped: int = 0
 
     @property
     def difference(self) -> int:
@@ -53,7 +54,7 @@ class Reconciliation:
         recorded its last second, or a publish succeeded although it returned an error. This is no loss, but it can hide
         one.
         """
-        missing = self.accepted - self.stored - self.repeated - self.dead_lettered
+        missing = self.accepted - self.stored - self.dropped - self.repeated - self.dead_lettered
         return missing if missing < 0 else max(0, missing - self.in_flight)
 
     @property

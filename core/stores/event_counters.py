@@ -13,13 +13,15 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.schema import event_counters
 
-CounterKind = Literal["accepted", "stored", "repeated", "numbered"]
+CounterKind = Literal["accepted", "stored", "repeated", "dropped", "numbered"]
 Counts = Mapping[tuple[int, CounterKind], int]
 """Counts by minute since 1970 and kind."""
 
 ACCEPTED: Final[CounterKind] = "accepted"
 STORED: Final[CounterKind] = "stored"
 REPEATED: Final[CounterKind] = "repeated"
+DROPPED: Final[CounterKind] = "dropped"
+"""Events that retention deleted, see `core.stores.retention`."""
 NUMBERED: Final[CounterKind] = "numbered"
 """Number of all events that a source has counted as accepted, kept in minute 0. Its difference to the sequence numbers
 of the spool is the number of events that a killed process left uncounted."""

@@ -52,6 +52,7 @@ def reconcile(  # noqa: PLR0913 - one source for each figure
         repeated=sums["repeated"],
         dead_lettered=given_up,
         in_flight=statistics.held,
+        dropped=0 if stored is None else sums["dropped"],
     )
 
 

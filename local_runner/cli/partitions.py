@@ -11,8 +11,9 @@ from rich.table import Column
 from sqlalchemy import Engine
 
 from core.settings import Settings
-from core.stores import partitions
+from core.stores import partitions, retention
 from core.stores.partitions import Partition
+from core.stores.retention import ExpiredMonth
 from core.wiring import Services
 from local_runner.cli import formatting
 from local_runner.cli.offline import require_store_file
@@ -49,15 +50,19 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,  # noqa: FBT002 - a flag of typer
 ) -> None:
     """Delete the events of old months permanently. A retry of a deleted event would be stored again."""
-    before = partitions.horizon(keep_months, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    before = retention.horizon(keep_months, now=now)
     with _engine() as engine:
-        expired = partitions.expired(engine, before=before)
+        expired = retention.expired(engine, before=before)
         if expired:
-            _print(expired)
+            _print_expired(expired)
             if not yes:
                 typer.confirm("Delete these events permanently?", abort=True)
-        ids = partitions.drop(engine, [partition.name for partition in expired], before=before)
-    typer.echo(f"dropped {len(expired)} partitions and {ids} ids" if expired or ids else "no partition is that old")
+        deletion = retention.delete_expired(engine, before=before, now=now)
+    for month, events in deletion.events.items():
+        typer.echo(f"dropped {month}: {events} events")
+    if not deletion.events:
+        typer.echo(f"dropped {deletion.ids} ids of deleted events" if deletion.ids else "no event is that old")
 
 
 @contextmanager
@@ -77,6 +82,20 @@ def _print(found: Sequence[Partition]) -> None:
         (each.name, _day(each.start), _day(each.end), f"~{each.rows}", decimal(each.size))
         for each in found
     )  # fmt: skip
+    formatting.console().print(formatting.table(columns, rows))
+
+
+def _print_expired(expired: Sequence[ExpiredMonth]) -> None:
+    columns = ("month", Column("table", no_wrap=True), Column("rows", justify="right"), "size")
+    rows = (
+        (
+            each.month,
+            each.table,
+            f"~{each.rows}" if each.size else str(each.rows),
+            decimal(each.size) if each.size else "",
+        )
+        for each in expired
+    )
     formatting.console().print(formatting.table(columns, rows))
 
 

@@ -3,18 +3,24 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event as Flag
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 from typer.testing import CliRunner
 
 from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
-from core.errors import NotSupportedError
+from core.domain.reconciliation import Window, minute_of
+from core.errors import NotSupportedError, StoreUnavailableError
+from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
-from core.stores import partitions
+from core.stores import partitions, retention
+from core.stores.event_counters import ACCEPTED, SqlEventCounters
 from core.stores.migrations.upgrade import migrate
+from core.stores.reconciliation import reconcile, rows_received
 from core.stores.sql import SqlEventStore
 from local_runner.cli.partitions import app
 from tests.support import databases
@@ -108,33 +114,87 @@ def test_no_event_is_out_of_sight_while_its_month_is_made(engine: Engine, store:
         assert [seen.result() for seen in counts] == [5000] * 3
 
 
+def recorded(store: SqlEventStore) -> list[tuple[int, dict[str, Any]]]:
+    """Customer and data of the events that record a deletion, by month."""
+    event_filter = EventFilter(event_types=("audit-log.events.dropped",))
+    found = store.find_page(event_filter, PageRequest(order="asc")).events
+    return sorted(((event.customer_id, event.event_data) for event in found), key=lambda each: each[1]["month"])
+
+
 def test_what_is_wholly_too_old_is_dropped_with_its_ids_and_nothing_else(engine: Engine, store: SqlEventStore) -> None:
     partitions.create(engine, 2, now=NOW)
-    batch = at(DECEMBER, JANUARY, FEBRUARY - 1, FEBRUARY, MARCH)
+    batch = at(JANUARY, FEBRUARY - 1, FEBRUARY, MARCH)
     store.add(batch)
     april = datetime(2026, 4, 15, tzinfo=UTC)
-    assert partitions.expired(engine, before=partitions.horizon(3, now=april)) == []
-    before = partitions.horizon(2, now=april)
-    going = partitions.expired(engine, before=before)
-    assert [partition.name for partition in going] == ["events_2026_01"]
-    assert partitions.drop(engine, ["events_2026_01"], before=before) == 2
-    assert store.find_page(EventFilter(), PageRequest(order="asc")).events == [batch[0], *batch[3:]]
+    assert retention.expired(engine, before=retention.horizon(3, now=april)) == []
+    before = retention.horizon(2, now=april)
+    [going] = retention.expired(engine, before=before)
+    assert (going.month, going.table) == ("2026-01", "events_2026_01")
+    deletion = retention.delete_expired(engine, before=before, now=april)
+    assert (deletion.events, deletion.ids) == ({"2026-01": 2}, 2)
+    assert store.find_page(EventFilter(customer_ids=(42,)), PageRequest(order="asc")).events == batch[2:]
+    assert recorded(store) == [(-1, {"subject": "2026-01", "month": "2026-01", "events": 2})]
     assert count(engine, "event_ids") == 3
-    assert store.add(batch) == [
-        Outcome.DUPLICATE, Outcome.STORED, Outcome.STORED, Outcome.DUPLICATE, Outcome.DUPLICATE
-    ]  # fmt: skip
+    assert store.add(batch) == [Outcome.STORED, Outcome.STORED, Outcome.DUPLICATE, Outcome.DUPLICATE]
 
 
-def test_ids_that_an_interrupted_drop_left_are_taken_later(
+def test_old_events_in_the_default_partition_go_month_by_month(engine: Engine, store: SqlEventStore) -> None:
+    """Partitions that were first created months later do not have them."""
+    november = datetime(2026, 11, 15, tzinfo=UTC)
+    june, july, august = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (6, 7, 8))
+    store.add(at(0, june, june + 1, july - 1, july, august - 1, august))
+    partitions.create(engine, 1, now=november)
+    before = retention.horizon(3, now=november)
+    expired = [(each.month, each.table, each.rows) for each in retention.expired(engine, before=before)]
+    in_months = [("1970-01", 1), ("2026-06", 3), ("2026-07", 2)]
+    assert expired == [(month, "events_default", rows) for month, rows in in_months]
+    deletion = retention.delete_expired(engine, before=before, now=november)
+    assert (deletion.events, deletion.ids) == (dict(in_months), 6)
+    assert [each.timestamp_utc for each in store.find_page(EventFilter(end=august), PageRequest()).events] == [august]
+    assert [data["events"] for _, data in recorded(store)] == [1, 3, 2]
+    assert retention.expired(engine, before=before) == []
+
+
+def test_what_retention_deletes_is_accounted_for(engine: Engine, store: SqlEventStore) -> None:
+    partitions.create(engine, 0, now=NOW)
+    store.add(at(DECEMBER, JANUARY, JANUARY + 1))
+    counters, received = SqlEventCounters(engine), minute_of(event().received_at)
+    counters.add("door", {(received, ACCEPTED): 3})
+    retention.delete_expired(engine, before=FEBRUARY, now=datetime(2026, 4, 15, tzinfo=UTC))
+    result = reconcile(
+        Window(0, received + 10**6), counters, lambda: QueueStatistics(0), stored=partial(rows_received, engine)
+    )
+    assert (result.accepted, result.stored, result.dropped, result.difference) == (5, 2, 3, 0)
+
+
+def test_a_partition_that_was_detached_only_is_dropped_by_the_next_run(engine: Engine, store: SqlEventStore) -> None:
+    april = datetime(2026, 4, 15, tzinfo=UTC)
+    partitions.create(engine, 0, now=NOW)
+    partitions.create(engine, 0, now=datetime(2020, 1, 1, tzinfo=UTC))
+    store.add(at(JANUARY, JANUARY + 1))
+    with engine.begin() as connection:  # somebody keeps this one elsewhere
+        connection.exec_driver_sql("ALTER TABLE events DETACH PARTITION events_2020_01")
+    with engine.connect() as reader:
+        reader.exec_driver_sql("SELECT * FROM events_2026_01")
+        with pytest.raises(StoreUnavailableError):  # the reader holds the table
+            retention.delete_expired(engine, before=FEBRUARY, now=april)
+    assert [each.table for each in retention.expired(engine, before=FEBRUARY)] == ["events_2026_01"]
+    assert retention.delete_expired(engine, before=FEBRUARY, now=april).events == {"2026-01": 2}
+    assert recorded(store) == [(-1, {"subject": "2026-01", "month": "2026-01", "events": 2})]
+    assert {"events_2020_01"} == {name for name in inspect(engine).get_table_names() if name.startswith("events_2")}
+
+
+def test_ids_that_an_interrupted_deletion_left_are_deleted_later(
     engine: Engine, store: SqlEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitions, "_IDS_PER_CHUNK", 2)
+    monkeypatch.setattr(retention, "_IDS_PER_CHUNK", 2)
     partitions.create(engine, 0, now=NOW)
-    store.add(at(DECEMBER, *range(JANUARY, JANUARY + 7), FEBRUARY))
+    store.add(at(*range(JANUARY, JANUARY + 7), FEBRUARY))
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE events_2026_01")
-    assert partitions.drop(engine, [], before=FEBRUARY) == 7
-    assert count(engine, "event_ids") == 2
+    deletion = retention.delete_expired(engine, before=FEBRUARY, now=NOW)
+    assert (deletion.events, deletion.ids) == ({}, 7)
+    assert count(engine, "event_ids") == 1
 
 
 @pytest.mark.parametrize("other", ["sqlite_store", "mariadb_store"])
@@ -159,6 +219,7 @@ def test_the_command_makes_shows_and_drops(engine: Engine, store: SqlEventStore,
     refused = run.invoke(app, ["drop", "--keep-months", "3"], input="n\n")
     assert (refused.exit_code, "events_2020_01" in refused.output) == (1, True)
     assert count(engine, "events") == 1
-    assert "dropped 1 partitions and 1 ids" in run.invoke(app, ["drop", "--keep-months", "3", "--yes"]).output
-    assert count(engine, "events") == 0
-    assert run.invoke(app, ["drop", "--keep-months", "3"]).output == "no partition is that old\n"
+    assert "dropped 2020-01: 1 events" in run.invoke(app, ["drop", "--keep-months", "3", "--yes"]).output
+    assert recorded(store) == [(-1, {"subject": "2020-01", "month": "2020-01", "events": 1})]
+    assert count(engine, "events") == 1
+    assert run.invoke(app, ["drop", "--keep-months", "3"]).output == "no event is that old\n"

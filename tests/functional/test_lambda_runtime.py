@@ -226,7 +226,7 @@ def test_what_nobody_can_account_for_is_a_metric(
     result = reconcile(services, "dev", accepted)
     services.close()
     assert result == {
-        "accepted": 8, "stored": 2, "repeated": 0, "dead_lettered": 2, "in_flight": 1, "difference": 3,
+        "accepted": 8, "stored": 2, "repeated": 0, "dead_lettered": 2, "in_flight": 1, "dropped": 0, "difference": 3,
     }  # fmt: skip
     assert [vars(record)["EventsUnaccounted"] for record in caplog.records if record.msg == "metric_emitted"] == [3]
     ((stage, start, end),) = asked
