@@ -179,12 +179,15 @@ class Services:
             issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, trusted, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
-        from core.auth.clients import disabled_clients  # noqa: PLC0415 - at first use
+        from core.auth.clients import polled_revocations  # noqa: PLC0415 - at first use
 
-        disabled = disabled_clients(self.clients, self.clock)
-        self._last_answers.append(disabled)
+        revocations = polled_revocations(self.clients, self.clock)
+        self._last_answers.append(revocations)
         return TokenVerifier(
-            issuers, settings.token_max_minutes, self.clock, lambda client_id: client_id in disabled.latest()
+            issuers,
+            settings.token_max_minutes,
+            self.clock,
+            lambda client_id: revocations.latest().get(client_id, 0),
         )
 
     @cached_property
@@ -212,7 +215,7 @@ class Services:
         self.meter.count(CounterName.DUPLICATE, len(repeats))
 
     def poll(self) -> None:
-        """Start the threads that keep disabled clients and remote keys up to date, so that no request waits for them.
+        """Start the threads that keep revocations and remote keys up to date, so that no request waits for them.
 
         For processes that run between requests; `close` ends them. Waits for the first answers, see `LastAnswer.poll`.
         """

@@ -68,6 +68,7 @@ def token_for(
         valid_minutes=minutes,
         scopes=granted,
         customers=None if client is None else client.customers,
+        not_before=None if client is None else client.tokens_not_before,
     )
     services.meter.count(CounterName.TOKEN_ISSUED, 1)
     return Token(token=token, access_token=token, expires_in=lifetime, scope=" ".join(granted))

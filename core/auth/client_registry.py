@@ -49,11 +49,14 @@ class ClientRegistry:
     def rotate(self, client_id: str, *, keep_previous: bool) -> tuple[Client, str]:
         """Give a client a new secret; with `keep_previous` the old one stays valid until the next rotation.
 
+        Otherwise the old secret and all tokens of the client are revoked.
+
         Raises:
             ClientNotFoundError: no client has this id.
         """
-        client, secret = clients.rotate(self.get(client_id), keep_previous=keep_previous)
-        self._save(client, "client.rotated", self._now(), old_secret_counts=keep_previous)
+        at = self._now()
+        client, secret = clients.rotate(self.get(client_id), keep_previous=keep_previous, at=at)
+        self._save(client, "client.rotated", at, old_secret_counts=keep_previous)
         return client, secret
 
     def disable(self, client_id: str) -> Client:

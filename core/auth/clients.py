@@ -7,7 +7,7 @@ rotation the previous secret remains valid.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,10 +18,10 @@ from core.errors import InvalidClientError
 from core.ports.clients import ClientReader
 
 STATUS_SECONDS: Final = 10.0
-"""Interval at which each process reads the disabled clients from the store, whose tokens are rejected from then on."""
+"""Interval at which each process reads revocations from the store. Revoked tokens are rejected from then on."""
 
 STATUS_LIMIT_SECONDS: Final = 12 * 3600.0
-"""How long the last known set of disabled clients is used during an outage of the store. Later, tokens are rejected."""
+"""How long the last known revocations are used during an outage of the store. Later, tokens are rejected."""
 
 _SECRET_BYTES: Final = 32
 _SECRET_PREFIX: Final = "als_"  # noqa: S105 - lets scanners find committed secrets
@@ -47,11 +47,20 @@ def create(name: str, scopes: Sequence[str], customers: Sequence[int] | None, *,
     return client, secret
 
 
-def rotate(client: Client, *, keep_previous: bool) -> tuple[Client, str]:
-    """Give the client a new secret; return both. With `keep_previous` the old one is valid until the next rotation."""
+def rotate(client: Client, *, keep_previous: bool, at: datetime) -> tuple[Client, str]:
+    """Give the client a new secret; return both.
+
+    With `keep_previous` the old secret is valid until the next rotation. Otherwise it is revoked together with all
+    tokens that were issued up to `at`, since whoever has the secret may have got tokens by it.
+    """
     secret = _new_secret()
-    previous = client.secret_digest if keep_previous else None
-    return client.model_copy(update={"secret_digest": _digest(secret), "previous_secret_digest": previous}), secret
+    update: dict[str, object] = {"secret_digest": _digest(secret), "previous_secret_digest": None}
+    if keep_previous:
+        update["previous_secret_digest"] = client.secret_digest
+    else:
+        # `iat` has whole seconds: tokens of the rest of this second get the next one, see `TokenIssuer.issue`.
+        update["tokens_not_before"] = int(at.timestamp()) + 1
+    return client.model_copy(update=update), secret
 
 
 def disable(client: Client, *, at: datetime) -> Client:
@@ -85,16 +94,16 @@ class Authenticator:
         return client
 
 
-def disabled_clients(clients: ClientReader, clock: Clock) -> LastAnswer[frozenset[str]]:
-    """Return the polled ids of disabled clients.
+def polled_revocations(clients: ClientReader, clock: Clock) -> LastAnswer[Mapping[str, float]]:
+    """Return the polled result of `ClientReader.revocations`.
 
-    Before the first answer no client counts as disabled. A client cannot be disabled in a store that is down, and
-    accepting events meanwhile is more important.
+    Before the first answer no token counts as revoked. Tokens cannot be revoked in a store that is down, and accepting
+    events meanwhile is more important.
     """
     return LastAnswer(
-        clients.disabled,
-        frozenset(),
-        name="disabled clients",
+        clients.revocations,
+        {},
+        name="revoked tokens",
         every=STATUS_SECONDS,
         limit=STATUS_LIMIT_SECONDS,
         clock=clock,

@@ -54,12 +54,12 @@ class TokenVerifier:
         issuers: Sequence[TrustedIssuer],
         max_minutes: int,
         clock: Clock,
-        is_disabled: Callable[[str], bool] = lambda _: False,
+        first_valid_iat: Callable[[str], float] = lambda _: 0,
     ) -> None:
         self._issuers: Mapping[str, TrustedIssuer] = {trusted.issuer: trusted for trusted in issuers}
         self._max_seconds = max_minutes * 60
         self._clock = clock
-        self._is_disabled = is_disabled
+        self._first_valid_iat = first_valid_iat
         self._verified = lru_cache(maxsize=_REMEMBERED_TOKENS)(self._verify)
 
     def verify(self, token: str) -> Claims:
@@ -75,8 +75,8 @@ class TokenVerifier:
             raise InvalidTokenError("The token has expired: get a new one.")
         if max(claims.iat, claims.nbf) > now + LEEWAY_SECONDS:
             raise InvalidTokenError("The token is not valid yet: check the clock of the host that issued it.")
-        if not claims.foreign and self._is_disabled(claims.sub):
-            raise InvalidTokenError("The client of this token was disabled.")
+        if not claims.foreign and claims.iat < self._first_valid_iat(claims.sub):
+            raise InvalidTokenError("The token was revoked: its client was disabled, or got a new secret.")
         return claims
 
     def _verify(self, token: str, _period: int) -> Claims:

@@ -71,8 +71,12 @@ class TokenIssuer:
         valid_minutes: int | None = None,
         scopes: Sequence[str] = SCOPES,
         customers: Sequence[int] | None = None,
+        not_before: int | None = None,
     ) -> tuple[str, int]:
         """Issue a token for `subject`; return it and its lifetime in seconds. `customers` None means all.
+
+        `iat` is at least `not_before`, the second from which on the subject's tokens are accepted. It may be in the
+        future by a second, or by the difference between two hosts' clocks.
 
         Raises:
             InvalidFieldsError: `valid_minutes` is not between 1 and the configured maximum.
@@ -84,13 +88,13 @@ class TokenIssuer:
                 "The lifetime of the token is out of range.",
                 [{"loc": ["valid_minutes"], "msg": f"must be between 1 and {maximum} minutes"}],
             )
-        now = int(self._clock())
+        issued_at = max(int(self._clock()), not_before or 0)
         claims: dict[str, object] = {
             "iss": self._settings.jwt_issuer,
             "aud": self._settings.jwt_audience,
             "sub": subject,
-            "iat": now,
-            "exp": now + minutes * 60,
+            "iat": issued_at,
+            "exp": issued_at + minutes * 60,
             "jti": str(uuid.uuid4()),
             "scope": " ".join(scopes),
         }

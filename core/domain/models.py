@@ -1,5 +1,6 @@
 """Events as posted and as stored, and clients."""
 
+import math
 import re
 import uuid
 from datetime import UTC, datetime
@@ -242,3 +243,11 @@ class Client(BaseModel):
     created_at: datetime
     last_used_at: datetime | None = None
     disabled_at: datetime | None = None
+    tokens_not_before: int | None = Field(
+        default=None, description="Unix second in which the earliest accepted token was issued; None: any."
+    )
+
+    @property
+    def first_valid_iat(self) -> float:
+        """Earliest `iat` of tokens that are accepted, in Unix seconds; infinite if none is."""
+        return math.inf if self.disabled_at is not None else self.tokens_not_before or 0

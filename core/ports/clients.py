@@ -1,5 +1,6 @@
 """Ports of client registration: looking clients up and changing them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -7,7 +8,7 @@ from core.domain.models import Client, Event
 
 
 class ClientReader(Protocol):
-    """Looks clients up for the token handlers, and lists the disabled ones for the verification of tokens."""
+    """Looks clients up for the token handlers, and lists revocations for the verification of tokens."""
 
     def client(self, client_id: str) -> Client | None:
         """Return the client with this id, also if it is disabled.
@@ -16,8 +17,10 @@ class ClientReader(Protocol):
             StoreUnavailableError: trying again later helps.
         """
 
-    def disabled(self) -> frozenset[str]:
-        """Return the ids of all disabled clients.
+    def revocations(self) -> Mapping[str, float]:
+        """Return, by client id, the earliest `iat` of accepted tokens, for clients that had tokens revoked.
+
+        It is infinite for disabled clients.
 
         Raises:
             StoreUnavailableError: trying again later helps.

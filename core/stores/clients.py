@@ -1,5 +1,6 @@
 """Client store, in the database of the events."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Engine, delete, insert, select, update
@@ -23,10 +24,13 @@ class SqlClientStore:
             row = connection.execute(select(clients).where(clients.c.client_id == client_id)).mappings().first()
         return None if row is None else Client.model_validate(dict(row))
 
-    def disabled(self) -> frozenset[str]:
-        """See `ClientReader.disabled`."""
+    def revocations(self) -> Mapping[str, float]:
+        """See `ClientReader.revocations`."""
+        revoked = clients.c.disabled_at.is_not(None) | clients.c.tokens_not_before.is_not(None)
         with open_connection(self._engine) as connection:
-            return frozenset(connection.scalars(select(clients.c.client_id).where(clients.c.disabled_at.is_not(None))))
+            rows = connection.execute(select(clients).where(revoked)).mappings()
+            found = [Client.model_validate(dict(row)) for row in rows]
+        return {client.client_id: client.first_valid_iat for client in found}
 
     def record_use(self, client_id: str, at: datetime) -> None:
         """See `ClientReader.record_use`."""

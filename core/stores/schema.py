@@ -82,4 +82,5 @@ clients: Final = Table(
     Column("created_at", UnixMilliseconds, nullable=False),
     Column("last_used_at", UnixMilliseconds),
     Column("disabled_at", UnixMilliseconds),
+    Column("tokens_not_before", BigInteger),
 )

@@ -75,7 +75,8 @@ def show(client_id: _ClientId) -> None:
 def rotate(
     client_id: _ClientId,
     now: Annotated[
-        bool, typer.Option("--now", help="Revoke the old secret immediately, for example after a leak.")
+        bool,
+        typer.Option("--now", help="Revoke the old secret and all tokens of the client, for example after a leak."),
     ] = False,
 ) -> None:
     """Give a client a new secret. The old one stays valid until the next rotation."""

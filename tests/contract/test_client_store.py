@@ -1,5 +1,6 @@
 """Clients and the events that tell of them go in together, on every database."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from core.auth import clients
@@ -21,20 +22,25 @@ def test_a_client_is_kept_replaced_and_told_of(sql_store: SqlEventStore) -> None
     assert store.client(client.client_id + " ") is None
     assert sql_store.get(created.event_id) == created
     assert sql_store.add([created]) == [Outcome.DUPLICATE]
-    rotated, _ = clients.rotate(client, keep_previous=True)
+    rotated, _ = clients.rotate(client, keep_previous=True, at=NOW)
     store.save_client(rotated, audit_event("client.rotated", client.client_id, at=NOW))
     later = NOW + timedelta(milliseconds=1)
     store.record_use(client.client_id, later)
     assert store.clients() == [rotated.model_copy(update={"last_used_at": later})]
 
 
-def test_the_disabled_clients_are_those_of_all_clients_that_were_disabled(sql_store: SqlEventStore) -> None:
+def test_revocations_are_those_of_disabled_clients_and_of_rotations_that_revoke(sql_store: SqlEventStore) -> None:
     store = SqlClientStore(sql_store._engine)  # noqa: SLF001 - the same
-    assert store.disabled() == frozenset()
-    made = [clients.create(f"number {number}", ["events:write"], None, at=NOW)[0] for number in range(3)]
-    for client in made:
+    assert store.revocations() == {}
+    registered = [clients.create(f"number {number}", ["events:write"], None, at=NOW)[0] for number in range(4)]
+    for client in registered:
         store.save_client(client, audit_event("client.created", client.client_id, at=NOW))
-    assert store.disabled() == frozenset()
-    for client in made[:2]:
-        store.save_client(clients.disable(client, at=NOW), audit_event("client.disabled", client.client_id, at=NOW))
-    assert store.disabled() == {client.client_id for client in made[:2]}
+    assert store.revocations() == {}
+    disabled, kept, revoked, _ = registered
+    for changed in (
+        clients.disable(disabled, at=NOW),
+        clients.rotate(kept, keep_previous=True, at=NOW)[0],
+        clients.rotate(revoked, keep_previous=False, at=NOW)[0],
+    ):
+        store.save_client(changed, audit_event("client.changed", changed.client_id, at=NOW))
+    assert store.revocations() == {disabled.client_id: math.inf, revoked.client_id: int(NOW.timestamp()) + 1}

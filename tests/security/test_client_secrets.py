@@ -105,7 +105,7 @@ def test_a_digest_of_all_zeros_does_not_open_a_client_without_a_second_secret(sh
 def test_two_secrets_count_while_they_are_replaced_and_a_third_ends_the_first(shop: Shop) -> None:
     client_id, secrets = shop.client.client_id, [shop.secret]
     for _ in range(2):
-        client, secret = rotate(shop.clients.by_id[client_id], keep_previous=True)
+        client, secret = rotate(shop.clients.by_id[client_id], keep_previous=True, at=NOW)
         shop.clients.by_id[client_id] = client
         secrets.append(secret)
         counting = [shop.login(client_id, old)["statusCode"] for old in secrets[-3:]]
@@ -114,8 +114,8 @@ def test_two_secrets_count_while_they_are_replaced_and_a_third_ends_the_first(sh
 
 
 def test_a_leaked_secret_is_dropped_at_once(shop: Shop) -> None:
-    client, leaked = rotate(shop.client, keep_previous=True)
-    client, secret = rotate(client, keep_previous=False)
+    client, leaked = rotate(shop.client, keep_previous=True, at=NOW)
+    client, secret = rotate(client, keep_previous=False, at=NOW)
     shop.change(client)
     for old in (leaked, shop.secret):
         assert shop.login(client.client_id, old)["statusCode"] == 401
@@ -123,7 +123,7 @@ def test_a_leaked_secret_is_dropped_at_once(shop: Shop) -> None:
 
 
 def test_rotation_does_not_bring_a_disabled_client_back(shop: Shop) -> None:
-    client, secret = rotate(shop.clients.by_id[shop.disabled.client_id], keep_previous=False)
+    client, secret = rotate(shop.clients.by_id[shop.disabled.client_id], keep_previous=False, at=NOW)
     shop.clients.by_id[client.client_id] = client
     assert shop.login(client.client_id, secret)["statusCode"] == 401
 

@@ -5,10 +5,11 @@ But for the tests at the end, the process does not poll: it asks within requests
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
-from core.auth.clients import STATUS_LIMIT_SECONDS, STATUS_SECONDS, disable
+from core.auth.clients import STATUS_LIMIT_SECONDS, STATUS_SECONDS, disable, rotate
 from core.auth.last_answer import PATIENCE_SECONDS
 from core.auth.tokens import WRITE
 from core.settings import Settings
@@ -47,6 +48,20 @@ def test_a_token_of_a_disabled_client_that_was_never_seen_before_does_not_count_
     token = shop.token()
     shop.change(disable(shop.client, at=NOW))
     assert shop.read(token) == 401
+
+
+@pytest.mark.parametrize("keep_previous", [True, False])
+def test_a_rotation_that_revokes_the_old_secret_ends_its_tokens(shop: Shop, *, keep_previous: bool) -> None:
+    """Within half a minute; a new token is good at once, in the same second and on a host whose clock is behind."""
+    old = shop.login()["token"]
+    assert shop.write(old) == 202
+    rotated, secret = rotate(shop.client, keep_previous=keep_previous, at=NOW + timedelta(seconds=10.9))
+    shop.change(rotated)
+    for seconds in (10.95, 9):
+        shop.clock.now = NOW.timestamp() + seconds
+        new = shop.login(secret=secret)["token"]
+        shop.clock.now = NOW.timestamp() + 10 + HALF_A_MINUTE
+        assert (shop.write(old), shop.write(new)) == (202 if keep_previous else 401, 202)
 
 
 def test_a_disabled_client_cannot_keep_its_token_alive_by_using_it(shop: Shop) -> None:
@@ -116,7 +131,7 @@ def test_a_hundred_requests_ask_the_store_once(shop: Shop) -> None:
     shop.clients.calls.clear()
     for _ in range(100):
         shop.write(token)
-    assert shop.clients.calls == ["disabled"]
+    assert shop.clients.calls == ["revocations"]
 
 
 def test_a_store_that_hangs_holds_up_one_request_for_a_moment_and_then_none(shop: Shop) -> None:
@@ -141,7 +156,7 @@ def test_after_twelve_hours_without_an_answer_no_token_counts_until_there_is_one
     shop.clock.now += 1
     answer = shop.answer(query_events.query_events, token=token)
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "2")
-    assert "the disabled clients have been unknown for more than 12 h" in answer["body"]
+    assert "revoked tokens have been unknown for more than 12 h" in answer["body"]
     assert shop.write(token) == 503
     shop.clients.down = False
     shop.clock.now += STATUS_SECONDS

@@ -225,9 +225,9 @@ class FakeClients:
         self._called("client")
         return self.by_id.get(client_id)
 
-    def disabled(self) -> frozenset[str]:
-        self._called("disabled")
-        return frozenset(client.client_id for client in self.by_id.values() if client.disabled_at is not None)
+    def revocations(self) -> dict[str, float]:
+        self._called("revocations")
+        return {client.client_id: client.first_valid_iat for client in self.by_id.values() if client.first_valid_iat}
 
     def record_use(self, client_id: str, at: datetime) -> None:
         self._called("record_use")
