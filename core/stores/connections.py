@@ -35,6 +35,7 @@ def open_connection(engine: Engine) -> Iterator[Connection]:
         with engine.connect() as connection:
             try:
                 yield connection
+                dialect.check_connection(connection)
             except driver_errors as exc:
                 if not dialect.is_data_error(_driver_error(exc)):
                     # The server may have become read-only in a failover: let the next call open a new connection.

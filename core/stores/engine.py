@@ -28,6 +28,8 @@ _LIMITS: Final = ReadLimits()
 def open_engine(url: str, password: Callable[[], str] | None = None, limits: ReadLimits = _LIMITS) -> Engine:
     """Return an engine for the database at `url` (SQLAlchemy's form), which connects at its first use.
 
+    A database that does not exist is created by `core.stores.migrations.upgrade.migrate` only.
+
     Schemes are `sqlite`, `postgresql` (or `postgres`), `mysql` and `mariadb`. The query of the URL is passed to the
     driver and can name certificates, see the modules in `core.stores.dialects`. `password` returns the password of each
     new connection, instead of the one in the URL.
@@ -74,6 +76,7 @@ def _create(dialect: StoreDialect, url: URL, password: Callable[[], str] | None,
         # SQLAlchemy passes the arguments of a new connection to this event, which may change them.
         event.listen(engine, "do_connect", lambda _d, _r, _a, arguments: arguments.update(password=password()))
     event.listen(engine, "connect", lambda connection, _record: dialect.on_connect(connection))
+    dialect.set_up_engine(engine)
     return engine
 
 

@@ -57,7 +57,7 @@ def test_a_directory_that_is_missing_makes_the_store_unavailable(
     url = f"sqlite:///{tmp_path}/missing/audit-log.db"
     with pytest.raises(StoreUnavailableError):
         call(open_store(url))
-    with pytest.raises(StoreUnavailableError, match=r"unable to open database file.*AUDIT_LOG_DATA_DIR"):
+    with pytest.raises(StoreUnavailableError, match=r"No such file or directory.*AUDIT_LOG_DATA_DIR"):
         migrate(open_engine(url))
 
 

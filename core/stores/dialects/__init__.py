@@ -59,8 +59,25 @@ class StoreDialect(Protocol):
     def options(self, url: URL) -> Mapping[str, Any]:
         """Return arguments for `create_engine`. Parameters of the URL take precedence."""
 
+    def create_database(self, url: URL) -> None:
+        """Create the database at `url`, if that is possible without a server and it does not exist.
+
+        Raises:
+            OSError: it cannot be created.
+        """
+
+    def set_up_engine(self, engine: Engine) -> None:
+        """Prepare an engine before its first connection. Without `create_database`, connections create nothing."""
+
     def on_connect(self, connection: Any) -> None:
         """Set up a new connection of the driver."""
+
+    def check_connection(self, connection: Connection) -> None:
+        """Check after its use that a connection leads to the database at the address of its engine.
+
+        Raises:
+            StoreUnavailableError: it does not, and what was committed may not be in the database.
+        """
 
     def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
         """Apply the limits to all connections of an engine that is used for reads only."""

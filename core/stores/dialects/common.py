@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, literal, select, tuple_
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, literal, select, tuple_
 
 from core.domain.queries import EventFilter, Position
 from core.stores.dialects import AccessPlan
@@ -20,6 +20,18 @@ def keyset_condition(place: Position, *, descending: bool) -> ColumnElement[bool
     time, event_id = events.c.timestamp_utc, events.c.event_id
     key = tuple_(literal(place.timestamp_utc, time.type), literal(place.event_id, event_id.type))
     return tuple_(time, event_id) < key if descending else tuple_(time, event_id) > key
+
+
+def create_database(_url: URL) -> None:
+    """Leave the creation of databases to the administrator of the server."""
+
+
+def set_up_engine(_engine: Engine) -> None:
+    """Prepare nothing."""
+
+
+def check_connection(_connection: Connection) -> None:
+    """Rely on the server, which has one database of a name."""
 
 
 def plan_access(_connection: Connection, _event_filter: EventFilter, _enough: int) -> AccessPlan:

@@ -57,6 +57,9 @@ _NUMBERS: Final = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
 class _MySQL:
     DRIVER = "mysql+pymysql"
     EXTRA: str | None = "mysql"
+    create_database = staticmethod(common.create_database)
+    set_up_engine = staticmethod(common.set_up_engine)
+    check_connection = staticmethod(common.check_connection)
     select_by_ids = staticmethod(common.select_by_ids)
     plan_access = staticmethod(common.plan_access)
 

@@ -81,6 +81,9 @@ _CHECK_VIOLATION: Final = "23514"  # the schema has no CHECK: a partition is mis
 class _PostgreSQL:
     DRIVER = "postgresql+psycopg"
     EXTRA: str | None = "postgres"
+    create_database = staticmethod(common.create_database)
+    set_up_engine = staticmethod(common.set_up_engine)
+    check_connection = staticmethod(common.check_connection)
     keyset_condition = staticmethod(common.keyset_condition)
 
     def options(self, url: URL) -> Mapping[str, Any]:

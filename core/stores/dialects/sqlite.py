@@ -17,7 +17,7 @@ from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, JsonScalar
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import EventNotStorableError
-from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
+from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common, sqlite_file
 from core.stores.dialects.sqlite_terms import index_terms, match_expression, needs_recheck
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
@@ -66,6 +66,9 @@ registry.register("sqlite.hinted", __name__, HintedDialect.__name__)
 class _SQLite:
     DRIVER = "sqlite+hinted"
     EXTRA: str | None = None
+    create_database = staticmethod(sqlite_file.create)
+    set_up_engine = staticmethod(sqlite_file.watch)
+    check_connection = staticmethod(sqlite_file.check)
     select_by_ids = staticmethod(common.select_by_ids)
     keyset_condition = staticmethod(common.keyset_condition)
 

@@ -29,9 +29,14 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
     config.set_main_option("script_location", str(_SCRIPTS))
     scripts = ScriptDirectory.from_config(config)
     newest = scripts.get_current_head() or ""
+    dialect = dialect_of(engine)
+    try:
+        dialect.create_database(engine.url)
+    except OSError as exc:
+        raise _unusable(exc.strerror) from exc
     try:
         # A second process waits here, and then finds the revisions applied.
-        with engine.connect() as connection, dialect_of(engine).migration_transaction(connection):
+        with engine.connect() as connection, dialect.migration_transaction(connection):
             before = MigrationContext.configure(connection).get_current_revision()
             if before not in {None, *(script.revision for script in scripts.walk_revisions())}:
                 raise InvalidSettingsError(
@@ -47,8 +52,12 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
             "check the names and values after the question mark, and the files that they name."
         ) from None
     except DBAPIError as exc:
-        raise StoreUnavailableError(
-            f"The database cannot be opened or written ({exc.orig}): check AUDIT_LOG_DATABASE_URL, "
-            "AUDIT_LOG_DATA_DIR, free disk space and permissions."
-        ) from exc
+        raise _unusable(exc.orig) from exc
     return before, newest
+
+
+def _unusable(reason: object) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"The database cannot be opened or written ({reason}): check AUDIT_LOG_DATABASE_URL, AUDIT_LOG_DATA_DIR, free "
+        "disk space and permissions."
+    )
