@@ -45,6 +45,7 @@ def open_engine(url: str, password: Callable[[], str] | None = None, limits: Rea
     _limit_duration(read_engine, limits)
     dialect.limit_reads(read_engine, limits)
     engine = _create(dialect, address, password, {**pool, "execution_options": {_READ_ENGINE: read_engine}})
+    dialect.set_up_writes(engine)
     event.listen(engine, "engine_disposed", lambda _engine: read_engine.dispose())
     return engine
 

@@ -79,6 +79,9 @@ class StoreDialect(Protocol):
             StoreUnavailableError: it does not, and what was committed may not be in the database.
         """
 
+    def set_up_writes(self, engine: Engine) -> None:
+        """Prepare the engine that writes."""
+
     def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
         """Apply the limits to all connections of an engine that is used for reads only."""
 

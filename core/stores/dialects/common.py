@@ -30,6 +30,10 @@ def set_up_engine(_engine: Engine) -> None:
     """Prepare nothing."""
 
 
+def set_up_writes(_engine: Engine) -> None:
+    """Prepare nothing."""
+
+
 def check_connection(_connection: Connection) -> None:
     """Rely on the server, which has one database of a name."""
 

@@ -59,6 +59,7 @@ class _MySQL:
     EXTRA: str | None = "mysql"
     create_database = staticmethod(common.create_database)
     set_up_engine = staticmethod(common.set_up_engine)
+    set_up_writes = staticmethod(common.set_up_writes)
     check_connection = staticmethod(common.check_connection)
     select_by_ids = staticmethod(common.select_by_ids)
     plan_access = staticmethod(common.plan_access)

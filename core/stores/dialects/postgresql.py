@@ -83,6 +83,7 @@ class _PostgreSQL:
     EXTRA: str | None = "postgres"
     create_database = staticmethod(common.create_database)
     set_up_engine = staticmethod(common.set_up_engine)
+    set_up_writes = staticmethod(common.set_up_writes)
     check_connection = staticmethod(common.check_connection)
     keyset_condition = staticmethod(common.keyset_condition)
 

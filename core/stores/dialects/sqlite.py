@@ -17,7 +17,16 @@ from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, JsonScalar
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import EventNotStorableError
-from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common, sqlite_file
+from core.stores.dialects import (
+    AccessPlan,
+    IdTakenError,
+    ReadLimits,
+    StoreDialect,
+    TimeLimit,
+    common,
+    sqlite_file,
+    sqlite_wal,
+)
 from core.stores.dialects.sqlite_terms import index_terms, match_expression, needs_recheck
 from core.stores.json_text import to_json
 from core.stores.schema import events, unix_milliseconds
@@ -27,7 +36,6 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",  # commits are durable
     f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}",
     "PRAGMA cache_size=-65536",  # KiB; a batch touches pages of all indexes, the default of 2,000 is too small
-    "PRAGMA wal_autocheckpoint=8000",  # pages, 32 MB: a page that several batches change is written to the file once
 )
 # Steps of SQLite's virtual machine between two checks of the clock, which need the interpreter's lock: about 10 ms.
 _STEPS: Final = 100_000
@@ -68,6 +76,7 @@ class _SQLite:
     EXTRA: str | None = None
     create_database = staticmethod(sqlite_file.create)
     set_up_engine = staticmethod(sqlite_file.watch)
+    set_up_writes = staticmethod(sqlite_wal.truncate_when_large)
     check_connection = staticmethod(sqlite_file.check)
     select_by_ids = staticmethod(common.select_by_ids)
     keyset_condition = staticmethod(common.keyset_condition)
@@ -78,7 +87,7 @@ class _SQLite:
     def on_connect(self, connection: sqlite3.Connection) -> None:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
-        write_ahead(connection)
+        sqlite_wal.switch_on(connection)
 
     def limit_reads(self, engine: Engine, limits: ReadLimits) -> None:
         def on_connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -182,23 +191,3 @@ def _is(column: ColumnElement[Any], path: str, value: JsonScalar) -> ColumnEleme
         return kind == json.dumps(value)  # SQLite's type names are the JSON literals
     same_type = kind == "text" if isinstance(value, str) else kind.in_(["integer", "real"])
     return and_(same_type, func.json_extract(column, path) == value)
-
-
-def write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL mode, in which readers do not wait for the writer. The file keeps the mode.
-
-    SQLite's busy timeout does not cover this switch, so it is repeated for as long.
-
-    Raises:
-        sqlite3.Error: the file is unusable, or locked by other connections for longer than the timeout.
-    """
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
