@@ -51,7 +51,7 @@ def rotate(client: Client, *, keep_previous: bool, at: datetime) -> tuple[Client
     """Give the client a new secret; return both.
 
     With `keep_previous` the old secret is valid until the next rotation. Otherwise it is revoked together with all
-    tokens that were issued up to `at`, since whoever has the secret may have got tokens by it.
+    tokens that were issued up to `at`, since anyone with the secret may have got some.
     """
     secret = _new_secret()
     update: dict[str, object] = {"secret_digest": _digest(secret), "previous_secret_digest": None}

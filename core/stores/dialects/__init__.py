@@ -76,7 +76,7 @@ class StoreDialect(Protocol):
         """Check after its use that a connection leads to the database at the address of its engine.
 
         Raises:
-            StoreUnavailableError: it does not, and what was committed may not be in the database.
+            StoreUnavailableError: it does not, and committed changes may not be in the database.
         """
 
     def set_up_writes(self, engine: Engine) -> None:

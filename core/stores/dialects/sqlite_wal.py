@@ -1,8 +1,8 @@
 """Write-ahead log of SQLite (https://www.sqlite.org/wal.html): lets readers not wait for the writer, within bounds.
 
-SQLite moves the log into the database at every checkpoint, and then starts it anew, but only while no reader needs it:
-below a long read, or below short ones that always overlap, it grows. It never shrinks by itself. So it is cut when it
-starts anew, and a writer that finds it too large waits briefly for the readers.
+SQLite copies the log into the database at every checkpoint, and then overwrites it from the start, but only while no
+reader needs it: during a long read, or short ones that always overlap, it grows. It never shrinks by itself. So it is
+truncated when it is overwritten, and a writer that finds it too large waits briefly for the readers.
 """
 
 import logging
@@ -80,7 +80,7 @@ def _truncate(connection: sqlite3.Connection) -> bool:
         connection.execute(f"PRAGMA busy_timeout={_WAIT_SECONDS * 1000:.0f}")
         (blocked, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error:
-        return False  # the next use of the connection reports what is wrong with the database
+        return False  # the next use of the connection reports the error
     finally:
         connection.execute(f"PRAGMA busy_timeout={timeout}")
     return not blocked
