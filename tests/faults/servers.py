@@ -126,6 +126,39 @@ class PostgreSQL(Server):
         return [f"{self._programs}/pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
 
 
+class MariaDB(Server):
+    """A server made for this run."""
+
+    account = "mysql"
+    options: Sequence[str] = ()
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._programs = _newest("/usr/sbin", "mariadbd", "apt-get install mariadb-server")
+        self.url = f"mysql://audit_log@127.0.0.1:{self.port}/audit_log"
+        made = self.run([
+            "mariadb-install-db", "--no-defaults", f"--datadir={directory}/data", "--skip-test-db",
+            "--skip-name-resolve", "--auth-root-authentication-method=normal",
+        ])  # fmt: skip
+        if made.returncode:
+            raise RuntimeError(made.stderr.decode())
+        account = "audit_log@'127.0.0.1'"
+        statements = ["CREATE DATABASE audit_log", f"CREATE USER {account}", f"GRANT ALL ON audit_log.* TO {account}"]
+        (directory / "start.sql").write_text("".join(f"{statement};\n" for statement in statements))
+
+    def command(self) -> list[str]:
+        """See `Server.command`."""
+        return [
+            f"{self._programs}/mariadbd", "--no-defaults", f"--datadir={self.directory}/data", f"--port={self.port}",
+            "--bind-address=127.0.0.1", "--skip-name-resolve", f"--socket={self.directory}/socket",
+            f"--init-file={self.directory}/start.sql", *self.options,
+        ]  # fmt: skip
+
+    def probe(self) -> list[str]:
+        """See `Server.probe`."""
+        return ["mariadb-admin", "--no-defaults", f"--socket={self.directory}/socket", "--user=root", "ping"]
+
+
 class RabbitMQ(Server):
     """A node made for this run."""
 
@@ -164,7 +197,7 @@ class RabbitMQ(Server):
 
 
 @contextmanager
-def running(kind: type[PostgreSQL] | type[RabbitMQ]) -> Iterator[Server]:
+def running(kind: type[PostgreSQL] | type[MariaDB] | type[RabbitMQ]) -> Iterator[Server]:
     """A server of this kind, in a directory that its account may use; both are gone afterwards."""
     directory = Path(mkdtemp(prefix=f"audit-log-{kind.account}-"))
     if os.geteuid() == 0:

@@ -69,6 +69,9 @@ class _MySQL:
         return {"connect_args": arguments, "isolation_level": "READ COMMITTED"}
 
     def on_connect(self, connection: Any) -> None:
+        from core.stores.dialects.pymysql_packets import limit_statements  # noqa: PLC0415 - the driver
+
+        limit_statements(connection)
         with connection.cursor() as cursor:
             for statement in _SESSION:
                 cursor.execute(statement)

@@ -73,6 +73,7 @@ _NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config(
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
 _EVENTS: Final = f"COPY events ({', '.join(column.name for column in events.c)}) FROM STDIN"
 
+_DATA_ERRORS: Final = {"22", "23", "54"}  # data exceptions, constraint violations, exceeded limits of the server
 _UNIQUE_VIOLATION: Final = "23505"
 _EXCEEDED: Final[Mapping[str | None, TimeLimit]] = {"57014": "statement", "55P03": "lock"}
 _CHECK_VIOLATION: Final = "23514"  # the schema has no CHECK: a partition is missing
@@ -160,7 +161,7 @@ class _PostgreSQL:
         state = _state(error)
         if state is None:  # raised by psycopg itself, for example for NUL in a text
             return type(error).__name__ == "DataError"
-        return state[:2] in {"22", "23"} and state != _CHECK_VIOLATION
+        return state[:2] in _DATA_ERRORS and state != _CHECK_VIOLATION
 
     def redacted(self, error: BaseException) -> BaseException:
         state = _state(error)
