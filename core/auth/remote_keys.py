@@ -1,9 +1,14 @@
 """Public keys of an identity provider, fetched from its JWK set (RFC 7517 section 5)."""
 
+import http.client
+import json
+import logging
+import time
+import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from jwt import PyJWK, PyJWKClient, PyJWKClientError, PyJWTError
+from jwt import PyJWK, PyJWTError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.auth.keys import MIN_RSA_BITS, Key, require_cryptography
@@ -15,10 +20,18 @@ FETCH_SECONDS: Final = 60.0
 """Interval between two fetches, whatever keys tokens name. A new key works after one interval at the latest."""
 
 KEYS_LIMIT_SECONDS: Final = 24 * 3600.0
-"""How long the last fetched keys are used while the provider returns none."""
+"""How long the last fetched keys are used while the provider returns no JWK set."""
+
+MAX_SET_BYTES: Final = 1024 * 1024
+"""Size of a JWK set, of which a hundred keys take a tenth."""
 
 _TIMEOUT_SECONDS: Final = 5.0  # to connect, and for each read
+_BODY_SECONDS: Final = 10.0
+_READ_BYTES: Final = 64 * 1024
 _ALGORITHM_OF: Final = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
+_ACTION: Final = "Check the keys that the identity provider publishes; its tokens are rejected until one is usable."
+
+_log = logging.getLogger(__name__)
 
 Keys = Mapping[str, Key]
 """Keys by `kid`."""
@@ -27,13 +40,14 @@ Keys = Mapping[str, Key]
 def provider_keys(url: str, clock: Clock) -> LastAnswer[Keys | None]:
     """Return the polled keys of the JWK set at `url`; None before the first successful fetch.
 
+    A set without a usable key is an answer: the provider has withdrawn its keys.
+
     Raises:
         InvalidSettingsError: the library that verifies signatures of public keys is not installed.
     """
     require_cryptography("AUDIT_LOG_TRUSTED_JWKS_URL")
-    client = PyJWKClient(url, cache_jwk_set=False, timeout=_TIMEOUT_SECONDS)
     return LastAnswer(
-        lambda: _fetch(client),
+        _KeySetReader(url).read,
         None,
         name="keys of the identity provider",
         every=FETCH_SECONDS,
@@ -61,15 +75,55 @@ class TrustedKeys:
         return keys.get(kid)
 
 
-def _fetch(client: PyJWKClient) -> Keys:
-    try:
-        found = [_key(entry) for entry in _KeySet.model_validate(client.fetch_data()).keys]
-    except (PyJWKClientError, ValueError, OSError, RecursionError) as exc:
-        raise TokenCheckUnavailableError("The keys of the identity provider cannot be fetched.") from exc
-    keys = {key.kid: key for key in found if key is not None}
-    if not keys:
-        raise TokenCheckUnavailableError(f"None of the {len(found)} keys of the identity provider can be used.")
-    return keys
+class _KeySetReader:
+    """Reads the usable keys of the JWK set at a URL, and logs once if there are none."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._had_keys = True
+
+    def read(self) -> Keys:
+        """Fetch the set. Entries that cannot verify tokens are left out (RFC 7517 section 5).
+
+        Raises:
+            TokenCheckUnavailableError: the provider is unreachable, or returns no JWK set.
+        """
+        try:
+            entries = _KeySet.model_validate(json.loads(_fetch(self._url))).keys
+        except (ValueError, OSError, RecursionError, http.client.HTTPException) as exc:
+            raise TokenCheckUnavailableError("The keys of the identity provider cannot be fetched.") from exc
+        keys = {key.kid: key for key in map(_key, entries) if key is not None}
+        if not keys and self._had_keys:
+            _log.warning("provider_keys_unusable", extra={"published": len(entries), "action": _ACTION})
+        self._had_keys = bool(keys)
+        return keys
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Takes redirects for errors, because they could lead to keys of another host."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _fetch(url: str) -> bytes:
+    """Return the body at `url`.
+
+    Raises:
+        OSError: it is unreachable, or slow.
+        ValueError: the body is too large.
+    """
+    opener = urllib.request.build_opener(_NoRedirects)
+    with opener.open(url, timeout=_TIMEOUT_SECONDS) as response:  # https only, see `Settings.trusted_jwks_url`
+        body = b""
+        end = time.monotonic() + _BODY_SECONDS
+        while part := response.read1(_READ_BYTES):
+            body += part
+            if len(body) > MAX_SET_BYTES:
+                raise ValueError(f"the JWK set has more than {MAX_SET_BYTES} bytes")
+            if time.monotonic() > end:
+                raise TimeoutError(f"the JWK set took more than {_BODY_SECONDS:g} seconds")
+        return body
 
 
 class _KeySet(BaseModel):

@@ -7,14 +7,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core.auth import remote_keys
 from core.auth.last_answer import PATIENCE_SECONDS
-from core.auth.remote_keys import FETCH_SECONDS, KEYS_LIMIT_SECONDS
+from core.auth.remote_keys import FETCH_SECONDS, KEYS_LIMIT_SECONDS, MAX_SET_BYTES
 from core.auth.token_verifier import REMEMBERED_SECONDS
 from core.settings import Settings
 from functions.http.handler import lambda_handler
@@ -219,19 +221,21 @@ NONSENSE: dict[str, object] = {
     "keys is null": {"keys": None},
     "keys is a number": {"keys": 5},
     "keys is text": {"keys": "k1"},
-    "no keys": {"keys": []},
-    "keys of no kind": {"keys": [1, "x", None, [], {}]},
-    "kid is a list": {"keys": [{**GOOD, "kid": ["k1"]}]},
-    "kid is a number": {"keys": [{**GOOD, "kid": 1}]},
-    "kty is a list": {"keys": [{**GOOD, "kty": ["OKP"]}]},
-    "crv is a list": {"keys": [{**GOOD, "crv": ["Ed25519"]}]},
     "alg is a list": {"keys": [{**GOOD, "alg": ["EdDSA"]}]},
     "alg is none": {"keys": [{**GOOD, "alg": "none"}]},
-    "x is a number": {"keys": [{**GOOD, "x": 1}]},
-    "x is missing": {"keys": [{name: value for name, value in GOOD.items() if name != "x"}]},
-    "x is short": {"keys": [{**GOOD, "x": "AAAA"}]},
-    "RSA of nothing": {"keys": [{"kty": "RSA", "kid": "k1", "n": "", "e": ""}]},
-    "EC off the curve": {"keys": [{"kty": "EC", "crv": "P-256", "kid": "k1", "x": "AA", "y": "AA"}]},
+}
+UNUSABLE: dict[str, list[object]] = {
+    "no keys": [],
+    "keys of no kind": [1, "x", None, [], {}],
+    "kid is a list": [{**GOOD, "kid": ["k1"]}],
+    "kid is a number": [{**GOOD, "kid": 1}],
+    "kty is a list": [{**GOOD, "kty": ["OKP"]}],
+    "crv is a list": [{**GOOD, "crv": ["Ed25519"]}],
+    "x is a number": [{**GOOD, "x": 1}],
+    "x is missing": [{name: value for name, value in GOOD.items() if name != "x"}],
+    "x is short": [{**GOOD, "x": "AAAA"}],
+    "RSA of nothing": [{"kty": "RSA", "kid": "k1", "n": "", "e": ""}],
+    "EC off the curve": [{"kty": "EC", "crv": "P-256", "kid": "k1", "x": "AA", "y": "AA"}],
 }
 TEXTS: dict[str, bytes] = {
     **{name: json.dumps(value).encode() for name, value in NONSENSE.items()},
@@ -239,6 +243,7 @@ TEXTS: dict[str, bytes] = {
     "a page": b"<html>maintenance</html>",
     "no UTF-8": b"\xff\xfe\xff",
     "a bomb": b"[" * 100_000,
+    "too much": json.dumps({"keys": [GOOD], "padding": "x" * MAX_SET_BYTES}).encode(),
 }
 
 
@@ -254,6 +259,37 @@ def test_an_answer_that_is_no_key_set_leaves_the_known_keys(house: House, provid
     house.clock.now += FETCH_SECONDS
     assert status_of(house, house.token(KEY, scope="")) == 403  # known, though it may do nothing
     assert status_of(house, house.token(NEXT)) == 401
+
+
+@pytest.mark.parametrize("keys", UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_a_key_set_without_a_usable_key_ends_those_known(
+    house: House, provider: Provider, caplog: pytest.LogCaptureFixture, keys: list[Any]
+) -> None:
+    """The provider answers and has withdrawn them. It is in the log once."""
+    assert house.accepts(house.token(KEY))
+    provider.keys = keys
+    for _ in range(3):
+        house.clock.now += FETCH_SECONDS + REMEMBERED_SECONDS
+        assert status_of(house, house.token(KEY)) == 401
+    [record] = [record for record in caplog.records if record.message == "provider_keys_unusable"]
+    assert record.__dict__["published"] == len(keys)
+    provider.keys = [GOOD]
+    house.clock.now += FETCH_SECONDS
+    assert house.accepts(house.token(KEY))
+
+
+def test_the_thread_of_an_answer_that_trickles_ends(
+    house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise no further fetch would be made, and keys would neither come nor go."""
+    monkeypatch.setattr(remote_keys, "_BODY_SECONDS", 0.2)
+    provider.trickles.set()
+    assert not house.accepts(house.token(KEY))
+    deadline = time.monotonic() + PROMPT_SECONDS
+    while any(thread.name.startswith("ask for keys") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert provider.trickles.is_set()
 
 
 @pytest.mark.parametrize("raw", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"])
