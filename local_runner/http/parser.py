@@ -96,10 +96,13 @@ class RequestParser:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.ended = True  # answered like any other request; what follows would be another protocol
-        except httptools.HttpParserInvalidMethodError:
-            self._refuse_method(data if at_start and self._begun == 1 else b"")
-        except httptools.HttpParserError:
-            self.refuse(self.reason or self.malformed())
+        except httptools.HttpParserError as error:
+            if self.ended:
+                self.reason = self.malformed()  # bytes after the last request: read, never answered
+            elif isinstance(error, httptools.HttpParserInvalidMethodError):
+                self._refuse_method(data if at_start and self._begun == 1 else b"")
+            else:
+                self.refuse(self.reason or self.malformed())
         else:
             if self.phase is Phase.HEAD and self._phase_bytes > _HEAD_BYTES:
                 self.refuse(_too_many_headers())
@@ -137,6 +140,8 @@ class RequestParser:
 
     def on_message_begin(self) -> None:
         """Start a request."""
+        if self.ended:
+            self._stop(self.malformed())
         self._begun += 1
         self._enter(Phase.HEAD)
 
@@ -189,8 +194,9 @@ class RequestParser:
             self._stop(body_too_large())
 
     def on_message_complete(self) -> None:
-        """Queue the complete request."""
+        """Queue the complete request. After one that closes the connection no other is read (RFC 9112 section 9.6)."""
         keep_alive = self._version == "1.1" and self._parser.should_keep_alive()
+        self.ended = not keep_alive
         self._append(self._request(bytes(self._body)), keep_alive=keep_alive)
 
     def _request(self, body: bytes) -> HTTPRequest:

@@ -164,7 +164,7 @@ class HTTPProtocol(asyncio.Protocol):
         """Alternate between answering requests and parsing bytes until either has to wait."""
         parser = self._parser
         for _ in range(_ANSWERS):
-            if self._busy or self._closing or not self._writable:
+            if self._busy or self._closing or self._lingering or not self._writable:
                 break
             if parser.has_request:
                 self._answer()

@@ -39,6 +39,19 @@ def test_hundreds_of_requests_in_one_piece_are_answered_each_in_its_turn(service
     assert statuses(answer) == [401, 200] * 200 + [404]
 
 
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize(
+    "after", [b"GARBAGE", b"\r\n\x00\x01", b"FOO / HTTP/1.1\r\n\r\n", TOKEN_REQUEST, EMPTY_POST * 3]
+)
+def test_bytes_after_the_last_request_are_neither_answered_nor_logged(
+    service: Service, after: bytes, version: bytes
+) -> None:
+    last = b"GET /nowhere HTTP/%s\r\nHost: localhost\r\nConnection: close\r\n\r\n" % version
+    before = service.log
+    assert statuses(exchange(service.port, last + after)) == [404]
+    assert "Traceback" not in service.log.removeprefix(before)
+
+
 def test_a_client_that_floods_does_not_keep_the_others_waiting(service: Service) -> None:
     with connect(service.port) as connection:
         threading.Thread(target=lambda: [None for _ in iter(lambda: _received(connection), b"")], daemon=True).start()
