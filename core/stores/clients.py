@@ -1,15 +1,26 @@
 """Client store, in the database of the events."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import Engine, delete, insert, select, update
+import orjson
+from sqlalchemy import Engine, delete, insert, literal, select, update
 
 from core.domain.models import Client, Event
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.own_events import insert_own_event
 from core.stores.schema import clients
+
+_NO_CLIENT: Final[Mapping[str, Any]] = {
+    "client_id": "client-0000000000000000",
+    "name": "unknown",
+    "scopes": b'["events:read","events:write"]',
+    "secret_digest": "0" * 64,
+    "created_at": 1_767_225_600_000,
+}
+"""Columns in the place of those of an unknown client, as the database would return them."""
 
 
 class SqlClientStore:
@@ -20,9 +31,14 @@ class SqlClientStore:
 
     def client(self, client_id: str) -> Client | None:
         """See `ClientReader.client`."""
+        # One row in any case, and the same decoding of it, so that the time does not reveal whether the client exists.
+        one = select(literal(1)).subquery("one")
+        query = select(clients).select_from(one.outerjoin(clients, clients.c.client_id == client_id))
         with open_read_connection(self._engine) as connection:
-            row = connection.execute(select(clients).where(clients.c.client_id == client_id)).mappings().first()
-        return None if row is None else Client.model_validate(dict(row))
+            row = connection.execute(query).mappings().one()
+        is_known = row["client_id"] is not None
+        client = Client.model_validate(dict(row) if is_known else {**row, **_decoded(_NO_CLIENT)})
+        return client if is_known else None
 
     def revocations(self) -> Mapping[str, float]:
         """See `ClientReader.revocations`."""
@@ -51,3 +67,8 @@ class SqlClientStore:
             connection.execute(insert(clients).values(**dict(client)))
             insert_own_event(connection, dialect_of(self._engine), record)
             connection.commit()
+
+
+def _decoded(columns: Mapping[str, Any]) -> dict[str, Any]:
+    created_at = datetime.fromtimestamp(columns["created_at"] // 1000, UTC).replace(microsecond=0)
+    return {**columns, "scopes": orjson.loads(columns["scopes"]), "created_at": created_at}
