@@ -1,4 +1,4 @@
-"""A reconciliation counts the rows that are there, on every database, whatever was counted when they were stored."""
+"""A reconciliation counts the rows in the table, on every database, whatever was counted when they were stored."""
 
 import pytest
 from sqlalchemy import Engine, event
@@ -61,7 +61,8 @@ def test_an_event_of_the_service_itself_makes_no_difference(engine: Engine) -> N
 
 
 def test_rows_are_counted_by_an_index(sql_store: SqlEventStore, engine: Engine) -> None:
-    sql_store.add([build(number) for number in range(1000)])
+    times = [f"2026-01-31T{12 + number // 100}:00:00Z" for number in range(1000)]
+    sql_store.add([build(number, received_at=time) for number, time in enumerate(times)])
     plans: list[str] = []
 
     def explain(connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
@@ -74,7 +75,7 @@ def test_rows_are_counted_by_an_index(sql_store: SqlEventStore, engine: Engine) 
     if engine.dialect.name == "postgresql":
         with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql("VACUUM ANALYZE events")
-    assert rows_received(engine, Window(MINUTE, MINUTE + 1)) == 1000
+    assert rows_received(engine, Window(MINUTE, MINUTE + 1)) == 100
     event.remove(engine, "before_cursor_execute", explain)
     assert len(plans) == 2
     for plan in plans:
