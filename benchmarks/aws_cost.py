@@ -43,7 +43,7 @@ AURORA_GB_MONTH: Final = 0.10
 
 # Assumptions about AWS.
 MB_OF_A_CORE: Final = 1769
-"""Lambda gives a function of this memory one core, and others their part of it; one core is taken to be one of ours."""
+"""Lambda gives a function of this memory one core, and others their part of it; a core counts as one of this machine."""
 RUNTIME_MS: Final = 1.0
 """Of Lambda's runtime, for each invocation."""
 SQS_WAIT_MS: Final = 8.0
@@ -143,7 +143,7 @@ def costs(posted: Measured, consumed: Measured, memory: int) -> Mapping[str, flo
 
 
 def print_tables(posted: Sequence[Measured], consumed: Sequence[Measured], memory: int) -> None:
-    """What was measured, and what it comes to."""
+    """Measured figures, and the costs that follow from them."""
     print("| handler | events in a call | processor ms | ms per event |\n|---|---|---|---|")
     for name, all_measured in (("create", posted), ("consume", consumed)):
         for measured in all_measured:

@@ -1,8 +1,8 @@
 """From a fresh interpreter to the first answer of each handler: `python -m benchmarks.cold_start`, three minutes.
 
-Beside it, in turns, stands the import alone of the FastAPI service. Bytecode is compiled before, as it is to be in a
+The import alone of the FastAPI service takes turns with it. Bytecode is compiled before, as it is to be in a
 Lambda package. The store is a SQLite file and the publisher one that needs no server; what the client libraries of
-brokers and databases cost to import is in a table of its own.
+brokers and databases cost to import is in a separate table.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ADDED = {
     "pymysql": "core.stores.sql",
     "limits": "functions.token",
 }
-"""By module, what was imported before it."""
+"""By module, the modules imported before it."""
 
 
 def by_group(deployment: Deployment, handler: str, rounds: int) -> dict[str, float]:
@@ -58,7 +58,7 @@ def _spread(values: list[float]) -> str:
 
 
 def print_starts(deployments: dict[str, Deployment], rounds: int) -> None:
-    """The first table: each handler beside the yardstick, which runs just before it each time."""
+    """The first table: each handler next to the yardstick, which runs just before it each time."""
     cases = [
         *((handler, "open", ()) for handler in HANDLERS),
         *((handler, "open", ("cryptography",)) for handler in WITHOUT_CRYPTOGRAPHY),
@@ -92,7 +92,7 @@ def print_groups(deployment: Deployment, rounds: int) -> None:
 
 
 def print_added(rounds: int) -> None:
-    """The third table: what each part adds, once the handler is there."""
+    """The third table: the cost of each part, once the handler is imported."""
     print("| module | on top of | ms |\n|---|---|---|")
     for module, before in ADDED.items():
         taken = [cold_start(module, before=[before]).import_ms for _ in range(rounds)]
@@ -106,7 +106,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         deployments = {auth: Deployment(Path(folder) / auth, auth) for auth in ("open", "clients")}
-        for handler in HANDLERS:  # compile what is not compiled yet
+        for handler in HANDLERS:  # so that all bytecode is compiled
             deployments["open"].cold_start(handler)
         cold_start(YARDSTICK)
         print_starts(deployments, rounds)

@@ -2,7 +2,7 @@
 
 Each turn starts one server on an empty folder, loads it by wrk and ends it, so that no two servers ever share the
 machine. Turns alternate because a machine's speed drifts: only neighbours may be compared, so ratios are taken within a
-round. The tables go into `docs/explanation/performance.md`, the plots beside it.
+round. The tables go into `docs/explanation/performance.md`, the plots next to it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Turn:
-    """What came of one contender in one round; `waiting` is what was accepted and not stored when the load ended."""
+    """Result of one contender in one round; `waiting` counts the events accepted and not stored when the load ended."""
 
     load: Load
     rate: float

@@ -63,7 +63,7 @@ def rows(total: int, *, start: int = FIRST, seconds: int = SECONDS, seed: int = 
 
 
 def event_data(number: int, dice: int) -> str:
-    """A small nested object: a user of many, an outcome that is nearly always the same, a request of its own."""
+    """A small nested object: a user of many, an outcome that is nearly always the same, a unique request."""
     return (
         f'{{"admin_data":{{"username":"user{dice % USERS}","ip":"192.0.2.{dice % 256}"}},'
         f'"request":"r{number}","success":{"false" if dice % 20 == 0 else "true"},'
@@ -104,7 +104,7 @@ def _skewed(numbers: random.Random, values: Sequence[Any]) -> Iterator[Any]:
 def _load_sqlite(connection: Any, given: Iterator[Row]) -> None:
     columns = ", ".join(column.name for column in events.c)
     marks = ", ".join("?" * len(events.c))
-    insert = f"INSERT INTO events ({columns}) VALUES ({marks})"  # noqa: S608 - names of our own
+    insert = f"INSERT INTO events ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
     numbers = count(1)
     while chunk := list(islice(given, _CHUNK)):
         connection.executemany(insert, chunk)

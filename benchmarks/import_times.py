@@ -1,6 +1,6 @@
-"""Imported before anything else, it lets a program tell at its end how long each module took, as JSON on stderr.
+"""Imported before anything else, it lets a program report at its end how long each module took, as JSON on stderr.
 
-`-X importtime` does not see what comes by `importlib.import_module`, and pydantic loads most of itself that way.
+`-X importtime` does not see modules imported by `importlib.import_module`, and pydantic loads most of itself that way.
 """
 
 import atexit
@@ -15,7 +15,7 @@ from types import ModuleType
 _own: defaultdict[str, float] = defaultdict(float)
 """Milliseconds by module: finding, reading and running it, without the modules that it imports in turn."""
 _inner = [0.0]
-"""For each import that is going on, the outermost first: what the imports inside it have taken."""
+"""For each import in progress, the outermost first: seconds that the imports inside it took."""
 
 
 def _timed(step: Callable[..., object]) -> Callable[..., object]:

@@ -1,6 +1,6 @@
 """What a queued event takes of memory: `python -m benchmarks.memory`, two minutes.
 
-A million events in the queue of this service, and in that of the FastAPI one, each in a process of its own: how much
+A million events in the queue of this service, and in that of the FastAPI one, each in a separate process: how much
 its resident memory grows by, and how much it is in all.
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
 def measured(name: str, count: int) -> dict[str, int]:
     """Resident bytes: what they grew by, and all of them."""
     fill, events = FILLS[name], [orjson.loads(body) for body in bodies()]
-    fill(events, 1_000)  # what is made once
+    fill(events, 1_000)  # so that one-time allocations are not counted
     before = resident()
     kept = fill(events, count)
     after = resident()

@@ -1,7 +1,7 @@
 """What queries cost in a large database: `python -m benchmarks.queries --database-url A --single-url B --small-url C`.
 
 All three are made by `benchmarks.generate`: A is measured, B has as many rows and single-column indexes, C has 100,000
-rows. What is compared takes turns. At the end events are added to A and C, so the databases are of no other use.
+rows. The compared queries take turns. At the end events are added to A and C, so the databases are of no other use.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def ratio(one: Sequence[float], other: Sequence[float]) -> float:
 def without_hint(
     _connection: object, _cursor: object, statement: str, parameters: object, *_: object
 ) -> tuple[str, object]:
-    """Let SQLite choose among single-column indexes: the store names some that are not there."""
+    """Let SQLite choose among single-column indexes: the store names some that do not exist."""
     return HINT.sub("", statement), parameters
 
 
@@ -142,7 +142,7 @@ def list_all(store: SqlEventStore, rounds: int) -> None:
 
 
 BEFORE_ALL: Final = Position(timestamp_utc=0, event_id=OLDEST.event_id, offset=0)
-"""Nothing is older, so that a page from here costs nothing, and what is left is the count."""
+"""Nothing is older, so that a page from here costs nothing, and only the count remains."""
 
 
 def handler(store: SqlEventStore) -> Callable[[EventFilter], None]:
@@ -205,7 +205,7 @@ def add(store: SqlEventStore, batches: Sequence[Sequence[Event]]) -> None:
 
 
 def new_events(rounds: int) -> Iterator[list[Event]]:
-    """Batches of events that go on where the generated ones end."""
+    """Batches of events that continue after the generated ones."""
     total = rounds * BATCHES * BATCH
     rows = generate.rows(total, start=FIRST + SECONDS, seconds=total // 1000, seed=time.time_ns())
     for _ in range(rounds * BATCHES):

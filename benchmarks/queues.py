@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def measure(open_queue: OpenQueue, singles: int, batches: int) -> dict[str, float]:
-    """Take one turn; events per second by what was done."""
+    """Take one turn; events per second by operation."""
     with open_queue() as (publisher, source):
         publisher.publish([an_event()])
         drain(source, 1)

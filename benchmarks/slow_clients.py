@@ -80,7 +80,7 @@ async def rounds(url: str, count: int, requests: int, slow: int) -> list[tuple[T
 
 
 async def load(url: str, requests: int) -> Turn:
-    """One turn of the load generator, in a process of its own."""
+    """One turn of the load generator, in a separate process."""
     amount = ("--requests", str(requests), "--connections", str(CONNECTIONS))
     generator = await asyncio.create_subprocess_exec(
         AUDIT_LOG, "load-test", "--json", "--url", url, *amount, stdout=asyncio.subprocess.PIPE

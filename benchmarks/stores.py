@@ -1,7 +1,7 @@
 """How fast each database takes events, and how much room they need, side by side.
 
-Needs PostgreSQL and MariaDB on this machine (or TEST_POSTGRESQL_URL and TEST_MYSQL_URL); each run makes databases of
-its own and drops them. The databases take turns, so that what else the machine does hits all of them alike.
+Needs PostgreSQL and MariaDB on this machine (or TEST_POSTGRESQL_URL and TEST_MYSQL_URL); each run creates databases
+and drops them. The databases take turns, so that what else the machine does hits all of them alike.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """How long it takes from a 202 until GET finds the event: `python -m benchmarks.visibility`, a minute.
 
-wrk keeps the service at about half of what it can take, which a turn at full load finds out first; beside it one client
-posts an event, asks for it until it is there, and begins again.
+wrk keeps the service at about half of its capacity, which a turn at full load measures first; at the same time one
+client posts an event, asks for it until it is found, and repeats.
 """
 
 from __future__ import annotations

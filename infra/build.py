@@ -49,7 +49,7 @@ def _chalice(project: Path, merged: Path, made: Path) -> None:
         str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project), "package",
         "--merge-template", str(merged.resolve()), str(made.resolve()),
     ]  # fmt: skip
-    # Not the settings of whoever builds: app.py is imported.
+    # Not the settings of the user who builds: app.py is imported.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AUDIT_LOG_", "AWS_"))}
     environment |= {"AWS_DEFAULT_REGION": _REGION, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
@@ -58,7 +58,7 @@ def _chalice(project: Path, merged: Path, made: Path) -> None:
 
 
 def main() -> None:
-    """Build, and say what was built."""
+    """Build the package, and print its files."""
     output = ROOT / "dist" / "aws"
     try:
         size = build(ROOT / "build" / "aws", output)

@@ -57,14 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="make deploy")
     parser.add_argument("--stage", choices=["dev", "prod"], required=True)
     parser.add_argument("--bucket", required=True, help="An S3 bucket of the same region, for the package.")
-    parser.add_argument("--alarm-email", help="Who is told of alarms.")
+    parser.add_argument("--alarm-email", help="Email address for alarms.")
     options = parser.parse_args(arguments)
     wanted = commands(options.stage, options.bucket, options.alarm_email)
     print("With the account and region of the AWS CLI, this would run:")
     for command in wanted:
         print(f"  {shlex.join(command)}")
     print(f"and then call the Migrate function of {stack(options.stage)}.")
-    if input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
+    if input("Continue? [y/N] ").strip().lower() not in {"y", "yes"}:
         sys.exit("Nothing was done.")
     try:
         for command in wanted:
@@ -79,7 +79,7 @@ def _run(command: list[str]) -> str:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(ROOT)).stdout
     except FileNotFoundError:
         raise BuildError("The AWS CLI is not installed: see docs/guides/aws.md.") from None
-    except subprocess.CalledProcessError as exc:  # it has told why by itself
+    except subprocess.CalledProcessError as exc:  # it has printed the reason
         raise BuildError(f"`{shlex.join(command[:3])}` ended with status {exc.returncode}.") from None
 
 

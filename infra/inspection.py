@@ -12,7 +12,7 @@ from infra.staging import PINS, PLATFORM, ROOT
 
 MAX_ZIPPED: Final = 24_000_000
 MAX_UNPACKED: Final = 70_000_000
-"""Bytes. Lambda takes 250 MB unpacked; these bounds are there so that growth is noticed."""
+"""Bytes. Lambda takes 250 MB unpacked; these bounds make growth visible."""
 
 _OURS: Final = {"app.py", "chalice", "core", "functions"}
 _SOURCES: Final = ["functions", "core/stores/migrations", "core/queues/sqs", "functions/pages/static"]
@@ -63,7 +63,7 @@ def _missing(names: set[str]) -> Iterable[str]:
 
 
 def _foreign(archive: ZipFile, names: set[str]) -> Iterable[str]:
-    """Whatever came with no wheel of the lock file, and is none of ours."""
+    """Files that belong neither to a wheel of the lock file nor to this project."""
     ours = set(_OURS)
     for record in _with_suffix(names, ".dist-info/RECORD"):
         ours |= {line.partition("/")[0].partition(",")[0] for line in archive.read(record).decode().splitlines()}

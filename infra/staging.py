@@ -1,6 +1,6 @@
 """The Chalice project as it is packaged: the application, our packages and the wheels that Lambda needs.
 
-It is put together beside `chalice_config/`, because Chalice's local server and the type checker look into that folder.
+It is put together outside `chalice_config/`, because Chalice's local server and the type checker look into that folder.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _UNNEEDED: Final = shutil.ignore_patterns(
 
 
 def stage(build_dir: Path, python: str) -> Path:
-    """Make the project folder for a version of Python anew below `build_dir`, which keeps the wheels for the next time.
+    """Recreate the project folder for a version of Python below `build_dir`, which keeps the wheels for the next build.
 
     Raises:
         WheelsUnavailableError: a wheel is missing, or PyPI cannot be reached.
@@ -46,7 +46,7 @@ def stage(build_dir: Path, python: str) -> Path:
     shutil.copy(ROOT / "chalice_config" / "app.py", project)
     (project / ".chalice").mkdir()
     shutil.copy(ROOT / "chalice_config" / ".chalice" / "config.json", project / ".chalice")
-    # All that it names lies in vendor/ already. Chalice itself would go on without a wheel that it does not find.
+    # All that it names lies in vendor/ already. Chalice itself would continue without a wheel that it does not find.
     (project / "requirements.txt").touch()
     return project
 
@@ -81,7 +81,7 @@ def interpreter(python: str) -> str | None:
     for candidate in (sys.executable, shutil.which(f"python{python}")):
         if candidate is None:
             continue
-        # What is on the path may only stand for another, as pyenv's shims do.
+        # A program on the path may only start another, as pyenv's shims do.
         program = "import sys; print('{}.{}'.format(*sys.version_info), sys.executable)"
         said = subprocess.run([candidate, "-I", "-c", program], check=False, capture_output=True, text=True)
         version, _, executable = said.stdout.strip().partition(" ")
@@ -91,7 +91,7 @@ def interpreter(python: str) -> str | None:
 
 
 def _compile(folder: Path, python: str) -> None:
-    """Lambda cannot write beside the code, so that each cold start would compile all that it imports: half a second.
+    """Lambda cannot write next to the code, so that each cold start would compile all that it imports: half a second.
 
     Only that version of Python can do it. Where there is none, the package works all the same.
 

@@ -1,4 +1,4 @@
-"""The resources of AWS beside Chalice's own, out of the files in `infra/resources/`."""
+"""Resources of AWS in addition to those of Chalice, from the files in `infra/resources/`."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -40,12 +40,12 @@ _PATTERN: Final = re.compile(
 )
 _HINTS: Final = tuple(WORDING.values())
 
-_PRODUCT: Final = ("audit_log_client", "chalice_config", "core", "functions", "infra/checks", "local_runner")
+_PRODUCT: Final = ("audit_log_client", "chalice_config", "core", "functions", "infra", "local_runner")
 _PROSE: Final = (
-    "README.md", "CONTRIBUTING.md", "SECURITY.md", ".ci/*", ".github/**/*.yaml", "Makefile", "pyproject.toml",
-    "audit_log_client/README.md", "benchmarks/README.md",
+    "*.md", "Makefile", "pyproject.toml", ".ci/*", ".github/**/*.yaml", "audit_log_client/*.md", "benchmarks/*.md",
     "docs/*.md", "docs/guides/*.md", "docs/reference/*.md", "docs/explanation/*.md", "docs/decisions/README.md",
-    "functions/pages/static/docs.*", "functions/pages/static/viewer/*", "infra/checks/*.json",
+    "functions/pages/static/docs.*", "functions/pages/static/viewer/*", "infra/**/*.json", "infra/**/*.yaml",
+    "infra/**/*.sh", "infra/systemd/*",
 )  # fmt: skip
 _OWN: Final = {"infra/checks/wording.py", "tests/unit/test_wording_check.py"}  # they quote the phrases
 _NOT_WORDS: Final = re.compile(
@@ -104,7 +104,7 @@ def _spans(text: str, *, with_literals: bool) -> Iterator[tuple[tuple[int, int],
 def _files() -> Iterator[str]:
     """The files to read, from the root."""
     chosen = {path for pattern in _PROSE for path in ROOT.glob(pattern)}
-    for package in (*_PRODUCT, "tests/support"):
+    for package in (*_PRODUCT, "benchmarks", "tests"):
         chosen.update(ROOT.joinpath(package).rglob("*.py"))
     names = {path.relative_to(ROOT).as_posix() for path in chosen if path.is_file()}
     yield from sorted(name for name in names - _OWN if not name.startswith("chalice_config/chalice_config/"))

@@ -1,4 +1,4 @@
-"""Clients and the events that tell of them go in together, on every database."""
+"""Clients and the events that record their changes are stored together, on every database."""
 
 import math
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Several writers of the same events at once: each event is stored once, and every writer is told the truth."""
+"""Several writers of the same events at once: each event is stored once, and every writer gets the true result."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What goes into a store, and what became of it."""
+"""Inserts into an event store, and their outcomes."""
 
 import json
 from datetime import UTC, datetime

@@ -117,7 +117,7 @@ def test_beyond_its_bounds_it_says_from_when_on_it_is_exact(
     bounds.setattr(summaries, "COUNTED", 31)
     bounds.setattr(summaries, "SAMPLED", 10)
     summary = SqlEventSummaries(engine_of(sql_store)).summarize(EventFilter())
-    # Of second 34 one event was reached, which does not tell how many there are.
+    # Of second 34 one event was reached, which does not reveal their number.
     assert (summary.total_count, summary.total_relation, summary.counted_from) == (31, "gte", 35)
     assert counts(summary) == {34: 1} | dict.fromkeys(range(35, 50), 2)
     assert (summary.frequent.sample, summary.frequent.sample_relation) == (10, "gte")

@@ -33,7 +33,7 @@ DECEMBER = int(datetime(2025, 12, 1, tzinfo=UTC).timestamp())
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    """A database of its own, since partitions outlive the rows in them."""
+    """A separate database, since partitions outlive the rows in them."""
     with databases.throwaway(databases.POSTGRESQL) as url, databases.opened(url) as engine:
         migrate(engine)
         yield engine

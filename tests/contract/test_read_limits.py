@@ -1,4 +1,4 @@
-"""A read ends at its time limit on every database, and what is no read does not."""
+"""A read ends at its time limit on every database, and a write does not."""
 
 import time
 from collections.abc import Callable, Iterator

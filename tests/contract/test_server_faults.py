@@ -1,4 +1,4 @@
-"""Database servers that are away, busy or refuse: what is the server's fault passes, what is the event's does not."""
+"""Database servers that are away, busy or refuse: a fault of the server passes, one of the event does not."""
 
 import socket
 import sys
@@ -45,7 +45,7 @@ def open_store() -> Iterator[Open]:
     with ExitStack() as opened:
 
         def open_store(engine: Engine, *session: str, **query: str) -> SqlEventStore:
-            """A store of its own on this database, with more in its URL, or said at the start of each connection."""
+            """A separate store on this database, with more in its URL, or sent at the start of each connection."""
             url = engine.url.update_query_dict(query).render_as_string(hide_password=False)
             other = opened.enter_context(databases.opened(url))
 
@@ -138,7 +138,7 @@ def test_a_server_that_may_only_be_read_is_read_and_left_for_another_connection(
 
 def connection_id(store: SqlEventStore, server: Engine) -> int:
     own = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}[server.dialect.name]
-    with store._engine.connect() as connection:  # noqa: SLF001 - which connection is no one's business but this test's
+    with store._engine.connect() as connection:  # noqa: SLF001 - only this test needs the connection
         return int(connection.exec_driver_sql(own).scalar_one())
 
 

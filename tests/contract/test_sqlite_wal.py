@@ -1,4 +1,4 @@
-"""The write-ahead log keeps within its bounds, whoever reads."""
+"""The write-ahead log keeps within its bounds, also with readers."""
 
 import itertools
 import logging

@@ -13,7 +13,7 @@ from tests.e2e.raw_http import chunked
 
 EVENT_TYPE = "bad.input"
 CUSTOMER = 7_700_001
-"""Every event of the table has this type or this customer, unless that is what is wrong with it."""
+"""Every event of the table has this type or this customer, unless that is its fault."""
 
 UUID = "00000000-0000-7000-8000-00000000bad0"
 MEBIBYTE = 1024 * 1024
@@ -24,7 +24,7 @@ Authorization = str | Callable[[str], str] | None
 
 
 def bearer(*, alg: str = "HS256", other_key: str | None = None, **claims: Any) -> Callable[[str], str]:
-    """A good token but for what is given; `name=None` leaves a claim out. Made by hand, since libraries refuse to."""
+    """A good token but for the given claims; `name=None` omits a claim. Made by hand, since libraries refuse to."""
     good = {"iss": "audit-log", "aud": "audit-log", "sub": "tests", "iat": NOW - 60, "exp": NOW + 3600}
     named = {**good, "scope": "events:write events:read", **claims}
     payload = {name: value for name, value in named.items() if value is not None}

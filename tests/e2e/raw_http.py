@@ -17,7 +17,7 @@ class Answer:
 
 
 def request(method: str, target: str, lines: Sequence[str] = (), body: bytes = b"") -> bytes:
-    """A request with header `lines`, each sent in Latin-1 as it is; only lines that are not there are added."""
+    """A request with header `lines`, each sent in Latin-1 as it is; only missing lines are added."""
     head = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *lines]
     if body and not any(line.lower().startswith(("content-length", "transfer-encoding")) for line in lines):
         head.append(f"Content-Length: {len(body)}")
@@ -25,7 +25,7 @@ def request(method: str, target: str, lines: Sequence[str] = (), body: bytes = b
 
 
 def exchange(port: int, sent: bytes, *, half_close: bool = False) -> Answer | None:
-    """Send on a connection of its own; None when it is closed without an answer. `half_close`: no more will come."""
+    """Send on a separate connection; None when it is closed without an answer. `half_close`: no more will come."""
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
         # A server that has seen enough answers and closes before it has read everything.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):

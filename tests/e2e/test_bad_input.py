@@ -1,4 +1,4 @@
-"""Whatever a client sends, it is told what is wrong with it, nothing is stored of it, and the service goes on."""
+"""Whatever a client sends, the response names its fault, nothing of it is stored, and the service continues."""
 
 import gzip
 import json
@@ -64,7 +64,7 @@ PATHS = (
 
 
 def _cursor(wanted: EventFilter | None = None, **place: Any) -> str:
-    """A cursor of the listing of all events, but for what is given: also of places that no event can have."""
+    """A cursor of the listing of all events, but for the values given: also of places that no event can have."""
     given = {"timestamp_utc": 1_700_000_000, "event_id": UUID, "offset": 1, **place}
     return cursor.encode(Position.model_construct(**given), wanted or EventFilter(), "desc")
 
@@ -233,7 +233,7 @@ def test_afterwards_a_good_event_is_stored_and_no_refused_one(service: Service) 
         while client.get(posted.headers["Location"]).status_code == 404:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        # The queue keeps its order: what had been accepted before is stored by now.
+        # The queue keeps its order: all accepted before is stored by now.
         of_customer = client.get("/event", params={"customer_id": CUSTOMER}).json()["events"]
         of_type = client.get("/event", params={"event_type": EVENT_TYPE}).json()["events"]
     assert [found["event_id"] for found in of_customer] == [posted.json()["event_id"]]

@@ -29,7 +29,7 @@ ALL_COMMANDS = [[name] for name in COMMANDS] + [
 
 
 def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
+    """The command in a separate process."""
     return subprocess.run(
         [AUDIT_LOG, *arguments],
         env=environment(data_dir, **settings),

@@ -1,4 +1,4 @@
-"""`audit-log client ...` from a terminal, beside a service that runs with AUDIT_LOG_AUTH=clients."""
+"""`audit-log client ...` from a terminal, while a service runs with AUDIT_LOG_AUTH=clients."""
 
 import re
 import sqlite3

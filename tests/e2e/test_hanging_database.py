@@ -1,4 +1,4 @@
-"""A database that hangs, which is worse than one that refuses: events go on being accepted, and /health is answered."""
+"""A database that hangs, which is worse than one that refuses: events are still accepted, and /health is answered."""
 
 import time
 from collections.abc import Callable, Iterator

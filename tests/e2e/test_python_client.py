@@ -1,4 +1,4 @@
-"""audit_log_client in a program of its own."""
+"""audit_log_client in a separate program."""
 
 import subprocess
 import sys

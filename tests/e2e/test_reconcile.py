@@ -1,4 +1,4 @@
-"""`audit-log reconcile` beside a running service: its figures, its verdict and its status."""
+"""`audit-log reconcile` while the service runs: its figures, its verdict and its status."""
 
 import json
 import sqlite3

@@ -13,7 +13,7 @@ from tests.support.service import Service
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 
 # All checks of schemathesis on all of its phases, but for those below. A warning, such as "only 401 was ever answered",
-# is a failure: it tells that an operation was not really tried.
+# is a failure: it means that an operation was not really tried.
 CONFIGURATION = """
 [warnings]
 fail-on = true
@@ -77,7 +77,7 @@ checks.positive_data_acceptance.enabled = false
 
 @pytest.fixture
 def own_service(tmp_path: Path) -> Iterator[Service]:
-    """Not the one that tests share: what is sent here, with ids repeated, fills its log and its dead letters."""
+    """Not the one that tests share: these requests, with ids repeated, fill its log and its dead letters."""
     with Service.start(tmp_path / "data") as running:
         yield running
 

@@ -37,7 +37,7 @@ def stored(service: Service) -> int:
 
 
 def served_version(service: Service) -> str | None:
-    """The version that the service tells; None while it starts again."""
+    """The version that the service reports; None while it restarts."""
     try:
         version: str = httpx.get(f"{service.url}/health").json()["version"]
     except httpx.TransportError:
@@ -48,7 +48,7 @@ def served_version(service: Service) -> str | None:
 def test_a_stop_stores_what_was_accepted(source: Path) -> None:
     with serve(source) as service, service.client() as client:
         with closing(sqlite3.connect(service.data_dir / "audit-log.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")  # the store is busy, so the queue keeps what was accepted
+            other.execute("BEGIN IMMEDIATE")  # the store is busy, so the queue keeps the accepted events
             assert all(client.post("/event", json=new_event()).status_code == 202 for _ in range(20))
             os.kill(service.process.pid, signal.SIGTERM)  # the parent alone, as a process manager does
             time.sleep(1)

@@ -1,4 +1,4 @@
-"""`audit-log serve` on a PostgreSQL whose events another connection has locked: reads end, all else goes on."""
+"""`audit-log serve` on a PostgreSQL whose events another connection has locked: reads end, all else continues."""
 
 import time
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ from tests.support.service import AUDIT_LOG, Service, free_port
 
 @pytest.fixture
 def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ExportTraceServiceRequest]]:
-    """What a collector is sent that the services of this test are told of."""
+    """Spans that a collector receives from the services of this test."""
     requests: list[ExportTraceServiceRequest] = []
 
     class Collector(BaseHTTPRequestHandler):

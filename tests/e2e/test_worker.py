@@ -1,4 +1,4 @@
-"""`audit-log serve` and `audit-log worker` on a real broker, as processes of their own."""
+"""`audit-log serve` and `audit-log worker` on a real broker, as separate processes."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from tests.support.service import AUDIT_LOG, Service, environment, free_port, fr
 
 SECRET = "Hq7-the-hosts-of-these-tests-share-this-one"
 PATIENCE = 20.0
-BUSY_SECONDS = 6  # more than uvicorn gives a process if nobody asks it for more
+BUSY_SECONDS = 6  # more than uvicorn gives a process by default
 
 Settings = dict[str, str]
 

@@ -1,4 +1,4 @@
-"""Faults beyond one machine: workers that die, servers that come and go, messages that come again and again."""
+"""Faults beyond one machine: workers that die, servers that come and go, messages that are redelivered repeatedly."""
 
 import random
 import signal
@@ -34,7 +34,7 @@ class Cluster:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What all of its processes are told."""
+        """Settings of all its processes."""
         return {"database_url": self.database.url, "queue_url": self.broker.url, "jwt_secret": SECRET}
 
     def services(self) -> Services:
@@ -65,7 +65,7 @@ class Cluster:
 
 @contextmanager
 def cluster(apis: int = 1, workers: int = 2) -> Iterator[Cluster]:
-    """A cluster of this size, on servers of its own."""
+    """A cluster of this size, on separate servers."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="audit-log-cluster-")))
         database, broker = (stack.enter_context(running(kind)) for kind in (PostgreSQL, RabbitMQ))

@@ -42,7 +42,7 @@ def killed_consumer(rounds: int) -> Verdict:
 
 
 def flipped_bits(rounds: int) -> Verdict:
-    """Flip one bit anywhere in a spool, and open it: what is then missing has to be reported, and set aside."""
+    """Flip one bit anywhere in a spool, and open it: each missing record has to be reported, and set aside."""
     lost = conceded = unexpected = 0
     with _quiet(), TemporaryDirectory(prefix="audit-log-bits-") as name:
         whole = Path(name) / "whole"
@@ -72,7 +72,7 @@ def flipped_bits(rounds: int) -> Verdict:
 
 
 def _kill(thread: threading.Thread) -> None:
-    while thread.is_alive():  # more than once: where a destructor runs, Python drops what is raised
+    while thread.is_alive():  # more than once: where a destructor runs, Python drops the exception
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
         thread.join(0.3)
 

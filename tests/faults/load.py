@@ -1,4 +1,4 @@
-"""Load for the fault runs: every event has an id and a number of its own, and what was answered is remembered."""
+"""Load for the fault runs: every event has a unique id and number, and every response is remembered."""
 
 import itertools
 import time
@@ -23,7 +23,7 @@ POST_SECONDS = 5.0
 
 @dataclass
 class AcceptanceRecorder:
-    """What was sent, as number by event id, and when which of it was acknowledged by a 202 (monotonic seconds)."""
+    """Sent events, as number by event id, and when each was acknowledged by a 202 (monotonic seconds)."""
 
     event_type: str = field(default_factory=lambda: f"faults.{uuid.uuid4()}")
     sent: dict[str, int] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class AcceptanceRecorder:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How what is stored compares with what was acknowledged. `conceded` was lost as the promise of the mode allows."""
+    """Comparison of stored and acknowledged events. `conceded` were lost as the promise of the mode allows."""
 
     sent: int
     acknowledged: int
@@ -124,7 +124,7 @@ def judge(
 ) -> Verdict:
     """Wait until all that was acknowledged is stored, or nothing more has come for `patience` seconds; then compare.
 
-    What was acknowledged less than `bound` seconds before one of the `cuts` may be lost.
+    Events acknowledged less than `bound` seconds before one of the `cuts` may be lost.
     """
     rows = _stored(ledger, database_url)
     grew = time.monotonic()

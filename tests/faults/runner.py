@@ -124,7 +124,7 @@ def stopped_under_load(rounds: int) -> Verdict:
 
 
 def locked_database(rounds: int) -> Verdict:
-    """Lock the database for so many seconds: events go on being accepted, and are stored afterwards."""
+    """Lock the database for so many seconds: events are still accepted, and are stored afterwards."""
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load, made.locked_database():
             deadline = time.monotonic() + rounds
@@ -134,7 +134,7 @@ def locked_database(rounds: int) -> Verdict:
 
 
 def frozen_database(rounds: int) -> Verdict:
-    """Let PostgreSQL hang for so many seconds while clients are checked: events go on being accepted, as if it worked.
+    """Let PostgreSQL hang for so many seconds while clients are checked: events are still accepted, as if it worked.
 
     Every half second a client comes that the runner has never seen, and somebody asks for the runner's health.
     """
@@ -191,7 +191,7 @@ def jumping_clock(rounds: int) -> Verdict:
 
 
 def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
-    """Kill the runner and leave of its files only what was synced."""
+    """Kill the runner and leave of its files only the synced bytes."""
     cuts: list[float] = []
     with TemporaryDirectory(prefix="audit-log-power-") as name:
         directory = Path(name)

@@ -21,7 +21,7 @@ class MissingServerError(Exception):
 
 
 class Server(ABC):
-    """A server process with a directory and a port of its own, run by the account that its programs ask for."""
+    """A server process with a separate directory and port, run by the account that its programs ask for."""
 
     account: str
     url: str
@@ -40,7 +40,7 @@ class Server(ABC):
         """What succeeds once it takes connections."""
 
     def environment(self) -> dict[str, str]:
-        """Beside what is inherited."""
+        """In addition to the inherited environment."""
         return {}
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class Server(ABC):
     def frozen(self) -> Iterator[None]:
         """Leave the server and all its processes without a processor for the block: it takes connections, and hangs."""
         assert self._process is not None
-        # Not the process group: each backend of PostgreSQL leads one of its own. The first that stops forks no more.
+        # Not the process group: each backend of PostgreSQL leads a separate one. The first that stops forks no more.
         pid = self._process.pid
         stopped = [pid]
         os.kill(pid, signal.SIGSTOP)
@@ -87,7 +87,7 @@ class Server(ABC):
                 os.kill(process, signal.SIGCONT)
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-        """Run a program of the server's beside it."""
+        """Run a program of the server's installation."""
         return subprocess.run(
             self.as_account(command), env={**os.environ, **self.environment()}, cwd=self.directory, check=False,
             capture_output=True,

@@ -37,6 +37,6 @@ class Shim:
             file.write(struct.pack("q", seconds_off))
 
     def cut_power(self) -> None:
-        """Leave of the data only what was synced; the service has to be dead."""
+        """Leave of the data only the synced bytes; the service has to be dead."""
         shutil.rmtree(self._data_dir)
         shutil.copytree(self._shadow, self._data_dir, ignore=shutil.ignore_patterns("*.draft-*"))

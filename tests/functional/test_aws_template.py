@@ -1,4 +1,4 @@
-"""What is deployed to AWS: what cfn-lint finds, and what it does not look at."""
+"""The template deployed to AWS: checks by cfn-lint, and rules that it does not know."""
 
 import json
 import re

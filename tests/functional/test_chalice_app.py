@@ -78,7 +78,7 @@ def test_there_are_the_routes_of_the_service_and_no_others() -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_reaches_its_operation(token: str, route: Route) -> None:
     answer = call(route.method, route.path, token=token)
-    # An event that does not exist, and a body that was not sent, are told by the operation itself.
+    # An event that does not exist, and a body that was not sent, are reported by the operation itself.
     told = {"/event/{event_id}": {404}, "/event": {200, 415}, "/events": {415}, "/oauth2/token": {415}}
     assert answer["statusCode"] in told.get(route.path, route.answers), answer["body"]
     assert answer["headers"]["X-Request-Id"] == "request-1"

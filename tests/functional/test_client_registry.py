@@ -21,7 +21,7 @@ NOW = 1_700_000_000.25
 
 @pytest.fixture
 def clients(settings: Settings, sqlite_store: SqlEventStore) -> Iterator[SqlClientStore]:
-    assert sqlite_store.check()  # the tables are there
+    assert sqlite_store.check()  # the tables exist
     engine = open_engine(settings.store_url)
     yield SqlClientStore(engine)
     engine.dispose()

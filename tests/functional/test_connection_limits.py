@@ -175,7 +175,7 @@ def test_a_request_beyond_the_budget_is_refused_until_there_is_room_again(start:
             until(lambda: used() > LARGE)
             taken.sendall(small[10_000:])
             assert statuses(taken.recv(65536)) == [202]
-        assert used() > LARGE - 5_000  # the slow one may go on
+        assert used() > LARGE - 5_000  # the slow one may continue
         slow.close()
         until(lambda: used() == 0)
     with connect(server.port, large[:60_000]) as taken:

@@ -41,7 +41,7 @@ ENVIRON = {
 
 
 class FakeSecrets:
-    """Secrets Manager with one secret. It can be told to be down."""
+    """Secrets Manager with one secret. It can be switched off."""
 
     def __init__(self) -> None:
         self.text = SECRET
@@ -246,7 +246,7 @@ def test_without_cloudwatch_nothing_is_compared(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def administered(settings: Settings, sqlite_store: SqlEventStore) -> Services:
-    assert sqlite_store.check()  # the tables are there
+    assert sqlite_store.check()  # the tables exist
     return Services(settings)
 
 

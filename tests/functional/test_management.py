@@ -1,4 +1,4 @@
-"""The port beside the service: what a scrape shows of a real pipeline, and which port it is."""
+"""The management port: the metrics that a scrape shows of a real pipeline, and the port's number."""
 
 import subprocess
 import time

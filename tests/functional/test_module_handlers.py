@@ -1,4 +1,4 @@
-"""The handlers that Lambda and Chalice name, in a process of their own, since they share the services of theirs."""
+"""The handlers that Lambda and Chalice name, in a separate process, since they share the services of their process."""
 
 import json
 import subprocess

@@ -33,7 +33,7 @@ def test_nine_are_stored_at_once_and_the_tenth_is_given_up_and_redriven_once(set
 
         taking.take_batch(wait=0)
 
-        # Nobody waited for the bad one: the clock did not move at all.
+        # No event waited for the bad one: the clock did not move at all.
         assert len(store.events) == 9 * (number + 1)
         tries = 1
         while queue.stats().in_flight:

@@ -1,4 +1,4 @@
-"""The fast way from bytes to a proxy event beside a plain one by werkzeug: of each of 100 requests the same event."""
+"""The fast conversion of bytes to a proxy event and a plain one by werkzeug: the same event of each of 100 requests."""
 
 import asyncio
 import base64
@@ -55,7 +55,7 @@ Case = tuple[str, str, tuple[str, ...], bytes]
 
 
 def _nothing(*_: object) -> None:
-    """What a transport does, and nobody asks for here."""
+    """Method of a transport that these tests do not need."""
 
 
 def fast(raw: bytes) -> Any:
@@ -142,7 +142,7 @@ def test_both_ways_make_the_same_event(case: Case) -> None:
     method, target, lines, body = case
     expected = plain(method, target, lines, body)
     event = joined(fast(request(method, target, lines, body)))
-    if "%ff" in target:  # werkzeug mends what is not UTF-8; here it stays for the handler to refuse
+    if "%ff" in target:  # werkzeug replaces invalid UTF-8; here it stays for the handler to refuse
         assert list(event["queryStringParameters"]) == ["\udcff"]
         expected["multiValueQueryStringParameters"] = event["multiValueQueryStringParameters"]
     assert {name: event[name] for name in expected} == expected

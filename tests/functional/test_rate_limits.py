@@ -164,7 +164,7 @@ def test_a_client_with_too_many_requests_is_told_to_wait_and_the_others_go_on(do
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """An address of this test alone; what is counted for it in Redis is removed again."""
+    """An address of this test alone; its counters in Redis are removed afterwards."""
     try:
         with socket.create_connection(("127.0.0.1", urlsplit(REDIS).port or 0), timeout=1):
             pass

@@ -1,4 +1,4 @@
-"""The books: what was accepted is stored, repeated, given up or in flight, and what is not is noticed."""
+"""Reconciliation: every accepted event is stored, repeated, given up or in flight, and a missing one is noticed."""
 
 import time
 from collections.abc import Iterator
@@ -166,7 +166,7 @@ def test_one_event_several_times_in_a_millisecond_leaves_no_difference(settings:
 
 
 def test_what_could_not_be_published_is_published_when_it_is_sent_again(settings: Settings) -> None:
-    """Also in the same millisecond: only what was published counts as a repeat."""
+    """Also in the same millisecond: only a published event counts as a repeat."""
     queue = FakeQueue(capacity=0)
     services = Services(settings, publisher=queue)
     with pytest.raises(QueueFullError):

@@ -34,7 +34,7 @@ class Counted:
         return self.registry.get_sample_value(name, {"route": route, "method": method, **labels})
 
     def answered(self) -> dict[tuple[str, str, str], float]:
-        """Route, method and class of what was answered, and how often."""
+        """Number of responses by route, method and class."""
         return {
             (sample.labels["route"], sample.labels["method"], sample.labels["status"]): sample.value
             for family in self.registry.collect()

@@ -49,7 +49,7 @@ class Shop:
         return lambda_handler(operation, lambda: self.services)(proxy_event(**request), None)
 
     def login(self, client_id: str | None = None, secret: str | None = None) -> dict[str, Any]:
-        """The answer of GET /access-token, and what is in its body."""
+        """The response of GET /access-token, and its decoded body."""
         headers = basic(client_id or self.client.client_id, self.secret if secret is None else secret)
         answer = self.answer(token.issue_token, path="/access-token", headers=headers)
         return {**json.loads(answer["body"]), **answer}

@@ -32,7 +32,7 @@ def canary() -> str:
 
 
 class Canaries:
-    """What is secret in one run."""
+    """The secrets of one run."""
 
     def __init__(self) -> None:
         self.jwt_secret = canary()
@@ -42,7 +42,7 @@ class Canaries:
         self.token = ""
 
     def found_in(self, text: str) -> set[str]:
-        """The names of those that are there, whole or in recognisable part."""
+        """The names of the secrets that occur, whole or in recognisable part."""
         return {name for name, value in vars(self).items() if value and (value in text or value[-24:] in text)}
 
 
@@ -128,7 +128,7 @@ def test_secrets_are_in_no_log_line_no_command_line_and_no_file(run: tuple[Servi
 
 
 class BrokenQueue(FakeQueue):
-    """Fails as no part should: with an error of nobody's, that holds what it was given."""
+    """Fails as no part should: with an error of no known class, that holds its argument."""
 
     def publish(self, events: Sequence[Event], _traceparent: str | None = None) -> None:
         raise RuntimeError(f"broken by {len(events)}")

@@ -126,7 +126,7 @@ def test_a_client_narrowed_to_less_gets_less_from_its_next_token_on(shop: Shop) 
 
 
 def test_a_hundred_requests_ask_the_store_once(shop: Shop) -> None:
-    """Else whoever has a token could load the database by showing it."""
+    """Otherwise any holder of a token could load the database by sending it."""
     token = shop.token()
     shop.clients.calls.clear()
     for _ in range(100):

@@ -70,7 +70,7 @@ def test_a_type_that_a_terminal_would_obey(services: Services, queue: FakeQueue,
 
 
 def test_a_type_that_was_refused_is_not_sent_back(services: Services) -> None:
-    """What is wrong is said without what was sent: an answer is no mirror for scripts or secrets."""
+    """The error is named without the input: a response does not repeat scripts or secrets."""
     for forged in (
         new_event(event_type="<script>canary</script>\x01"),
         new_event(customer_id="canary"),

@@ -49,7 +49,7 @@ def forged(header: Mapping[str, object] | bytes, payload: Mapping[str, object] |
 
 
 def signed(payload: Mapping[str, object] | bytes, **header: object) -> str:
-    """A token that this service's own secret signs: what is wrong with it is its content."""
+    """A token that this service's own secret signs: only its content is wrong."""
     return forged({"alg": "HS256", "typ": "JWT", **header}, payload, hs256(SECRET.encode()))
 
 

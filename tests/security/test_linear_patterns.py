@@ -28,7 +28,7 @@ BUILT_AT_RUN_TIME = {"core.queues.kafka.address"}
 
 
 class Worst(NamedTuple):
-    """A text that begins as the pattern asks, goes on as it may for as long as possible, and ends otherwise."""
+    """A text that begins as the pattern asks, continues to match for as long as possible, and ends otherwise."""
 
     start: str
     repeated: str

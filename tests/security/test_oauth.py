@@ -29,7 +29,7 @@ def shop(settings: Settings) -> Shop:
 def post(
     shop: Shop, form: dict[str, str] | str, headers: dict[str, str] | None = None, **request: Any
 ) -> dict[str, Any]:
-    """The answer, with what is in its body beside it."""
+    """The response, with its decoded body."""
     body = form if isinstance(form, str) else urlencode(form)
     all_headers = {"Content-Type": FORM, **(headers or {})}
     answer = shop.answer(oauth_token, method="POST", path="/oauth2/token", body=body, headers=all_headers, **request)
@@ -102,7 +102,7 @@ def test_credentials_in_two_ways_at_once(shop: Shop) -> None:
 
 
 def test_another_clients_id_beside_the_header(shop: Shop) -> None:
-    """Whoever reads the form for who it was would believe another than the one that showed its secret."""
+    """A reader of the form would take the client for another than the one that sent its secret."""
     form = {**GRANT, "client_id": shop.disabled.client_id}
     refused(post(shop, form, by_header(shop)), 400, "invalid_request")
     assert post(shop, {**GRANT, "client_id": shop.client.client_id}, by_header(shop))["statusCode"] == 200

@@ -89,7 +89,7 @@ def test_a_request_before_one_with_an_unknown_method_is_not_read_twice(service: 
 def test_the_end_of_a_body_is_not_read_as_a_request_of_an_unknown_method(service: Service) -> None:
     body = b"GET /access-token HTTP/1.1\r\n"
     with connect(service.port, post_event("wrong", b"Content-Length: %d" % len(body))) as connection:
-        time.sleep(0.2)  # so that the body comes in a piece of its own
+        time.sleep(0.2)  # so that the body arrives in a separate piece
         connection.sendall(body + b"\x01garbage")
         assert statuses(read_to_end(connection)) == [401, 400]
 

@@ -1,4 +1,4 @@
-"""A provider that rotates its keys, is down or talks nonsense: known keys go on, nothing storms, nothing crashes."""
+"""A provider that rotates its keys, is down or sends nonsense: known keys stay valid, no storm, no crash."""
 
 import json
 import logging

@@ -24,7 +24,7 @@ def sample(log: AccessLog, count: int, status: int = 202, route: str = "/event")
 
 
 def written(caplog: pytest.LogCaptureFixture, line: AccessLogEntry, left_out: int = 0) -> dict[str, object]:
-    """The fields of a line, beside those that every record has."""
+    """The fields of a line, without those that every record has."""
     own = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
     caplog.set_level(logging.INFO)
     AccessLog.write(line, left_out)

@@ -25,7 +25,7 @@ def failures() -> list[Failure]:
 
 @pytest.fixture
 def log(flaky: FlakyService, failures: list[Failure]) -> Iterator[AuditLog]:
-    """One that sends only when it is told to."""
+    """A recorder that sends only on request."""
     with closing(AuditLog("http://x", on_failure=failures.append, delay=60, transport=flaky.transport)) as log:
         yield log
 

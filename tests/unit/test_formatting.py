@@ -1,4 +1,4 @@
-"""What is printed says what the log says, whatever an event holds."""
+"""Printed text is equal to the logged text, whatever an event holds."""
 
 import json
 from io import StringIO
@@ -24,7 +24,7 @@ DECEIVING = {
     "\u202e": "\\u202e", "\u2066": "\\u2066", "\u3164": "\\u3164", "\ufe0f": "\\ufe0f", "\ufeff": "\\ufeff",
     "\uffa0": "\\uffa0", "\ud800": "\\ud800", "\U000e0001": "\\udb40\\udc01",
 }  # fmt: skip
-"""Characters that command a terminal, turn the direction of text or show nothing, and what is shown for each."""
+"""Characters that command a terminal, turn the direction of text or are invisible, and the escape of each."""
 
 
 def printed(table: Any) -> str:

@@ -1,4 +1,4 @@
-"""The image has all of the service: what is missing would only be noticed when a container starts."""
+"""The image has all files of the service: a missing one would only be noticed when a container starts."""
 
 import re
 import tomllib

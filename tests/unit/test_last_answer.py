@@ -102,7 +102,7 @@ def test_without_polling_a_part_that_hangs_is_waited_for_once_for_a_moment(
         assert PATIENCE_SECONDS <= seconds(kept.latest) < PATIENCE_SECONDS + PROMPT_SECONDS
         assert seconds(lambda: [kept.latest() for _ in range(100)]) < PROMPT_SECONDS
     assert kept.latest() == 1
-    assert threading.active_count() == threads + 1  # which hangs, and no second one beside it
+    assert threading.active_count() == threads + 1  # which hangs, and no second one
     assert part.asked == 2
     part.goes_on.set()
     assert eventually(lambda: kept.latest() == 2)
@@ -177,7 +177,7 @@ def test_a_polled_part_that_hangs_for_too_long_makes_the_answer_too_old(
     polled.poll(clock)
     part.goes_on.clear()
     asked = part.asked
-    assert eventually(lambda: part.asked > asked)  # so that what is answered in the end was asked before the jump
+    assert eventually(lambda: part.asked > asked)  # so that the last answer was asked for before the jump
     clock.now += LIMIT + 1
     with pytest.raises(TokenCheckUnavailableError):
         polled.latest()

@@ -27,7 +27,7 @@ CONNECTIONS = 4
 
 @dataclass
 class FakeService:
-    """Keeps the contract, except for what it is told to do otherwise with the n-th event posted."""
+    """Keeps the contract, except for the n-th event posted, as configured."""
 
     token: str | None = "made-up"
     lost: Collection[int] = ()
@@ -68,7 +68,7 @@ class FakeService:
         start, limit = int(request.query.get("cursor", 0)), int(request.query.get("limit", 100))
         found = [event for event in self.stored if event["event_type"] == request.query["event_type"]]
         more = start + limit < len(found)
-        if not more:  # what was withheld turns up where a reader has already been
+        if not more:  # withheld events turn up where a reader has already been
             self.stored, self.withheld = self.withheld + self.stored, []
         cursor = str(start + limit) if more else None
         return web.json_response({"events": found[start : start + limit], "next_cursor": cursor})

@@ -1,4 +1,4 @@
-"""Alerts, dashboard and compose file: well-formed, tested by promtool, and speaking of nothing that is not there."""
+"""Alerts, dashboard and compose file: well-formed, tested by promtool, and without names that do not exist."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The events of the local runner beside those that AWS publishes: every difference is known, and has a reason."""
+"""The events of the local runner compared with those that AWS publishes: every difference is listed with its reason."""
 
 import fnmatch
 from collections.abc import Mapping

@@ -193,7 +193,7 @@ def test_without_waiting_a_sync_that_fails_has_what_is_in_doubt_written_again(
     slot.maintain()
     segments(directory)[0].write_bytes(
         segments(directory)[0].read_bytes().replace(b"four", b"gone")
-    )  # what was in doubt
+    )  # the events in doubt
     again = open_slot(killed(directory))
     assert (again.pending, {payload for _, payload in numbers_and_payloads(again)}) == (3, {b"two", b"three", b"four"})
     again.close()

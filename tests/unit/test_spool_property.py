@@ -65,7 +65,7 @@ class SpooledEvents(RuleBasedStateMachine):
 
     @rule(share=st.floats(0, 1), zeros=st.integers(0, 50))
     def cut_power(self, share: float, zeros: int) -> None:
-        """Lose what was not synced but for a share of it, and gain zeros in its place."""
+        """Lose the bytes not synced but for a share of them, and gain zeros in their place."""
         sizes = {segment.path.name: (segment.synced, segment.size) for segment in self.slot._segments}  # noqa: SLF001 - what only a disk knows
         self.crash(reopen=False)
         for path in segments(self.directory):
@@ -81,7 +81,7 @@ class SpooledEvents(RuleBasedStateMachine):
         assert self.slot.pending == len(self.written.keys() - self.acknowledged)
 
     def crash(self, *, reopen: bool = True) -> None:
-        """Go on in a copy of the files as they are at this moment."""
+        """Continue in a copy of the files as they are at this moment."""
         before = self.directory
         self.generation += 1
         shutil.copytree(before, self.directory)

@@ -28,7 +28,7 @@ def start(settings):
 
 @pytest.fixture
 def no_process_services() -> Iterator[None]:
-    """This process has no services of its own yet, and none of the test's afterwards."""
+    """This process has no services before the test, and none of the test's afterwards."""
     _process_services.cache_clear()
     yield
     _process_services.cache_clear()

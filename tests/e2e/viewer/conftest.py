@@ -17,7 +17,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 @pytest.fixture(autouse=True)
 def only_its_own_host(browser: webdriver.Chrome) -> Iterator[None]:
-    """Whatever a test does, the page asks no one but the service that it came from."""
+    """Whatever a test does, the page sends requests only to the service that served it."""
     browser.get("about:blank")  # ends what the page of the test before still asks for
     log_of(browser, "performance")
     yield

@@ -19,11 +19,11 @@ VISIBLE_WITHIN_SECONDS = 5
 
 
 class ViewerPage:
-    """The page at `/`, opened anew with this view behind #."""
+    """The page at `/`, reloaded with this view behind #."""
 
     def __init__(self, browser: webdriver.Chrome, url: str, view: str = "") -> None:
         self.browser = browser
-        browser.get("about:blank")  # another view alone would not load the page anew
+        browser.get("about:blank")  # another view alone would not reload the page
         browser.get(f"{url}/#{view}")
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
@@ -54,7 +54,7 @@ class ViewerPage:
         return self
 
     def loaded(self) -> "ViewerPage":
-        """Wait until what was asked for is there."""
+        """Wait until the requested data is shown."""
         self.until(
             lambda: not self.all("body.loading") and (self.all("#events, #empty, #problem")), "nothing is loaded"
         )

@@ -1,4 +1,4 @@
-"""What is looked at becomes a file on the disk of whoever looks, in as many parts as it takes."""
+"""The events of the current view become a file on the user's disk, in as many parts as needed."""
 
 import csv
 import json

@@ -93,7 +93,7 @@ def test_live_says_that_the_service_is_away(browser: webdriver.Chrome, tmp_path:
         leaving.stop()
         assert page.button("Live: no answer").get_attribute("aria-pressed") == "true"
         assert "The service does not answer." in page.find("#problem").text
-        page.button("Live: no answer").click()  # or it would go on asking during the next test
+        page.button("Live: no answer").click()  # or its requests would continue during the next test
 
 
 def test_an_event_that_is_not_in_the_list_says_where_it_is(browser: webdriver.Chrome, service: Service) -> None:

@@ -1,4 +1,4 @@
-"""The forms of the log viewer: what is typed is checked, said in plain words, and not lost."""
+"""The forms of the log viewer: input is checked, errors are in plain words, and no input is lost."""
 
 import re
 
