@@ -43,7 +43,7 @@ AURORA_GB_MONTH: Final = 0.10
 
 # Assumptions about AWS.
 MB_OF_A_CORE: Final = 1769
-"""Lambda gives a function of this memory one core, and others their part of it; a core counts as one of this machine."""
+"""Lambda gives a function of this memory one core, and others their part of it; it counts as a core of this machine."""
 RUNTIME_MS: Final = 1.0
 """Of Lambda's runtime, for each invocation."""
 SQS_WAIT_MS: Final = 8.0
