@@ -92,7 +92,7 @@ def killed_workers(rounds: int) -> Verdict:
                 time.sleep(random.uniform(0, 0.05))  # noqa: S311 - the same
                 made.kill_worker(victim)
                 made.start_worker().wait_until_up()
-        return judge(load.ledger, made.database.url)
+        return judge(load.recorder, made.database.url)
 
 
 def restarted_servers(rounds: int) -> Verdict:
@@ -108,21 +108,21 @@ def restarted_servers(rounds: int) -> Verdict:
                 time.sleep(random.uniform(0.5, 2))  # noqa: S311 - no secret
                 server.start()
                 wait_until(load.goes_on(), "an accepted event")
-        return judge(load.ledger, made.database.url)
+        return judge(load.recorder, made.database.url)
 
 
 def redelivery_storm(rounds: int) -> Verdict:
     """Deliver each of 100 messages a round one to five times, shuffled, to two workers at once."""
-    ledger = AcceptanceRecorder()
-    made_events = [new_event(ledger) for _ in range(100 * rounds)]
+    recorder = AcceptanceRecorder()
+    made_events = [new_event(recorder) for _ in range(100 * rounds)]
     deliveries = [event for event in made_events for _ in range(random.randint(1, MOST_DELIVERIES))]  # noqa: S311 - no secret
     random.shuffle(deliveries)
     with cluster(apis=0) as made:
         services = made.services()
         for start in range(0, len(deliveries), 500):
             services.publisher.publish(deliveries[start : start + 500])
-        ledger.acknowledged |= dict.fromkeys(ledger.sent, time.monotonic())
-        verdict = judge(ledger, made.database.url)
+        recorder.acknowledged |= dict.fromkeys(recorder.sent, time.monotonic())
+        verdict = judge(recorder, made.database.url)
         wait_until(
             lambda: sum(_count(worker, "duplicate") for worker in made.workers) == len(deliveries) - len(made_events),
             "every repeat",

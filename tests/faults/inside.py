@@ -24,19 +24,19 @@ _ACKNOWLEDGED: Final = 50
 
 def killed_consumer(rounds: int) -> Verdict:
     """Raise SystemExit in the consumer's thread, wherever it is, while events come in."""
-    ledger = AcceptanceRecorder()
+    recorder = AcceptanceRecorder()
     with _quiet(), TemporaryDirectory(prefix="audit-log-consumer-") as directory:
         settings = Settings.from_environ({"AUDIT_LOG_DATA_DIR": directory})
         pipeline = start_pipeline(settings)
         for _ in range(rounds):
             victim = _consumer()
             for _ in range(random.randint(1, 200)):  # noqa: S311 - no secret
-                pipeline.services.publish([new := new_event(ledger)])
-                ledger.acknowledged[new.event_id] = time.monotonic()
+                pipeline.services.publish([new := new_event(recorder)])
+                recorder.acknowledged[new.event_id] = time.monotonic()
             time.sleep(random.uniform(0, 0.05))  # noqa: S311 - no secret
             _kill(victim)
             wait_until(lambda: _consumer_or_none() is not None, "another consumer")
-        verdict = judge(ledger, settings.store_url)
+        verdict = judge(recorder, settings.store_url)
         pipeline.close()
         return verdict
 

@@ -51,12 +51,12 @@ class Verdict:
         return not (self.lost or self.duplicated or self.unexpected) and self.acknowledged > 0
 
 
-def new_event(ledger: AcceptanceRecorder) -> Event:
-    """The next event of a ledger, for a queue rather than for HTTP."""
-    number = len(ledger.sent)
-    new = NewEvent(event_type=ledger.event_type, customer_id=number % 50, event_data={"number": number})
+def new_event(recorder: AcceptanceRecorder) -> Event:
+    """Build an event to publish, and record it as sent."""
+    number = len(recorder.sent)
+    new = NewEvent(event_type=recorder.event_type, customer_id=number % 50, event_data={"number": number})
     event = Event.received(new, at=datetime.now(UTC), by="faults")
-    ledger.sent[event.event_id] = number
+    recorder.sent[event.event_id] = number
     return event
 
 
@@ -67,7 +67,7 @@ class Load:
     """Posts events from several threads to several services at a bounded rate, until its block ends."""
 
     def __init__(self, urls: Sequence[str], token: str, *, rate: float, threads: int = 8) -> None:
-        self.ledger = AcceptanceRecorder()
+        self.recorder = AcceptanceRecorder()
         self._urls = itertools.cycle(urls)
         self._headers = {"Authorization": f"Bearer {token}"}
         self._numbers = itertools.count()
@@ -88,34 +88,34 @@ class Load:
 
     def goes_on(self, by: int = 1) -> Condition:
         """Whether so many more events are accepted than there are now."""
-        before = len(self.ledger.acknowledged)
-        return lambda: len(self.ledger.acknowledged) >= before + by
+        before = len(self.recorder.acknowledged)
+        return lambda: len(self.recorder.acknowledged) >= before + by
 
     def is_refused(self) -> Condition:
         """Whether an event is refused from now on, for want of room."""
-        before = self.ledger.answers["503"]
-        return lambda: self.ledger.answers["503"] > before
+        before = self.recorder.answers["503"]
+        return lambda: self.recorder.answers["503"] > before
 
     def _post(self, url: str) -> None:
-        ledger = self.ledger
+        recorder = self.recorder
         with httpx.Client(base_url=url, headers=self._headers, timeout=POST_SECONDS) as client:
             while not self._stop.wait(self._pause):
                 event_id = str(uuid.uuid4())
                 with self._lock:
-                    number = ledger.sent[event_id] = next(self._numbers)
-                event = {"event_id": event_id, "event_type": ledger.event_type, "customer_id": number % 50}
+                    number = recorder.sent[event_id] = next(self._numbers)
+                event = {"event_id": event_id, "event_type": recorder.event_type, "customer_id": number % 50}
                 try:
                     answer = str(client.post("/event", json={**event, "event_data": {"number": number}}).status_code)
                 except httpx.TransportError as exc:
                     answer = type(exc).__name__
                 with self._lock:
-                    ledger.answers[answer] += 1
+                    recorder.answers[answer] += 1
                     if answer == "202":
-                        ledger.acknowledged[event_id] = time.monotonic()
+                        recorder.acknowledged[event_id] = time.monotonic()
 
 
 def judge(
-    ledger: AcceptanceRecorder,
+    recorder: AcceptanceRecorder,
     database_url: str,
     *,
     patience: float = 60.0,
@@ -126,27 +126,27 @@ def judge(
 
     Events acknowledged less than `bound` seconds before one of the `cuts` may be lost.
     """
-    rows = _stored(ledger, database_url)
+    rows = _stored(recorder, database_url)
     grew = time.monotonic()
-    while ledger.acknowledged.keys() - {event_id for event_id, _ in rows} and time.monotonic() < grew + patience:
+    while recorder.acknowledged.keys() - {event_id for event_id, _ in rows} and time.monotonic() < grew + patience:
         time.sleep(0.2)
-        before, rows = rows, _stored(ledger, database_url)
+        before, rows = rows, _stored(recorder, database_url)
         if len(rows) > len(before):
             grew = time.monotonic()
     ids = {event_id for event_id, _ in rows}
-    lost = ledger.acknowledged.keys() - ids
+    lost = recorder.acknowledged.keys() - ids
     ages = {
-        one: min((cut - ledger.acknowledged[one] for cut in cuts if cut > ledger.acknowledged[one]), default=0.0)
+        one: min((cut - recorder.acknowledged[one] for cut in cuts if cut > recorder.acknowledged[one]), default=0.0)
         for one in lost
     }
     conceded = {one for one, age in ages.items() if 0 < age < bound}
     return Verdict(
-        sent=len(ledger.sent),
-        acknowledged=len(ledger.acknowledged),
+        sent=len(recorder.sent),
+        acknowledged=len(recorder.acknowledged),
         stored=len(ids),
         lost=len(lost - conceded),
         duplicated=sum(count - 1 for count in Counter(number for _, number in rows).values()),
-        unexpected=sum(ledger.sent.get(event_id) != number for event_id, number in rows),
+        unexpected=sum(recorder.sent.get(event_id) != number for event_id, number in rows),
         conceded=len(conceded),
         oldest_conceded=round(max((ages[one] for one in conceded), default=0.0), 3),
     )
@@ -161,11 +161,11 @@ def wait_until(condition: Condition, what: str, seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def _stored(ledger: AcceptanceRecorder, database_url: str) -> list[tuple[str, int]]:
+def _stored(recorder: AcceptanceRecorder, database_url: str) -> list[tuple[str, int]]:
     engine = open_engine(database_url)
     try:
         with engine.connect() as connection:
-            query = select(events.c.event_id, events.c.event_data).where(events.c.event_type == ledger.event_type)
+            query = select(events.c.event_id, events.c.event_data).where(events.c.event_type == recorder.event_type)
             return [(event_id, data["number"]) for event_id, data in connection.execute(query)]
     finally:
         engine.dispose()

@@ -94,7 +94,7 @@ def killed_under_load(rounds: int) -> Verdict:
                 time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
                 made.kill()
                 made.start()
-        return judge(load.ledger, made.database_url)
+        return judge(load.recorder, made.database_url)
 
 
 def killed_between_spool_and_store(rounds: int) -> Verdict:
@@ -106,7 +106,7 @@ def killed_between_spool_and_store(rounds: int) -> Verdict:
                     wait_until(load.goes_on(), "an accepted event")
                     made.kill()
                 made.start()
-        return judge(load.ledger, made.database_url)
+        return judge(load.recorder, made.database_url)
 
 
 def stopped_under_load(rounds: int) -> Verdict:
@@ -120,7 +120,7 @@ def stopped_under_load(rounds: int) -> Verdict:
                 if status or time.monotonic() - started > STOP_SECONDS:
                     raise AssertionError(f"a stop took {time.monotonic() - started:.1f} s and ended with {status}")
                 made.start()
-        return judge(load.ledger, made.database_url)
+        return judge(load.recorder, made.database_url)
 
 
 def locked_database(rounds: int) -> Verdict:
@@ -130,7 +130,7 @@ def locked_database(rounds: int) -> Verdict:
             deadline = time.monotonic() + rounds
             while time.monotonic() < deadline:
                 wait_until(load.goes_on(), "an accepted event", seconds=5)
-        return judge(load.ledger, made.database_url)
+        return judge(load.recorder, made.database_url)
 
 
 def frozen_database(rounds: int) -> Verdict:
@@ -149,7 +149,7 @@ def frozen_database(rounds: int) -> Verdict:
                     refused = client.post("/event", json={}, headers=headers)  # after its token was checked
                     if (refused.status_code, client.get("/health").status_code) != (422, 200):
                         raise AssertionError(f"a new client was answered {refused.status_code}: {refused.text}")
-        return judge(load.ledger, server.url)
+        return judge(load.recorder, server.url)
 
 
 def full_disk(rounds: int) -> Verdict:
@@ -167,7 +167,7 @@ def full_disk(rounds: int) -> Verdict:
                     ballast.unlink()
                     resize(32 * (number + 2))
                     wait_until(load.goes_on(), "an accepted event")
-            return judge(load.ledger, made.database_url)
+            return judge(load.recorder, made.database_url)
         finally:
             made.service.stop()
 
@@ -185,7 +185,7 @@ def jumping_clock(rounds: int) -> Verdict:
                     shim.set_clock(seconds)
                     wait_until(load.goes_on(100), "accepted events")
                 loads.append(load)
-            return _sum(judge(load.ledger, made.database_url) for load in loads)
+            return _sum(judge(load.recorder, made.database_url) for load in loads)
         finally:
             made.service.stop()
 
@@ -205,7 +205,7 @@ def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
                     cuts.append(time.monotonic())
                     shim.cut_power()
                     made.start()
-            return judge(load.ledger, made.database_url, patience=2, cuts=cuts, bound=bound)
+            return judge(load.recorder, made.database_url, patience=2, cuts=cuts, bound=bound)
         finally:
             made.service.stop()
 

@@ -137,14 +137,14 @@ def test_a_batch_that_fails_counts_nothing(sqlite_store: SqlEventStore, tallies:
     assert tallies.sums(MINUTE, MINUTE + 1) == {}
 
 
-def test_the_ledger_notes_what_was_accepted_by_itself(tallies: SqlEventCounters) -> None:
-    ledger = AcceptanceCounter(tallies)
-    ledger.record([received("12:00:00", 1), received("12:00:30", 2)])
+def test_the_counter_notes_what_was_accepted_by_itself(tallies: SqlEventCounters) -> None:
+    counter = AcceptanceCounter(tallies)
+    counter.record([received("12:00:00", 1), received("12:00:30", 2)])
     deadline = time.monotonic() + 10
     while not tallies.sums(MINUTE, MINUTE + 1) and time.monotonic() < deadline:
         time.sleep(0.05)
-    ledger.record([received("12:00:40", 3)])
-    ledger.close()
+    counter.record([received("12:00:40", 3)])
+    counter.close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 3}
 
 
@@ -188,9 +188,9 @@ def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(talli
 
 def test_a_spool_that_was_removed_begins_anew(tallies: SqlEventCounters) -> None:
     tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
-    ledger = AcceptanceCounter(tallies, [SlotHistory("slot", accepted=0, written_at=0.0)])
-    ledger.record([received("12:00:00")])
-    ledger.close()
+    counter = AcceptanceCounter(tallies, [SlotHistory("slot", accepted=0, written_at=0.0)])
+    counter.record([received("12:00:00")])
+    counter.close()
     AcceptanceCounter(tallies, [SlotHistory("slot", accepted=1, written_at=MINUTE * 60.0)]).close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 8}
     assert tallies.count("slot", 0, NUMBERED) == 1
