@@ -1,16 +1,18 @@
 """The service's routes as methods of a synchronous HTTP client."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Literal, Self
+from urllib.parse import quote
 
 import httpx
 
 from audit_log_client.credentials import BearerAuth, Credentials
-from audit_log_client.errors import RefusedError
+from audit_log_client.errors import RefusedError, UnavailableError
 from audit_log_client.models import Filters, Page, Receipt, StoredEvent
+from audit_log_client.problems import problem, reason
 from audit_log_client.retries import Retries
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -25,22 +27,23 @@ class Api:
     """Calls the service and retries transient failures. Thread-safe.
 
     Every method raises UnavailableError if retrying for `patience` seconds of pauses did not help, and RefusedError if
-    the service refuses the request.
+    the service refuses the request. `on_retry` is called before each pause, with the failure.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter per choice, all with defaults
         self,
         url: str = DEFAULT_URL,
         credentials: Credentials = None,
         *,
         patience: float = 60.0,
         sleep: Callable[[float], object] = time.sleep,
+        on_retry: Callable[[UnavailableError], object] = lambda _: None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError("the address must begin with http:// or https://")
         self._url = url.rstrip("/")
-        self._retries = Retries(patience, sleep)
+        self._retries = Retries(patience, sleep, on_retry)
         auth = BearerAuth(self._url, credentials)
         self._http = httpx.Client(auth=auth, timeout=_TIMEOUT, transport=transport)
 
@@ -57,7 +60,7 @@ class Api:
         answer = _accepted(response).json()
         return Receipt(
             accepted={entry["index"]: entry["event_id"] for entry in answer["accepted"]},
-            rejected={entry["index"]: _reason(entry["errors"]) for entry in answer["rejected"]},
+            rejected={entry["index"]: reason(entry["errors"]) for entry in answer["rejected"]},
         )
 
     def page(self, filters: Filters, *, order: Order = "desc", limit: int = 100, cursor: str | None = None) -> Page:
@@ -65,6 +68,11 @@ class Api:
         paging = [("order", order), ("limit", str(limit)), *([("cursor", cursor)] if cursor else [])]
         page: Page = _accepted(self._call("GET", "/event", params=[*filters.pairs(), *paging])).json()
         return page
+
+    def event(self, event_id: str) -> StoredEvent:
+        """Return a stored event. RefusedError has status 404 if there is none with this id, or none that is visible."""
+        event: StoredEvent = _accepted(self._call("GET", f"/event/{quote(event_id, safe='')}")).json()
+        return event
 
     def events(self, filters: Filters, *, order: Order = "desc") -> Iterator[StoredEvent]:
         """Iterate over all matching events, reading them page by page."""
@@ -110,7 +118,7 @@ class Api:
 def _accepted(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
-    raise RefusedError(_problem(response), response.status_code)
+    raise RefusedError(problem(response), response.status_code)
 
 
 def _rejected(response: httpx.Response) -> dict[int, str]:
@@ -125,22 +133,5 @@ def _rejected(response: httpx.Response) -> dict[int, str]:
             case ["events", int(index), *rest]:
                 by_index.setdefault(index, []).append({"loc": rest, "msg": error["msg"]})
             case _:
-                raise RefusedError(_problem(response), response.status_code)
-    return {index: _reason(errors) for index, errors in by_index.items()}
-
-
-def _problem(response: httpx.Response) -> str:
-    """The message of an error: of problem details (RFC 9457) or OAuth (RFC 6749 section 5.2), or of neither."""
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        return f"Status {response.status_code} from a server that is not the Audit Log Service: check the address."
-    message = str(answer.get("detail") or answer.get("error_description") or f"Status {response.status_code}.")
-    errors = answer.get("errors")
-    return f"{message} {_reason(errors)}" if errors else message
-
-
-def _reason(errors: Iterable[dict[str, Any]]) -> str:
-    return "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in errors)
+                raise RefusedError(problem(response), response.status_code)
+    return {index: reason(errors) for index, errors in by_index.items()}

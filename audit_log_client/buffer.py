@@ -37,6 +37,7 @@ class Buffer:
         self._held_bytes = 0
         self._added = 0
         self._done = 0
+        self._refused = 0
         self._flush_target = 0
         self._closed = False
 
@@ -74,19 +75,27 @@ class Buffer:
             self._waiting_bytes -= sum(len(event.json) for event in batch)
             return batch
 
-    def done(self, batch: list[EncodedEvent]) -> None:
-        """Release a batch that was accepted or given up."""
+    def done(self, batch: list[EncodedEvent], refused: int) -> None:
+        """Release a batch. `refused` of its events were not accepted and are not retried."""
         with self._changed:
+            self._refused += refused
             self._done += len(batch)
             self._held_bytes -= sum(len(event.json) for event in batch)
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
-        """Release held events without delay, and wait until all are done. Return False after `timeout` seconds."""
+        """Release held events without delay, and wait until all are done.
+
+        Returns:
+            Whether all events since the last flush were accepted. False after `timeout` seconds.
+        """
         with self._changed:
             self._flush_target = target = self._added
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._done >= target, timeout)
+            if not self._changed.wait_for(lambda: self._done >= target, timeout):
+                return False
+            refused, self._refused = self._refused, 0
+            return not refused
 
     def close(self) -> None:
         """Refuse further events, and release held ones without delay."""

@@ -104,9 +104,11 @@ class AuditLog:
         return event_id
 
     def flush(self, timeout: float = 30.0) -> bool:
-        """Send buffered events now. Return True once each is accepted or reported to `on_failure`, False at `timeout`.
+        """Send buffered events now, and wait until the service has accepted or refused each of them.
 
-        `timeout` is in seconds.
+        Returns:
+            Whether it accepted every event that was recorded since the last flush. False if it refused one, which was
+            reported to `on_failure`, or if some still wait after `timeout` seconds.
         """
         return self._buffer.flush(timeout)
 
@@ -131,10 +133,10 @@ class AuditLog:
 
     def _run(self) -> None:
         while batch := self._buffer.take():
-            self._send(batch)
-            self._buffer.done(batch)
+            self._buffer.done(batch, refused=self._send(batch))
 
-    def _send(self, batch: list[EncodedEvent]) -> None:
+    def _send(self, batch: list[EncodedEvent]) -> int:
+        """Send a batch and report the events that are not accepted. Return their number."""
         try:
             self._pause(0)
             rejected = self._api.send([event.json for event in batch]).rejected
@@ -147,6 +149,7 @@ class AuditLog:
             _log.exception("send_failed events=%d", len(batch))
         for index, reason in rejected.items():
             self._report(Failure(batch[index].event_id, batch[index].json, reason))
+        return len(rejected)
 
     def _report(self, failure: Failure) -> None:
         try:

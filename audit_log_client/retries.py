@@ -2,13 +2,14 @@
 
 import itertools
 import random
-import time
+import ssl
 from collections.abc import Callable
 from typing import Final
 
 import httpx
 
 from audit_log_client.errors import UnavailableError
+from audit_log_client.problems import detail
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
@@ -24,9 +25,12 @@ class Retries:
     See https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
 
-    def __init__(self, patience: float, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self, patience: float, sleep: Callable[[float], object], on_retry: Callable[[UnavailableError], object]
+    ) -> None:
         self._patience = patience
         self._sleep = sleep
+        self._on_retry = on_retry
 
     def send(self, send: Callable[[], httpx.Response], url: str) -> httpx.Response:
         """Call `send` until its response is no transient failure, and return that response.
@@ -40,18 +44,19 @@ class Retries:
             try:
                 response = send()
             except httpx.TransportError as exc:
-                reason = str(exc) or type(exc).__name__
-                failure = UnavailableError(
-                    f"No answer from {url} ({reason}): check the address, and that the service is running."
-                )
+                failure = _no_response(exc, url)
             else:
                 if response.status_code not in _TRANSIENT:
                     return response
                 requested = _retry_after(response)
-                failure = UnavailableError(f"{url} is temporarily unavailable (status {response.status_code}).")
+                reason = detail(response) or "no reason was given."
+                failure = UnavailableError(
+                    f"{url} is temporarily unavailable (status {response.status_code}): {reason}"
+                )
             pause = requested + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt, 16)))  # noqa: S311 - no secret
             if waited + pause > self._patience:
                 raise failure
+            self._on_retry(failure)
             self._sleep(pause)
             waited += pause
         raise AssertionError  # unreachable: count has no end
@@ -60,3 +65,16 @@ class Retries:
 def _retry_after(response: httpx.Response) -> float:
     text = response.headers.get("Retry-After", "")
     return min(float(text), LONGEST_RETRY_AFTER) if text.isdecimal() else 0.0
+
+
+def _no_response(error: httpx.TransportError, url: str) -> UnavailableError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return UnavailableError(
+                f"The certificate of {url} is not trusted ({cause.verify_message}): check the address, or name a file "
+                "with the certificate of its authority in SSL_CERT_FILE."
+            )
+        cause = cause.__cause__ or cause.__context__
+    reason = str(error) or type(error).__name__
+    return UnavailableError(f"No answer from {url} ({reason}): check the address, and that the service is running.")

@@ -1,10 +1,15 @@
 """Calls of the service by the client, on good days and bad."""
 
+import contextlib
 import json
+import socket
+import ssl
+import threading
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 
 from audit_log_client import Api, ClientSecret, Filters, RefusedError, Token, UnavailableError
 from audit_log_client.credentials import Credentials
@@ -49,6 +54,40 @@ def test_as_long_as_the_service_asks_for_is_waited(flaky: FlakyService, pauses: 
     flaky.faults = [status(503, Retry_After="7")]
     api(flaky, pauses).send([LINE])
     assert 7 <= pauses[0] <= 7.5
+
+
+def test_the_reason_of_an_outage_is_reported_before_each_pause(flaky: FlakyService) -> None:
+    full = httpx.Response(503, json={"detail": "The queue is full: try again later."})
+    flaky.faults = [lambda _request: full, status(502), unreachable]
+    said: list[str] = []
+    with Api(
+        "http://x", sleep=lambda _: None, on_retry=lambda exc: said.append(str(exc)), transport=flaky.transport
+    ) as api:
+        api.send([LINE])
+    assert said[0] == "http://x is temporarily unavailable (status 503): The queue is full: try again later."
+    assert said[1] == "http://x is temporarily unavailable (status 502): no reason was given."
+    assert said[2].startswith("No answer from http://x (refused)")
+
+
+def test_a_certificate_that_is_not_trusted_is_named() -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=_fail_handshake, args=(listener, context))
+        thread.start()
+        with pytest.raises(
+            UnavailableError, match=r"certificate of https://127.0.0.1:\d+ is not trusted .*SSL_CERT_FILE"
+        ):
+            Api(f"https://127.0.0.1:{port}", patience=0).check()
+        thread.join()
+
+
+def _fail_handshake(listener: socket.socket, context: ssl.SSLContext) -> None:
+    connection, _ = listener.accept()
+    with contextlib.suppress(OSError), connection, context.wrap_socket(connection, server_side=True):
+        pass
 
 
 def test_patience_ends(flaky: FlakyService, pauses: list[float]) -> None:

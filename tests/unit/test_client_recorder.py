@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from audit_log_client import AuditLog, BufferFullError, ClosedError, EventTooLargeError, Failure
+from audit_log_client import AuditLog, BufferFullError, ClientSecret, ClosedError, EventTooLargeError, Failure
 from tests.support.flaky import FlakyService, status, unreachable
 
 
@@ -91,7 +91,7 @@ def test_what_the_service_does_not_take_is_told_and_holds_up_no_other(
     flaky: FlakyService, log: AuditLog, failures: list[Failure]
 ) -> None:
     good, bad = record(log), record(log, event_type="bad")
-    assert log.flush(10)
+    assert not log.flush(10)
     assert list(flaky.events) == [good]
     [failure] = failures
     assert (failure.event_id, failure.reason, json.loads(failure.event)["event_type"]) == (
@@ -101,7 +101,7 @@ def test_what_the_service_does_not_take_is_told_and_holds_up_no_other(
     )
     flaky.faults = [status(403)]
     refused = record(log)
-    assert log.flush(10)
+    assert not log.flush(10)
     assert failures[-1].event_id == refused
 
 
@@ -111,7 +111,7 @@ def test_a_callback_that_fails_does_not_end_the_log(flaky: FlakyService) -> None
 
     with AuditLog("http://x", on_failure=fail, transport=flaky.transport) as log:
         record(log, event_type="bad")
-        assert log.flush(10)
+        assert not log.flush(10)
         record(log)
         assert log.flush(10)
     assert len(flaky.events) == 1
@@ -173,6 +173,18 @@ def test_a_flush_waits_for_what_was_recorded_before_and_not_for_more(flaky: Flak
     record(log)
     assert not log.flush(0.1)
     log.close(0.1)
+
+
+def test_a_flush_says_whether_all_events_since_the_last_one_were_accepted(flaky: FlakyService) -> None:
+    with AuditLog("http://x", ClientSecret("c", "wrong"), delay=0, transport=flaky.transport) as log:
+        flaky.faults = [status(401)]
+        record(log)
+        deadline = time.monotonic() + 5
+        while flaky.faults and time.monotonic() < deadline:  # refused before anybody flushes
+            time.sleep(0.01)
+        assert not log.flush(10)
+        record(log)
+        assert log.flush(10)
 
 
 def test_many_threads_may_record(flaky: FlakyService, log: AuditLog) -> None:
