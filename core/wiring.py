@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from core.domain.models import Event
 from core.domain.recent_events import RecentEvents
-from core.domain.repeats import PublishedEvents
 from core.ports.clients import ClientReader
 from core.ports.queue import DeadLetterQueue, EventPublisher, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
@@ -65,7 +64,6 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.recent_events = RecentEvents()
-        self._published = PublishedEvents()
         self.database = database or Database(settings.store_url)
         self.meter: Meter = meter or _NoTelemetry()
         self._recorder: AcceptanceRecorder = recorder or _NoTelemetry()
@@ -197,22 +195,23 @@ class Services:
 
         return RateLimiter(self.settings)
 
-    def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
+    def publish(
+        self, events: Sequence[Event], traceparent: str | None = None, *, repeats: Sequence[Event] = ()
+    ) -> None:
         """Publish events to the queue, within the trace of `traceparent`, and count them as accepted.
 
-        An event that this process published in the same millisecond, or that is in `events` twice, counts as a repeat.
+        `repeats` are counted as accepted and as repeated, and not published, see `core.domain.recent_events`.
 
         Raises:
             QueueFullError: the queue is at its bound; trying again later helps.
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
-        new, repeats = self._published.split(events)
-        if new:
-            self.publisher.publish(new, traceparent)
-            self._published.remember(new)
-        self._recorder.record(new, repeats)
-        self.meter.count(CounterName.ACCEPTED, len(events))
-        self.meter.count(CounterName.DUPLICATE, len(repeats))
+        if events:
+            self.publisher.publish(events, traceparent)
+        self._recorder.record(events, repeats)
+        self.meter.count(CounterName.ACCEPTED, len(events) + len(repeats))
+        if repeats:
+            self.meter.count(CounterName.DUPLICATE, len(repeats))
 
     def poll(self) -> None:
         """Start the threads that keep revocations and remote keys up to date, so that no request waits for them.

@@ -1,13 +1,20 @@
-"""Recently accepted events: recognises a conflicting repeat without asking the store.
+"""Recently accepted events: recognises repeats without asking the store.
 
 Accepting never waits for the store, which alone knows every event. A client repeats an event within seconds or minutes,
 mostly to the same process, so the memory of that process finds most conflicts. The others are found by the store, after
 the event was accepted: docs/decisions/0027-an-id-belongs-to-the-client-that-used-it-first.md
+
+A repeat with the receive time of the event before it is not published: the store could not distinguish it from a
+redelivered message, which counts as accepted once. Other repeats are published, since the store may have lost the first
+event in the meantime, for example by a restore.
+
+Only ids that the client can send again are remembered: an `event_id`, or one derived from an Idempotency-Key.
 """
 
 import hashlib
 import re
 from collections import OrderedDict
+from datetime import datetime
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +38,8 @@ class Content(NamedTuple):
     """Of type, customer and data."""
     timestamp_utc: int
     has_default_time: bool
+    received_at: datetime
+    """Not a part of the content: the receive time of the event that was published last."""
 
     @classmethod
     def of(cls, event: Event) -> "Content":
@@ -40,7 +49,7 @@ class Content(NamedTuple):
         if _INTEGRAL_FLOAT.search(text):
             text = orjson.dumps(_with_integers(fields), option=orjson.OPT_SORT_KEYS)
         digest = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
-        return cls(digest, event.timestamp_utc, has_default_time(event))
+        return cls(digest, event.timestamp_utc, has_default_time(event), event.received_at)
 
     def equals(self, other: "Content") -> bool:
         """Return whether two events of one client have the same content, as `Event.same_content` defines it."""
@@ -50,7 +59,7 @@ class Content(NamedTuple):
 
 
 class RecentEvents:
-    """Content of the events that were accepted last, by client and id. Safe to use from several threads.
+    """Content of the events that were published last, by client and id. Safe to use from several threads.
 
     The client is a part of the key, so the answer to one client reveals nothing about the events of another.
     """
@@ -65,9 +74,10 @@ class RecentEvents:
         return self._contents.get((client, event_id))
 
     def add(self, client: str, event_id: str, content: Content) -> None:
-        """Remember an accepted event, unless one with its client and id is remembered. Forgets the oldest if full."""
+        """Remember a published event. Of one with its client and id the content stays. Forgets the oldest if full."""
         with self._lock:
-            self._contents.setdefault((client, event_id), content)
+            first = self._contents.get((client, event_id), content)
+            self._contents[client, event_id] = first._replace(received_at=content.received_at)
             if len(self._contents) > self._capacity:
                 self._contents.popitem(last=False)
 

@@ -15,13 +15,18 @@ class EventIntake:
     """Collects the valid events of one request, then queues all or none of them."""
 
     def __init__(self, claims: Claims, services: Services, key: str | None) -> None:
-        """Begin with no event. `key` is the Idempotency-Key of the request."""
+        """Begin with no event. `key` is the Idempotency-Key of the request.
+
+        All events get the same receive time, so that a repeat within one request is one within a millisecond.
+        """
         self._claims = claims
         self._services = services
         self._key = key
+        self._now = _moment(int(services.clock() * 1000))
         self._events: list[Event] = []
+        self._repeats: list[Event] = []
         self._repeatable: dict[str, Content] = {}
-        """By id: the content of the events whose id the client can send again."""
+        """By id: the content of the events to publish whose id the client can send again."""
 
     def add(self, value: object, sent_bytes: int, index: int | None = None) -> Event:
         """Validate a decoded event and give it an id and a receive time. `index` is its place in a batch.
@@ -38,11 +43,10 @@ class EventIntake:
                 "The token is limited to certain customers, which do not include this one.", WRITE
             )
         derived_id = self._derive_id(self._key, index) if self._key and not new.event_id else None
-        now = _moment(int(self._services.clock() * 1000))
-        event = Event.received(new, at=now, by=self._claims.client, derived_id=derived_id)
-        if new.event_id or derived_id:
-            self._check_conflict(event, "event_id" if new.event_id else "Idempotency-Key")
-        self._events.append(event)
+        event = Event.received(new, at=self._now, by=self._claims.client, derived_id=derived_id)
+        generated = not (new.event_id or derived_id)
+        is_new = generated or self._is_new(event, "event_id" if new.event_id else "Idempotency-Key")
+        (self._events if is_new else self._repeats).append(event)
         return event
 
     def publish(self, traceparent: str | None) -> None:
@@ -52,7 +56,7 @@ class EventIntake:
             QueueFullError: the queue is at its limit; try again later.
             QueueUnavailableError: the queue is unreachable; try again later.
         """
-        self._services.publish(self._events, traceparent)
+        self._services.publish(self._events, traceparent, repeats=self._repeats)
         for event_id, content in self._repeatable.items():
             self._services.recent_events.add(self._claims.client, event_id, content)
 
@@ -60,8 +64,12 @@ class EventIntake:
         name = key if index is None else f"{key}\n{index}"
         return derive_id(self._services.keys.id_namespace, self._claims.client, name)
 
-    def _check_conflict(self, event: Event, field: str) -> None:
-        """Check that an event does not repeat the id in `field` with other content, as far as this process knows."""
+    def _is_new(self, event: Event, field: str) -> bool:
+        """Whether an event with the id in `field` has to be published: not if it repeats one of the same millisecond.
+
+        Raises:
+            InvalidFieldsError: as far as this process knows, the event repeats the id with other content.
+        """
         content = Content.of(event)
         first = self._repeatable.get(event.event_id) or self._services.recent_events.find(
             event.recorded_by, event.event_id
@@ -72,7 +80,10 @@ class EventIntake:
                 f"repeat that content, or use another {field}"
             )
             raise InvalidFieldsError("The event repeats an id with other content.", [{"loc": [field], "msg": message}])
-        self._repeatable[event.event_id] = first or content
+        if first and first.received_at == event.received_at:
+            return False
+        self._repeatable[event.event_id] = content
+        return True
 
 
 @lru_cache(maxsize=8)  # under load, several events have the same millisecond

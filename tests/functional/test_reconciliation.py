@@ -8,7 +8,6 @@ import pytest
 
 from core.domain.models import Event
 from core.domain.reconciliation import Reconciliation, Window, minute_of
-from core.errors import QueueFullError
 from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
 from core.settings import Settings
@@ -17,11 +16,12 @@ from core.stores.event_counters import ACCEPTED, NUMBERED, SqlEventCounters
 from core.stores.reconciliation import reconcile
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
+from functions.create_event import create_event
+from functions.create_events import create_events
 from local_runner.queue.accounting import AcceptanceCounter
-from local_runner.queue.consumer import ConsumerLimits
 from local_runner.spool.slot import SlotHistory
-from tests.support.builders import event
-from tests.support.fakes import FakeQueue
+from tests.support.builders import event, new_event
+from tests.support.fakes import FakeClock, FakeGateway, FakeQueue
 from tests.support.pipelines import start_pipeline
 
 
@@ -37,6 +37,7 @@ def received(text: str, number: int = 1, **fields: object) -> Event:
     return event(number, received_at=f"2026-03-01T{text}Z", **fields)
 
 
+EVENT_ID = "018f6b2e-7c1a-7d3e-9f00-0123456789ab"
 MINUTE = minute_of(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
 
 
@@ -149,32 +150,41 @@ def test_the_counter_notes_what_was_accepted_by_itself(tallies: SqlEventCounters
 
 
 def test_one_event_several_times_in_a_millisecond_leaves_no_difference(settings: Settings) -> None:
-    pipeline = start_pipeline(settings, consumer_limits=ConsumerLimits(first_retry=0.01))
-    publish, counters = pipeline.services.publish, pipeline.services.database.event_counters
-    conflict = received("12:00:00", event_type="other")
-    publish([received("12:00:00")] * 10)
-    publish([received("12:00:00"), received("12:00:00", event_data={"number": 1.0})])
-    publish([received("12:00:00.001"), conflict, conflict, received("12:00:00.001"), conflict])
-    deadline = time.monotonic() + 20
-    while not pipeline.services.checks["dead_letters"]()["count"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    pipeline = start_pipeline(settings)
+    counters = pipeline.services.database.event_counters
+    gateway = FakeGateway(pipeline.services)
+    pipeline.services.clock = clock = FakeClock(MINUTE * 60.0)
+    first = new_event(event_id=EVENT_ID, event_data={"number": 1})
+    same = {**first, "event_data": {"number": 1.0}}
+    other = {**first, "event_type": "other"}
+
+    def post(*batch: object) -> list[int]:
+        answer = gateway.call(create_events, "POST", "/events", body={"events": [*batch]})
+        return [accepted["index"] for accepted in answer.json["accepted"]]
+
+    assert len(post(*[first] * 10)) == 10
+    assert post(first, other, same) == [0, 2]
+    clock.now += 0.001
+    assert post(first, other, first) == [0, 2]
     pipeline.close()
-    result = reconcile(Window(MINUTE, MINUTE + 1), counters, lambda: QueueStatistics(waiting=0, dead_letters=1))
-    assert result == Reconciliation(accepted=17, stored=1, repeated=15, dead_lettered=1, in_flight=0)
+    result = reconcile(Window(MINUTE, MINUTE + 1), counters, lambda: QueueStatistics(waiting=0, dead_letters=0))
+    assert result == Reconciliation(accepted=14, stored=1, repeated=13, dead_lettered=0, in_flight=0)
     assert result.difference == 0
 
 
 def test_what_could_not_be_published_is_published_when_it_is_sent_again(settings: Settings) -> None:
-    """Also in the same millisecond: only a published event counts as a repeat."""
+    """Also in the same millisecond: only what was published counts as a repeat."""
     queue = FakeQueue(capacity=0)
-    services = Services(settings, publisher=queue)
-    with pytest.raises(QueueFullError):
-        services.publish([event(1)])
+    services = Services(settings, publisher=queue, clock=FakeClock())
+    gateway = FakeGateway(services)
+
+    def post() -> int:
+        return gateway.call(create_event, "POST", "/event", body=new_event(event_id=EVENT_ID)).status
+
+    assert post() == 503
     queue.capacity = 10
-    services.publish([event(1)])
-    services.publish([event(1), event(2)])
-    assert queue.events == [event(1), event(2)]
+    assert [post(), post(), post()] == [202, 202, 202]
+    assert len(queue.events) == 1
 
 
 def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(tallies: SqlEventCounters) -> None:

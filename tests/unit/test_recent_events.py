@@ -48,6 +48,16 @@ def test_the_first_content_stays() -> None:
     assert recent.find("client", "id") == contents[0]
 
 
+def test_the_last_receive_time_counts() -> None:
+    recent = RecentEvents()
+    contents = [Content.of(event(received_at=f"2026-01-31T12:00:0{number}Z")) for number in (1, 2)]
+    for content in contents:
+        recent.add("client", "id", content)
+    found = recent.find("client", "id")
+    assert found
+    assert found.received_at == contents[1].received_at
+
+
 def test_the_oldest_events_are_forgotten() -> None:
     recent, content = RecentEvents(capacity=2), Content.of(event())
     for number in "123":
