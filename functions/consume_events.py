@@ -16,8 +16,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from core.domain.models import Event
+from core.domain.strict_json import loads_encoded
 from core.domain.traceparent import TRACEPARENT, normalize, trace_id
-from core.errors import EventNotStorableError
+from core.errors import EventNotStorableError, MalformedJSONError, StoreUnavailableError
 from core.ports.store import EventWriter, Outcome
 from core.ports.telemetry import CounterName, HistogramName
 from core.wiring import Services
@@ -42,7 +43,8 @@ _log = logging.getLogger(__name__)
 def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
     """Store the events of a batch in one transaction, or one by one if the store refuses one of them.
 
-    A message fails if it is no event, if the store refuses its event, or if its id is stored with other content.
+    A message fails if it is no event, if the store refuses its event or fails because of it, or if its id is stored
+    with other content. It takes no other message with it.
 
     Raises:
         StoreUnavailableError: the batch has to be redelivered. If a part of it was stored, that is a duplicate then.
@@ -51,8 +53,8 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
     batch: list[tuple[SqsRecord, Event]] = []
     for record in event["Records"]:
         try:
-            batch.append((record, Event.model_validate_json(record["body"])))
-        except ValidationError:
+            batch.append((record, _parse(record["body"])))
+        except (MalformedJSONError, ValidationError):
             _log.warning("message_malformed", extra=_log_fields(record))
             failed.append(record["messageId"])
 
@@ -91,16 +93,32 @@ def traceparent_of(record: SqsRecord) -> str | None:
     return normalize(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
 
 
+def _parse(body: str) -> Event:
+    """Decode a message, which another program may have written.
+
+    Raises:
+        MalformedJSONError: no JSON that a client could have posted.
+        ValidationError: not an event.
+    """
+    return Event.model_validate(loads_encoded(body.encode(errors="surrogatepass")))
+
+
 def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | None]:
-    """Return the outcome of each event; None for one that the store refuses."""
+    """Return the outcome of each event; None for one that the store refuses, or that makes it fail."""
     if not events:
         return []
     try:
         return writer.add(events)
+    except StoreUnavailableError:
+        raise
     except EventNotStorableError:
-        if len(events) == 1:
-            return [None]
-        return [outcome for item in events for outcome in _store([item], writer)]
+        pass
+    except Exception:  # noqa: BLE001 - a bug that one event of the batch brings out must not fail the others
+        action = "Report the bug with this stack trace; an event that fails alone is retried, then dead-lettered."
+        _log.exception("store_failed", extra={"events": len(events), "action": action})
+    if len(events) == 1:
+        return [None]
+    return [outcome for item in events for outcome in _store([item], writer)]
 
 
 def _count(

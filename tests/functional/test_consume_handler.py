@@ -78,6 +78,27 @@ def test_a_message_that_is_no_event_comes_again_alone(services: Services, store:
     assert len(store.events) == 2
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", '"\\u0000"', '"\\ud800"', '"\ud800"'])
+def test_a_value_that_is_no_json_fails_its_own_message_only(
+    settings: Settings, sqlite_store: SqlEventStore, value: str
+) -> None:
+    foreign = event(2, event_data={"a": "?"}).model_dump_json().replace('"?"', value)
+    services = Services(settings, writer=sqlite_store)
+    assert failures(consume(services, sqs_event(*bodies(1), foreign, *bodies(3)))) == ["m2"]
+    assert sqlite_store.find_page(EventFilter(), PageRequest(order="asc")).events == [event(1), event(3)]
+
+
+def test_an_event_that_makes_the_store_fail_takes_no_other_with_it(
+    services: Services, store: FakeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.crashing_types = {"crash"}
+    crashing = event(2, event_type="crash").model_dump_json()
+    assert failures(consume(services, sqs_event(*bodies(1), crashing, *bodies(3)))) == ["m2"]
+    assert list(store.events.values()) == [event(1), event(3)]
+    assert caplog.messages == ["store_failed", "store_failed", "event_refused"]
+    assert caplog.records[0].exc_info
+
+
 def test_messages_of_which_none_is_an_event_leave_the_store_alone(services: Services, store: FakeStore) -> None:
     assert failures(consume(services, sqs_event("{}", "[]"))) == ["m1", "m2"]
     assert store.batches == []

@@ -112,7 +112,7 @@ class FakeMeter:
 class FakeStore:
     """An event store in a dict.
 
-    Raises while `down` is set or `calls_left` is 0, and rejects `refused_types`.
+    Raises while `down` is set or `calls_left` is 0, rejects `refused_types`, and has a bug with `crashing_types`.
     """
 
     def __init__(self) -> None:
@@ -120,6 +120,7 @@ class FakeStore:
         self.down = False
         self.calls_left = math.inf
         self.refused_types: set[str] = set()
+        self.crashing_types: set[str] = set()
         self.batches: list[int] = []
 
     def add(self, events: Sequence[Event]) -> list[Outcome]:
@@ -127,6 +128,8 @@ class FakeStore:
         self.batches.append(len(events))
         if any(event.event_type in self.refused_types or not _is_storable(event) for event in events):
             raise EventNotStorableError("The store refuses the event.")
+        if any(event.event_type in self.crashing_types for event in events):
+            raise ZeroDivisionError
         return [self._add(event) for event in events]
 
     def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:

@@ -2,11 +2,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.domain.strict_json import MAX_DEPTH, _fast_path, _strict_loads, loads
+from core.domain.strict_json import MAX_DEPTH, _fast_path, _strict_loads, loads, loads_encoded
 from core.errors import MalformedJSONError
 from tests.support.builders import new_event
 
@@ -126,7 +127,7 @@ _LARGE_TEXTS = st.builds(
 def result_of(decode: Callable[[bytes], Any], data: bytes) -> str:
     try:
         return repr(decode(data))
-    except MalformedJSONError as exc:
+    except (MalformedJSONError, orjson.JSONDecodeError, orjson.JSONEncodeError) as exc:
         return str(exc)
 
 
@@ -136,6 +137,25 @@ def test_the_fast_path_gives_the_same_result_as_the_strict_decoder(text: str) ->
     data = text.encode("utf-8", "surrogatepass")
 
     assert result_of(loads, data) == result_of(_strict_loads, data)
+
+
+@given(_TEXTS)
+@settings(max_examples=500, deadline=None)
+@example("[NaN]")
+@example("1e400")
+@example("18446744073709551616")
+@example("12345678901234567.89")
+@example('{"a":1,"a":2}')
+@example('"\\u0000"')
+def test_a_text_that_orjson_would_change_or_not_take_is_left_to_the_strict_decoder(text: str) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+
+    assert result_of(loads_encoded, data) in {result_of(_strict_loads, data), result_of(_keep_large_integers, data)}
+
+
+def _keep_large_integers(data: bytes) -> Any:
+    value = orjson.loads(data)
+    return value if orjson.dumps(value) == data else None
 
 
 def test_a_batch_of_a_thousand_events_takes_the_fast_path() -> None:
