@@ -44,6 +44,9 @@ class Consumer:
         self._handler = handler
         self._limits: Final = limits
         self._stop = stop
+        # Halved by each failure of the store and doubled by each success: a batch that takes longer than the store's
+        # time limits would fail for ever.
+        self._batch_size = limits.batch_size
         self._store_failures = 0
         self._queue_failures = 0
         self.store_error: StoreUnavailableError | None = None
@@ -63,7 +66,7 @@ class Consumer:
         Raises:
             QueueUnavailableError: the queue cannot be reached; the messages will be received again.
         """
-        messages = self._queue.receive(self._limits.batch_size, wait=wait, window=self._limits.batch_window)
+        messages = self._queue.receive(self._batch_size, wait=wait, window=self._limits.batch_window)
         if self._queue_failures:
             _log.info("queue_available", extra={"after_failures": self._queue_failures})
             self._queue_failures = 0
@@ -95,6 +98,7 @@ class Consumer:
             _log.info("store_available", extra={"after_failures": self._store_failures})
             self._store_failures = 0
             self.store_error = None
+        self._batch_size = min(self._batch_size * 2, self._limits.batch_size)
         self._queue.delete([message.receipt_handle for message in messages if message.message_id not in failed])
         for message in messages:
             if message.message_id in failed:
@@ -108,6 +112,7 @@ class Consumer:
             action = "Check the database; the events wait in the queue and are stored when it is back."
             _log.error("store_unavailable", extra={"reason": _reason(error), "action": action})
         self._store_failures = min(self._store_failures + 1, 16)
+        self._batch_size = max(self._batch_size // 2, 1)
         self.store_error = error
         self._queue.retry_after([message.receipt_handle for message in messages], delay, counted=False)
         self._stop.wait(delay)

@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event as Flag
@@ -72,6 +73,26 @@ def test_a_waiting_batch_is_stored_at_once_and_gone_from_the_queue(
     assert store.batches == [2, 1]
     assert list(store.events.values()) == [event(1), event(2), event(3)]
     assert (queue.stats().waiting, queue.stats().in_flight) == (0, 0)
+
+
+def test_a_batch_that_takes_the_store_too_long_is_stored_in_smaller_ones(
+    queue: InMemoryQueue, handler: ConsumeHandler, store: FakeStore, clock: FakeClock
+) -> None:
+    store.largest_batch = 3
+    queue.publish([event(number) for number in range(30)])
+    taking = consumer(queue, handler, batch_size=16)
+
+    while queue.depth:
+        taking.take_batch(wait=0)
+        clock.now += 5
+
+    assert len(store.events) == 30
+    assert max(store.batches) == 2
+    store.largest_batch = math.inf
+    for _ in range(4):
+        queue.publish([event(number) for number in range(100, 116)])
+        taking.take_batch(wait=0)
+    assert store.batches[-1] == 16
 
 
 def test_the_event_has_the_keys_of_one_from_sqs(queue: InMemoryQueue) -> None:

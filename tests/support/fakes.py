@@ -112,7 +112,8 @@ class FakeMeter:
 class FakeStore:
     """An event store in a dict.
 
-    Raises while `down` is set or `calls_left` is 0, rejects `refused_types`, and has a bug with `crashing_types`.
+    Raises while `down` is set, `calls_left` is 0, or a batch has more than `largest_batch` events, rejects
+    `refused_types`, and has a bug with `crashing_types`.
     """
 
     def __init__(self) -> None:
@@ -121,10 +122,13 @@ class FakeStore:
         self.calls_left = math.inf
         self.refused_types: set[str] = set()
         self.crashing_types: set[str] = set()
+        self.largest_batch = math.inf
         self.batches: list[int] = []
 
     def add(self, events: Sequence[Event]) -> list[Outcome]:
         self._require_up()
+        if len(events) > self.largest_batch:
+            raise StoreUnavailableError("The store took too long.")
         self.batches.append(len(events))
         if any(event.event_type in self.refused_types or not _is_storable(event) for event in events):
             raise EventNotStorableError("The store refuses the event.")
