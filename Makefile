@@ -16,8 +16,8 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
 
 install: $(VENV)/.installed  ## make .venv with the audit-log command in it
-run: install  ## the service on http://127.0.0.1:8000, SQLite, no other server
-	@exec $(BIN)/audit-log serve
+run: install  ## the service on http://127.0.0.1:8000, SQLite, no other server (ARGS="--port 8080")
+	@exec $(BIN)/audit-log serve $(ARGS)
 
 test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
 	@$(BIN)/python -m pytest --numprocesses=4 --cov --cov-report=term:skip-covered $(ARGS)
@@ -57,8 +57,8 @@ format: $(VENV)/.installed-dev  ## let ruff and oxfmt rewrite what they can
 chalice-local: $(VENV)/.installed-dev  ## the same service under Chalice's local server
 	@PATH="$(CURDIR)/$(BIN):$$PATH" exec chalice --project-dir chalice_config local --port 8001
 
-demo: install  ## the service with a month of made-up events to look at, and where to look
-	@exec $(BIN)/audit-log demo
+demo: install  ## the service with a month of made-up events, and where to look at them (ARGS="--port 8080")
+	@exec $(BIN)/audit-log demo $(ARGS)
 
 screenshot: $(VENV)/.installed-dev  ## a picture of the log viewer, docs/images/viewer.png, from the sample data
 	@$(BIN)/python -m tests.e2e.viewer.screenshot

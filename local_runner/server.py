@@ -52,10 +52,12 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of the command line
     management: ManagementAddress,
     tls: Tls | None = None,
     workers: int = 1,
+    on_start: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests in progress and drain the queue.
 
     With a broker there may be several `workers`: processes that share the port and are replaced when they end.
+    `on_start` is called once no other process can answer at the address, and the queue and the store are open.
 
     Raises:
         AuditLogError: the service cannot start; the message says what to change.
@@ -67,14 +69,18 @@ def serve(  # noqa: PLR0913, PLR0917 - the options of the command line
         )
     if tls:
         tls.require_usable()
-    log_start = partial(log_startup, settings, host, port, "https" if tls else "http")
+
+    def started() -> None:
+        log_startup(settings, host, port, "https" if tls else "http")
+        on_start()
+
     with bind_listener(host, port) as listener:
         settings = prepare(settings)
         if workers == 1:
-            _serve_single_process(settings, management, tls, listener, log_start)
+            _serve_single_process(settings, management, tls, listener, started)
         else:
             _require_startable(settings)
-            log_start()
+            started()
             factory = partial(create_app, management, tls=tls is not None)
             Multiprocess(uvicorn_config(factory, tls, workers=workers), [listener]).run()
 
@@ -192,7 +198,7 @@ def _serve_single_process(
     management: ManagementAddress,
     tls: Tls | None,
     listener: socket.socket,
-    log_start: Callable[[], None],
+    on_start: Callable[[], None],
 ) -> None:
     stopped_by: list[int] = []
 
@@ -205,7 +211,7 @@ def _serve_single_process(
         signal.signal(number, stop)
     application = _create_app(settings, open_database(settings), management, tls=tls is not None)
     server = Server(uvicorn_config(application, tls))
-    log_start()
+    on_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])
 

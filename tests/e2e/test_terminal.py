@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -208,28 +207,3 @@ def test_a_tail_outlives_a_restart_of_the_service(tmp_path: Path) -> None:
                 assert (tail.returncode, rest) == (130, "")
         finally:
             tail.kill()
-
-
-def test_a_demo_tells_its_story_once(tmp_path: Path) -> None:
-    port = free_port()
-    for _ in range(2):
-        command = [AUDIT_LOG, "demo", "--port", str(port), "--data-dir", str(tmp_path / "demo")]
-        demo = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(tmp_path)
-        )
-        assert demo.stdout
-        try:
-            while "Ctrl-C stops it." not in (line := demo.stdout.readline()):
-                assert line, "the demo ended"
-            url = f"http://127.0.0.1:{port}"
-            night = Filters(data=(("admin_data.ip", "203.0.113.66"),))
-            deadline = time.monotonic() + 10
-            with Api(url) as api:
-                while (count := api.page(night)["total_count"]) < 151 and time.monotonic() < deadline:
-                    time.sleep(0.1)
-            assert count == 151
-            assert httpx.get(f"{url}/health").status_code == 200
-        finally:
-            demo.send_signal(signal.SIGTERM)
-            demo.communicate(timeout=20)
-        assert demo.returncode == 0

@@ -1,19 +1,30 @@
 """The command `audit-log demo`."""
 
+import logging
 import os
-import signal
-import subprocess
+import shlex
+import shutil
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-_START_SECONDS: Final = 30
+from core.errors import AuditLogError
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from local_runner.cli.demo.feed import Contents
+
 _HOST: Final = "127.0.0.1"
+_METRICS_PORTS: Final = range(8082, 8092)
+_MARK: Final = "demo"
+"""Name of an empty file in the data directory of a demo: sample data never get into a log of real events."""
+
+
+class NotADemoError(AuditLogError):
+    """The data directory has an event store that no demo made. Name another one."""
 
 
 def demo(
@@ -22,68 +33,75 @@ def demo(
         Path, typer.Option(metavar="DIRECTORY", help="Data directory of the demo, separate from that of `serve`.")
     ] = Path("var/demo"),
 ) -> None:
-    """Serve with a month of generated events, until Ctrl-C."""
-    from audit_log_client import Api, Filters, UnavailableError  # noqa: PLC0415 - an HTTP client for few commands
+    """Serve a log of generated events, to which some are added every minute, until Ctrl-C."""
+    from core.settings import Settings  # noqa: PLC0415 - a second that the other commands need not wait
+    from local_runner import server  # noqa: PLC0415 - as above
+    from local_runner.cli.demo.feed import Feed  # noqa: PLC0415 - as above
+    from local_runner.telemetry import logging_config  # noqa: PLC0415 - as above
 
+    settings = Settings.from_environ({"AUDIT_LOG_DATA_DIR": str(data_dir)})  # none of this environment
+    _require_demo(settings)
+    logging_config.configure(settings.log_format)
+    for requests in ("audit_log.request", "httpx"):  # those of the viewer and of the feed would hide the banner
+        logging.getLogger(requests).setLevel(logging.WARNING)
     url = f"http://{_HOST}:{port}"
-    with _service(port, data_dir) as process, Api(url, patience=0) as api:
-        deadline = time.monotonic() + _START_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                if api.page(Filters(), limit=1)["count"] == 0:
-                    _send_dataset(url)
-                break
-            except UnavailableError:
-                time.sleep(0.1)
-        if process.poll() is None:
-            typer.echo(_banner(url))
-        status = process.wait()
-    raise typer.Exit(status)
+    with Feed(url, lambda contents: typer.echo(_banner(url, contents))) as feed:
+
+        def on_start() -> None:
+            (data_dir / _MARK).touch()
+            feed.start()
+
+        server.serve(settings, _HOST, port, server.ManagementAddress(_HOST, _METRICS_PORTS), on_start=on_start)
 
 
-@contextmanager
-def _service(port: int, data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `audit-log serve` without the settings of this environment. A signal to stop is passed on to it."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("AUDIT_LOG_")}
-    command = [sys.executable, "-m", "local_runner.cli.main", "serve", "--host", _HOST, "--port", str(port)]
-    process = subprocess.Popen(command, env={**environ, "AUDIT_LOG_DATA_DIR": str(data_dir)})  # noqa: S603 - ourselves
-    # A terminal sends Ctrl-C to both processes; this one has to outlive the one that it waits for.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+def _require_demo(settings: "Settings") -> None:
+    from local_runner.cli.offline import store_file  # noqa: PLC0415 - as above
+
+    store = store_file(settings)
+    if store and store.exists() and not (settings.data_dir / _MARK).exists():
+        raise NotADemoError(
+            f"{settings.data_dir.absolute()} has an event store that `audit-log demo` did not create: name another "
+            "--data-dir."
+        )
 
 
-def _send_dataset(url: str) -> None:
-    """Send all events; when this returns the service has accepted them."""
-    from audit_log_client import AuditLog  # noqa: PLC0415 - as above
-    from local_runner.cli.demo.dataset import events  # noqa: PLC0415
-
-    with AuditLog(url) as log:
-        for event in events(int(time.time())):
-            log.record(event.event_type, event.customer_id, event.event_data, timestamp_utc=event.timestamp_utc)
-
-
-def _banner(url: str) -> str:
-    from local_runner.cli.demo.dataset import DAYS, SUSPECT, SUSPECT_ADDRESS  # noqa: PLC0415
-
+def _banner(url: str, contents: "Contents") -> str:
+    command, days = _own_command(), (datetime.now(UTC).date() - _day(contents.first)).days
     return f"""
-The last {DAYS} days of four companies are in the audit log. Look at it:
+The log has events of four companies from the last {days} days, and gets more every few seconds. Look at it:
 
-  {url}/       the log viewer
+  {url}/       the log viewer; press l for live
   {url}/docs   the API, to try out
 
-In another terminal:
+In another terminal, in this directory:
 
-  audit-log query --url {url} --event-type user.login --where success=false
-  audit-log export --url {url} --format csv --output events.csv
-
-Two nights ago {SUSPECT} logged in from {SUSPECT_ADDRESS}, after many tries. What did they do then?
-
-  audit-log query --url {url} --where admin_data.ip={SUSPECT_ADDRESS} --limit 12
-
+  {command} tail --url {url}
+  {command} query --url {url} --event-type user.login --where success=false
+  {command} export --url {url} --format csv --output events.csv
+{_story(command, url, contents.takeover)}
 Ctrl-C stops it."""
+
+
+def _story(command: str, url: str, takeover: int | None) -> str:
+    from local_runner.cli.demo.dataset import SUSPECT, SUSPECT_ADDRESS  # noqa: PLC0415 - as above
+
+    if takeover is None:
+        return ""
+    return f"""
+In the night of {_day(takeover)} {SUSPECT} logged in from {SUSPECT_ADDRESS}, after many tries. What did they do then?
+
+  {command} query --url {url} --where admin_data.ip={SUSPECT_ADDRESS} --limit 12
+"""
+
+
+def _day(seconds: int) -> date:
+    return datetime.fromtimestamp(seconds, UTC).date()
+
+
+def _own_command() -> str:
+    """How to call this command in a terminal: by its name if that is found, else by its path."""
+    own = Path(sys.executable).with_name("audit-log")
+    found = shutil.which("audit-log")
+    if found and Path(found).resolve() == own.resolve():
+        return "audit-log"
+    return shlex.quote(os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own))

@@ -1,4 +1,4 @@
-"""Sample data: a month of plausible events of a few companies, with one account takeover."""
+"""Sample data: plausible events of a few companies, with one account takeover. Times are Unix seconds."""
 
 import random
 from collections.abc import Iterator
@@ -16,9 +16,13 @@ CUSTOMERS: Final = {
 SUSPECT: Final = "m.keller"
 SUSPECT_CUSTOMER: Final = 1001
 SUSPECT_ADDRESS: Final = "203.0.113.66"
+LAST_ACT: Final = "alert.disabled"
+"""Event type that only the takeover has."""
 
-_DAY: Final = 86_400
-_OFFICE_HOURS: Final = (7 * 3600, 18 * 3600)
+_HOUR: Final = 3_600
+_DAY: Final = 24 * _HOUR
+_OFFICE_HOURS: Final = (7 * _HOUR, 18 * _HOUR)
+_OVERTIME_PAUSES: Final = (60, 240)
 _ROLES: Final = ("viewer", "editor", "billing", "admin")
 
 
@@ -32,22 +36,42 @@ class DemoEvent:
     event_data: dict[str, Any]
 
 
-def events(now: int, seed: int = 7) -> list[DemoEvent]:
-    """Generate the events of the `DAYS` before `now`, a Unix second, oldest first; equal for equal arguments."""
-    chance = random.Random(seed)  # noqa: S311 - sample data, no secret
+def history(now: int, after: int) -> list[DemoEvent]:
+    """Generate the events later than `after` up to `now`, oldest first; equal for equal arguments.
+
+    They begin at most `DAYS` days before `now`. There are events in the office hours of every day and in the last hour,
+    and the takeover two nights ago.
+    """
     midnight = now - now % _DAY
-    ordinary = [event for day in range(1, DAYS) for event in _office_day(chance, midnight - day * _DAY)]
-    takeover = _takeover(chance, midnight - 2 * _DAY + 2 * 3600)
-    return sorted([*ordinary, *takeover], key=lambda event: event.timestamp_utc)
+    events = [event for day in range(DAYS + 1) for event in _office_day(midnight - day * _DAY)]
+    events += _last_hour(now)
+    events += _takeover(midnight - 2 * _DAY + 2 * _HOUR)
+    return sorted(
+        (event for event in events if after < event.timestamp_utc <= now), key=lambda each: each.timestamp_utc
+    )
 
 
-def _office_day(chance: random.Random, midnight: int) -> Iterator[DemoEvent]:
+def ordinary_event(chance: random.Random, at: int) -> DemoEvent:
+    """Generate something that a person of one of the companies does."""
+    customer, (company, people) = chance.choice(list(CUSTOMERS.items()))
+    who = chance.choice(people)
+    kind, data = _act(chance, company, people)
+    actor = {"username": who, "ip": f"198.51.100.{10 + people.index(who) + customer % 10 * 20}"}
+    return DemoEvent(at, kind, customer, {"admin_data": actor, **data})
+
+
+def _office_day(midnight: int) -> Iterator[DemoEvent]:
+    chance = random.Random(midnight)  # noqa: S311 - sample data, no secret; a day is the same at every start
     for _ in range(EVENTS_A_DAY):
-        customer, (company, people) = chance.choice(list(CUSTOMERS.items()))
-        who = chance.choice(people)
-        kind, data = _act(chance, company, people)
-        actor = {"username": who, "ip": f"198.51.100.{10 + people.index(who) + customer % 10 * 20}"}
-        yield DemoEvent(midnight + chance.randint(*_OFFICE_HOURS), kind, customer, {"admin_data": actor, **data})
+        yield ordinary_event(chance, midnight + chance.randint(*_OFFICE_HOURS))
+
+
+def _last_hour(now: int) -> Iterator[DemoEvent]:
+    chance = random.Random(now)  # noqa: S311 - as above
+    at = now
+    while at > now - _HOUR:
+        yield ordinary_event(chance, at)
+        at -= chance.randint(*_OVERTIME_PAUSES)
 
 
 def _act(chance: random.Random, company: str, people: list[str]) -> tuple[str, dict[str, Any]]:
@@ -68,8 +92,9 @@ def _act(chance: random.Random, company: str, people: list[str]) -> tuple[str, d
     return kind, {}
 
 
-def _takeover(chance: random.Random, start: int) -> Iterator[DemoEvent]:
+def _takeover(start: int) -> Iterator[DemoEvent]:
     """The attack: a guessed password, an administrator's role, exported customers, and tracks covered."""
+    chance = random.Random(start)  # noqa: S311 - as above
     actor = {"username": SUSPECT, "ip": SUSPECT_ADDRESS}
     at = start
 
@@ -84,7 +109,7 @@ def _takeover(chance: random.Random, start: int) -> Iterator[DemoEvent]:
         ("permission.changed", {"user": SUSPECT, "from": "editor", "to": "admin"}),
         *[("export.created", {"report": "customers", "rows": 48_211 - part}) for part in range(6)],
         ("api_key.created", {"key": "nightly-sync", "scopes": ["customers:read"]}),
-        ("alert.disabled", {"alert": "login-failures"}),
+        (LAST_ACT, {"alert": "login-failures"}),
         ("user.logout", {}),
     ]
     for kind, data in acts:
