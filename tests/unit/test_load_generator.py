@@ -147,6 +147,14 @@ def test_a_store_that_is_down_for_a_while_is_waited_for() -> None:
     assert load(FakeService(failing_pages=2), patience_seconds=10).missing == 0
 
 
+def test_events_of_a_service_that_is_gone_are_not_reported_as_missing() -> None:
+    report = load(FakeService(failing_pages=1_000_000))
+
+    assert (report.accepted, report.stored, report.missing, report.unverified) == (REQUESTS, 0, 0, REQUESTS)
+    assert "250 accepted events could not be looked for: the service does not answer" in shown(report)
+    assert command(FakeService(failing_pages=1_000_000), "--patience", "0").exit_code == 1
+
+
 def test_refusals_are_counted_and_not_tried_again() -> None:
     service = FakeService(refused=range(0, REQUESTS, 2))
 

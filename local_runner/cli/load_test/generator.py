@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from local_runner.cli.load_test.results import LoadPlan, LoadReport, LoadTestError, Measurements
+from local_runner.cli.load_test.results import Check, LoadPlan, LoadReport, LoadTestError, Measurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,9 +50,8 @@ async def run(plan: LoadPlan, on_progress: Callable[[int], None]) -> LoadReport:
                 connections.create_task(_keep_posting(session, bodies, turns, measurements, on_progress))
         seconds = time.perf_counter() - started
         on_progress(measurements.finished)
-        absent = measurements.ids.copy()
-        until_visible = await _wait_for_all(session, event_type, absent, plan.patience_seconds)
-    return measurements.report(seconds, len(absent), until_visible)
+        check = await _look_for(session, event_type, measurements.ids.copy(), plan.patience_seconds)
+    return measurements.report(seconds, check)
 
 
 def _session(plan: LoadPlan, headers: dict[str, str] | None = None) -> ClientSession:
@@ -121,11 +120,8 @@ async def _keep_posting(
             on_progress(measurements.finished)
 
 
-async def _wait_for_all(session: ClientSession, event_type: str, absent: set[str], patience: float) -> float | None:
-    """Remove the ids that can be read back from `absent`. Return the seconds that took, or None if some never appeared.
-
-    It gives up after `patience` seconds without a new id.
-    """
+async def _look_for(session: ClientSession, event_type: str, absent: set[str], patience: float) -> Check:
+    """Read events back until none of `absent` is missing, or for `patience` seconds without a new one of them."""
     started = last_found = time.monotonic()
     cursor = None
     while absent:
@@ -141,9 +137,9 @@ async def _wait_for_all(session: ClientSession, event_type: str, absent: set[str
         # After the last page the next round begins at the first again: an event may become visible late and yet sort
         # before those already read.
         if time.monotonic() - last_found >= patience:
-            return None
+            return Check(len(absent), answered=page is not None, seconds_until_visible=None)
         await asyncio.sleep(_POLL_SECONDS)
-    return time.monotonic() - started
+    return Check(0, answered=True, seconds_until_visible=time.monotonic() - started)
 
 
 async def _read_page(session: ClientSession, event_type: str, cursor: str | None) -> tuple[set[str], str | None] | None:

@@ -30,12 +30,13 @@ def render(report: LoadReport) -> Table:
     for name, count in sorted(report.transport_errors.items()):
         table.add_row(name, f"{count:,}", style="red")
     table.add_section()
-    table.add_row("verdict", _verdict(report), style="green" if _all_stored(report) else "red")
+    table.add_row("verdict", _verdict(report), style="green" if all_stored(report) else "red")
     return table
 
 
-def _all_stored(report: LoadReport) -> bool:
-    return report.accepted > 0 and report.missing == 0
+def all_stored(report: LoadReport) -> bool:
+    """Whether events were accepted, and all of them were found."""
+    return report.accepted > 0 and not report.missing and not report.unverified
 
 
 def _verdict(report: LoadReport) -> str:
@@ -43,6 +44,8 @@ def _verdict(report: LoadReport) -> str:
         return "no event was accepted"
     if report.missing:
         return f"{report.missing:,} accepted events were NOT found"
+    if report.unverified:
+        return f"{report.unverified:,} accepted events could not be looked for: the service does not answer"
     after = "" if report.seconds_until_visible is None else f" ({report.seconds_until_visible:.2f} s after the last)"
     return f"every accepted event was stored{after}"
 

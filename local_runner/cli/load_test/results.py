@@ -33,8 +33,10 @@ class LoadPlan:
 class LoadReport:
     """Results of one run. Latencies are in milliseconds and are those of requests that got a response.
 
-    `rate` is accepted events per second: a quick refusal is no throughput. `seconds_until_visible` is the time from the
-    last response until all accepted events could be read; None if some never could.
+    `rate` is accepted events per second: a quick refusal is no throughput. Of the accepted events, `stored` were found,
+    `missing` are not in the service's list, and `unverified` could not be looked for, since the service did not answer
+    any more. `seconds_until_visible` is the time from the last response until all accepted events could be read; None
+    if some never could.
     """
 
     requests: int
@@ -49,6 +51,19 @@ class LoadReport:
     accepted: int
     stored: int
     missing: int
+    unverified: int
+    seconds_until_visible: float | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of looking for the accepted events: how many ids were not found, and whether the service answered then.
+
+    `seconds_until_visible` is None if some were not found.
+    """
+
+    absent: int
+    answered: bool
     seconds_until_visible: float | None
 
 
@@ -66,10 +81,11 @@ class Measurements:
         """The number of requests that ended, with a response or without."""
         return len(self.latencies) + self.transport_errors.total()
 
-    def report(self, seconds: float, absent: int, until_visible: float | None) -> LoadReport:
-        """Build the report of a run that posted for `seconds`; `absent` accepted ids could not be read back."""
+    def report(self, seconds: float, check: Check) -> LoadReport:
+        """Build the report of a run that posted for `seconds`."""
         accepted = self.statuses[HTTPStatus.ACCEPTED]
-        stored = len(self.ids) - absent
+        stored = len(self.ids) - check.absent
+        unverified = 0 if check.answered else check.absent
         ordered = sorted(self.latencies)
         return LoadReport(
             requests=self.finished,
@@ -83,8 +99,11 @@ class Measurements:
             transport_errors=dict(self.transport_errors),
             accepted=accepted,
             stored=stored,
-            missing=accepted - stored,  # includes an id given to two events: only one of them can have been stored
-            seconds_until_visible=until_visible if accepted else None,
+            missing=accepted
+            - stored
+            - unverified,  # includes an id given to two events: only one of them can have been stored
+            unverified=unverified,
+            seconds_until_visible=check.seconds_until_visible if accepted else None,
         )
 
 
