@@ -39,7 +39,7 @@ SYSTEM_CUSTOMER: Final = -1
 _EXAMPLE: Final[dict[str, Any]] = {
     "event_type": "user.login",
     "customer_id": 42,
-    "event_data": {"admin_data": {"username": "admin", "ip": "192.0.2.7"}},
+    "event_data": {"actor": {"id": "admin"}, "outcome": "success", "context": {"ip": "192.0.2.7"}},
 }
 _SECONDS_SCHEMA: Final[dict[str, Any]] = {
     "type": "integer",
