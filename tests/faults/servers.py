@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TypeVar
 
 from tests.support.service import free_port
 
@@ -195,9 +196,25 @@ class RabbitMQ(Server):
         """See `Server.probe`."""
         return [f"{self._programs}/rabbitmq-diagnostics", "--quiet", "check_port_connectivity", "--node", self._node]
 
+    @contextmanager
+    def memory_alarm(self) -> Iterator[None]:
+        """Let the node raise its memory alarm for the block: it reads nothing more from connections that publish."""
+        self._set_watermark("absolute", "1")
+        try:
+            yield
+        finally:
+            self._set_watermark("0.6")
+
+    def _set_watermark(self, *limit: str) -> None:
+        control = [f"{self._programs}/rabbitmqctl", "--node", self._node, "set_vm_memory_high_watermark", *limit]
+        self.run(control).check_returncode()
+
+
+S = TypeVar("S", bound=Server)
+
 
 @contextmanager
-def running(kind: type[PostgreSQL] | type[MariaDB] | type[RabbitMQ]) -> Iterator[Server]:
+def running(kind: type[S]) -> Iterator[S]:
     """A server of this kind, in a directory that its account may use; both are gone afterwards."""
     directory = Path(mkdtemp(prefix=f"audit-log-{kind.account}-"))
     if os.geteuid() == 0:

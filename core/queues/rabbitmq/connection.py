@@ -22,6 +22,10 @@ CLOSE_SECONDS: Final = 5.0
 
 T = TypeVar("T")
 
+_BLOCKED: Final = (
+    "RabbitMQ takes no messages at the moment, because its memory or disk is short (an alarm): make room there, and "
+    "try again later."
+)
 _FAILURES: Final = (aiormq.AMQPError, PAMQPException, OSError, EOFError, TimeoutError, RuntimeError, StopAsyncIteration)
 
 
@@ -29,7 +33,8 @@ class RabbitMQConnection:
     """Connects at first use, declares the queues, and reconnects after a loss. Safe to use from several threads.
 
     For `BACK_OFF_SECONDS` after a failed attempt all others fail at once, so that a broker that is down does not hold
-    up every caller.
+    up every caller. While an alarm of the broker blocks the connection, they fail at once as well, and the connection
+    stays: the broker reads nothing from it, so it would not notice that it was closed.
     """
 
     def __init__(self, address: RabbitMQAddress, name: str, timeout: float) -> None:
@@ -99,6 +104,8 @@ class RabbitMQConnection:
 
     async def _with_timeout(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         used = self._connection
+        if await _is_blocked(used):
+            raise QueueUnavailableError(_BLOCKED)
         try:
             async with asyncio.timeout(self._timeout):
                 return await work()
@@ -111,6 +118,8 @@ class RabbitMQConnection:
             self._drop(used)
             raise
         except _FAILURES as exc:
+            if await _is_blocked(self._connection):
+                raise QueueUnavailableError(_BLOCKED) from exc
             self._drop(used)
             raise QueueUnavailableError("RabbitMQ is unavailable at the moment: try again later.") from exc
         except asyncio.CancelledError as exc:  # aiormq cancels the calls of a connection that closes
@@ -167,3 +176,18 @@ class RabbitMQConnection:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _is_blocked(connection: AbstractConnection | None) -> bool:
+    """Whether the broker has announced that it reads nothing more from a connection (`connection.blocked`).
+
+    https://www.rabbitmq.com/docs/connection-blocked
+    """
+    if connection is None or connection.is_closed:
+        return False
+    try:
+        async with asyncio.timeout(0):
+            await connection.ready()
+    except TimeoutError:
+        return True
+    return False
