@@ -37,10 +37,11 @@ def queue_url() -> Iterator[str]:
         skip_or_fail(f"RabbitMQ does not run on {HOST}:{PORT}: start it with `rabbitmq-server -detached`")
     url = f"{BROKER}?queue=audit-log.test.{secrets.token_hex(6)}"
     yield url
-    asyncio.run(_delete(url))
+    asyncio.run(delete_queues(url))
 
 
-async def _delete(url: str) -> None:
+async def delete_queues(url: str) -> None:
+    """Delete the queue and its dead letters."""
     address = RabbitMQAddress.parse(url)
     async with aiormq.connect(address.url) as connection:
         channel = await connection.channel()

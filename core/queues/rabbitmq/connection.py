@@ -19,6 +19,7 @@ from core.queues.rabbitmq.topology import declare_queues
 CONNECT_SECONDS: Final = 3.0
 BACK_OFF_SECONDS: Final = 0.5
 CLOSE_SECONDS: Final = 5.0
+_MARGIN_SECONDS: Final = 5.0
 
 T = TypeVar("T")
 
@@ -60,12 +61,24 @@ class RabbitMQConnection:
             QueueUnavailableError: the broker is unreachable, or did not answer in time.
         """
         loop = self._running_loop()
-        return asyncio.run_coroutine_threadsafe(self._with_timeout(work), loop).result()
+        future = asyncio.run_coroutine_threadsafe(self._with_timeout(work), loop)
+        try:
+            return future.result(self._timeout + _MARGIN_SECONDS)
+        except TimeoutError as exc:  # the client library did not end the call when it was cancelled
+            future.cancel()
+            self.reset()
+            raise QueueUnavailableError("RabbitMQ did not answer: try again later.") from exc
 
     def spawn(self, work: Callable[[], Coroutine[Any, Any, None]], delay: float = 0.0) -> None:
         """Run a coroutine on the event loop in `delay` seconds, in the background. Broker errors are ignored."""
         loop = self._running_loop()
         loop.call_soon_threadsafe(loop.call_later, delay, self._spawn, work)
+
+    def reset(self) -> None:
+        """Abandon the connection, if there is one. The next call opens another and declares the queues again."""
+        with self._starting:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(lambda: self._drop(self._connection))
 
     async def channel(self) -> AbstractChannel:
         """Return the shared channel, on which publishing a message that cannot be routed raises."""

@@ -76,5 +76,11 @@ class RabbitMQDeliveryTracker(DeliveryBuffer[RabbitMQDelivery]):
         acknowledgements = [Acknowledgement(first, multiple=True)] if first else []
         return acknowledgements + [Acknowledgement(tag, multiple=False) for tag in sorted(settled) if tag > first]
 
+    @property
+    def unsettled(self) -> int:
+        """Number of messages that the broker has pushed and that are neither acknowledged nor rejected."""
+        with self._changed:
+            return len(self._unsettled)
+
     def _has_enough(self, count: int) -> bool:
         return self.lost or super()._has_enough(count)

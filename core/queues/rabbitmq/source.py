@@ -1,6 +1,7 @@
 """Consumes events from RabbitMQ, which pushes messages ahead of the receives."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,12 @@ from core.queues.rabbitmq.connection import RabbitMQConnection
 from core.queues.rabbitmq.delivery_tracker import RabbitMQDelivery, RabbitMQDeliveryTracker
 
 BROKER_SECONDS: Final = 10.0
+STALL_SECONDS: Final = 60.0
+"""Time without a message after which the queue is looked at. Longer than any delay of a retry."""
+
+_LAST_WAIT_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,14 @@ class RabbitMQSource:
     A message that waits for its retry stays unacknowledged in memory and counts towards `prefetch`: that many failing
     messages hold up all others until the first of them is requeued. A receipt ends with `delete` and `retry_after`,
     and with the connection.
+
+    A source that receives nothing although the queue has messages, or although messages that were pushed to it are
+    still unsettled, reconnects.
     """
 
-    def __init__(self, url: str, *, prefetch: int = 2000, max_receives: int = 5) -> None:
+    def __init__(
+        self, url: str, *, prefetch: int = 2000, max_receives: int = 5, stall_seconds: float = STALL_SECONDS
+    ) -> None:
         """Parse `url` (see `RabbitMQAddress`). At most `prefetch` messages are in memory.
 
         Raises:
@@ -43,6 +55,8 @@ class RabbitMQSource:
         self._connection = RabbitMQConnection(RabbitMQAddress.parse(url), "audit-log consumer", BROKER_SECONDS)
         self._prefetch: Final = prefetch
         self._max_receives: Final = max_receives
+        self._stall_seconds: Final = stall_seconds
+        self._empty_since: float | None = None
         self._consumer: _Consumer | None = None
 
     def receive(self, max_messages: int, *, wait: float, window: float = 0.0) -> list[Message]:
@@ -50,7 +64,16 @@ class RabbitMQSource:
         consumer = self._consumer
         if consumer is None or consumer.deliveries.lost:
             consumer = self._consumer = self._connection.run(self._consume)
-        return consumer.deliveries.take(max_messages, wait, window)
+            self._empty_since = None
+        messages = consumer.deliveries.take(max_messages, wait, window)
+        if messages:
+            self._empty_since = None
+        elif self._empty_since is None:
+            self._empty_since = time.monotonic()
+        elif time.monotonic() - self._empty_since >= self._stall_seconds:
+            self._empty_since = time.monotonic()
+            return self._receive_or_reconnect(consumer, max_messages, window)
+        return messages
 
     def delete(self, receipt_handles: Iterable[str]) -> None:
         """Implement `EventSource.delete`. If an acknowledgement gets lost, its message is redelivered."""
@@ -79,6 +102,24 @@ class RabbitMQSource:
         """Disconnect permanently. The broker gives messages that were not deleted to another consumer at once."""
         self._connection.close()
 
+    def _receive_or_reconnect(self, consumer: _Consumer, max_messages: int, window: float) -> list[Message]:
+        """Receive once more if there should be messages, and reconnect if none comes."""
+        unsettled, waiting = consumer.deliveries.unsettled, self._connection.run(self._count_waiting)
+        if not unsettled and not waiting:
+            return []
+        messages = consumer.deliveries.take(max_messages, _LAST_WAIT_SECONDS, window)
+        if not messages:
+            fields = {"waiting": waiting, "unsettled": unsettled, "seconds": self._stall_seconds}
+            _log.error("rabbitmq_consumer_stalled", extra={**fields, "action": "None: the consumer reconnects."})
+            self._consumer = None
+            self._connection.reset()
+        return messages
+
+    async def _count_waiting(self) -> int:
+        channel = await self._connection.channel()
+        declared = await channel.queue_declare(self._connection.address.queue, passive=True)
+        return declared.message_count or 0
+
     async def _consume(self) -> _Consumer:
         channel = await self._connection.new_channel()
         deliveries = RabbitMQDeliveryTracker()
@@ -87,8 +128,10 @@ class RabbitMQSource:
             deliveries.add(_parse(message))
 
         def on_cancel(_frame: object) -> None:
-            # The queue was deleted or is unavailable; from 4.3 on also: a message was not acknowledged in time.
-            self._connection.spawn(channel.close)
+            # The queue was deleted or is unavailable; from 4.3 on also: a message was not acknowledged in time. The
+            # next connection declares the queue again.
+            deliveries.lose()
+            self._connection.reset()
 
         channel.closing.add_done_callback(lambda _: deliveries.lose())
         channel.on_consumer_cancel_callbacks.add(on_cancel)

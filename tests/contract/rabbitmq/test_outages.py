@@ -1,5 +1,6 @@
 """RabbitMQ beyond the contract: broken networks and killed consumers."""
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -14,7 +15,18 @@ import pytest
 from core.errors import QueueUnavailableError
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
 from tests.support.builders import event
-from tests.support.rabbitmq import HOST, PARTS, PATIENCE, PORT, bodies, body, sooner_or_later, take, use
+from tests.support.rabbitmq import (
+    HOST,
+    PARTS,
+    PATIENCE,
+    PORT,
+    bodies,
+    body,
+    delete_queues,
+    sooner_or_later,
+    take,
+    use,
+)
 from tests.support.tcp_proxy import TcpProxy
 
 
@@ -122,6 +134,46 @@ def test_a_source_that_lost_its_connection_gets_its_messages_again(
         assert bodies(again) == [body(1), body(2), body(3)]
         source.delete([message.receipt_handle for message in again])
         assert source.receive(1, wait=0.3) == []
+
+
+def test_a_source_that_gets_nothing_from_a_queue_with_messages_reconnects_and_says_so(
+    url: str, publisher: RabbitMQPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher.publish([event(number) for number in range(1, 5)])
+    with closing(RabbitMQSource(url, prefetch=2, stall_seconds=0.3)) as source:
+        take(source, 2)  # settled by nobody, as if their acknowledgements had got lost
+
+        received = [take(source, 1)[0] for _ in range(2)]
+
+        assert bodies(received) == [body(1), body(2)]
+        [record] = caplog.records
+        assert (record.message, vars(record)["waiting"], vars(record)["unsettled"]) == (
+            "rabbitmq_consumer_stalled",
+            2,
+            2,
+        )
+        source.delete([message.receipt_handle for message in received])
+        assert bodies(take(source, 2)) == [body(3), body(4)]
+
+
+def test_a_source_of_an_empty_queue_keeps_its_connection(
+    proxied: str, proxy: TcpProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(RabbitMQSource(proxied, stall_seconds=0.05)) as source:
+        for _ in range(10):
+            assert source.receive(1, wait=0.05) == []
+    assert proxy.attempts == 1
+    assert not caplog.records
+
+
+def test_a_source_whose_queue_was_deleted_declares_it_again(url: str, publisher: RabbitMQPublisher) -> None:
+    with closing(RabbitMQSource(url)) as source:
+        publisher.publish([event(1)])
+        take(source, 1)
+        asyncio.run(delete_queues(url))
+
+        sooner_or_later(lambda: publisher.publish([event(2)]))
+        assert bodies(take(source, 1)) == [body(2)]
 
 
 def test_what_a_killed_consumer_held_comes_to_another(
