@@ -66,10 +66,14 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
     _count(event["Records"], events, outcomes, services)
 
     for (record, item), outcome in zip(batch, outcomes, strict=True):
-        if outcome not in _IN_STORE:
-            key = "event_refused" if outcome is None else "event_conflict"
-            _log.warning(key, extra={**_log_fields(record), "event_id": item.event_id})
-            failed.append(record["messageId"])
+        if outcome in _IN_STORE:
+            continue
+        fields = {**_log_fields(record), "event_id": item.event_id}
+        if outcome is None:
+            _log.warning("event_refused", extra=fields)
+        else:
+            _log.warning("event_conflict", extra=fields)
+        failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

@@ -6,9 +6,11 @@ from typing import Literal
 
 import structlog
 
+from local_runner.telemetry.log_limit import RecordLimit
+
 
 def configure(log_format: Literal["console", "json"], level: int = logging.INFO) -> None:
-    """Send every log record of this process to standard error, one line each in JSON."""
+    """Send the log records of this process to standard error within `RecordLimit`, one line each in JSON."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -26,6 +28,7 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
         plain = structlog.dev.plain_traceback
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     handler = logging.StreamHandler()
+    handler.addFilter(RecordLimit())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]

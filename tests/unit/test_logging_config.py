@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from local_runner.telemetry import logging_config
+from local_runner.telemetry.log_limit import RECORDS, SECONDS, RecordLimit
+from tests.support.fakes import FakeClock
 
 log = logging.getLogger("tests.logs")
 
@@ -109,6 +111,41 @@ def test_alembic_does_not_tell_of_its_plugins(capsys: pytest.CaptureFixture[str]
     logging.getLogger("alembic.runtime.plugins").info("setup plugin")
 
     assert json_lines(capsys) == []
+
+
+def test_a_flood_of_one_record_is_sampled_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    logging_config.configure("json")
+    for number in range(1000):
+        log.warning(f"{number} is no message")  # noqa: G004 - as some libraries do
+        log.log(logging.ERROR if number == 999 else logging.DEBUG, "another_place")
+
+    lines = json_lines(capsys)
+
+    assert [line["event"] for line in lines] == [f"{number} is no message" for number in range(10)] + ["another_place"]
+
+
+def test_after_a_flood_the_next_record_says_how_many_were_left_out() -> None:
+    clock = FakeClock()
+    limit = RecordLimit(clock)
+    kept = []
+    for seconds in (0, 0, SECONDS, 0):
+        clock.now += seconds
+        kept += [record for record in map(_record, range(RECORDS + 5)) if limit.filter(record)]
+
+    assert [vars(record).get("sampled") for record in kept] == [
+        *[None] * RECORDS,
+        2 * 5 + RECORDS,
+        *[None] * (RECORDS - 1),
+    ]
+
+
+def test_records_of_requests_have_their_own_limit() -> None:
+    limit = RecordLimit()
+    assert all(limit.filter(_record(number, "audit_log.request")) for number in range(1000))
+
+
+def _record(number: int, name: str = "tests.logs") -> logging.LogRecord:
+    return logging.LogRecord(name, logging.INFO, __file__, 1, f"message {number}", None, None)
 
 
 def test_configuring_again_replaces_the_format(capsys: pytest.CaptureFixture[str]) -> None:
