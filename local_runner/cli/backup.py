@@ -5,12 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from sqlalchemy.engine import make_url
 
-from core.settings import Settings
 from local_runner.cli import formatting
-from local_runner.cli.offline import require_store_file
 from local_runner.cli.sqlite_backup import BackupError, back_up
 
 
@@ -19,7 +15,16 @@ def backup(
         Path, typer.Argument(metavar="DIRECTORY", help="Directory for the copy; created if it does not exist.")
     ],
 ) -> None:
-    """Copy the SQLite database of a running service, check the copy, and print its path and size."""
+    """Copy the SQLite database of a running service, check the copy, and print its path.
+
+    Its size is on standard error.
+    """
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from sqlalchemy.engine import make_url
+
+    from core.settings import Settings
+    from local_runner.cli.offline import require_store_file
+
     settings = Settings.from_environ()
     url = make_url(settings.store_url)
     if url.get_backend_name() != "sqlite":
@@ -38,4 +43,5 @@ def backup(
     with formatting.progress(*columns) as bar:
         task = bar.add_task("", total=None)
         size = back_up(source, target, lambda done, total: bar.update(task, completed=done, total=total))
-    typer.echo(f"{target}  {size / 1e6:,.1f} MB, integrity checked")
+    typer.echo(target)
+    typer.echo(f"{size / 1e6:,.1f} MB, integrity checked", err=True)

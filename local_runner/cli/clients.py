@@ -1,24 +1,26 @@
 """`audit-log client ...`: registers API clients and changes them. Each change is itself an event of the audit log."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.table import Column
 
-from core.auth.client_registry import ClientRegistry, new_client
-from core.auth.tokens import SCOPES
-from core.domain.models import Client
 from core.errors import ClientNotFoundError, InvalidFieldsError
-from core.settings import Settings
-from core.wiring import Services
-from local_runner.bootstrap import open_database, prepare
 from local_runner.cli import formatting
-from local_runner.cli.offline import existing_store, store_file
-from local_runner.cli.times import to_minute
+from local_runner.cli.times import to_day
 from local_runner.cli.typer_app import App
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.auth.client_registry import ClientRegistry
+    from core.domain.models import Client
+
+SCOPES: Final = ("events:write", "events:read")
+"""Those of `core.auth.tokens`, for the help."""
 
 app = App(help="Registered API clients.", no_args_is_help=True)
 
@@ -37,15 +39,22 @@ def create(
         typer.Option(metavar="ID", help="Customer to limit the client to; repeatable. Default: all customers."),
     ] = None,
 ) -> None:
-    """Register a client and print its secret, which cannot be shown again."""
+    """Register a client and print its secret, which cannot be shown again.
+
+    The event store must exist: start `audit-log serve` first, or run `audit-log migrate`.
+    """
+    from core.auth.client_registry import new_client
+    from local_runner.cli.offline import name_default_directory
+
     try:
         client, secret = new_client(name, scope or SCOPES, customer, time.time())
     except InvalidFieldsError as exc:
         error = exc.errors[0]
         option = f"--{str(error['loc'][0]).removesuffix('s')}"
         raise typer.BadParameter(error["msg"], param_hint=option) from None
-    with _registry_or_new() as registry:
+    with _registry() as registry:
         registry.add(client)
+    name_default_directory()
     _print_secret(client, secret)
 
 
@@ -54,6 +63,11 @@ def list_clients() -> None:
     """List all clients, oldest first."""
     with _registry() as registry:
         rows = [_facts(client) for client in registry.clients()]
+    if not rows:
+        typer.echo("There are no clients.", err=True)
+        return
+    from rich.table import Column
+
     columns = ("name", "scopes", "customers", "created", "last used", "state")
     table = formatting.table(
         [Column("client id", no_wrap=True), *columns],
@@ -96,30 +110,13 @@ def disable(client_id: _ClientId) -> None:
 @contextmanager
 def _registry() -> Iterator[ClientRegistry]:
     """Yield the clients of an event store that exists; create and migrate nothing."""
+    from local_runner.cli.offline import existing_store
+
     with existing_store() as services:
         try:
             yield services.client_registry
         except ClientNotFoundError as exc:
             raise ClientNotFoundError(f"{exc} See `audit-log client list`.") from None
-
-
-@contextmanager
-def _registry_or_new() -> Iterator[ClientRegistry]:
-    """Yield the clients of the event store, which is created first if there is none: a client may come before `serve`.
-
-    Which directory that was is said on standard error, since another may have been meant.
-    """
-    settings = Settings.from_environ()
-    path = store_file(settings)
-    is_new = path is not None and not path.exists()
-    settings = prepare(settings)
-    services = Services(settings, database=open_database(settings))
-    try:
-        yield services.client_registry
-    finally:
-        services.close()
-    if path is not None and is_new:
-        typer.echo(f"A new event store was created in {path.parent.absolute()}.", err=True)
 
 
 def _facts(client: Client) -> dict[str, str]:
@@ -129,9 +126,9 @@ def _facts(client: Client) -> dict[str, str]:
         "name": client.name,
         "scopes": " ".join(client.scopes),
         "customers": "all" if client.customers is None else ", ".join(map(str, client.customers)),
-        "created": to_minute(client.created_at),
-        "last used": "never" if client.last_used_at is None else to_minute(client.last_used_at),
-        "state": "active" if client.disabled_at is None else f"disabled {to_minute(client.disabled_at)}",
+        "created": to_day(client.created_at),
+        "last used": "never" if client.last_used_at is None else to_day(client.last_used_at),
+        "state": "active" if client.disabled_at is None else f"disabled {to_day(client.disabled_at)}",
     }
 
 

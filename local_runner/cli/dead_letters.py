@@ -1,23 +1,24 @@
 """`audit-log dead-letters ...`: lists, shows and redrives the events that the queue gave up."""
 
-from typing import Annotated, Any, Final
+from __future__ import annotations
 
-import orjson
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
 import typer
-from rich.table import Column
 
 from core.errors import AuditLogError
-from core.ports.queue import DeadLetter
 from local_runner.cli import formatting
-from local_runner.cli.offline import existing_queue
 from local_runner.cli.typer_app import App
+
+if TYPE_CHECKING:
+    from core.ports.queue import DeadLetter
 
 app = App(help="Dead letters: events that the queue gave up.", no_args_is_help=True)
 
 ALL: Final = 1_000_000
 """A limit beyond the number of dead letters that a service is left with."""
 
-_COLUMNS: Final = (Column("id", no_wrap=True), "event id", "type", "customer", "received", "tries")
 _Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Ids as `list` shows them. Default: all dead letters.")
 ]
@@ -36,6 +37,10 @@ def list_dead_letters(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """List dead letters without removing them, oldest first."""
+    from rich.table import Column
+
+    from local_runner.cli.offline import existing_queue
+
     with existing_queue(with_store=False) as services:
         letters = services.dead_letters.dead_letters(limit + 1)
     shown = letters[:limit]
@@ -43,7 +48,8 @@ def list_dead_letters(
         for letter in shown:
             typer.echo(formatting.to_json(_facts(letter)))
     else:
-        table = formatting.table(_COLUMNS, map(_cells, shown))
+        columns = (Column("id", no_wrap=True), "event id", "type", "customer", "received", "tries")
+        table = formatting.table(columns, map(_cells, shown))
         formatting.console().print(table if shown else "There are no dead letters.")
     if len(letters) > limit:
         typer.echo(f"There are more: use --limit {limit * 10}.", err=True)
@@ -54,6 +60,8 @@ def show(
     message_id: Annotated[str, typer.Argument(metavar="ID", help="Id as `list` shows it, or the id of the event.")],
 ) -> None:
     """Print a dead letter as JSON, with the event that is stored under the same id, if there is one."""
+    from local_runner.cli.offline import existing_queue
+
     with existing_queue(with_store=True) as services:
         letters = services.dead_letters.dead_letters(ALL)
         letter = next((one for one in letters if message_id in (one.message_id, _event_of(one).get("event_id"))), None)
@@ -67,6 +75,8 @@ def show(
 @app.command()
 def redrive(message_ids: _Ids = None) -> None:
     """Put dead letters back as if never tried, once the cause of their failure is fixed."""
+    from local_runner.cli.offline import existing_queue
+
     with existing_queue(with_store=True) as services:
         count = services.dead_letters.redrive(message_ids or None)
     typer.echo(f"{count} put back" if count else "There was nothing to put back.")
@@ -75,8 +85,8 @@ def redrive(message_ids: _Ids = None) -> None:
 def _event_of(letter: DeadLetter) -> dict[str, Any]:
     """The JSON object of the event in a dead letter; empty if its body is no JSON object."""
     try:
-        event = orjson.loads(letter.body)
-    except orjson.JSONDecodeError:
+        event = json.loads(letter.body)
+    except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
 

@@ -4,16 +4,21 @@ What events, dead letters and clients hold was sent by others. Shown as it is, i
 direction of text, or look like another text.
 """
 
+from __future__ import annotations
+
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, ProgressColumn
-from rich.table import Column, Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
+    from rich.table import Column, Table
+    from rich.text import Text
 
 # Characters that Python counts as printable and that are shown as nothing: those of Unicode's property
 # Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/) outside the category Cf.
@@ -37,12 +42,18 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 def json_cell(value: Any) -> Text:
     """A cell of a table that shows JSON."""
+    from rich.text import Text
+
     return Text(to_json(value))
 
 
 def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Text]]) -> Table:
     """Lay out rows below headings, with every text made visible."""
-    own = (column.copy() if isinstance(column, Column) else column for column in columns)  # a column keeps its cells
+    from rich.table import Column, Table
+
+    own = (
+        column.copy() if isinstance(column, Column) else Column(column, overflow="fold") for column in columns
+    )  # a column keeps its cells, so it is copied
     laid_out = Table(*own, box=None)
     for row in rows:
         laid_out.add_row(*(visible(cell) if isinstance(cell, str) else cell for cell in row))
@@ -51,6 +62,8 @@ def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Text]])
 
 def properties(rows: Iterable[tuple[str, str]]) -> Table:
     """Lay out names and values, with every value made visible."""
+    from rich.table import Table
+
     laid_out = Table(show_header=False, box=None)
     for name, value in rows:
         laid_out.add_row(name, visible(value))
@@ -59,11 +72,15 @@ def properties(rows: Iterable[tuple[str, str]]) -> Table:
 
 def console(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: no markup, no names of emoji, no highlighting."""
+    from rich.console import Console
+
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
     """A progress bar on standard error that disappears at its end; without a terminal there is none."""
+    from rich.progress import Progress
+
     out = console(stderr=True)
     return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
 

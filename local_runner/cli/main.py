@@ -1,4 +1,7 @@
-"""The `audit-log` command: its sub-commands, and how errors end them."""
+"""The `audit-log` command: its sub-commands, and how errors end them.
+
+Modules of commands import the rest of the service when they run: help and completion need its half a second not at all.
+"""
 
 import json
 import sys
@@ -9,11 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from core import __version__
-from core.auth.tokens import READ, WRITE, TokenIssuer
 from core.errors import AuditLogError, InvalidFieldsError
-from core.settings import Settings
-from core.wiring import Services
-from local_runner.bootstrap import load_or_create_secret
 from local_runner.cli import formatting
 from local_runner.cli.backup import backup
 from local_runner.cli.clients import app as client_app
@@ -24,7 +23,6 @@ from local_runner.cli.partitions import app as partitions_app
 from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
 from local_runner.cli.typer_app import App
-from local_runner.telemetry import logging_config
 
 _MAX_PORT: Final = 65535
 
@@ -81,11 +79,13 @@ def serve(  # noqa: PLR0913 - one parameter per option
         raise typer.BadParameter("--certfile and --keyfile go together")
     if dev and certfile:
         raise typer.BadParameter("--dev serves plain HTTP only")
+    from core.settings import Settings
+    from local_runner import server
+    from local_runner.http.uvicorn_server import Tls
+    from local_runner.telemetry import logging_config
+
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
-    from local_runner import server  # noqa: PLC0415 - a second that the other commands need not wait
-    from local_runner.http.uvicorn_server import Tls  # noqa: PLC0415 - as above
-
     management = server.ManagementAddress(metrics_host, range(metrics_port, metrics_port + workers))
     if dev:
         server.serve_with_reload(settings, host, port, management)
@@ -103,19 +103,27 @@ def worker(
     ] = 8081,
 ) -> None:
     """Store the events of the broker (AUDIT_LOG_QUEUE_URL). Run as many workers as the load needs."""
+    from core.settings import Settings
+    from local_runner.telemetry import logging_config
+    from local_runner.worker import work
+
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
-    from local_runner.worker import work  # noqa: PLC0415 - takes most of a second to import
-
     work(settings, host, port)
 
 
 def migrate() -> None:
-    """Bring the database to the current schema. `serve` and `worker` do so at their start."""
-    from local_runner.bootstrap import migrate_database  # noqa: PLC0415 - takes most of a second to import
+    """Create the database, or bring it to the current schema. `serve` and `worker` do so at their start."""
+    from core.settings import Settings
+    from local_runner.bootstrap import migrate_database
+    from local_runner.cli.offline import store_name
 
-    before, after = migrate_database(Settings.from_environ())
-    typer.echo(f"already at revision {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")
+    settings = Settings.from_environ()
+    before, after = migrate_database(settings)
+    if before is None:
+        typer.echo(f"created {store_name(settings)} at revision {after}")
+    else:
+        typer.echo(f"already at revision {after}" if before == after else f"migrated from {before} to {after}")
 
 
 def token(
@@ -131,7 +139,11 @@ def token(
     ] = None,
 ) -> None:
     """Print an access token, signed with the secret of this machine's service, which need not be running."""
-    issuer: TokenIssuer = Services(load_or_create_secret(Settings.from_environ())).issuer
+    from core.auth.tokens import READ, WRITE
+    from core.wiring import Services
+    from local_runner.cli.offline import settings_with_secret
+
+    issuer = Services(settings_with_secret()).issuer
     scopes = (READ,) if read_only else (WRITE, READ)
     try:
         text, _ = issuer.issue(subject, valid_minutes=minutes, scopes=scopes, customers=customer)
@@ -146,15 +158,15 @@ def openapi(
     ] = None,
 ) -> None:
     """Print the description of the API as OpenAPI 3.1."""
-    from functions.pages.openapi import describe  # noqa: PLC0415 - only this command needs all handlers
-    from functions.routes import ROUTES  # noqa: PLC0415
+    from functions.pages.openapi import describe
+    from functions.routes import ROUTES
 
     typer.echo(json.dumps(describe(ROUTES), indent=2), file=output)  # ASCII, whatever the terminal's encoding
 
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    show: Annotated[bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True)] = False,
 ) -> None:
     """The Audit Log Service: who did what and when. Settings come from AUDIT_LOG_* in the environment."""
     if show:
@@ -177,6 +189,3 @@ for _panel, _function in _COMMANDS:
     app.command(_function.__name__.replace("_", "-"), rich_help_panel=_panel)(_function)
 for _name, _group in {"client": client_app, "dead-letters": dead_letter_app, "partitions": partitions_app}.items():
     app.add_typer(_group, name=_name, rich_help_panel=_MANAGE)
-
-if __name__ == "__main__":
-    main()

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import typer
 from sqlalchemy.engine import make_url
 
 from core.errors import AuditLogError
 from core.settings import Settings
 from core.wiring import Services
+from local_runner.bootstrap import SECRET_FILE_NAME, load_or_create_secret
 from local_runner.runtime import offline_services
 from local_runner.telemetry import logging_config
 
@@ -64,7 +66,7 @@ def require_store_file(settings: Settings) -> None:
     if path is not None and not path.is_file():
         raise DataNotFoundError(
             f"There is no event store {path.name} in {path.parent.absolute()}: check AUDIT_LOG_DATA_DIR and "
-            "AUDIT_LOG_DATABASE_URL; `audit-log serve` creates one."
+            "AUDIT_LOG_DATABASE_URL; `audit-log serve` or `audit-log migrate` creates one."
         )
 
 
@@ -72,6 +74,37 @@ def store_file(settings: Settings) -> Path | None:
     """The file of the event store; None if it is on a database server or in memory."""
     url = make_url(settings.store_url)
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def store_name(settings: Settings) -> str:
+    """The path of the event store's file, or its URL without the password."""
+    path = store_file(settings)
+    return str(path.absolute()) if path else make_url(settings.store_url).render_as_string(hide_password=True)
+
+
+def settings_with_secret() -> Settings:
+    """Return the settings of the environment with the signing secret of the service.
+
+    Raises:
+        DataNotFoundError: no secret is configured, and there is none in the data directory.
+    """
+    settings = Settings.from_environ()
+    is_configured = settings.jwt_secret is not None or settings.jwt_key_file is not None
+    if not is_configured and not (settings.data_dir / SECRET_FILE_NAME).exists():
+        raise DataNotFoundError(
+            f"There is no signing secret {SECRET_FILE_NAME} in {settings.data_dir.absolute()}: check "
+            "AUDIT_LOG_DATA_DIR; `audit-log serve` creates one."
+        )
+    if not is_configured:
+        name_default_directory()
+    return load_or_create_secret(settings)
+
+
+def name_default_directory() -> None:
+    """Name the data directory on standard error if none is set: it depends on where the command is called."""
+    settings = Settings.from_environ()
+    if "data_dir" not in settings.model_fields_set and settings.database_url is None:
+        typer.echo(f"The data directory is {settings.data_dir.absolute()}.", err=True)
 
 
 @contextmanager

@@ -1,24 +1,24 @@
 """`audit-log partitions ...`: the monthly partitions of the events on PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.filesize import decimal
-from rich.table import Column
-from sqlalchemy import Engine
 
-from core.settings import Settings
-from core.stores import partitions, retention
-from core.stores.partitions import Partition
-from core.stores.retention import ExpiredMonth
-from core.wiring import Services
 from local_runner.cli import formatting
-from local_runner.cli.offline import require_store_file
 from local_runner.cli.times import to_day
 from local_runner.cli.typer_app import App
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Engine
+
+    from core.stores.partitions import Partition
+    from core.stores.retention import ExpiredMonth
 
 app = App(help="Monthly partitions of the events on PostgreSQL.", no_args_is_help=True)
 
@@ -26,6 +26,8 @@ app = App(help="Monthly partitions of the events on PostgreSQL.", no_args_is_hel
 @app.command("list")
 def list_partitions() -> None:
     """List all partitions, with PostgreSQL's estimates of their rows."""
+    from core.stores import partitions
+
     with _engine() as engine:
         _print(partitions.partitions(engine))
 
@@ -37,6 +39,8 @@ def create(
     ] = 3,
 ) -> None:
     """Create the partitions of this month and the next ones. Events of these months are moved into them."""
+    from core.stores import partitions
+
     with _engine() as engine:
         made = partitions.create(engine, ahead, now=datetime.now(UTC))
     typer.echo(f"created {', '.join(made)}" if made else "all partitions exist")
@@ -50,6 +54,8 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,  # noqa: FBT002 - a flag of typer
 ) -> None:
     """Delete the events of old months permanently. A retry of a deleted event would be stored again."""
+    from core.stores import retention
+
     now = datetime.now(UTC)
     before = retention.horizon(keep_months, now=now)
     with _engine() as engine:
@@ -67,6 +73,10 @@ def drop(
 
 @contextmanager
 def _engine() -> Iterator[Engine]:
+    from core.settings import Settings
+    from core.wiring import Services
+    from local_runner.cli.offline import require_store_file
+
     settings = Settings.from_environ()
     require_store_file(settings)
     services = Services(settings)
@@ -77,6 +87,9 @@ def _engine() -> Iterator[Engine]:
 
 
 def _print(found: Sequence[Partition]) -> None:
+    from rich.filesize import decimal
+    from rich.table import Column
+
     columns = (Column("partition", no_wrap=True), "from", "before", Column("rows", justify="right"), "size")
     rows = (
         (each.name, _day(each.start), _day(each.end), f"~{each.rows}", decimal(each.size))
@@ -86,6 +99,9 @@ def _print(found: Sequence[Partition]) -> None:
 
 
 def _print_expired(expired: Sequence[ExpiredMonth]) -> None:
+    from rich.filesize import decimal
+    from rich.table import Column
+
     columns = ("month", Column("table", no_wrap=True), Column("rows", justify="right"), "size")
     rows = (
         (

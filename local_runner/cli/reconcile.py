@@ -1,20 +1,19 @@
 """The command `audit-log reconcile`."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from pydantic import ValidationError
 
-from core.domain.models import Event
-from core.domain.reconciliation import Reconciliation, Window, minute_of
-from core.ports.queue import DeadLetter
-from core.stores.reconciliation import reconcile as gather
-from core.stores.reconciliation import rows_received
 from local_runner.cli import formatting
 from local_runner.cli.dead_letters import ALL
-from local_runner.cli.offline import existing_store
 from local_runner.cli.times import time_option, to_minute
+
+if TYPE_CHECKING:
+    from core.domain.reconciliation import Reconciliation, Window
+    from core.ports.queue import DeadLetter
 
 _UNBALANCED: Final = 1
 _SETTLING: Final = timedelta(minutes=1)
@@ -31,6 +30,11 @@ def reconcile(
 
     Ends with status 1 if an accepted event is in none of these places.
     """
+    from core.domain.reconciliation import Window, minute_of
+    from core.stores.reconciliation import reconcile as gather
+    from core.stores.reconciliation import rows_received
+    from local_runner.cli.offline import existing_store
+
     end = until or datetime.now(UTC) - _SETTLING
     window = Window(minute_of(since), minute_of(end)) if since else Window.day_before(end)
     if window.start >= window.end:
@@ -57,6 +61,10 @@ def reconcile(
 
 def _is_of(window: Window, letter: DeadLetter) -> bool:
     """Whether the event in a dead letter was received in the window. A message without an event counts in none."""
+    from pydantic import ValidationError
+
+    from core.domain.models import Event
+
     try:
         return window.includes(Event.model_validate_json(letter.body).received_at)
     except ValidationError:

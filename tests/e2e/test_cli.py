@@ -12,8 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from core import __version__
+from core.auth import tokens
 from core.errors import InvalidSettingsError
-from local_runner.cli import main
+from local_runner.cli import clients, main
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
@@ -47,8 +48,9 @@ def output(data_dir: Path, *arguments: str) -> str:
     return ended.stdout
 
 
-def test_the_command_tells_its_version(tmp_path: Path) -> None:
-    ended = run(tmp_path, "--version")
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_command_tells_its_version(tmp_path: Path, option: str) -> None:
+    ended = run(tmp_path, option)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{__version__}\n", "")
 
@@ -124,14 +126,58 @@ def test_a_token_can_be_limited_to_reading_and_to_customers(service: Service) ->
 
 
 def test_a_token_that_would_live_too_long_is_refused(tmp_path: Path) -> None:
-    ended = run(tmp_path, "token", "--valid-minutes", "61", token_max_minutes="60")
+    ended = run(
+        tmp_path,
+        "token",
+        "--valid-minutes",
+        "61",
+        token_max_minutes="60",
+        jwt_secret="a-secret-of-the-tests-that-is-long-enough",
+    )
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "Invalid value for --valid-minutes: must be between 1 and 60 minutes" in ended.stderr
 
 
+def test_a_token_needs_the_secret_of_a_service_and_creates_none(tmp_path: Path) -> None:
+    ended = run(tmp_path / "elsewhere", "token")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"There is no signing secret jwt-secret in {tmp_path}/elsewhere" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_from_the_directory_where_it_is_called_names_it(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "var").symlink_to(service.data_dir)
+    environ = {name: value for name, value in environment(tmp_path).items() if name != "AUDIT_LOG_DATA_DIR"}
+    ended = subprocess.run(
+        [AUDIT_LOG, "token"], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, f"The data directory is {tmp_path}/var.\n")
+
+
+def test_the_commands_are_there_before_the_service_is_imported() -> None:
+    program = "import local_runner.cli.main, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    imported = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+
+    assert {"rich", "asyncio", "pydantic", "sqlalchemy", "httpx", "alembic"}.isdisjoint(imported.split())
+
+
+def test_the_scopes_in_the_help_are_those_that_there_are() -> None:
+    assert set(clients.SCOPES) == set(tokens.SCOPES)
+
+
+def test_a_backup_prints_its_path_alone(service: Service, tmp_path: Path) -> None:
+    ended = run(service.data_dir, "backup", str(tmp_path))
+
+    assert [ended.stdout] == [f"{path}\n" for path in tmp_path.iterdir()]
+    assert "MB, integrity checked" in ended.stderr
+
+
 def test_a_database_is_migrated_once(tmp_path: Path) -> None:
-    assert output(tmp_path / "new", "migrate").startswith("migrated from nothing to ")
+    created = output(tmp_path / "new", "migrate")
+    assert created.startswith(f"created {tmp_path}/new/audit-log.db at revision ")
     assert output(tmp_path / "new", "migrate").startswith("already at revision ")
 
 

@@ -248,7 +248,10 @@ def test_wrong_settings_are_one_clear_error(service: Service) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [["list"], ["show", "client-1"], ["rotate", "client-1"], ["disable", "client-1"]])
+@pytest.mark.parametrize(
+    "command",
+    [["list"], ["show", "client-1"], ["rotate", "client-1"], ["disable", "client-1"], ["create", "--name", "first"]],
+)
 def test_a_missing_database_is_one_clear_error_that_names_the_directory_and_creates_nothing(
     tmp_path: Path, command: Sequence[str]
 ) -> None:
@@ -298,19 +301,21 @@ def test_a_database_of_an_older_version_is_looked_at_by_nobody_and_not_migrated(
         assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
 
 
-def test_a_client_that_makes_a_new_event_store_says_where(tmp_path: Path) -> None:
+def test_a_client_is_created_in_an_event_store_that_exists(tmp_path: Path) -> None:
     command = [AUDIT_LOG, "client", "create", "--name", "first"]
-    says = [
-        subprocess.run(
-            command, env=environment(tmp_path / "new"), capture_output=True, text=True, timeout=30, check=True
-        ).stderr
-        for _ in range(2)
-    ]
-    assert [f"A new event store was created in {tmp_path / 'new'}." in told for told in says] == [True, False]
 
+    def run_in(directory: Path) -> subprocess.CompletedProcess[str]:
+        environ = {name: value for name, value in environment(tmp_path).items() if name != "AUDIT_LOG_DATA_DIR"}
+        return subprocess.run(
+            command, env=environ, cwd=directory, capture_output=True, text=True, timeout=30, check=False
+        )
 
-def test_a_client_that_cannot_be_makes_no_event_store(tmp_path: Path) -> None:
-    command = [AUDIT_LOG, "client", "create", "--name", "x", "--scope", "events:delete"]
-    done = subprocess.run(command, env=environment(tmp_path / "new"), capture_output=True, timeout=30, check=False)
-    assert done.returncode == 2
+    refused = run_in(tmp_path)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"There is no event store audit-log.db in {tmp_path}/var" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+    subprocess.run([AUDIT_LOG, "migrate"], env=environment(tmp_path / "var"), check=True, capture_output=True)
+    created = run_in(tmp_path)
+    assert secret_of(created)
+    assert f"The data directory is {tmp_path}/var." in created.stderr

@@ -26,7 +26,7 @@ def source(tmp_path: Path) -> Path:
 
 def serve(source: Path) -> Service:
     port = free_port()
-    command = [sys.executable, "-m", "local_runner.cli.main", "serve", "--dev", "--port", str(port)]
+    command = [sys.executable, "-m", "local_runner.cli", "serve", "--dev", "--port", str(port)]
     return Service(command, port, source.parent / "data", {}, cwd=source).wait_until_up()
 
 

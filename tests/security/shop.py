@@ -66,9 +66,10 @@ class Shop:
 
 def register(data_dir: Path, *options: str, **settings: str) -> tuple[str, str]:
     """Register a client in the database of `data_dir`, as an operator does; its id and secret."""
-    done = subprocess.run(
-        [AUDIT_LOG, "client", "create", "--name", "tests", *options],
-        env=environment(data_dir, **settings), capture_output=True, text=True, check=True, timeout=30,
-    )  # fmt: skip
+    for command in (["migrate"], ["client", "create", "--name", "tests", *options]):
+        done = subprocess.run(
+            [AUDIT_LOG, *command],
+            env=environment(data_dir, **settings), capture_output=True, text=True, check=True, timeout=30,
+        )  # fmt: skip
     printed = dict(line.split(":", 1) for line in done.stdout.splitlines())
     return printed["client_id"].strip(), printed["client_secret"].strip()

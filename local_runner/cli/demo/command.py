@@ -34,10 +34,10 @@ def demo(
     ] = Path("var/demo"),
 ) -> None:
     """Serve a log of generated events, to which some are added every minute, until Ctrl-C."""
-    from core.settings import Settings  # noqa: PLC0415 - a second that the other commands need not wait
-    from local_runner import server  # noqa: PLC0415 - as above
-    from local_runner.cli.demo.feed import Feed  # noqa: PLC0415 - as above
-    from local_runner.telemetry import logging_config  # noqa: PLC0415 - as above
+    from core.settings import Settings
+    from local_runner import server
+    from local_runner.cli.demo.feed import Feed
+    from local_runner.telemetry import logging_config
 
     settings = Settings.from_environ({"AUDIT_LOG_DATA_DIR": str(data_dir)})  # none of this environment
     _require_demo(settings)
@@ -55,7 +55,7 @@ def demo(
 
 
 def _require_demo(settings: "Settings") -> None:
-    from local_runner.cli.offline import store_file  # noqa: PLC0415 - as above
+    from local_runner.cli.offline import store_file
 
     store = store_file(settings)
     if store and store.exists() and not (settings.data_dir / _MARK).exists():
@@ -83,7 +83,7 @@ Ctrl-C stops it."""
 
 
 def _story(command: str, url: str, takeover: int | None) -> str:
-    from local_runner.cli.demo.dataset import SUSPECT, SUSPECT_ADDRESS  # noqa: PLC0415 - as above
+    from local_runner.cli.demo.dataset import SUSPECT, SUSPECT_ADDRESS
 
     if takeover is None:
         return ""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from local_runner.cli import formatting
-from local_runner.cli.load_test.report import all_stored, render
 from local_runner.cli.load_test.results import LoadPlan, LoadReport, LoadTestError
 
 if TYPE_CHECKING:
@@ -45,6 +41,10 @@ def load_test(  # noqa: PLR0913 - one parameter per option
     service cannot be loaded.
     Needs the extra load-test, which `make load-test` installs.
     """
+    from dataclasses import asdict
+
+    from local_runner.cli.load_test.report import all_stored, render
+
     plan = LoadPlan(url, requests, connections, token, patience)
     report = _run(plan, lambda _: None) if as_json else _run_with_progress(plan)
     if as_json:
@@ -56,8 +56,10 @@ def load_test(  # noqa: PLR0913 - one parameter per option
 
 
 def _run(plan: LoadPlan, on_progress: Callable[[int], None]) -> LoadReport:
+    import asyncio
+
     try:
-        from local_runner.cli.load_test.generator import run  # noqa: PLC0415 - aiohttp comes with an extra
+        from local_runner.cli.load_test.generator import run
     except ModuleNotFoundError as exc:
         raise LoadTestError(
             f"The load test needs {exc.name}, which is not installed: run `make load-test`, or "
@@ -67,6 +69,8 @@ def _run(plan: LoadPlan, on_progress: Callable[[int], None]) -> LoadReport:
 
 
 def _run_with_progress(plan: LoadPlan) -> LoadReport:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with formatting.progress(*columns) as bar:
         task = bar.add_task("posting events", total=plan.requests)

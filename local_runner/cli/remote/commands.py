@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from core.errors import InvalidFieldsError, MalformedJSONError
 from local_runner.cli import formatting
@@ -52,7 +51,7 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     client_id: ClientId = None,
 ) -> None:
     """Show events of a running service, newest first."""
-    from local_runner.cli.remote import event_display  # noqa: PLC0415 - see above
+    from local_runner.cli.remote import event_display
 
     selected = filters(event_type, customer, since, until, where)
     with connected(url, client_id) as api:
@@ -82,8 +81,8 @@ def tail(  # noqa: PLR0913
     client_id: ClientId = None,
 ) -> None:
     """Follow events as they are stored, until Ctrl-C. Waits for a service that restarts."""
-    from local_runner.cli.remote import event_display  # noqa: PLC0415
-    from local_runner.cli.remote.tail import Follower, follow  # noqa: PLC0415
+    from local_runner.cli.remote import event_display
+    from local_runner.cli.remote.tail import Follower, follow
 
     selected = filters(event_type, customer, None, None, where)
     with connected(url, client_id, patience=0) as api, contextlib.suppress(KeyboardInterrupt):
@@ -126,7 +125,7 @@ def send(  # noqa: PLR0913
         return
     if any(option is not None for option in (event_type, customer, data, timestamp)):
         raise typer.BadParameter("--event-type, --customer, --data and --timestamp cannot be combined with a FILE")
-    from local_runner.cli.remote.send import send_lines  # noqa: PLC0415
+    from local_runner.cli.remote.send import send_lines
 
     path = Path(getattr(file, "name", "-"))  # standard input need not have a name
     is_file = path.is_file()
@@ -158,7 +157,7 @@ def export(  # noqa: PLR0913
     client_id: ClientId = None,
 ) -> None:
     """Write all matching events of a running service to a file, oldest first."""
-    from local_runner.cli.remote.export import export as write  # noqa: PLC0415
+    from local_runner.cli.remote.export import export as write
 
     selected = filters(event_type, customer, since, until, where)
     with connected(url, client_id) as api, _output(output) as stream, _bar("exporting", 1) as (advance, _):
@@ -167,7 +166,7 @@ def export(  # noqa: PLR0913
 
 
 def _encode(event_type: str, customer: int, data: str, timestamp: int | None) -> bytes:
-    from local_runner.cli.remote.send import one_event  # noqa: PLC0415
+    from local_runner.cli.remote.send import one_event
 
     try:
         return one_event(event_type, customer, data, timestamp)
@@ -206,6 +205,8 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _bar(what: str, total: float | None) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
     """Show a progress bar. Yields a function that sets the progress and one that prints a line above the bar."""
+    from rich.progress import BarColumn, DownloadColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
     size = DownloadColumn() if total != 1 else TaskProgressColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), size, TimeElapsedColumn())
     with formatting.progress(*columns) as bar:

@@ -64,7 +64,7 @@ def filters(
     Raises:
         BadParameter: a condition is not PATH=VALUE, or the time range is empty.
     """
-    from audit_log_client import Filters  # noqa: PLC0415 - an HTTP client that the other commands need not load
+    from audit_log_client import Filters
 
     data = tuple(path.partition("=")[::2] for path in where or ())
     if any("=" not in pair for pair in where or ()):
@@ -82,7 +82,7 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
         BadParameter: the URL is malformed, or a secret is needed and cannot be asked for.
         Exit: the service does not answer or refuses a request.
     """
-    from audit_log_client import Api, AuditLogClientError, RefusedError  # noqa: PLC0415 - as above
+    from audit_log_client import Api, AuditLogClientError, RefusedError
 
     credentials = _credentials(client_id)
     try:
@@ -102,7 +102,7 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
 
 
 def _credentials(client_id: str | None) -> Credentials:
-    from audit_log_client import ClientSecret, Token  # noqa: PLC0415 - as above
+    from audit_log_client import ClientSecret, Token
 
     if token := os.environ.get("AUDIT_CLIENT_TOKEN"):
         return Token(token)

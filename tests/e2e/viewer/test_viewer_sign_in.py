@@ -16,10 +16,11 @@ def guarded_service(tmp_path: Path, *options: str) -> tuple[str, str, Service]:
     """A service with one client: its id and secret."""
     data = tmp_path / "data"
     data.mkdir()
+    running = Service.start(data, auth="clients")
     create = [AUDIT_LOG, "client", "create", "--name", "viewer", *options]
     made = subprocess.run(create, env=environment(data, auth="clients"), capture_output=True, text=True, check=True)
     client_id, secret = re.findall(r"client_(?:id|secret): +(\S+)", made.stdout)
-    return client_id, secret, Service.start(data, auth="clients")
+    return client_id, secret, running
 
 
 def test_nothing_is_shown_or_kept_without_signing_in(browser: webdriver.Chrome, service: Service) -> None:
