@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
     from rich.table import Column, Table
-    from rich.text import Text
 
 # Characters that Python counts as printable and that are shown as nothing: those of Unicode's property
 # Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/) outside the category Cf.
@@ -40,14 +39,7 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     return "\n".join(map(_escape, text.split("\n")))
 
 
-def json_cell(value: Any) -> Text:
-    """A cell of a table that shows JSON."""
-    from rich.text import Text
-
-    return Text(to_json(value))
-
-
-def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Text]]) -> Table:
+def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str]]) -> Table:
     """Lay out rows below headings, with every text made visible."""
     from rich.table import Column, Table
 
@@ -56,7 +48,7 @@ def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str | Text]])
     )  # a column keeps its cells, so it is copied
     laid_out = Table(*own, box=None)
     for row in rows:
-        laid_out.add_row(*(visible(cell) if isinstance(cell, str) else cell for cell in row))
+        laid_out.add_row(*map(visible, row))
     return laid_out
 
 

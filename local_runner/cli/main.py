@@ -180,7 +180,8 @@ _MANAGE: Final = "Manage the data of a service"
 
 _COMMANDS: Final[list[tuple[str, Callable[..., Any]]]] = [
     (_RUN, serve), (_RUN, worker), (_RUN, demo),
-    (_USE, commands.query), (_USE, commands.tail), (_USE, commands.send), (_USE, commands.export), (_USE, load_test),
+    (_USE, commands.query), (_USE, commands.show), (_USE, commands.tail),
+    (_USE, commands.send), (_USE, commands.export), (_USE, load_test),
     (_MANAGE, token), (_MANAGE, migrate), (_MANAGE, backup), (_MANAGE, reconcile), (_MANAGE, openapi),
 ]  # fmt: skip
 """Panel of the help and function of each command, in the order of the help."""

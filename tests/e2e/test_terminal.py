@@ -65,6 +65,26 @@ def test_one_event_is_sent_and_shown(service: Service) -> None:
     assert json.loads(run(service, "query", "--event-type", "cli.one", "--json").stdout) == event
 
 
+def test_one_event_is_shown_by_its_id(service: Service) -> None:
+    sent = run(service, "send", "--event-type", "cli.show", "--customer", "7", "--data", '{"n": 1}')
+    [event] = stored(service, "cli.show", 1)
+    assert json.loads(run(service, "show", sent.stdout.strip()).stdout) == event
+    missing = run(service, "show", "01a20b6c-33a4-7461-840c-3a5021f191b5")
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("audit-log: No event has this id")
+
+
+def test_a_query_says_how_many_events_it_does_not_show(service: Service, tmp_path: Path) -> None:
+    send_file(service, tmp_path / "events", lines("cli.some", 30))
+    stored(service, "cli.some", 30)
+    shown = run(service, "query", "--event-type", "cli.some")
+    assert shown.stdout.count("cli.some") == 20
+    assert shown.stderr == "20 of 30 events; --all shows all of them.\n"
+    assert run(service, "query", "--event-type", "cli.some", "--all").stderr == ""
+    nothing = run(service, "query", "--event-type", "cli.none")
+    assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "No event matches.\n")
+
+
 def test_a_query_takes_the_filters(service: Service, tmp_path: Path) -> None:
     send_file(service, tmp_path / "events", lines("cli.query", 130, customer_id=8))
     stored(service, "cli.query", 130)

@@ -1,15 +1,17 @@
 """Printed text is equal to the logged text, whatever an event holds."""
 
 import json
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Annotated, Any
 
 import pytest
 import typer
 from rich.console import Console
+from rich.table import Column
 from typer.testing import CliRunner
 
-from local_runner.cli import formatting
+from local_runner.cli import formatting, times
 from local_runner.cli.remote import event_display, event_file
 from local_runner.cli.times import time_option
 
@@ -36,14 +38,38 @@ def printed(table: Any) -> str:
 
 
 def test_neither_markup_nor_names_of_emoji_are_replaced() -> None:
-    shown = printed(event_display.as_table([EVENT]))
-    assert "a:warning:b" in shown
-    assert ":x: [red]" in shown
+    assert "a:warning:b" in printed(formatting.table(["type"], [["a:warning:b"]]))
+    assert ":x: [red]" in event_display.as_block(EVENT, None)
 
 
 def test_a_second_table_has_no_rows_of_the_first() -> None:
-    printed(event_display.as_table([EVENT]))
-    assert "a:warning:b" not in printed(event_display.as_table([]))
+    column = Column("type")
+    printed(formatting.table([column], [["first"]]))
+    assert "first" not in printed(formatting.table([column], []))
+
+
+def test_a_table_in_a_narrow_terminal_lacks_no_character() -> None:
+    table = formatting.table(["a", "b"], [["0123456789" * 3, "abcdefghij" * 3]])
+    out = StringIO()
+    Console(file=out, width=20).print(table)
+    assert "…" not in out.getvalue()
+
+
+def test_data_is_shown_as_conditions_and_broken_between_them_only() -> None:
+    data: dict[str, Any] = {
+        "admin_data": {"username": "a.berg", "ip": "203.0.113.66"},
+        "roles": ["admin", "billing"],
+        "success": False, "code": "7", "text": "two words", "none": {}, "a.b": None,
+    }  # fmt: skip
+    event: Any = {**EVENT, "event_data": data}
+    block = event_display.as_block(event, 60)
+    assert block.splitlines() == [
+        "1970-01-01 00:00:00  01a20b6c-33a4-7461-840c-3a5021f191b5  a:warning:b  customer 1",
+        "    admin_data.username=a.berg  admin_data.ip=203.0.113.66",
+        '    roles=["admin","billing"]  success=false  code="7"',
+        '    text="two words"  none={}  "a.b"=null',
+    ]
+    assert len(event_display.as_block(event, None).splitlines()) == 2
 
 
 @pytest.mark.parametrize("character", DECEIVING, ids=ascii)
@@ -55,7 +81,8 @@ def test_a_character_that_could_deceive_is_shown_as_its_escape(character: str) -
         event_display.as_line(event),
         formatting.to_json(event),
         formatting.to_json(event, indent=2),
-        printed(event_display.as_table([event])),
+        event_display.as_block(event, None).replace("\n    ", " "),
+        printed(formatting.table(["type"], [[event["event_type"]]])),
         printed(formatting.properties([("name", f"a{character}b")])),
     )
     for shape in shapes:
@@ -110,12 +137,29 @@ def test_a_time_is_iso_8601_and_utc_unless_it_says_otherwise(text: str, seconds:
     assert (result.exit_code, result.stdout) == (0, f"{seconds}\n" if seconds % 1 else f"{seconds}.0\n")
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01", "1769869805", "14:30"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1769869805", "2026-01-31 14:30:05"),
+        ("now", "2026-02-01 10:20:30"),
+        ("today", "2026-02-01 00:00:00"),
+        ("Yesterday", "2026-01-31 00:00:00"),
+        ("90m", "2026-02-01 08:50:30"),
+        ("1h", "2026-02-01 09:20:30"),
+        ("7d", "2026-01-25 10:20:30"),
+    ],
+)
+def test_a_time_may_be_unix_seconds_or_before_now(text: str, expected: str) -> None:
+    now = datetime(2026, 2, 1, 10, 20, 30, tzinfo=UTC)
+    assert times.to_second(times.parse(text, now)) == expected
+
+
+@pytest.mark.parametrize("text", ["last week", "", "2026-13-01", "1769869805123", "14:30", "99999999d", "1h30m"])
 def test_another_text_is_no_time_and_the_error_shows_one(text: str) -> None:
     result = invoke_with_time(text)
     assert result.exit_code == 2
     assert "--since" in result.stderr
-    assert "is not a time: use ISO 8601, such as 2026-01-31" in " ".join(result.stderr.replace("│", " ").split())
+    assert "Times are UTC, such as 2026-01-31" in " ".join(result.stderr.replace("│", " ").split())
     assert "%" not in result.stderr
 
 

@@ -4,6 +4,7 @@ Modules that need an HTTP client are imported at use, so that other commands sta
 """
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -54,14 +55,29 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     from local_runner.cli.remote import event_display
 
     selected = filters(event_type, customer, since, until, where)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    shown = 0
     with connected(url, client_id) as api:
         matching = api.events(selected, order="asc" if oldest_first else "desc")
-        events = matching if every else islice(matching, limit)
-        if as_json:
-            for event in events:
-                typer.echo(formatting.to_json(event))
-        else:
-            formatting.console().print(event_display.as_table(events))
+        for event in matching if every else islice(matching, limit):
+            typer.echo(formatting.to_json(event) if as_json else event_display.as_block(event, width))
+            shown += 1
+        page = api.page(selected, limit=1) if shown == limit and not every else None
+    if page is not None and page["total_count"] > shown:
+        count = f"{'more than ' if page['total_relation'] == 'gte' else ''}{page['total_count']:,}"
+        typer.echo(f"{shown:,} of {count} events; --all shows all of them.", err=True)
+    elif not shown and not as_json:
+        typer.echo("No event matches.", err=True)
+
+
+def show(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the event, as `query` and `send` print it.")],
+    url: Url = _DEFAULT_URL,
+    client_id: ClientId = None,
+) -> None:
+    """Print one event of a running service as JSON."""
+    with connected(url, client_id) as api:
+        typer.echo(formatting.to_json(api.event(event_id), indent=2))
 
 
 def tail(  # noqa: PLR0913

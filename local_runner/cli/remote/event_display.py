@@ -1,30 +1,60 @@
-"""Events as lines and as a table."""
+"""Events as text for a terminal, with every character escaped that could deceive a reader."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
-
-from rich.table import Column, Table
+from typing import Any, Final
 
 from audit_log_client import StoredEvent
 from local_runner.cli import formatting, times
 
-_COLUMNS = (Column("time (UTC)", no_wrap=True), "event type", "customer", Column("data", overflow="fold"))
+_INDENT: Final = "    "
+_PLAIN_NAME: Final = re.compile(r"[^.\[\]\"\\=\s]+")
+_PLAIN_VALUE: Final = re.compile(r"[^\"\\=\s]+")
+_OTHER_JSON: Final = re.compile(r"true|false|null|-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|[\[{].*")
+"""Reads as a JSON value that is no string, so that a string of this form needs its quotes."""
 
 
 def as_line(event: StoredEvent) -> str:
-    """Time, type, customer and data on one line."""
+    """Time, id, type, customer and data as JSON, on one line."""
+    return f"{_head(event)}  {formatting.to_json(event['event_data'])}"
+
+
+def as_block(event: StoredEvent, width: int | None) -> str:
+    """Time, id, type and customer on a line, and below it the data as `PATH=VALUE`, as `--where` takes it.
+
+    Lines are broken between values only, to fit into `width` columns; without a width there is one line of data.
+    """
+    lines = [""]
+    for item in _items("", event["event_data"]):
+        line = f"{lines[-1]}  {item}" if lines[-1] else item
+        if width is not None and lines[-1] and len(_INDENT) + len(line) > width:
+            lines.append(item)
+        else:
+            lines[-1] = line
+    return "\n".join([_head(event), *(_INDENT + line for line in lines)])
+
+
+def _head(event: StoredEvent) -> str:
+    time = times.to_second(datetime.fromtimestamp(event["timestamp_utc"], UTC))
     type_ = formatting.visible(event["event_type"])
-    return "  ".join((_time(event), type_, str(event["customer_id"]), formatting.to_json(event["event_data"])))
+    return f"{time}  {event['event_id']}  {type_}  customer {event['customer_id']}"
 
 
-def as_table(events: Iterable[StoredEvent]) -> Table:
-    """The same as a table."""
-    rows = (
-        (_time(event), event["event_type"], str(event["customer_id"]), formatting.json_cell(event["event_data"]))
-        for event in events
-    )
-    return formatting.table(_COLUMNS, rows)
+def _items(path: str, value: Any) -> Iterator[str]:
+    """The values below a path. An array is one value."""
+    if isinstance(value, dict) and value:
+        for name, member in value.items():
+            shown = formatting.to_json(name)[1:-1]
+            step = shown if _PLAIN_NAME.fullmatch(shown) else formatting.to_json(name)
+            yield from _items(f"{path}.{step}" if path else step, member)
+    else:
+        yield f"{path}={_value(value)}"
 
 
-def _time(event: StoredEvent) -> str:
-    return times.to_second(datetime.fromtimestamp(event["timestamp_utc"], UTC))
+def _value(value: Any) -> str:
+    shown = formatting.to_json(value)
+    if not isinstance(value, str):
+        return shown
+    plain = shown[1:-1]
+    return plain if _PLAIN_VALUE.fullmatch(plain) and not _OTHER_JSON.fullmatch(plain) else shown
