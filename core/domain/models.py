@@ -89,7 +89,8 @@ def no_default(schema: dict[str, Any]) -> None:
 
 
 @lru_cache(maxsize=8)  # under load, several events have the same millisecond
-def _rfc3339_milliseconds(value: datetime) -> str:
+def rfc3339_milliseconds(value: datetime) -> str:
+    """Encode a time as in RFC 3339, in UTC with milliseconds, such as 2026-01-31T12:00:00.123Z."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -117,7 +118,7 @@ EventData = Annotated[
 ]
 ReceivedAt = Annotated[
     AwareDatetime,
-    PlainSerializer(_rfc3339_milliseconds),
+    PlainSerializer(rfc3339_milliseconds),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00.123Z"]}),
 ]
 
@@ -185,7 +186,7 @@ class Event(BaseModel):
                 "customer_id": self.customer_id,
                 "timestamp_utc": self.timestamp_utc,
                 "event_data": self.event_data,
-                "received_at": _rfc3339_milliseconds(self.received_at),
+                "received_at": rfc3339_milliseconds(self.received_at),
                 "recorded_by": self.recorded_by,
             }
         )

@@ -1,0 +1,106 @@
+r"""From an event to its leaf in the ledger: data document, head document, entry.
+
+    data document   audit-log.data/1 LF <data salt> LF <canonical event_data>
+    head document   audit-log.head/1 LF <head salt> LF <canonical head>, which has the SHA-256 of the data document
+    entry           audit-log.event/1 SP <month of timestamp_utc> SP <SHA-256 of the head document> LF
+
+Documents have no LF at the end. Salts are 16 random bytes and hashes 32 bytes, both in lower-case hexadecimal digits;
+months are UTC, such as 2026-01.
+
+The salts keep an entry from showing which event it is: a reader of the entry alone cannot try out likely events. The
+head without the data document proves type, customer, times and sender without disclosing `event_data`, also after
+`event_data` and its salt were erased. The month is legible so that a month whose events were dropped at the end of
+their retention explains their absence.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from core.domain.canonical_json import canonical
+from core.domain.models import Event, rfc3339_milliseconds
+
+SALT_BYTES: Final = 32
+"""Bytes of an event's two salts, first that of the head and then that of the data."""
+
+_DATA: Final = b"audit-log.data/1\n"
+_HEAD: Final = b"audit-log.head/1\n"
+_ENTRY: Final = b"audit-log.event/1 "
+_SECONDS_PER_DAY: Final = 86_400
+_MONTHS_PER_YEAR: Final = 12
+_EPOCH_YEAR: Final = 1970
+
+
+class Seal(NamedTuple):
+    """The commitment to one event, and what it takes to open it."""
+
+    month: int
+    """Month of the event's timestamp, counted from 1970-01."""
+    salts: bytes
+    """32 random bytes, see SALT_BYTES."""
+    commitment: bytes
+    """SHA-256 of the head document."""
+
+
+def seal(events: Sequence[Event]) -> list[Seal]:
+    """Commit to each event with new salts."""
+    random = os.urandom(SALT_BYTES * len(events))
+    return [
+        seal_with(event, random[start : start + SALT_BYTES])
+        for start, event in zip(range(0, len(random), SALT_BYTES), events, strict=True)
+    ]
+
+
+def seal_with(event: Event, salts: bytes) -> Seal:
+    """Commit to an event with the given salts."""
+    document = head_document(event, salts)
+    return Seal(month_of(event.timestamp_utc), salts, sha256(document).digest())
+
+
+def data_document(event_data: dict[str, Any], salts: bytes) -> bytes:
+    """Return the data document of an event."""
+    return b"%s%s\n%s" % (_DATA, salts[SALT_BYTES // 2 :].hex().encode(), canonical(event_data))
+
+
+def head_document(event: Event, salts: bytes) -> bytes:
+    """Return the head document of an event."""
+    # The names are in canonical order and no value is a double, so that this is canonical JSON.
+    head = orjson.dumps(
+        {
+            "customer_id": event.customer_id,
+            "data": sha256(data_document(event.event_data, salts)).hexdigest(),
+            "event_id": event.event_id,
+            "event_type": event.event_type,
+            "received_at": rfc3339_milliseconds(event.received_at),
+            "recorded_by": event.recorded_by,
+            "timestamp_utc": event.timestamp_utc,
+        }
+    )
+    return b"%s%s\n%s" % (_HEAD, salts[: SALT_BYTES // 2].hex().encode(), head)
+
+
+def entry(month: int, commitment: bytes) -> bytes:
+    """Return the entry of an event: the bytes that the leaf of the tree is the hash of."""
+    return b"%s%s %s\n" % (_ENTRY, _month_text(month), commitment.hex().encode())
+
+
+def month_of(timestamp: int) -> int:
+    """Return the number of the month of a time in Unix seconds, in UTC, counted from 1970-01."""
+    return _month_of_day(timestamp // _SECONDS_PER_DAY)
+
+
+@lru_cache(maxsize=1024)
+def _month_of_day(day: int) -> int:
+    date = datetime.fromtimestamp(day * _SECONDS_PER_DAY, UTC)
+    return (date.year - _EPOCH_YEAR) * _MONTHS_PER_YEAR + date.month - 1
+
+
+@lru_cache(maxsize=1024)
+def _month_text(month: int) -> bytes:
+    years, months = divmod(month, _MONTHS_PER_YEAR)
+    return b"%04d-%02d" % (_EPOCH_YEAR + years, months + 1)
