@@ -17,7 +17,7 @@ from sqlalchemy import Engine, Index
 from core.stores import partitions
 from core.stores.dialects.sqlite_terms import index_terms
 from core.stores.migrations.upgrade import migrate
-from core.stores.schema import events
+from core.stores.schema import EVENT_COLUMNS, events
 from tests.support import databases
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -102,8 +102,8 @@ def _skewed(numbers: random.Random, values: Sequence[Any]) -> Iterator[Any]:
 
 
 def _load_sqlite(connection: Any, given: Iterator[Row]) -> None:
-    columns = ", ".join(column.name for column in events.c)
-    marks = ", ".join("?" * len(events.c))
+    columns = ", ".join(column.name for column in EVENT_COLUMNS)
+    marks = ", ".join("?" * len(EVENT_COLUMNS))
     insert = f"INSERT INTO events ({columns}) VALUES ({marks})"  # noqa: S608 - our own names
     numbers = count(1)
     while chunk := list(islice(given, _CHUNK)):

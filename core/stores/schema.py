@@ -3,9 +3,29 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import CHAR, JSON, BigInteger, Column, Dialect, Index, MetaData, String, Table, TypeDecorator
+from sqlalchemy import (
+    CHAR,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.mysql import BINARY, MEDIUMBLOB
 from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.types import TypeEngine
 
+from core.domain.models import Event
 from core.stores.json_text import FoldedJSON
 
 metadata: Final = MetaData()
@@ -34,15 +54,19 @@ class UnixMilliseconds(TypeDecorator[datetime]):
         return datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
 
 
+def _bytes(size: int) -> TypeEngine[bytes]:
+    return LargeBinary(size).with_variant(BINARY(size), "mysql")
+
+
+# Text instead of bytes, so that a database shell shows the ids that the service prints.
+_EVENT_ID: Final = String(36).with_variant(UUID(as_uuid=False), "postgresql").with_variant(CHAR(36), "mysql")
+_ROW_ID: Final = BigInteger().with_variant(Integer, "sqlite")
+_BLOB: Final = LargeBinary().with_variant(MEDIUMBLOB(), "mysql")
+
 events: Final = Table(
     "events",
     metadata,
-    # Text instead of bytes, so that a database shell shows the ids that the service prints.
-    Column(
-        "event_id",
-        String(36).with_variant(UUID(as_uuid=False), "postgresql").with_variant(CHAR(36), "mysql"),
-        primary_key=True,
-    ),
+    Column("event_id", _EVENT_ID, primary_key=True),
     Column("event_type", String(255), nullable=False),
     Column("customer_id", BigInteger, nullable=False),
     Column("timestamp_utc", BigInteger, nullable=False),
@@ -51,6 +75,10 @@ events: Final = Table(
     ),
     Column("received_at", UnixMilliseconds, nullable=False),
     Column("recorded_by", String(255), nullable=False),
+    # The place of the event in the ledger; NULL if a version of the service without ledger stored it.
+    Column("salts", _bytes(32).with_variant(CHAR(64), "sqlite")),
+    Column("batch", BigInteger),
+    Column("place", Integer),
     # Listings are ordered by (timestamp_utc, event_id). Each index has the filtered columns first and these two last,
     # so that a page is read from it without sorting.
     Index("ix_events_customer_type_time", "customer_id", "event_type", "timestamp_utc", "event_id"),
@@ -59,6 +87,9 @@ events: Final = Table(
     Index("ix_events_time", "timestamp_utc", "event_id"),
     Index("ix_events_received", "received_at"),
 )
+
+EVENT_COLUMNS: Final = tuple(events.c[name] for name in Event.model_fields)
+"""Columns of the events that clients get: the fields of `Event`. A query for all columns would also read the salts."""
 
 event_counters: Final = Table(
     "tallies",
@@ -83,4 +114,74 @@ clients: Final = Table(
     Column("last_used_at", UnixMilliseconds),
     Column("disabled_at", UnixMilliseconds),
     Column("tokens_not_before", BigInteger),
+)
+
+ledger_batches: Final = Table(
+    "ledger_batches",
+    metadata,
+    # Chosen by the writer, see `core.stores.sealing`.
+    Column("number", _ROW_ID, primary_key=True, autoincrement=False),
+    # Index of the first event in the ledger; NULL until the batch is integrated.
+    Column("first_index", BigInteger),
+    Column("size", Integer, nullable=False),
+    # Each has one item for each event, in the order of their places: 16 bytes of the id; the month as 4 bytes, and the
+    # customer as 8, big-endian; 32 bytes of the commitment.
+    Column("ids", _BLOB, nullable=False),
+    Column("months", _BLOB, nullable=False),
+    Column("customers", _BLOB, nullable=False),
+    Column("commitments", _BLOB),
+    UniqueConstraint("first_index", name="uq_ledger_batches_first_index"),
+)
+
+ledger_nodes: Final = Table(
+    "ledger_nodes",
+    metadata,
+    Column("height", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", _bytes(32), nullable=False),
+)
+
+ledger_checkpoints: Final = Table(
+    "ledger_checkpoints",
+    metadata,
+    Column("size", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("previous", BigInteger, nullable=False),
+    Column("root", _bytes(32)),
+    Column("at", UnixMilliseconds, nullable=False),
+    Column("note", Text),
+    UniqueConstraint("previous", name="uq_ledger_checkpoints_previous"),
+)
+
+ledger_origins: Final = Table(
+    "ledger_origins",
+    metadata,
+    Column("origin", String(255), primary_key=True),
+    Column("since_size", BigInteger, nullable=False),
+    Column("at", UnixMilliseconds, nullable=False),
+    Column("reason", Text),
+)
+
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("event_id", _EVENT_ID, primary_key=True),
+    Column("erased_at", UnixMilliseconds, nullable=False),
+    Column("by_event", _EVENT_ID, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("head_salt", _bytes(16)),
+    Column("data_digest", _bytes(32)),
+)
+
+dropped_months: Final = Table(
+    "dropped_months",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("at", UnixMilliseconds, nullable=False),
+)
+
+service_keys: Final = Table(
+    "service_keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", _bytes(32), nullable=False),
 )

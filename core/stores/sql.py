@@ -33,7 +33,7 @@ from core.stores import event_counters
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import AccessPlan, IdTakenError, dialect_of
 from core.stores.filters import column_filters, data_filters
-from core.stores.schema import events
+from core.stores.schema import EVENT_COLUMNS, events
 
 COUNT_LIMIT: Final = 10_000
 """Highest number of matches that is counted, because the cost of a count grows with it."""
@@ -143,7 +143,7 @@ class SqlEventStore:
         return self._merged_query(remaining, plan.combinations, page)
 
     def _page_query(self, condition: ColumnElement[bool], page: PageRequest, hint: str) -> Select[Any]:
-        query = _hinted(select(events), hint).where(condition).order_by(*_order(events, page))
+        query = _hinted(select(*EVENT_COLUMNS), hint).where(condition).order_by(*_order(events, page))
         query = query.limit(page.limit + 1)  # the extra row shows that another page follows
         if page.after is None:
             return query.offset(page.offset)

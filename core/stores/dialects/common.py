@@ -7,12 +7,12 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, literal, 
 
 from core.domain.queries import EventFilter, Position
 from core.stores.dialects import AccessPlan
-from core.stores.schema import events
+from core.stores.schema import EVENT_COLUMNS, events
 
 
 def select_by_ids(event_ids: Sequence[str]) -> Select[Any]:
     """Return a query for the events with these ids, by primary key."""
-    return select(events).where(events.c.event_id.in_(event_ids))
+    return select(*EVENT_COLUMNS).where(events.c.event_id.in_(event_ids))
 
 
 def keyset_condition(place: Position, *, descending: bool) -> ColumnElement[bool]:

@@ -33,7 +33,7 @@ from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter
 from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_decimal_json, to_json
-from core.stores.schema import events, unix_milliseconds
+from core.stores.schema import EVENT_COLUMNS, events, unix_milliseconds
 
 postgresql_metadata: Final = MetaData()
 
@@ -71,7 +71,7 @@ WHERE (SELECT setting::bigint FROM pg_settings WHERE pg_settings.name = wanted.n
 # With sorting off, plans that need a sort get costs so high that the planner would compile them (JIT).
 _NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
-_EVENTS: Final = f"COPY events ({', '.join(column.name for column in events.c)}) FROM STDIN"
+_EVENTS: Final = f"COPY events ({', '.join(column.name for column in EVENT_COLUMNS)}) FROM STDIN"
 
 _DATA_ERRORS: Final = {"22", "23", "54"}  # data exceptions, constraint violations, exceeded limits of the server
 _UNIQUE_VIOLATION: Final = "23505"
@@ -126,7 +126,7 @@ class _PostgreSQL:
 
     def select_by_ids(self, wanted: Sequence[str]) -> Select[Any]:
         same_key = (events.c.event_id == event_ids.c.event_id) & (events.c.timestamp_utc == event_ids.c.timestamp_utc)
-        return select(events).join(event_ids, same_key).where(event_ids.c.event_id.in_(wanted))
+        return select(*EVENT_COLUMNS).join(event_ids, same_key).where(event_ids.c.event_id.in_(wanted))
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         steps = (f"[{step}]" if isinstance(step, int) else f".{to_json(step)}" for step in data_filter.path)
@@ -197,4 +197,4 @@ def _row(item: Event) -> tuple[object, ...]:
         "event_data": to_decimal_json(item.event_data),
         "received_at": unix_milliseconds(item.received_at),
     }
-    return tuple(values[column.name] for column in events.c)
+    return tuple(values[column.name] for column in EVENT_COLUMNS)

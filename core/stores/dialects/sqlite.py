@@ -29,7 +29,7 @@ from core.stores.dialects import (
 )
 from core.stores.dialects.sqlite_terms import index_terms, match_expression, needs_recheck
 from core.stores.json_text import to_json
-from core.stores.schema import events, unix_milliseconds
+from core.stores.schema import EVENT_COLUMNS, unix_milliseconds
 
 _BUSY_SECONDS: Final = 5.0
 _PRAGMAS: Final = (
@@ -43,8 +43,9 @@ _EXCEEDED: Final[Mapping[int | None, TimeLimit]] = {
     sqlite3.SQLITE_INTERRUPT: "statement",
     sqlite3.SQLITE_BUSY: "lock",
 }
-_COLUMNS: Final = [f"json_extract(value, '$[{place}]')" for place in range(len(events.c))]
-_INSERT: Final = f"INSERT INTO events ({', '.join(events.c.keys())}) SELECT {', '.join(_COLUMNS)} FROM json_each(?)"  # noqa: S608 - names
+_COLUMNS: Final = ", ".join(column.name for column in EVENT_COLUMNS)
+_VALUES: Final = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(EVENT_COLUMNS)))
+_INSERT: Final = f"INSERT INTO events ({_COLUMNS}) SELECT {_VALUES} FROM json_each(?)"  # noqa: S608 - names
 _INSERT_TERMS: Final = (
     "INSERT INTO event_terms (rowid, words) SELECT events.number, json_extract(value, '$[1]') "
     "FROM json_each(?) JOIN events ON events.event_id = json_extract(value, '$[0]')"
