@@ -1,62 +1,96 @@
-"""How fast each database takes events, and how much room they need, side by side.
+"""What an event costs to store in each database, in batches of several sizes: `python -m benchmarks.stores`.
 
-Needs PostgreSQL and MariaDB on this machine (or TEST_POSTGRESQL_URL and TEST_MYSQL_URL); each run creates databases
-and drops them. The databases take turns, so that what else the machine does hits all of them alike.
+A batch takes the whole way of the consumer: from the queue's messages by the SQS event through `consume_events`, with
+the metrics of `serve`, to the commit. Each run makes a SQLite file and databases on the PostgreSQL and MariaDB of this
+machine (or of TEST_POSTGRESQL_URL and TEST_MYSQL_URL), and drops them. Databases and sizes take turns, so that other
+work of the machine affects all of them alike.
 """
 
 import argparse
+import gc
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
+import orjson
 import uuid_utils
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
+from benchmarks import load
 from core.domain.models import Event
+from core.ports.queue import Message
+from core.settings import Settings
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
+from core.wiring import Services
+from functions.consume_events import consume_events
+from local_runner.aws_events.sqs_event import to_sqs_event
+from local_runner.telemetry.meter import PrometheusMeter
 from tests.support import databases
 
-BATCH = 1000
-MYSQL_SIZE = """SELECT data_length + index_length FROM information_schema.tables
-WHERE table_schema = DATABASE() AND table_name = 'events'"""
-POSTGRESQL_SIZE = """SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+SIZES = (10, 1_000, 3_000)
+POSTGRESQL_BYTES = """SELECT sum(pg_total_relation_size(oid)) FROM pg_class
 WHERE relname IN ('events_default', 'event_ids')"""
-SIZES = {
+MYSQL_BYTES = """SELECT data_length + index_length FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_name = 'events'"""
+BYTES = {
     "sqlite": ("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",),
-    "postgresql": (POSTGRESQL_SIZE,),
-    "mysql": ("ANALYZE TABLE events", MYSQL_SIZE),
+    "postgresql": (POSTGRESQL_BYTES,),
+    "mysql": ("ANALYZE TABLE events", MYSQL_BYTES),
 }
 
 
-def batches(count: int, random_numbers: random.Random) -> list[list[Event]]:
-    """Batches of events as clients send them: about 200 bytes of JSON, 1,000 customers, 20 types."""
-    return [[_event(random_numbers) for _ in range(BATCH)] for _ in range(count)]
+def repeating_values(chance: random.Random) -> dict[str, Any]:
+    """An event of `benchmarks.load`, whose thousand bodies are sent in rotation."""
+    return chance.choice(_BODIES)
 
 
-def _event(random_numbers: random.Random) -> Event:
-    now = datetime.now(UTC)
-    return Event.model_construct(
-        event_id=str(uuid_utils.uuid7()),
-        event_type=f"user.action{random_numbers.randrange(20)}",
-        customer_id=random_numbers.randrange(1000),
-        timestamp_utc=int(now.timestamp()),
-        event_data={
+def new_values(chance: random.Random) -> dict[str, Any]:
+    """An event of 20 types and 1,000 customers, with two values that no other event has."""
+    return {
+        "event_type": f"user.action{chance.randrange(20)}",
+        "customer_id": chance.randrange(1000),
+        "event_data": {
             "admin_data": {
-                "username": f"user{random_numbers.randrange(10_000)}",
-                "ip": f"192.0.2.{random_numbers.randrange(256)}",
+                "username": f"user{chance.randrange(10_000)}",
+                "ip": f"192.0.2.{chance.randrange(256)}",
             },
             "request": str(uuid_utils.uuid4()),
             "changes": [{"field": "email", "old": "a@example.org", "new": "b@example.org"}],
-            "duration": random_numbers.random(),
+            "duration": chance.random(),
         },
-        received_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
-        recorded_by="client-0123456789abcdef",
-    )
+    }
+
+
+_BODIES: list[dict[str, Any]] = [orjson.loads(body) for body in load.bodies()]
+KINDS = {"repeating": repeating_values, "new": new_values}
+
+
+def batch(size: int, kind: str, chance: random.Random) -> list[Event]:
+    """New events with values of one of `KINDS`, received at this moment."""
+    now = datetime.now(UTC)
+    return [
+        Event.model_construct(
+            **KINDS[kind](chance),
+            event_id=str(uuid_utils.uuid7()),
+            timestamp_utc=int(now.timestamp()),
+            received_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            recorded_by="client-0123456789abcdef",
+        )
+        for _ in range(size)
+    ]
+
+
+def messages(events: Sequence[Event]) -> list[Message]:
+    """The events in the form that the queue delivers."""
+    return [Message(str(place), f"{place}.1", event.to_json().decode(), 1, 1.0) for place, event in enumerate(events)]
 
 
 def engines(stack: ExitStack) -> Iterator[tuple[str, Engine]]:
@@ -75,40 +109,65 @@ def engines(stack: ExitStack) -> Iterator[tuple[str, Engine]]:
 
 def size(engine: Engine) -> int:
     """Bytes of events and their indexes."""
-    *before, query = SIZES[engine.dialect.name]
+    *before, query = BYTES[engine.dialect.name]
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         for statement in before:
             connection.exec_driver_sql(statement).close()
         return int(connection.exec_driver_sql(query).scalar_one())
 
 
+def microseconds(services: Services, batches: Sequence[list[Message]]) -> tuple[float, float]:
+    """Microseconds an event: processor time of this process, and elapsed."""
+    events = sum(map(len, batches))
+    cpu, elapsed = time.process_time(), time.perf_counter()
+    for delivered in batches:
+        response = consume_events(to_sqs_event(delivered), services)
+        assert not response["batchItemFailures"]
+    return (time.process_time() - cpu) / events * 1e6, (time.perf_counter() - elapsed) / events * 1e6
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median, and least to most."""
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
 def main() -> None:
-    """Run, and print a table."""
+    """Run, and print a table for each kind of values, and one of sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=20, help=f"of {BATCH} events each, per round")
+    parser.add_argument("--events", type=int, default=9_000, help="events of each size in a round; 10: a tenth of them")
     arguments = parser.parse_args()
-    random_numbers = random.Random(1)  # noqa: S311 - the same events every time
-    rates: dict[str, list[float]] = {}
+    chance = random.Random(1)  # noqa: S311 - the same events every time
+    gc.freeze()
+    gc.set_threshold(50_000)  # as `serve` does
+    measured: dict[tuple[str, int, str], list[tuple[float, float]]] = defaultdict(list)
     with ExitStack() as stack:
-        stores = {name: (engine, SqlEventStore(engine)) for name, engine in engines(stack)}
+        opened = dict(engines(stack))
+        services = {
+            name: Services(Settings(), writer=SqlEventStore(engine), meter=PrometheusMeter(CollectorRegistry()))
+            for name, engine in opened.items()
+        }
+        rows = 0
         for round_number in range(arguments.rounds + 1):
-            for name, (_, store) in stores.items():
-                given = batches(arguments.batches, random_numbers)
-                started = time.perf_counter()
-                for batch in given:
-                    store.add(batch)
-                if round_number:  # the first warms up
-                    rates.setdefault(name, []).append(BATCH * len(given) / (time.perf_counter() - started))
-        rows = (arguments.rounds + 1) * arguments.batches * BATCH
-        sizes = {name: size(engine) / rows for name, (engine, _) in stores.items()}
-    print("| database | rows/s, median (lowest to highest) | to SQLite | bytes per row |\n|---|---|---|---|")
-    for name, measured in rates.items():
-        ratio = statistics.median(rate / sqlite for rate, sqlite in zip(measured, rates["sqlite"], strict=True))
-        print(
-            f"| {name} | {statistics.median(measured):,.0f} ({min(measured):,.0f} to {max(measured):,.0f}) "
-            f"| {ratio:.2f} | {sizes[name]:,.0f} |"
-        )
+            for kind in KINDS:
+                for of in SIZES:
+                    count = max(1, arguments.events // (of if of > min(SIZES) else of * 10))
+                    rows += count * of
+                    for name, consumer in services.items():
+                        given = [messages(batch(of, kind, chance)) for _ in range(count)]
+                        taken = microseconds(consumer, given)
+                        if round_number:  # the first round warms up
+                            measured[kind, of, name].append(taken)
+        sizes = {name: size(engine) / rows for name, engine in opened.items()}
+    for kind in KINDS:
+        print(f"\n| {kind} values: µs an event, CPU; elapsed | {' | '.join(f'{of:,}' for of in SIZES)} |")
+        print(f"|---|{'---|' * len(SIZES)}")
+        for name in opened:
+            cells = (zip(*measured[kind, of, name], strict=True) for of in SIZES)
+            print(f"| {name} | {' | '.join('; '.join(map(spread, both)) for both in cells)} |")
+    print("\n| database | bytes per row |\n|---|---|")
+    for name, row_bytes in sizes.items():
+        print(f"| {name} | {row_bytes:,.0f} |")
 
 
 if __name__ == "__main__":

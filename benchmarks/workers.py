@@ -16,7 +16,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.stores import batches
+from benchmarks.stores import batch
 from core.domain.models import Event
 from core.queues.rabbitmq import RabbitMQPublisher
 from tests.faults.brokers import stored_by
@@ -76,7 +76,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=20_000)
     options = parser.parse_args()
-    events = batches(options.events // 1000, random.Random(7))  # noqa: S311 - no secret
+    chance = random.Random(7)  # noqa: S311 - no secret
+    events = [batch(1_000, "new", chance) for _ in range(options.events // 1_000)]
     rates: dict[tuple[str, int], list[float]] = {(store, count): [] for store in STORES for count in (1, 2)}
     for _ in range(options.rounds):
         for (store, count), measured in rates.items():

@@ -63,3 +63,20 @@ def test_the_largest_events_cost_little(data: dict[str, Any]) -> None:
     tracemalloc.stop()
     assert seconds < 1
     assert peak < 5_000_000
+
+
+def test_terms_stay_the_same_when_the_cache_starts_again() -> None:
+    data = {"name": "admin", "list": [1, {"deep": None}]}
+    before = words_of(data)
+    for number in range(40_000):
+        index_terms(1, "type", {"name": f"value {number}"})
+    assert words_of(data) == before
+
+
+def test_the_cache_of_terms_has_a_bound() -> None:
+    tracemalloc.start()
+    for number in range(100_000):
+        index_terms(1, "type", {"name": f"value {number}"})
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 10_000_000

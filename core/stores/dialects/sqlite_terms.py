@@ -14,14 +14,79 @@ from core.domain.queries import EventFilter, JsonScalar
 MAX_VALUE_TERMS: Final = 2_000
 """Terms of the values of one event. An event of a hundred thousand numbers would take the store seconds."""
 
-_ROOT: Final = bytes(8)  # all places have this size, which separates a place from the text that follows it
+_DIGEST_BYTES: Final = 8
+_ROOT: Final = bytes(_DIGEST_BYTES)
 _MAX_CACHED_CHARACTERS: Final = 100  # names and values that occur often are short
+_MAX_CACHED: Final = 30_000  # paths and terms, up to 1 KB each
+
+
+class _Path:
+    """A path into event_data, its cached continuations, and the cached terms of values at it, by canonical text.
+
+    The digest of a path has the same size at any depth, which separates it from the text that follows it.
+    """
+
+    __slots__ = ("_hasher", "children", "terms")
+
+    def __init__(self, digest: bytes) -> None:
+        self._hasher = blake2b(digest, digest_size=_DIGEST_BYTES)
+        self.children: dict[str | int, _Path] = {}
+        self.terms: dict[str, str] = {}
+
+    def child(self, step: str | int) -> "_Path":
+        """Return the path of a member or an element of the value at this path."""
+        return _Path(self._hash(f"m{step}" if isinstance(step, str) else f"i{step}"))
+
+    def term(self, canonical: str) -> str:
+        """Return the term of a value at this path."""
+        return self._hash(canonical).hex()
+
+    def _hash(self, text: str) -> bytes:
+        hasher = self._hasher.copy()  # half the time of a new one
+        hasher.update(text.encode())
+        return hasher.digest()
+
+
+class _Cache:
+    """Paths and terms of the latest events, as a tree, so that a value that occurs again costs one look-up.
+
+    At its bound it starts again: what occurs often is soon back, and no entry needs the bookkeeping of an LRU cache.
+    Threads may share it, because an entry that one of them loses is only made again.
+    """
+
+    def __init__(self) -> None:
+        self.root = _Path(_ROOT)
+        self._size = 0
+
+    def child(self, path: _Path, step: str | int) -> _Path:
+        """Add the path of a member or an element."""
+        child = path.child(step)
+        if isinstance(step, int) or len(step) <= _MAX_CACHED_CHARACTERS:
+            path.children[step] = child
+            self._count()
+        return child
+
+    def term(self, path: _Path, canonical: str) -> str:
+        """Add the term of a value."""
+        term = path.term(canonical)
+        if len(canonical) <= _MAX_CACHED_CHARACTERS:
+            path.terms[canonical] = term
+            self._count()
+        return term
+
+    def _count(self) -> None:
+        self._size += 1
+        if self._size > _MAX_CACHED:
+            self.root, self._size = _Path(_ROOT), 0
+
+
+_cache: Final = _Cache()
 
 
 def index_terms(customer_id: int, event_type: str, event_data: Any) -> str:
     """Return the terms of an event, separated by spaces. If it has too many values, `INCOMPLETE` replaces the rest."""
     terms: list[str] = []
-    _collect(event_data, _ROOT, terms)
+    _collect(event_data, _cache.root, terms)
     if len(terms) >= MAX_VALUE_TERMS:
         terms[MAX_VALUE_TERMS:] = [INCOMPLETE]
     return " ".join((_customer_term(customer_id), _type_term(event_type), *terms))
@@ -48,44 +113,26 @@ def needs_recheck(event_filter: EventFilter) -> str:
 
 
 def _wanted_terms(path: tuple[str | int, ...], values: Iterable[JsonScalar]) -> Iterator[str]:
-    place = _ROOT
+    place = _Path(_ROOT)
     for step in path:
-        place = _child(place, step)
-    return (_leaf_term(place, value) for value in values)
+        place = place.child(step)
+    return (place.term(_canonical(value)) for value in values)
 
 
-def _collect(value: Any, place: bytes, terms: list[str]) -> None:
-    """Add the terms of all scalars inside `value`, up to the maximum."""
-    if not isinstance(value, dict | list):
-        terms.append(_leaf_term(place, value))
-        return
-    for step, child in value.items() if isinstance(value, dict) else enumerate(value):
-        _collect(child, _child(place, step), terms)
+def _collect(container: Any, path: _Path, terms: list[str]) -> None:
+    """Add the terms of all scalars inside an object or array, up to the maximum."""
+    # The store spends more time here than on any other step of its own: exact types, and no call for a cached string.
+    children = path.children
+    for step, value in container.items() if type(container) is dict else enumerate(container):
+        child = children.get(step) or _cache.child(path, step)
+        kind = type(value)
+        if kind is dict or kind is list:
+            _collect(value, child, terms)
+        else:
+            canonical = "s" + value if kind is str else _canonical(value)
+            terms.append(child.terms.get(canonical) or _cache.term(child, canonical))
         if len(terms) > MAX_VALUE_TERMS:
             return
-
-
-def _child(place: bytes, step: str | int) -> bytes:
-    """Return the place of a member or an element of the value at `place`. All places have 8 bytes, at any depth."""
-    if isinstance(step, str) and len(step) > _MAX_CACHED_CHARACTERS:
-        return _hash(place, f"m{step}")
-    return _cached_child(place, step)
-
-
-@lru_cache(maxsize=10_000)
-def _cached_child(place: bytes, step: str | int) -> bytes:
-    return _hash(place, f"m{step}" if isinstance(step, str) else f"i{step}")
-
-
-def _leaf_term(place: bytes, value: JsonScalar) -> str:
-    if isinstance(value, str) and len(value) > _MAX_CACHED_CHARACTERS:
-        return _hash(place, _canonical(value)).hex()
-    return _cached_leaf_term(place, value)
-
-
-@lru_cache(maxsize=20_000, typed=True)  # typed, because True == 1
-def _cached_leaf_term(place: bytes, value: JsonScalar) -> str:
-    return _hash(place, _canonical(value)).hex()
 
 
 def _canonical(value: JsonScalar) -> str:
@@ -99,17 +146,14 @@ def _canonical(value: JsonScalar) -> str:
 
 @lru_cache(maxsize=1_000)
 def _customer_term(customer_id: int) -> str:
-    return _hash(_ROOT, f"customer {customer_id}").hex()
+    return _ROOT_PATH.term(f"customer {customer_id}")
 
 
 @lru_cache(maxsize=1_000)
 def _type_term(event_type: str) -> str:
-    return _hash(_ROOT, f"type {event_type}").hex()
+    return _ROOT_PATH.term(f"type {event_type}")
 
 
-def _hash(place: bytes, text: str) -> bytes:
-    return blake2b(place + text.encode(), digest_size=8).digest()
-
-
-INCOMPLETE: Final = _hash(_ROOT, "incomplete").hex()
+_ROOT_PATH: Final = _Path(_ROOT)
+INCOMPLETE: Final = _ROOT_PATH.term("incomplete")
 """Term of an event that has more values than terms."""
