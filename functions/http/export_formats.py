@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from core.domain.models import Event
@@ -34,8 +35,9 @@ def _json_line(event: Event) -> bytes:
 
 
 def _csv_line(event: Event) -> bytes:
-    """Encode an event as a record of CSV (RFC 4180); `event_data` is one field with JSON."""
+    """Encode an event as a record of CSV (RFC 4180); times are in RFC 3339, and `event_data` is one field with JSON."""
     fields = event.model_dump(mode="json", exclude={"event_data"})
+    fields["timestamp_utc"] = f"{datetime.fromtimestamp(event.timestamp_utc, UTC):%Y-%m-%dT%H:%M:%SZ}"
     # Pydantic encodes only a whole model. The JSON of event_data has to be the same as in NDJSON, so it is cut out.
     data = event.model_dump_json(include={"event_data"}).removeprefix('{"event_data":').removesuffix("}")
     return _row([*(_escape_formula(fields[column]) for column in _COLUMNS[:-1]), data])

@@ -154,7 +154,7 @@ def token(
 
 def openapi(
     output: Annotated[
-        typer.FileTextWrite | None, typer.Option(metavar="FILE", help="File to write. Default: standard output.")
+        typer.FileTextWrite | None, typer.Option(metavar="FILE", help="File to write. Default: -, standard output.")
     ] = None,
 ) -> None:
     """Print the description of the API as OpenAPI 3.1."""

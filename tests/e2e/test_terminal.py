@@ -1,6 +1,7 @@
 """`audit-log query`, `tail`, `send` and `export` against a running service."""
 
 import csv
+import gzip
 import json
 import signal
 import subprocess
@@ -152,6 +153,26 @@ def test_nothing_is_sent_where_nobody_answers(tmp_path: Path) -> None:
     ended = CliRunner().invoke(main.app, ["send", str(tmp_path / "events"), "--url", url])
     assert (ended.exit_code, "that the service is running" in ended.stderr) == (1, True)
     assert time.monotonic() - started < 5
+
+
+def test_a_dash_is_standard_output(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    send_file(service, tmp_path / "events", lines("cli.dash", 3))
+    stored(service, "cli.dash", 3)
+    monkeypatch.chdir(tmp_path)
+    for options in ([], ["--output", "-"]):
+        exported = run(service, "export", "--event-type", "cli.dash", *options)
+        assert numbers([json.loads(line) for line in exported.stdout.splitlines()]) == [0, 1, 2]
+    described = CliRunner().invoke(main.app, ["openapi", "--output", "-"])
+    assert json.loads(described.stdout)["openapi"]
+    assert [path.name for path in tmp_path.iterdir()] == ["events"]
+
+
+def test_an_export_to_a_file_that_ends_with_gz_is_compressed(service: Service, tmp_path: Path) -> None:
+    send_file(service, tmp_path / "events", lines("cli.gz", 3))
+    stored(service, "cli.gz", 3)
+    run(service, "export", "--event-type", "cli.gz", "--output", str(tmp_path / "out.ndjson.gz"))
+    with gzip.open(tmp_path / "out.ndjson.gz") as file:
+        assert numbers([json.loads(line) for line in file]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "csv"])

@@ -163,7 +163,7 @@ def test_csv_has_a_row_for_each_event_below_one_header(gateway: FakeGateway) -> 
         "event_id": event(3).event_id,
         "event_type": "user.login",
         "customer_id": "42",
-        "timestamp_utc": "1700000003",
+        "timestamp_utc": "2023-11-14T22:13:23Z",
         "received_at": "2026-01-31T12:00:00.123Z",
         "recorded_by": "tests",
     }

@@ -4,12 +4,13 @@ Modules that need an HTTP client are imported at use, so that other commands sta
 """
 
 import contextlib
+import gzip
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal, cast
 
 import typer
 
@@ -28,6 +29,7 @@ from local_runner.cli.remote.options import (
 )
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
+_STANDARD_STREAM = Path("-")
 _PAGE_SIZE = 100
 _INTERRUPTED = 130
 """Exit status that shells use for a command ended by Ctrl-C: 128 and the number of SIGINT."""
@@ -161,9 +163,16 @@ def export(  # noqa: PLR0913
         typer.Option("--format", metavar="ndjson|csv", help="ndjson: one JSON object per line; csv: for spreadsheets."),
     ] = "ndjson",
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output.", dir_okay=False),
-    ] = None,
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write, compressed if it ends with .gz. Default: -, standard output.",
+            dir_okay=False,
+            allow_dash=True,
+        ),
+    ] = _STANDARD_STREAM,
     event_type: EventTypes = None,
     customer: Customers = None,
     since: Since = None,
@@ -203,9 +212,9 @@ def _on_outage(message: str) -> None:
 
 
 @contextlib.contextmanager
-def _output(file: Path | None) -> Iterator[BinaryIO]:
+def _output(file: Path) -> Iterator[BinaryIO]:
     """Open the file to write to. It gets its name once it is complete: no partial export passes for a whole one."""
-    if file is None:
+    if file == _STANDARD_STREAM:
         yield sys.stdout.buffer
         return
     part = file.with_name(f"{file.name}.part")
@@ -214,7 +223,11 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
     except OSError as exc:
         raise typer.BadParameter(f"cannot be written: {exc.strerror}", param_hint="--output") from None
     with stream:
-        yield stream
+        if file.suffix == ".gz":
+            with gzip.open(stream, "wb") as compressed:
+                yield cast("BinaryIO", compressed)
+        else:
+            yield stream
     part.replace(file)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import BinaryIO
 
 from audit_log_client import Api, Filters
@@ -38,5 +39,5 @@ def _time(line: bytes, kind: Format) -> int:
     if kind == "ndjson":
         time: int = json.loads(line)["timestamp_utc"]
         return time
-    cells = next(csv.reader([line.decode()]))
-    return int(cells[3]) if cells[3].isdecimal() else 0
+    cell = next(csv.reader([line.decode()]))[3]
+    return 0 if cell == "timestamp_utc" else int(datetime.fromisoformat(cell).timestamp())
