@@ -8,11 +8,16 @@ from core.domain.models import Event
 from core.domain.reconciliation import minute_of
 from core.stores import event_counters
 from core.stores.dialects import StoreDialect
+from core.stores.sealing import insert_sealed
 
 
 def insert_own_event(connection: Connection, dialect: StoreDialect, event: Event) -> None:
-    """Insert an event that was not accepted by a handler, and count it as accepted and stored, for reconciliation."""
-    dialect.insert(connection, [event])
+    """Insert an event that was not accepted by a handler, and count it as accepted and stored, for reconciliation.
+
+    Raises:
+        StoreUnavailableError: nothing can be committed; trying again helps.
+    """
+    insert_sealed(connection, dialect, [event])
     minute = minute_of(event.received_at)
     # A new source, because no other transaction may write the counters of a source meanwhile.
     counts: event_counters.Counts = {(minute, event_counters.ACCEPTED): 1, (minute, event_counters.STORED): 1}

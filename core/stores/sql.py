@@ -34,6 +34,7 @@ from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import AccessPlan, IdTakenError, dialect_of
 from core.stores.filters import column_filters, data_filters
 from core.stores.schema import EVENT_COLUMNS, events
+from core.stores.sealing import BatchNumbers, BatchNumberTakenError, insert_sealed, new_batch_number
 
 COUNT_LIMIT: Final = 10_000
 """Highest number of matches that is counted, because the cost of a count grows with it."""
@@ -45,8 +46,10 @@ _EVENT_ID: Final = TypeAdapter[str](EventId)
 class SqlEventStore:
     """Implements `EventWriter` and `EventReader`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, new_number: BatchNumbers = new_batch_number) -> None:
+        """`new_number` returns the number of the next batch."""
         self._engine = engine
+        self._new_number = new_number
         self._dialect = dialect_of(engine)
         self._source = uuid.uuid4().hex
 
@@ -65,8 +68,10 @@ class SqlEventStore:
             # In the order of ids, so that two writers of the same ids cannot deadlock.
             while new := [firsts[event_id] for event_id in sorted(firsts.keys() - kept.keys())]:
                 try:
-                    self._dialect.insert(connection, new)
+                    insert_sealed(connection, self._dialect, new, self._new_number)
                     break
+                except BatchNumberTakenError:
+                    connection.rollback()
                 except IdTakenError:
                     # Rare, so which ids are taken is looked up only now. Another writer may add more of them meanwhile.
                     connection.rollback()

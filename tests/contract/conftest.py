@@ -49,6 +49,12 @@ def sql_store(request: pytest.FixtureRequest) -> SqlEventStore:
     return store
 
 
+@pytest.fixture
+def engine(sql_store: SqlEventStore) -> Engine:
+    """The database of `sql_store`."""
+    return sql_store._engine  # noqa: SLF001 - a store shows it to no other code
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb", "fake"])
 def event_store(request: pytest.FixtureRequest) -> EventStore:
     if request.param == "fake":

@@ -88,8 +88,14 @@ class StoreDialect(Protocol):
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         """Return the time limit whose excess the driver's error reports."""
 
-    def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
-        """Insert all of `rows`, whose ids are distinct, in this order, or raise IdTakenError."""
+    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
+        """Insert all of `rows`, whose ids are distinct, in this order, as the batch of this number.
+
+        Called by `core.stores.sealing` only.
+
+        Raises:
+            IdTakenError: an id exists already.
+        """
 
     def select_by_ids(self, event_ids: Sequence[str]) -> Select[Any]:
         """Return a query for the events with these ids."""
@@ -105,6 +111,9 @@ class StoreDialect(Protocol):
 
     def migration_transaction(self, connection: Connection) -> AbstractContextManager[None]:
         """Open a transaction that only one process at a time can be in; commit it unless an exception is raised."""
+
+    def is_duplicate_key(self, error: BaseException | None) -> bool:
+        """Whether the driver's error reports that a unique key exists already."""
 
     def is_data_error(self, error: BaseException) -> bool:
         """Whether the driver's error is caused by the values to be stored, so that trying again is useless."""

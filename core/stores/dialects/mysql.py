@@ -35,7 +35,13 @@ from core.stores.dialects import IdTakenError, ReadLimits, StoreDialect, TimeLim
 from core.stores.json_text import stored_name, to_json
 from core.stores.schema import events
 
-_CONNECT: Final = {"charset": "utf8mb4", "connect_timeout": 5, "read_timeout": 30, "write_timeout": 30}
+_CONNECT: Final = {
+    "charset": "utf8mb4",
+    "binary_prefix": True,  # or the server takes bytes for UTF-8 and warns
+    "connect_timeout": 5,
+    "read_timeout": 30,
+    "write_timeout": 30,
+}
 _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",  # values that do not fit raise errors
     "SET SESSION innodb_lock_wait_timeout = 10",
@@ -94,11 +100,12 @@ class _MySQL:
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_number(error))
 
-    def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
+    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
+        values = [{**dict(row), "batch": batch, "place": place} for place, row in enumerate(rows)]
         try:
-            connection.execute(insert(events), [dict(row) for row in rows])  # PyMySQL combines rows
+            connection.execute(insert(events), values)  # PyMySQL combines rows
         except IntegrityError as exc:
-            if _number(exc.orig) == _DUPLICATE_ENTRY:
+            if self.is_duplicate_key(exc.orig):
                 raise IdTakenError from None
             raise
 
@@ -128,6 +135,9 @@ class _MySQL:
             connection.commit()
         finally:
             connection.exec_driver_sql(f"SELECT RELEASE_LOCK({_LOCK})")
+
+    def is_duplicate_key(self, error: BaseException | None) -> bool:
+        return _number(error) == _DUPLICATE_ENTRY
 
     def is_data_error(self, error: BaseException) -> bool:
         # Most events of a batch that exceeds a packet fit once they are inserted one by one.

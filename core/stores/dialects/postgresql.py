@@ -71,7 +71,7 @@ WHERE (SELECT setting::bigint FROM pg_settings WHERE pg_settings.name = wanted.n
 # With sorting off, plans that need a sort get costs so high that the planner would compile them (JIT).
 _NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
-_EVENTS: Final = f"COPY events ({', '.join(column.name for column in EVENT_COLUMNS)}) FROM STDIN"
+_EVENTS: Final = f"COPY events ({', '.join(column.name for column in EVENT_COLUMNS)}, batch, place) FROM STDIN"
 
 _DATA_ERRORS: Final = {"22", "23", "54"}  # data exceptions, constraint violations, exceeded limits of the server
 _UNIQUE_VIOLATION: Final = "23505"
@@ -111,16 +111,16 @@ class _PostgreSQL:
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_state(error))
 
-    def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
+    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
         if not connection.in_transaction():
             connection.begin()
         driver = connection.connection.driver_connection
         try:
             # Ids first: a concurrent writer of the same ids waits here, before it has written anything large.
             _copy(driver, _IDS, ((row.event_id, row.timestamp_utc) for row in rows))
-            _copy(driver, _EVENTS, map(_row, rows))
+            _copy(driver, _EVENTS, ((*_row(row), batch, place) for place, row in enumerate(rows)))
         except Exception as exc:
-            if _state(exc) == _UNIQUE_VIOLATION:
+            if self.is_duplicate_key(exc):
                 raise IdTakenError from None
             raise
 
@@ -157,6 +157,9 @@ class _PostgreSQL:
         yield
         connection.commit()
 
+    def is_duplicate_key(self, error: BaseException | None) -> bool:
+        return _state(error) == _UNIQUE_VIOLATION
+
     def is_data_error(self, error: BaseException) -> bool:
         state = _state(error)
         if state is None:  # raised by psycopg itself, for example for NUL in a text
@@ -180,7 +183,7 @@ def _value_table(column: Column[Any], values: Sequence[Any]) -> FromClause:
     return rows.table_valued(column.name, name=f"wanted_{column.name}").render_derived()
 
 
-def _state(error: BaseException) -> str | None:
+def _state(error: BaseException | None) -> str | None:
     state: str | None = getattr(error, "sqlstate", None)
     return state
 
@@ -192,7 +195,7 @@ def _copy(driver: Any, statement: str, rows: Iterator[tuple[object, ...]]) -> No
 
 
 def _row(item: Event) -> tuple[object, ...]:
-    """Return the values in the order of the table's columns."""
+    """Return the values in the order of `EVENT_COLUMNS`."""
     values = dict(item) | {
         "event_data": to_decimal_json(item.event_data),
         "received_at": unix_milliseconds(item.received_at),

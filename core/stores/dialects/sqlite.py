@@ -45,11 +45,12 @@ _EXCEEDED: Final[Mapping[int | None, TimeLimit]] = {
 }
 _COLUMNS: Final = ", ".join(column.name for column in EVENT_COLUMNS)
 _VALUES: Final = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(EVENT_COLUMNS)))
-_INSERT: Final = f"INSERT INTO events ({_COLUMNS}) SELECT {_VALUES} FROM json_each(?)"  # noqa: S608 - names
+_INSERT: Final = f"INSERT INTO events ({_COLUMNS}, batch, place) SELECT {_VALUES}, ?, key FROM json_each(?)"  # noqa: S608 - names
 _INSERT_TERMS: Final = (
     "INSERT INTO event_terms (rowid, words) SELECT events.number, json_extract(value, '$[1]') "
     "FROM json_each(?) JOIN events ON events.event_id = json_extract(value, '$[0]')"
 )
+_DUPLICATE_KEYS: Final = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 _BY_NUMBER: Final = "NOT INDEXED"  # allows the primary key only
 _FEW: Final = 1_000
 _NUMBERS: Final = "SELECT rowid FROM event_terms WHERE event_terms MATCH :words"
@@ -104,7 +105,7 @@ class _SQLite:
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(getattr(error, "sqlite_errorcode", None))
 
-    def insert(self, connection: Connection, rows: Sequence[Event]) -> None:
+    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
         if not all(_is_exact(row) for row in rows):
             raise EventNotStorableError("SQLite would change a value of the event.")
         # One statement for all rows: while SQLite runs it, other threads can run Python code. With a statement for each
@@ -124,9 +125,9 @@ class _SQLite:
         terms = [(row.event_id, index_terms(row.customer_id, row.event_type, row.event_data)) for row in rows]
         inserts = to_json(columns), to_json(terms)  # before the first INSERT, which locks out other writers
         try:
-            connection.exec_driver_sql(_INSERT, inserts[:1])
+            connection.exec_driver_sql(_INSERT, (batch, inserts[0]))
         except IntegrityError as exc:
-            if getattr(exc.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            if self.is_duplicate_key(exc.orig):
                 raise IdTakenError from None
             raise
         connection.exec_driver_sql(_INSERT_TERMS, inserts[1:])
@@ -159,6 +160,9 @@ class _SQLite:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
         connection.commit()
+
+    def is_duplicate_key(self, error: BaseException | None) -> bool:
+        return getattr(error, "sqlite_errorcode", None) in _DUPLICATE_KEYS
 
     def is_data_error(self, error: BaseException) -> bool:
         return isinstance(error, sqlite3.DataError | sqlite3.IntegrityError)

@@ -1,0 +1,88 @@
+"""Sealing: inserts events together with the row of their batch, from which the ledger gives each event an index.
+
+Every insertion of events goes through `insert_sealed`, so that each stored event is in exactly one batch.
+"""
+
+import secrets
+import sys
+import time
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Final, Literal
+
+from sqlalchemy import Connection, insert
+from sqlalchemy.exc import IntegrityError
+
+from core.domain.models import Event
+from core.errors import StoreUnavailableError
+from core.stores.dialects import StoreDialect
+from core.stores.schema import ledger_batches
+
+_RANDOM_BITS: Final = 20
+_SECONDS_PER_DAY: Final = 86_400
+_EPOCH: Final = date(1970, 1, 1)
+_BATCH: Final = insert(ledger_batches)
+
+BatchNumbers = Callable[[], int]
+
+
+class BatchNumberTakenError(StoreUnavailableError):
+    """Another batch has the number. Roll back the transaction and try again, with another number."""
+
+
+def new_batch_number() -> int:
+    """Return Unix milliseconds followed by 20 random bits.
+
+    It must be known before the events are inserted, and asking the database for one would be a round trip. The order of
+    numbers is about that of time; only the order of indices is exact.
+    """
+    return time.time_ns() // 1_000_000 << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+
+
+def seconds_of(batch_number: int) -> float:
+    """Return when a batch was sealed, in Unix seconds by the clock of its writer."""
+    return (batch_number >> _RANDOM_BITS) / 1000
+
+
+def insert_sealed(
+    connection: Connection, dialect: StoreDialect, rows: Sequence[Event], new_number: BatchNumbers = new_batch_number
+) -> None:
+    """Insert `rows`, whose ids are distinct, in this order, as one batch. The caller commits.
+
+    Raises:
+        IdTakenError: see `StoreDialect.insert`.
+        BatchNumberTakenError: nothing can be committed; trying again helps.
+        OverflowError: the customer of an event is no signed 64-bit integer, or its time is beyond the year 9999.
+    """
+    number = new_number()
+    batch = {  # before the first INSERT, which locks out other writers on SQLite
+        "number": number,
+        "size": len(rows),
+        "ids": bytes.fromhex("".join(row.event_id for row in rows).replace("-", "")),
+        "months": _big_endian("i", (_month_of(row.timestamp_utc // _SECONDS_PER_DAY) for row in rows)),
+        "customers": _big_endian("q", (row.customer_id for row in rows)),
+    }
+    dialect.insert(connection, rows, number)
+    try:
+        connection.execute(_BATCH, batch)
+    except IntegrityError as exc:
+        if dialect.is_duplicate_key(exc.orig):
+            raise BatchNumberTakenError("Another batch of events got the same number: try again.") from None
+        raise
+
+
+@lru_cache(maxsize=1_000)
+def _month_of(day: int) -> int:
+    """Return the number of months from 1970-01 to the month of a day, which is given in days since 1970-01-01."""
+    moment = _EPOCH + timedelta(days=day)
+    return (moment.year - _EPOCH.year) * 12 + moment.month - 1
+
+
+def _big_endian(code: Literal["i", "q"], values: Iterable[int]) -> bytes:
+    """Return signed integers of 4 (i) or 8 (q) bytes each."""
+    numbers = array(code, values)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers.tobytes()
