@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from core.domain.models import Event
-from core.domain.strict_json import loads_encoded
+from core.domain.queued_events import decode_event
 from core.domain.traceparent import TRACEPARENT, normalize, trace_id
 from core.errors import EventNotStorableError, MalformedJSONError, StoreUnavailableError
 from core.ports.store import EventWriter, Outcome
@@ -30,7 +30,6 @@ BatchResponse = dict[str, list[dict[str, str]]]
 ConsumeHandler = Callable[[SqsEvent, object], Mapping[str, Any]]
 """A Lambda handler of SQS events: takes the event and Lambda's context, returns a `BatchResponse`."""
 
-_IN_STORE: Final = {Outcome.STORED, Outcome.DUPLICATE}
 _COUNTERS: Final = {
     Outcome.STORED: CounterName.STORED,
     Outcome.DUPLICATE: CounterName.DUPLICATE,
@@ -50,23 +49,25 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
         StoreUnavailableError: the batch has to be redelivered. If a part of it was stored, that is a duplicate then.
     """
     failed: list[str] = []
-    batch: list[tuple[SqsRecord, Event]] = []
+    accepted: list[SqsRecord] = []
+    events: list[Event] = []
     for record in event["Records"]:
         try:
-            batch.append((record, _parse(record["body"])))
+            events.append(decode_event(record["body"]))
         except (MalformedJSONError, ValidationError):
             _log.warning("message_malformed", extra=_log_fields(record))
             failed.append(record["messageId"])
+        else:
+            accepted.append(record)
 
-    events = [item for _, item in batch]
     started = time.perf_counter()
     outcomes = _store(events, services.writer)
     services.meter.measure(HistogramName.BATCH_EVENTS, [len(events)])
     services.meter.measure(HistogramName.STORE_SECONDS, [time.perf_counter() - started])
     _count(event["Records"], events, outcomes, services)
 
-    for (record, item), outcome in zip(batch, outcomes, strict=True):
-        if outcome in _IN_STORE:
+    for record, item, outcome in zip(accepted, events, outcomes, strict=True):
+        if outcome is Outcome.STORED or outcome is Outcome.DUPLICATE:
             continue
         fields = {**_log_fields(record), "event_id": item.event_id}
         if outcome is None:
@@ -97,16 +98,6 @@ def traceparent_of(record: SqsRecord) -> str | None:
     return normalize(attributes[TRACEPARENT].get("stringValue")) if TRACEPARENT in attributes else None
 
 
-def _parse(body: str) -> Event:
-    """Decode a message, which another program may have written.
-
-    Raises:
-        MalformedJSONError: no JSON that a client could have posted.
-        ValidationError: not an event.
-    """
-    return Event.model_validate(loads_encoded(body.encode(errors="surrogatepass")))
-
-
 def _store(events: Sequence[Event], writer: EventWriter) -> Sequence[Outcome | None]:
     """Return the outcome of each event; None for one that the store refuses, or that makes it fail."""
     if not events:
@@ -133,12 +124,10 @@ def _count(
     meter.count(CounterName.REFUSED, len(records) - len(events) + outcomes.count(None))
     for outcome, counter in _COUNTERS.items():
         meter.count(counter, outcomes.count(outcome))
-    ages = (
-        max(0.0, now - item.received_at.timestamp())  # the clocks of two hosts may differ
-        for item, outcome in zip(events, outcomes, strict=True)
-        if outcome is Outcome.STORED
-    )
-    meter.measure(HistogramName.ACCEPTED_TO_STORED_SECONDS, ages)
+    received = [item.received_at for item, outcome in zip(events, outcomes, strict=True) if outcome is Outcome.STORED]
+    # Events of a batch share few receive times. The clocks of two hosts may differ, so none gets a negative age.
+    ages = {received_at: max(0.0, now - received_at.timestamp()) for received_at in set(received)}
+    meter.measure(HistogramName.ACCEPTED_TO_STORED_SECONDS, map(ages.__getitem__, received))
 
 
 def _log_fields(record: SqsRecord) -> dict[str, str]:

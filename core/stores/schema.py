@@ -1,6 +1,7 @@
 """Tables of the newest schema. The migrations bring a database to it."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from core.stores.json_text import FoldedJSON
 metadata: Final = MetaData()
 
 
+@lru_cache(maxsize=64)  # events of one batch share their milliseconds
 def unix_milliseconds(value: datetime) -> int:
     """Return milliseconds since 1970, exactly; fractions of a millisecond are cut off."""
     return int(value.timestamp()) * 1000 + value.microsecond // 1000

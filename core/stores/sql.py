@@ -66,7 +66,7 @@ class SqlEventStore:
         kept: dict[str, Event] = {}
         with open_connection(self._engine) as connection:
             # In the order of ids, so that two writers of the same ids cannot deadlock.
-            while new := [firsts[event_id] for event_id in sorted(firsts.keys() - kept.keys())]:
+            while new := [firsts[event_id] for event_id in sorted(firsts) if event_id not in kept]:
                 try:
                     insert_sealed(connection, self._dialect, new, self._new_number)
                     break
@@ -201,10 +201,17 @@ def _outcome(item: Event, first: Event) -> Outcome:
 
 def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping[str, Event]) -> event_counters.Counts:
     """Count the outcomes by minute. A redelivered message has the receive time of the stored event: no repeat."""
+    pairs = list(zip(batch, outcomes, strict=True))
+    received = {
+        event_counters.STORED: Counter(item.received_at for item, outcome in pairs if outcome is Outcome.STORED),
+        event_counters.REPEATED: Counter(
+            item.received_at
+            for item, outcome in pairs
+            if outcome is Outcome.DUPLICATE and item.received_at != firsts[item.event_id].received_at
+        ),
+    }
     counts: Counter[tuple[int, event_counters.CounterKind]] = Counter()
-    for item, outcome in zip(batch, outcomes, strict=True):
-        if outcome is Outcome.STORED:
-            counts[minute_of(item.received_at), event_counters.STORED] += 1
-        elif outcome is Outcome.DUPLICATE and item.received_at != firsts[item.event_id].received_at:
-            counts[minute_of(item.received_at), event_counters.REPEATED] += 1
+    for kind, times in received.items():
+        for received_at, count in times.items():  # few, because events of a batch share their milliseconds
+            counts[minute_of(received_at), kind] += count
     return counts

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from core.ports.telemetry import CounterName, HistogramName
+from local_runner.telemetry.histogram import BatchHistogram
 
 _TOKENS: Final = {
     CounterName.TOKEN_ISSUED: "issued",
@@ -53,9 +54,10 @@ class PrometheusMeter:
             what: tokens.labels(_TOKENS[what]) if what in _TOKENS else events.labels(what.value) for what in CounterName
         }
         self._histograms: Final = {
-            what: Histogram(f"audit_log_{what.value}", _HELP[what], buckets=_BUCKETS[what], registry=registry)
-            for what in HistogramName
+            what: BatchHistogram(f"audit_log_{what.value}", _HELP[what], _BUCKETS[what]) for what in HistogramName
         }
+        for histogram in self._histograms.values():
+            registry.register(histogram)
 
     def count(self, what: CounterName, amount: int) -> None:
         """See `Meter.count`."""
@@ -63,6 +65,4 @@ class PrometheusMeter:
 
     def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """See `Meter.measure`."""
-        histogram = self._histograms[what]
-        for value in values:
-            histogram.observe(value)
+        self._histograms[what].observe(values)

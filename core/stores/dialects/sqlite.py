@@ -46,10 +46,7 @@ _EXCEEDED: Final[Mapping[int | None, TimeLimit]] = {
 _COLUMNS: Final = ", ".join(column.name for column in EVENT_COLUMNS)
 _VALUES: Final = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(EVENT_COLUMNS)))
 _INSERT: Final = f"INSERT INTO events ({_COLUMNS}, batch, place) SELECT {_VALUES}, ?, key FROM json_each(?)"  # noqa: S608 - names
-_INSERT_TERMS: Final = (
-    "INSERT INTO event_terms (rowid, words) SELECT events.number, json_extract(value, '$[1]') "
-    "FROM json_each(?) JOIN events ON events.event_id = json_extract(value, '$[0]')"
-)
+_INSERT_TERMS: Final = "INSERT INTO event_terms (rowid, words) SELECT ? + key, value FROM json_each(?)"
 _DUPLICATE_KEYS: Final = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 _BY_NUMBER: Final = "NOT INDEXED"  # allows the primary key only
 _FEW: Final = 1_000
@@ -122,15 +119,16 @@ class _SQLite:
             )
             for row in rows
         ]
-        terms = [(row.event_id, index_terms(row.customer_id, row.event_type, row.event_data)) for row in rows]
-        inserts = to_json(columns), to_json(terms)  # before the first INSERT, which locks out other writers
+        terms = [index_terms(row.customer_id, row.event_type, row.event_data) for row in rows]
+        column_json, term_json = to_json(columns), to_json(terms)  # before the first INSERT locks out other writers
         try:
-            connection.exec_driver_sql(_INSERT, (batch, inserts[0]))
+            last = connection.exec_driver_sql(_INSERT, (batch, column_json)).lastrowid
         except IntegrityError as exc:
             if self.is_duplicate_key(exc.orig):
                 raise IdTakenError from None
             raise
-        connection.exec_driver_sql(_INSERT_TERMS, inserts[1:])
+        # Each row has got the number that follows the last one: the transaction excludes other writers.
+        connection.exec_driver_sql(_INSERT_TERMS, (last - len(rows) + 1, term_json))
 
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in data_filter.path)
