@@ -190,6 +190,7 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _pause_or_resume(self) -> None:
         waits = self._busy or not self._writable or self._parser.has_request or bool(self._unread)
+        waits = waits and not self._lingering  # what still comes is thrown away
         if waits or self._requests.held or self._parser.phase is not Phase.REQUEST:
             self._bound_requests()
         if self._reading is waits and not self._closing:
