@@ -23,6 +23,7 @@ from local_runner.cli.partitions import app as partitions_app
 from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
 from local_runner.cli.typer_app import App
+from local_runner.cli.verify import verify
 
 _MAX_PORT: Final = 65535
 
@@ -176,12 +177,14 @@ def version(
 
 _RUN: Final = "Run the service"
 _USE: Final = "Use a running service"
+_PROVE: Final = "Prove events"
 _MANAGE: Final = "Manage the data of a service"
 
 _COMMANDS: Final[list[tuple[str, Callable[..., Any]]]] = [
     (_RUN, serve), (_RUN, worker), (_RUN, demo),
     (_USE, commands.query), (_USE, commands.show), (_USE, commands.tail),
     (_USE, commands.send), (_USE, commands.export), (_USE, load_test),
+    (_PROVE, verify),
     (_MANAGE, token), (_MANAGE, migrate), (_MANAGE, backup), (_MANAGE, reconcile), (_MANAGE, openapi),
 ]  # fmt: skip
 """Panel of the help and function of each command, in the order of the help."""
