@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -68,21 +69,31 @@ def tokens(port: int, count: int = TOKENS) -> Iterator[str]:
     connection.close()
 
 
-def load(  # noqa: PLR0913 - what a load is made of
-    port: int, connections: int, seconds: float, sent: Sequence[str], *, tokens_of: int = TOKENS, path: str = "/event"
-) -> Load:
-    """Send the bodies in turn for some seconds, each with the next token."""
-    if shutil.which("wrk") is None:
-        sys.exit("The load comes from wrk: apt-get install wrk")
+def load(port: int, connections: int, seconds: float, sent: Sequence[str]) -> Load:
+    """Send the bodies to POST /event in turn for some seconds, each with the next token."""
+    with requests_file(port, sent) as requests:
+        return send(port, connections, seconds, requests)
+
+
+@contextmanager
+def requests_file(port: int, sent: Sequence[str], tokens_of: int = TOKENS) -> Iterator[Path]:
+    """Write the file of requests that `send` takes: the bodies with `tokens_of` different tokens of the server."""
     given = list(tokens(port, tokens_of))
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as requests:
         for number in range(max(len(given), len(sent))):
             requests.write(f"{given[number % len(given)]}\t{sent[number % len(sent)]}\n")
         requests.flush()
-        command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"]
-        command += ["--timeout", "10s", "--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--", path, requests.name]
-        told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    report: dict[str, Any] = json.loads(told.rstrip().rpartition("\n")[2])
+        yield Path(requests.name)
+
+
+def send(port: int, connections: int, seconds: float, requests: Path, path: str = "/event") -> Load:
+    """Send the requests of a file in turn for some seconds."""
+    if shutil.which("wrk") is None:
+        sys.exit("The load comes from wrk: apt-get install wrk")
+    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"]
+    command += ["--timeout", "10s", "--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--", path, str(requests)]
+    output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    report: dict[str, Any] = json.loads(output.rstrip().rpartition("\n")[2])
     if report["broken"]:
         sys.exit(f"{report['broken']} requests were not answered")
     accepted = report["requests"] - report["refused"]

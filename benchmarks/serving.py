@@ -37,12 +37,18 @@ class Contender:
 
 
 _SERVE = (AUDIT_LOG, "serve", "--host", "127.0.0.1", "--port", "{port}", "--metrics-port", "{other}")
-_FASTAPI = (sys.executable, str(HERE / "fastapi_service.py"), "--port", "{port}", "--data-dir", "{data}")
+_SERVICE = ("--port", "{port}", "--data-dir", "{data}")
 OURS = Contender("audit-log", _SERVE)
+OURS_ON_DISK = Contender("audit-log, SPOOL=disk", _SERVE, {"AUDIT_LOG_SPOOL": "disk"})
 OURS_IN_MEMORY = Contender("audit-log, no spool", _SERVE, {"AUDIT_LOG_SPOOL": "off"})
-YARDSTICK = Contender("FastAPI", (*_FASTAPI, "--journal-mode", "delete"))
-YARDSTICK_WAL = Contender("FastAPI, WAL", (*_FASTAPI, "--journal-mode", "wal"))
+SIMPLE = Contender("simple FastAPI", (sys.executable, str(HERE / "simple_service.py"), *_SERVICE))
+TUNED = Contender("tuned FastAPI", (sys.executable, str(HERE / "fastapi_service.py"), *_SERVICE))
 EMPTY = Contender("empty app", (sys.executable, str(HERE / "empty_app.py"), "--port", "{port}"), stores=False)
+
+
+def other_checkout(command: Path) -> Contender:
+    """Return the service of another checkout, by the path of its `audit-log` command."""
+    return Contender("audit-log, before", (str(command), *_SERVE[1:]))
 
 
 @dataclass
@@ -50,6 +56,7 @@ class Running:
     """A server under test; `stored` is how many events its database has once it has ended."""
 
     port: int
+    pid: int
     stored: int = 0
 
 
@@ -70,7 +77,7 @@ def serving(contender: Contender) -> Iterator[Running]:
             if not is_ready(server, port):
                 log.seek(0)
                 sys.exit(f"{contender.name} did not start:\n{log.read()}")
-            yield (running := Running(port))
+            yield (running := Running(port, server.pid))
         finally:
             stop(server)
         running.stored = sum(map(_rows, data.glob("*.db")))
