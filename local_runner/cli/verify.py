@@ -47,7 +47,7 @@ def verify(
     The content of an event is verified if ID.data is in the directory of its proof. Get the key or the policy from
     another source than the proofs, such as a contract. Ends with status 3 if a proof is not valid.
     """
-    from audit_log_client.ledger import NotProvenError, VerifierUnavailableError  # noqa: PLC0415 - not every command
+    from audit_log_client.ledger import NotProvenError, VerifierUnavailableError
 
     trusted = trust(policy, key)
     failed = False
@@ -73,7 +73,7 @@ def trust(policy: Path | None, key: str | None) -> "Policy":
     Raises:
         typer.BadParameter: neither or both are given, or the one is malformed.
     """
-    from audit_log_client.ledger import PolicyError, parse_policy, policy_of_key  # noqa: PLC0415 - as above
+    from audit_log_client.ledger import PolicyError, parse_policy, policy_of_key
 
     if (policy is None) == (key is None):
         raise typer.BadParameter("give either --policy FILE or --key VKEY")
@@ -84,7 +84,7 @@ def trust(policy: Path | None, key: str | None) -> "Policy":
 
 
 def _verify(file: Path, policy: "Policy") -> "ProvenEvent":
-    from audit_log_client.ledger import verify_event  # noqa: PLC0415 - as above
+    from audit_log_client.ledger import verify_event
 
     data = file.with_suffix(_DATA_SUFFIX)
     content = data.read_bytes() if data.is_file() else None
