@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 import timeit
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CALLS = 5_000
+NEW_TOKENS = 12_000
+"""In rotation they are new each time: more than a process remembers."""
 
 
 def main() -> None:
@@ -73,6 +76,8 @@ def steps(spool: DiskSpool) -> Iterator[tuple[str, Callable[[], object]]]:
     )
     yield "request from the proxy event", lambda: Request.from_event(event)
     yield "token, verified before", lambda: authenticate(request, services, WRITE)
+    new_tokens = cycle(services.issuer.issue(f"client-{number}")[0] for number in range(NEW_TOKENS))
+    yield "token, new", lambda: services.verifier.verify(next(new_tokens))
     yield "media type", lambda: media_type(request, JSON)
     yield "JSON, strictly", lambda: strict_json.loads(body)
     yield "fields", lambda: validate_event(posted, len(body))

@@ -69,9 +69,18 @@ def test_a_number_that_json_does_not_have(verify: Verify, value: str) -> None:
     refused(verify, json.dumps(GOOD).replace(str(NOW + 3600), value).encode())
 
 
-@pytest.mark.parametrize("aud", ["other", "", "AUDIT-LOG", "audit-log ", [], ["other"], [["audit-log"]], 1, {}, [1]])
+@pytest.mark.parametrize(
+    "aud", ["other", "", "AUDIT-LOG", "audit-log ", [], ["other"], [["audit-log"]], 1, {}, [1], ["audit-log", 1]]
+)
 def test_a_token_for_another_audience(verify: Verify, aud: object) -> None:
     refused(verify, {**GOOD, "aud": aud})
+
+
+@pytest.mark.parametrize("jti", [None, 1, True, [], {}])
+def test_a_token_id_that_is_no_text(verify: Verify, jti: object) -> None:
+    """RFC 7519 section 4.1.7."""
+    refused(verify, {**GOOD, "jti": jti})
+    assert verify(signed({**GOOD, "jti": ""}))
 
 
 def test_a_token_for_several_audiences_counts_where_we_are_one(verify: Verify) -> None:

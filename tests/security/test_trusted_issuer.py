@@ -72,6 +72,13 @@ def test_a_foreign_token_of_someone_else(house: House, iss: object) -> None:
     assert not house.accepts(house.token(KEY, iss=iss))
 
 
+@pytest.mark.parametrize("payload", ["", "e", "W10", "bnVsbA", "5", "é", "%", "x" * 10_000, "W1tb" * 5_000])
+def test_a_token_whose_payload_names_no_issuer(house: House, payload: str) -> None:
+    header, _, signature = house.token(KEY).split(".")
+    assert not house.accepts(f"{header}.{payload}.{signature}")
+    assert not house.accepts(f"{header}.{payload}")
+
+
 def test_a_foreign_key_cannot_sign_for_our_own_issuer(house: House) -> None:
     for aud in ("audit-log", AUDIENCE, ["audit-log", AUDIENCE]):
         for kid in ("k1", None, house.services.keys.signing.kid):
