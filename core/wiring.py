@@ -1,17 +1,18 @@
 """The composition root: from settings to parts. With `core.queues.brokers` the only module that names adapters."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from core.domain.models import Event
-from core.domain.recent_events import RecentEvents
+from core.domain.recent_events import Content, RecentEvents
 from core.ports.clients import ClientReader
-from core.ports.queue import DeadLetterQueue, EventPublisher, QueueMonitor
+from core.ports.queue import CommitGroup, DeadLetterQueue, EventPublisher, NoGroup, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
-from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, HistogramName, Instrumentation, Meter
+from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, Instrumentation, Meter, NoTelemetry
 from core.queues.brokers import BrokerPublisher, Closable, broker
 from core.settings import Settings
 from core.stores.database import Database
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T", bound=Closable)
 
+_NO_CONTENTS: Mapping[str, Content] = MappingProxyType({})
+
 
 class Parts(TypedDict, total=False):
     """Parts that a process or a test provides, in place of those that the settings describe."""
 
     publisher: EventPublisher
+    commit_group: CommitGroup
     reader: EventReader
     summaries: EventSummaries
     writer: EventWriter
@@ -64,10 +68,11 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.recent_events = RecentEvents()
+        self._group: CommitGroup = parts.get("commit_group") or NoGroup()
         self.database = database or Database(settings.store_url)
-        self.meter: Meter = meter or _NoTelemetry()
-        self._recorder: AcceptanceRecorder = recorder or _NoTelemetry()
-        self._instrumentation: Instrumentation = instrumentation or _NoTelemetry()
+        self.meter: Meter = meter or NoTelemetry()
+        self._recorder: AcceptanceRecorder = recorder or NoTelemetry()
+        self._instrumentation: Instrumentation = instrumentation or NoTelemetry()
         self._parts = parts
         self._opened = ExitStack()
         self._opened.callback(self.database.close)
@@ -196,18 +201,38 @@ class Services:
         return RateLimiter(self.settings)
 
     def publish(
-        self, events: Sequence[Event], traceparent: str | None = None, *, repeats: Sequence[Event] = ()
+        self,
+        events: Sequence[Event],
+        traceparent: str | None = None,
+        *,
+        repeats: Sequence[Event] = (),
+        contents: Mapping[str, Content] = _NO_CONTENTS,
     ) -> None:
         """Publish events to the queue, within the trace of `traceparent`, and count them as accepted.
 
-        `repeats` are counted as accepted and as repeated, and not published, see `core.domain.recent_events`.
+        `repeats` are counted as accepted and as repeated, and not published. `contents` are remembered by id, to find
+        the repeats of these events; see `core.domain.recent_events`.
 
         Raises:
             QueueFullError: the queue is at its bound; trying again later helps.
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
+        accept = partial(self._accept, events, repeats, contents)
         if events:
             self.publisher.publish(events, traceparent)
+            self._group.after_commit(accept)
+        else:
+            accept()
+
+    def find_recent(self, client: str, event_id: str) -> Content | None:
+        """Return the content of the event with this id that this process has accepted from the client, if any."""
+        self._group.commit_if_holds(event_id)
+        return self.recent_events.find(client, event_id)
+
+    def _accept(self, events: Sequence[Event], repeats: Sequence[Event], contents: Mapping[str, Content]) -> None:
+        for event in events if contents else ():
+            if event.event_id in contents:
+                self.recent_events.add(event.recorded_by, event.event_id, contents[event.event_id])
         self._recorder.record(events, repeats)
         self.meter.count(CounterName.ACCEPTED, len(events) + len(repeats))
         if repeats:
@@ -246,24 +271,3 @@ class Services:
     @cached_property
     def _broker_publisher(self) -> BrokerPublisher:
         return self._until_closed(broker(self.settings).publisher(self.settings.queue_url))
-
-
-class _NoTelemetry:
-    """Implements `Meter`, `AcceptanceRecorder` and `Instrumentation` by doing nothing."""
-
-    def count(self, what: CounterName, amount: int) -> None:
-        """See `Meter.count`."""
-
-    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
-        """See `Meter.measure`."""
-
-    def record(self, events: Sequence[Event], repeats: Sequence[Event] = ()) -> None:
-        """See `AcceptanceRecorder.record`."""
-
-    def publisher(self, publisher: EventPublisher) -> EventPublisher:
-        """See `Instrumentation.publisher`."""
-        return publisher
-
-    def writer(self, writer: EventWriter) -> EventWriter:
-        """See `Instrumentation.writer`."""
-        return writer

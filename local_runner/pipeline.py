@@ -16,6 +16,7 @@ from functions.consume_events import lambda_consumer
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
+from local_runner.queue.group_commit import GroupCommit
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
 from local_runner.spool.disk_spool import open_spool
 from local_runner.spool.spool import SPOOL_NAME, check_spool
@@ -58,6 +59,7 @@ class Pipeline:
         self._dead_letters = DeadLetterFile(settings.data_dir / FILE_NAME, handler)
         self._limits = queue_limits or QueueLimits()
         self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
+        self.group = GroupCommit(self.queue, in_thread=settings.spool == "disk")
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
         self._consumer = ConsumerSupervisor(self.queue, tracing.consumer(handler), consumer_limits or _LIMITS)
         self.services = Services(
@@ -66,7 +68,8 @@ class Pipeline:
             meter=meter,
             recorder=self._recorder,
             instrumentation=tracing,
-            publisher=self.queue,
+            publisher=self.group,
+            commit_group=self.group,
             queue_statistics=self._queue_statistics,
             checks={
                 "queue": lambda: self._queue_statistics().facts(),
@@ -89,6 +92,7 @@ class Pipeline:
     def close(self, timeout: float = DRAIN_SECONDS) -> None:
         """Reject new events, and store the accepted ones for at most `timeout` seconds."""
         started = time.monotonic()
+        self.group.close()
         self.queue.close()
         while self.queue.depth and time.monotonic() < started + timeout:
             time.sleep(0.01)

@@ -18,6 +18,7 @@ from local_runner.bootstrap import open_database, prepare
 from local_runner.pipeline import Pipeline
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
+from local_runner.queue.group_commit import GroupCommit
 from local_runner.spool.recovery import count_pending
 from local_runner.spool.spool import SPOOL_NAME
 from local_runner.telemetry.tracing import Tracing
@@ -27,12 +28,14 @@ from local_runner.telemetry.tracing import Tracing
 class Runtime:
     """The services of a process and the function that ends them.
 
-    `restarts` returns the number of replaced consumer threads, where the consumer runs in this process.
+    `restarts` returns the number of replaced consumer threads, and `group` collects the events of each turn of an event
+    loop, both where the queue is in this process.
     """
 
     services: Services
     close: Callable[[], None]
     restarts: Callable[[], int] | None = None
+    group: GroupCommit | None = None
 
 
 def start_runtime(
@@ -46,7 +49,7 @@ def start_runtime(
     """
     if settings.queue_in_process:
         pipeline = Pipeline(settings, database, meter=meter, tracing=tracing)
-        return Runtime(pipeline.services, pipeline.close, lambda: pipeline.restarts)
+        return Runtime(pipeline.services, pipeline.close, lambda: pipeline.restarts, pipeline.group)
     recorder = AcceptanceCounter(database.event_counters)
     services = Services(settings, database=database, meter=meter, recorder=recorder, instrumentation=tracing)
 

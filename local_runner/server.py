@@ -159,10 +159,8 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
     runtime = start_runtime(settings, database, management.meter, traces)
     _serve_management(management, address, runtime)
     tune_memory()
-    waits = (
-        not settings.queue_in_process
-        or settings.spool == "disk"
-        or (bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://")
+    waits = not settings.queue_in_process or (
+        bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
     )
 
     def stop() -> None:
@@ -171,7 +169,7 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
         traces.close()
 
     application = Application(runtime.services, requests=management.requests(), tracing=traces)
-    return Dispatcher(application, on_stop=stop, waits=waits, limits=limits)
+    return Dispatcher(application, on_stop=stop, waits=waits, group=runtime.group, limits=limits)
 
 
 def _serve_management(management: ManagementServer, address: ManagementAddress, runtime: Runtime) -> None:

@@ -29,7 +29,7 @@ FIELDS: Final = (
     ),
     ConventionalField(
         "action",
-        "what was done: create, read, update, delete, login, logout or another word",
+        "the operation: create, read, update, delete, login, logout or another word",
         ("action", "event.action", "activity_name", "eventName"),
     ),
     ConventionalField(

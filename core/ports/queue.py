@@ -1,6 +1,6 @@
 """Ports of the queue: publishing events, consuming them, and dead letters."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple, Protocol
 
@@ -22,6 +22,33 @@ class EventPublisher(Protocol):
             QueueFullError: the queue is at its limit; trying again later helps.
             QueueUnavailableError: the queue is unreachable; trying again later helps.
         """
+
+
+class CommitGroup(Protocol):
+    """Publishes of several requests that take effect together, before the responses to these requests leave."""
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call `action` once the events that the current request has published last are in the queue.
+
+        It is not called if that fails. `action` neither fails nor waits, and any thread may call it.
+        """
+
+    def commit_if_holds(self, event_id: str) -> None:
+        """Put the events of earlier requests into the queue now if one of them has this id and is not in it yet.
+
+        If that fails, those requests are refused, and this call returns all the same.
+        """
+
+
+class NoGroup:
+    """Implements `CommitGroup` for publishers whose events are in the queue when `publish` returns."""
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """See `CommitGroup.after_commit`."""
+        action()
+
+    def commit_if_holds(self, event_id: str) -> None:
+        """See `CommitGroup.commit_if_holds`."""
 
 
 class Message(NamedTuple):

@@ -76,3 +76,24 @@ class Instrumentation(Protocol):
 
     def writer(self, writer: EventWriter) -> EventWriter:
         """Wrap the writer of the event store."""
+
+
+class NoTelemetry:
+    """Implements `Meter`, `AcceptanceRecorder` and `Instrumentation` by doing nothing."""
+
+    def count(self, what: CounterName, amount: int) -> None:
+        """See `Meter.count`."""
+
+    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
+        """See `Meter.measure`."""
+
+    def record(self, events: Sequence[Event], repeats: Sequence[Event] = ()) -> None:
+        """See `AcceptanceRecorder.record`."""
+
+    def publisher(self, publisher: EventPublisher) -> EventPublisher:
+        """See `Instrumentation.publisher`."""
+        return publisher
+
+    def writer(self, writer: EventWriter) -> EventWriter:
+        """See `Instrumentation.writer`."""
+        return writer

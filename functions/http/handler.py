@@ -11,8 +11,8 @@ from functions import runtime
 from functions.http.access_log import AccessLog, AccessLogEntry
 from functions.http.cors import cors_headers
 from functions.http.problems import problem
-from functions.http.request import ProxyEvent, Request, authenticated_client, request_id_of
-from functions.http.response import ProxyResponse, Response
+from functions.http.request import ProxyEvent, Request, authenticated_client, current_traceparent, request_id_of
+from functions.http.response import REQUEST_ID, ProxyResponse, Response
 
 Operation = Callable[[Request, Services], Response]
 
@@ -22,25 +22,24 @@ _log = logging.getLogger(__name__)
 
 
 class Responder:
-    """Answers proxy events by operations. Every error becomes a response; CORS headers and access log are added here.
+    """Answers proxy events by operations. Every error becomes a response; CORS headers are added here.
 
     Safe to call from several threads.
     """
 
     def __init__(self, services: Callable[[], Services]) -> None:
         self._services = services
-        self._access_log = AccessLog()
 
     def __call__(self, operation: Operation, event: ProxyEvent, context: object) -> ProxyResponse:
         """Answer `event` by `operation`."""
-        started = perf_counter()
         request_id = request_id_of(event, context)
-        request: Request | None = None
         extra: dict[str, str] = {}
         authenticated_client.set(None)
+        current_traceparent.set(None)
         try:
             services = self._services()
             request = Request.from_event(event)
+            current_traceparent.set(request.traceparent)
             extra = cors_headers(request.header("origin"), services.settings)
             response = operation(request, services)
         except InvalidSettingsError as exc:
@@ -51,23 +50,37 @@ class Responder:
             if response.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 fields = {"request_id": request_id, "operation": operation.__name__}
                 _log.exception("handler_failed", extra=fields)
-        method, route = event.get("httpMethod") or "GET", event.get("resource") or ""
-        if (suppressed := self._access_log.sample(route, response.status)) is not None:
-            entry = AccessLogEntry(
-                request_id,
-                method,
-                route,
-                response.status,
-                perf_counter() - started,
-                authenticated_client.get(),
-                request.traceparent if request else None,
-            )
-            self._access_log.write(entry, suppressed)
-        return response.to_proxy(request_id, with_body=method != "HEAD", extra_headers=extra)
+        with_body = event.get("httpMethod") != "HEAD"
+        return response.to_proxy(request_id, with_body=with_body, extra_headers=extra)
 
 
 def lambda_handler(operation: Operation, services: Callable[[], Services] = runtime.services) -> Handler:
-    """Build the Lambda handler of `operation`."""
+    """Build the Lambda handler of `operation`, which also writes the access log."""
+    respond = Responder(services)
+    access_log = AccessLog()
+
+    def handler(event: ProxyEvent, context: object) -> ProxyResponse:
+        started = perf_counter()
+        response = respond(operation, event, context)
+        route, status = event.get("resource") or "", response["statusCode"]
+        if (suppressed := access_log.sample(route, status)) is not None:
+            entry = AccessLogEntry(
+                response["headers"][REQUEST_ID],
+                event.get("httpMethod") or "GET",
+                route,
+                status,
+                perf_counter() - started,
+                authenticated_client.get(),
+                current_traceparent.get(),
+            )
+            access_log.write(entry, suppressed)
+        return response
+
+    return handler
+
+
+def plain_handler(operation: Operation, services: Callable[[], Services]) -> Handler:
+    """Build a handler of `operation` for a server that writes the access log when it sends the response."""
     respond = Responder(services)
 
     def handler(event: ProxyEvent, context: object) -> ProxyResponse:

@@ -3,11 +3,14 @@
 import base64
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 ProxyResponse = dict[str, Any]
+
+REQUEST_ID: Final = "X-Request-Id"
+"""Header of every response: the id of its request."""
 
 
 class ResponseModel(BaseModel):
@@ -43,7 +46,7 @@ class Response(NamedTuple):
                 "Content-Length": str(len(self.body)),
                 "Cache-Control": "no-store",
                 "X-Content-Type-Options": "nosniff",
-                "X-Request-Id": request_id,
+                REQUEST_ID: request_id,
                 **self.headers,
                 **(extra_headers or {}),
             },

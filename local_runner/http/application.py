@@ -1,7 +1,7 @@
 """The application of the local runner: routes an HTTP request to its handler, by a proxy event."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import uuid_utils
 from prometheus_client import CollectorRegistry
@@ -10,11 +10,11 @@ from werkzeug.routing import Map, Rule
 
 from core.errors import AuditLogError
 from core.wiring import Services
+from functions.http.access_log import AccessLog, AccessLogEntry
 from functions.http.cors import preflight
 from functions.http.errors import MethodNotAllowedError, RouteNotFoundError
-from functions.http.handler import Handler, Operation, Responder, lambda_handler
-from functions.http.request import Request
-from functions.http.response import ProxyResponse
+from functions.http.handler import Handler, Operation, Responder, plain_handler
+from functions.http.request import Request, authenticated_client, current_traceparent
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
 from local_runner.aws_events.lambda_context import LambdaContext
@@ -23,6 +23,84 @@ from local_runner.telemetry.requests import Observation, RequestMetrics
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
+
+
+class Exchange:
+    """A request and its response, which may be replaced until `finish` returns it."""
+
+    __slots__ = (
+        "_access_log",
+        "_application",
+        "_client",
+        "_observation",
+        "_request",
+        "_request_id",
+        "_response",
+        "_traceparent",
+    )
+
+    def __init__(self, application: "Application", request: HTTPRequest, observation: Observation) -> None:
+        self._application = application
+        self._request = request
+        self._observation = observation
+        self._request_id = str(uuid_utils.uuid4())
+        self._access_log = application.refusals
+        self._client: str | None = None
+        self._traceparent: str | None = None
+
+    def handle(self, refusal: AuditLogError | None) -> None:
+        """Call the handler of the request, or refuse it."""
+        application, request, observation = self._application, self._request, self._observation
+        try:
+            endpoint, path_parameters = application.route(request)
+            observation.route, self._access_log = endpoint.resource, endpoint.access_log
+            if refusal is None:
+                event = build_proxy_event(
+                    request,
+                    request_id=self._request_id,
+                    resource=endpoint.resource,
+                    path_parameters=path_parameters,
+                )
+        except AuditLogError as exc:
+            refusal = refusal or exc
+        if refusal is None:
+            self._response = endpoint.handler(event, LambdaContext(endpoint.resource, self._request_id))
+            self._client, self._traceparent = authenticated_client.get(), current_traceparent.get()
+        else:
+            self._refuse(refusal)
+
+    def finish(self, error: Exception | None = None) -> HTTPResponse:
+        """Return the response, or that to `error` in its place. Counts the request and writes its log record."""
+        if error is not None:
+            self._refuse(error)
+        observation = self._observation
+        status = observation.status = self._response["statusCode"]
+        seconds = self._application.requests.end(observation)
+        if (suppressed := self._access_log.sample(observation.route, status)) is not None:
+            entry = AccessLogEntry(
+                self._request_id,
+                observation.method,
+                observation.route,
+                status,
+                seconds,
+                self._client,
+                self._traceparent,
+            )
+            self._access_log.write(entry, suppressed)
+        return parse_proxy_response(self._response)
+
+    def _refuse(self, error: Exception) -> None:
+        event = _refused_event(self._request, self._request_id, self._observation)
+        self._response = self._application.refuse(_raise(error), event, None)
+        error.with_traceback(None)  # its frames hold the request, and the error itself
+
+
+class _Endpoint(NamedTuple):
+    """A route: its handler and its access log; `resource` is the template of its path."""
+
+    handler: Handler
+    access_log: AccessLog
+    resource: str
 
 
 class Application:
@@ -37,30 +115,40 @@ class Application:
     ) -> None:
         self._services = services
         self._tracing = tracing or NoTracing()
-        self._requests = requests or RequestMetrics(CollectorRegistry(), [])
-        self._refuse = Responder(lambda: services)
-        self._handlers: dict[tuple[str, str], Handler] = {
-            (route.method, route.path): self._handler(route.operation) for route in routes
+        self.requests: Final = requests or RequestMetrics(CollectorRegistry(), [])
+        self.refuse: Final = Responder(lambda: services)
+        self.refusals: Final = AccessLog()
+        """Of the requests without a route."""
+        self._endpoints: dict[tuple[str, str], _Endpoint] = {
+            (route.method, route.path): self._endpoint(route.path, route.operation) for route in routes
         }
         # A path parameter is the last part of a path, and matches one part.
         self._places: dict[tuple[str, str], Place] = {
             (route.method, route.path.partition("{")[0]): route.place for route in routes
         }
-        rules = [Rule(_pattern(path), methods=[method], endpoint=(method, path)) for method, path in self._handlers]
+        rules = [Rule(_pattern(path), methods=[method], endpoint=(method, path)) for method, path in self._endpoints]
         if services.settings.cors_origins:
             for path in {route.path for route in routes}:
                 methods = [route.method for route in routes if route.path == path]
-                self._handlers["OPTIONS", path] = self._handler(preflight(methods))
+                self._endpoints["OPTIONS", path] = self._endpoint(path, preflight(methods))
                 rules.append(Rule(_pattern(path), methods=["OPTIONS"], endpoint=("OPTIONS", path)))
         # Bound once: binding costs four times as much as matching.
         self._urls: Final = Map(rules, merge_slashes=False).bind("localhost")
 
     def answer(self, request: HTTPRequest, refusal: AuditLogError | None = None) -> HTTPResponse:
         """Answer a request, with the problem details of `refusal` if there is one."""
-        with self._requests.observing(request.method) as observation:
-            response = self._answer(request, refusal, observation)
-            observation.status = response["statusCode"]
-        return parse_proxy_response(response)
+        return self.begin(request, refusal).finish()
+
+    def begin(self, request: HTTPRequest, refusal: AuditLogError | None = None) -> Exchange:
+        """Handle a request, and return it with its response, which leaves by `Exchange.finish`."""
+        observation = self.requests.begin(request.method)
+        try:
+            exchange = Exchange(self, request, observation)
+            exchange.handle(refusal)
+        except BaseException:
+            self.requests.end(observation)
+            raise
+        return exchange
 
     def place(self, method: str, path: str) -> Place:
         """Return where a request has to be answered. A look-up that is quick enough for the event loop."""
@@ -68,46 +156,32 @@ class Application:
         found = self._places.get((method, path)) or self._places.get((method, path[: path.rfind("/") + 1]))
         return found or Place.PAGE  # without a route it is refused
 
-    def _answer(self, request: HTTPRequest, refusal: AuditLogError | None, observation: Observation) -> ProxyResponse:
-        request_id = str(uuid_utils.uuid4())
-        try:
-            handler, resource, path_parameters = self._route(request)
-            observation.route = resource
-            if refusal is not None:
-                return self._refused(refusal, request, request_id, observation)
-            event = build_proxy_event(
-                request, request_id=request_id, resource=resource, path_parameters=path_parameters
-            )
-        except AuditLogError as exc:
-            return self._refused(refusal or exc, request, request_id, observation)
-        return handler(event, LambdaContext(function_name=resource, aws_request_id=request_id))
+    def route(self, request: HTTPRequest) -> tuple[_Endpoint, dict[str, Any]]:
+        """Return the endpoint of a request, and the parameters in its path.
 
-    def _refused(
-        self, error: AuditLogError, request: HTTPRequest, request_id: str, observation: Observation
-    ) -> ProxyResponse:
-        response = self._refuse(_raise(error), _refused_event(request, request_id, observation), None)
-        error.with_traceback(None)  # its frames hold the request, and the error itself
-        return response
-
-    def _route(self, request: HTTPRequest) -> tuple[Handler, str, dict[str, Any]]:
+        Raises:
+            RouteNotFoundError: no route has this path.
+            MethodNotAllowedError: the routes with this path have other methods.
+        """
         path, method = request.path, request.method
-        if handler := self._handlers.get((method, path)):  # a path without parameters is its own pattern
-            return handler, path, {}
+        if endpoint := self._endpoints.get((method, path)):  # a path without parameters is its own pattern
+            return endpoint, {}
         # werkzeug is lenient: it takes //event for /event, and get for GET.
         if path.startswith("//"):
             raise RouteNotFoundError(_NO_SUCH_PATH)
         try:
-            endpoint, path_parameters = self._urls.match(path, method)
+            found, path_parameters = self._urls.match(path, method)
         except NotFound:
             raise RouteNotFoundError(_NO_SUCH_PATH) from None
         except MethodNotAllowed as exc:
             raise MethodNotAllowedError(sorted(exc.valid_methods or ())) from None
-        if method not in {endpoint[0], "HEAD"}:
+        if method not in {found[0], "HEAD"}:
             raise MethodNotAllowedError(sorted(self._urls.allowed_methods(path)))
-        return self._handlers[endpoint], endpoint[1], dict(path_parameters)
+        return self._endpoints[found], dict(path_parameters)
 
-    def _handler(self, operation: Operation) -> Handler:
-        return self._tracing.handler(lambda_handler(operation, lambda: self._services))
+    def _endpoint(self, path: str, operation: Operation) -> _Endpoint:
+        handler = self._tracing.handler(plain_handler(operation, lambda: self._services))
+        return _Endpoint(handler, AccessLog(), path)
 
 
 def _pattern(path: str) -> str:
@@ -115,7 +189,7 @@ def _pattern(path: str) -> str:
     return path.replace("{", "<").replace("}", ">")
 
 
-def _raise(error: AuditLogError) -> Operation:
+def _raise(error: Exception) -> Operation:
     """Build the operation that refuses a request, so that refusals are logged and answered like all others."""
 
     def refuse(_request: Request, _services: Services) -> NoReturn:

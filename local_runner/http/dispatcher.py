@@ -12,6 +12,7 @@ from local_runner.http.application import Application
 from local_runner.http.bounded_threads import BoundedThreads
 from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.http.parser import ParsedRequest
+from local_runner.queue.group_commit import GroupCommit
 
 
 class Bounds(NamedTuple):
@@ -26,8 +27,6 @@ class Bounds(NamedTuple):
 
 
 BOUNDS: Final = {
-    # One sync of the spool serves as many requests as there are threads. More would help a slower disk; on a fast one
-    # they cost more, since they contend for the interpreter lock.
     Place.ACCEPT: Bounds(32, 2048, 5.0),
     Place.ACCEPT_BATCH: Bounds(4, 256, 5.0),
     Place.TOKEN: Bounds(4, 256, 10.0),
@@ -50,8 +49,9 @@ Task = Callable[[], HTTPResponse]
 class Dispatcher:
     """Calls the application, on the event loop or in a thread. For uvicorn it is an ASGI application with a lifespan.
 
-    `on_stop` is called after the last response. `waits` says that accepting an event waits for another host or a disk,
-    which the event loop must not; if it does not wait, it takes less time than handing it to a thread and back.
+    `on_stop` is called after the last response. `waits` says that accepting an event waits for another host, which the
+    event loop must not; if it does not wait, it takes less time than handing it to a thread and back. With a `group`
+    the events accepted on the event loop are written together at the end of each of its turns.
     `limits` apply to all connections together.
     """
 
@@ -61,6 +61,7 @@ class Dispatcher:
         *,
         on_stop: Callable[[], None],
         waits: bool = False,
+        group: GroupCommit | None = None,
         limits: ConnectionLimits | None = None,
         bounds: Mapping[Place, Bounds] = BOUNDS,
         clock: Callable[[], float] = monotonic,
@@ -72,6 +73,7 @@ class Dispatcher:
             place: BoundedThreads(bound.threads, bound.waiting, place.value) for place, bound in self._bounds.items()
         }
         self._large = BoundedThreads(_LARGE_BOUNDS.threads, _LARGE_BOUNDS.waiting, "large")
+        self._group = None if waits else group
         self._on_stop = on_stop
         self._clock = clock
 
@@ -90,6 +92,19 @@ class Dispatcher:
             threads.shutdown()
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def hold(self, parsed: ParsedRequest, send: Callable[[HTTPResponse], None]) -> bool:
+        """Handle a request that accepts an event, if it is one, on the event loop; whether it was one.
+
+        `send` is called with its response when the events of this turn of the event loop are written.
+        """
+        request = parsed.request
+        if self._group is None or parsed.error is not None or len(request.body) > _LARGE_BYTES:
+            return False
+        if self._application.place(request.method, request.path) is not Place.ACCEPT:
+            return False
+        self._group.hold(partial(self._application.begin, request), send)
+        return True
 
     def dispatch(self, parsed: ParsedRequest) -> tuple[BoundedThreads | None, Task]:
         """Return the executor of a request, None for the event loop, and the call that answers it.

@@ -11,8 +11,9 @@ from uvicorn import Config
 
 from core.errors import InvalidSettingsError
 from local_runner.http.connection_limits import max_connections
+from local_runner.http.deadlines import STOP_SECONDS
 from local_runner.http.dispatcher import Dispatcher
-from local_runner.http.protocol import STOP_SECONDS, HTTPProtocol
+from local_runner.http.protocol import HTTPProtocol
 from local_runner.http.tls import BoundedContext
 
 _FINISH_SECONDS: Final = round(STOP_SECONDS) + 1

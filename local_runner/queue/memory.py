@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Condition
 from threading import Event as Flag
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from core.domain.models import Event
 from core.errors import QueueFullError, QueueUnavailableError
@@ -49,6 +49,14 @@ class QueueLimits:
     max_receives: int = 5
 
 
+class Staged(NamedTuple):
+    """Events for which the queue has reserved room, as JSON, and the trace that they belong to."""
+
+    bodies: Sequence[bytes]
+    size: int
+    traceparent: str | None
+
+
 class InMemoryQueue:
     """Implements `EventPublisher` and `EventSource`. Thread-safe.
 
@@ -82,23 +90,41 @@ class InMemoryQueue:
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
         """See `EventPublisher.publish`."""
-        now = self._wall_clock()
+        self.commit([self.stage(events, traceparent)])
+
+    def stage(self, events: Sequence[Event], traceparent: str | None = None) -> Staged:
+        """Reserve room for events, which `commit` then puts into the queue.
+
+        Raises:
+            QueueFullError: the queue is at its limit; trying again later helps.
+            QueueUnavailableError: the queue is closed.
+        """
         # Copied, since a bytes object of orjson occupies up to 4 KB for as long as it lives.
         bodies = [bytes(memoryview(event.to_json())) for event in events]
-        size = sum(map(len, bodies))
-        self._reserve(len(bodies), size)
+        staged = Staged(bodies, sum(map(len, bodies)), traceparent)
+        self._reserve(len(bodies), staged.size)
+        return staged
+
+    def commit(self, staged: Sequence[Staged]) -> None:
+        """Put all staged events into the queue, by one write to the spool; or none, and release their room.
+
+        Raises:
+            QueueFullError: the spool is at its limit; trying again later helps.
+            QueueUnavailableError: the disk did not take the events; trying again later helps.
+        """
+        now = self._wall_clock()
+        bodies = [body for each in staged for body in each.bodies]
+        traceparents = [each.traceparent for each in staged for _ in each.bodies]
         try:
             numbers = self._spool.append(bodies, now)
         except BaseException:
             with self._changed:
                 self._pending_writes -= len(bodies)
-                self._bytes -= size
+                self._bytes -= sum(each.size for each in staged)
             raise
         with self._changed:
             self._pending_writes -= len(bodies)
-            self._waiting.extend(
-                map(QueuedMessage, numbers, bodies, itertools.repeat(now), itertools.repeat(traceparent))
-            )
+            self._waiting.extend(map(QueuedMessage, numbers, bodies, itertools.repeat(now), traceparents))
             if self._receivers:
                 self._changed.notify()
 

@@ -1,12 +1,15 @@
 """What the handlers count and measure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from core.ports.telemetry import CounterName, HistogramName
-from local_runner.telemetry.histogram import BatchHistogram
+from local_runner.telemetry.plain_histogram import PlainHistogram
 
 _TOKENS: Final = {
     CounterName.TOKEN_ISSUED: "issued",
@@ -41,28 +44,36 @@ _HELP: Final = {
 }
 
 
-class PrometheusMeter:
-    """Implements `Meter`."""
+class PrometheusMeter(Collector):
+    """Implements `Meter` by plain numbers, which are shown at a scrape."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        events = Counter("audit_log_events", "Events by what became of them.", ["outcome"], registry=registry)
-        tokens = Counter(
-            "audit_log_tokens", "Tokens: given out, denied to a client, refused in a request.", ["outcome"],
-            registry=registry,
-        )  # fmt: skip
-        self._counters: Final = {
-            what: tokens.labels(_TOKENS[what]) if what in _TOKENS else events.labels(what.value) for what in CounterName
-        }
-        self._histograms: Final = {
-            what: BatchHistogram(f"audit_log_{what.value}", _HELP[what], _BUCKETS[what]) for what in HistogramName
-        }
-        for histogram in self._histograms.values():
-            registry.register(histogram)
+        self._lock: Final = Lock()
+        self._counts: Final = dict.fromkeys(CounterName, 0)
+        self._histograms: Final = {what: PlainHistogram(_BUCKETS[what]) for what in HistogramName}
+        registry.register(self)
 
     def count(self, what: CounterName, amount: int) -> None:
         """See `Meter.count`."""
-        self._counters[what].inc(amount)
+        with self._lock:
+            self._counts[what] += amount
 
     def measure(self, what: HistogramName, values: Iterable[float]) -> None:
         """See `Meter.measure`."""
-        self._histograms[what].observe(values)
+        self._histograms[what].observe_all(values)
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        """See `Collector.collect`."""
+        events = CounterMetricFamily("audit_log_events", "Events by what became of them.", labels=["outcome"])
+        tokens = CounterMetricFamily(
+            "audit_log_tokens", "Tokens: given out, denied to a client, refused in a request.", labels=["outcome"]
+        )
+        for what, number in self._counts.items():
+            family, outcome = (tokens, _TOKENS[what]) if what in _TOKENS else (events, what.value)
+            family.add_metric([outcome], number)
+        yield events
+        yield tokens
+        for name, histogram in self._histograms.items():
+            family_of_name = HistogramMetricFamily(f"audit_log_{name.value}", _HELP[name])
+            histogram.add_to(family_of_name)
+            yield family_of_name

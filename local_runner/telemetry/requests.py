@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from time import perf_counter
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from local_runner.telemetry.plain_histogram import PlainHistogram
 
 OTHER: Final = "other"
 """Stands for every path that is no route, and every method that HTTP does not define, so that labels stay few."""
@@ -24,77 +25,57 @@ class RequestMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry, routes: Iterable[tuple[str, str]]) -> None:
         """`routes` are methods and paths, which are shown from the start: a rate needs a value to start from."""
-        self._seconds = Histogram(
-            "audit_log_http_request_seconds",
-            "Time from the whole request to its answer; the count is that of the requests.",
-            ["route", "method", "status"],
-            buckets=_BUCKETS,
-            registry=registry,
-        )
         self._declared: Final = [(path, method) for method, path in routes]
-        self._children: dict[tuple[str, str, str], Histogram] = {}  # to look them up in the histogram costs more
+        self._seconds: dict[tuple[str, str, str], PlainHistogram] = {}
         for route, method in self._declared:
             for status in _SHOWN:
-                self._child(route, method, status)
+                self._seconds[route, method, status] = PlainHistogram(_BUCKETS)
         self._in_flight: set[Observation] = set()
         registry.register(self)
 
-    def observing(self, method: str) -> "Observation":
-        """Return a context manager for one request; the caller sets its route and status when they are known."""
-        return Observation(self, method)
-
-    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request that was answered. `route` is the path of a route as it is declared, or `OTHER`."""
-        self._child(route, _bounded(method), _CLASSES[status // 100 - 1]).observe(seconds)
-
-    def begin(self, observation: "Observation") -> None:
-        """Count a request as in flight."""
+    def begin(self, method: str) -> "Observation":
+        """Count a request as in flight. The caller sets its route and status when they are known."""
+        observation = Observation(method)
         self._in_flight.add(observation)
+        return observation
 
-    def end(self, observation: "Observation") -> None:
-        """Count it as answered."""
+    def end(self, observation: "Observation") -> float:
+        """Count a request as answered, and return the seconds since its begin."""
         self._in_flight.discard(observation)
-        self.observe(observation.route, observation.method, observation.status, perf_counter() - observation.started)
+        seconds = perf_counter() - observation.started
+        key = (observation.route, observation.method, _CLASSES[observation.status // 100 - 1])
+        histogram = self._seconds.get(key)
+        if histogram is None:
+            histogram = self._seconds.setdefault(key, PlainHistogram(_BUCKETS))
+        histogram.observe(seconds)
+        return seconds
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """See `Collector.collect`: the requests in flight."""
+    def collect(self) -> Iterator[HistogramMetricFamily | GaugeMetricFamily]:
+        """See `Collector.collect`: the answered requests, and those in flight."""
+        seconds = HistogramMetricFamily(
+            "audit_log_http_request_seconds",
+            "Time from the whole request to its answer; the count is that of the requests.",
+            labels=["route", "method", "status"],
+        )
+        for labels, histogram in self._seconds.copy().items():
+            histogram.add_to(seconds, labels)
+        yield seconds
         gauge = GaugeMetricFamily(
             "audit_log_http_requests_in_flight", "Requests that wait for their answer.", labels=["route", "method"]
         )
         now = Counter((each.route, each.method) for each in self._in_flight.copy())
-        for labels in sorted({*self._declared, *now}):
-            gauge.add_metric(labels, now[labels])
+        for place in sorted({*self._declared, *now}):
+            gauge.add_metric(place, now[place])
         yield gauge
-
-    def _child(self, route: str, method: str, status: str) -> Histogram:
-        key = (route, method, status)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = self._seconds.labels(*key)
-        return child
 
 
 class Observation:
     """A request in progress with the `route` and `status` known so far. An error that escapes is a 500."""
 
-    __slots__ = ("_metrics", "method", "route", "started", "status")
+    __slots__ = ("method", "route", "started", "status")
 
-    def __init__(self, metrics: RequestMetrics, method: str) -> None:
-        self._metrics = metrics
+    def __init__(self, method: str) -> None:
         self.started = perf_counter()
-        self.method = _bounded(method)
+        self.method = method if method in _METHODS else OTHER
         self.route = OTHER
         self.status = 500
-
-    def __enter__(self) -> Self:
-        self._metrics.begin(self)
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._metrics.end(self)
-
-
-def _bounded(method: str) -> str:
-    return method if method in _METHODS else OTHER

@@ -173,7 +173,7 @@ def test_one_event_several_times_in_a_millisecond_leaves_no_difference(settings:
 
 
 def test_what_could_not_be_published_is_published_when_it_is_sent_again(settings: Settings) -> None:
-    """Also in the same millisecond: only what was published counts as a repeat."""
+    """Also in the same millisecond: only a published event makes a later one a repeat."""
     queue = FakeQueue(capacity=0)
     services = Services(settings, publisher=queue, clock=FakeClock())
     gateway = FakeGateway(services)

@@ -9,10 +9,13 @@ from werkzeug.test import Client
 from core.errors import StoreUnavailableError
 from core.settings import Settings
 from core.wiring import Services
+from functions.http.handler import Handler
 from functions.routes import ROUTES
+from local_runner.aws_events.proxy_event import HTTPRequest
 from local_runner.http.application import Application
 from local_runner.http.wsgi import WSGIApplication
 from local_runner.telemetry.requests import OTHER, RequestMetrics
+from local_runner.telemetry.tracing import NoTracing
 from tests.support.builders import new_event
 from tests.support.fakes import FakeQueue
 
@@ -24,6 +27,7 @@ class Counted:
     """An application that counts, and a look at what it has counted."""
 
     def __init__(self, services: Services) -> None:
+        self.services = services
         self.registry = CollectorRegistry()
         self.metrics = RequestMetrics(self.registry, [(route.method, route.path) for route in ROUTES])
         self.client = Client(WSGIApplication(Application(services, requests=self.metrics)))
@@ -86,15 +90,18 @@ def test_a_failure_of_ours_counts_as_5xx(settings: Settings) -> None:
 
 
 def test_an_error_that_escapes_counts_as_5xx_and_is_in_flight_no_longer(counted: Counted) -> None:
-    def fail() -> NoReturn:
-        with counted.metrics.observing("GET") as observation:
-            observation.route = "/event"
-            raise ZeroDivisionError
+    def fail(_event: object, _context: object) -> NoReturn:
+        raise ZeroDivisionError
 
+    class BrokenTracing(NoTracing):
+        def handler(self, _handler: object) -> Handler:
+            return fail
+
+    application = Application(counted.services, requests=counted.metrics, tracing=BrokenTracing())
     with pytest.raises(ZeroDivisionError):
-        fail()
-    assert counted.answered() == {("/event", "GET", "5xx"): 1}
-    assert counted.value(IN_FLIGHT, "/event", "GET") == 0
+        application.answer(HTTPRequest("GET", "/health", "", {}, b"", "127.0.0.1"))
+    assert counted.answered() == {("/health", "GET", "5xx"): 1}
+    assert counted.value(IN_FLIGHT, "/health", "GET") == 0
 
 
 def test_a_request_is_in_flight_until_it_is_answered(settings: Settings) -> None:
@@ -127,8 +134,9 @@ def test_requests_of_many_threads_are_all_counted() -> None:
 
     def answer(_number: int) -> None:
         for _ in range(1000):
-            with metrics.observing("GET") as observation:
-                observation.route, observation.status = "/event", 200
+            observation = metrics.begin("GET")
+            observation.route, observation.status = "/event", 200
+            metrics.end(observation)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(answer, range(8)))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from functions.http.limits import MAX_BODY_BYTES
-from local_runner.http.protocol import BODY_SECONDS
+from local_runner.http.deadlines import BODY_SECONDS
 from tests.support.builders import new_event
 from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
 from tests.support.service import Service

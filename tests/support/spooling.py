@@ -15,6 +15,7 @@ class FaultyDisk:
 
     def __init__(self) -> None:
         self.room = 1 << 40
+        self.writes = 0
         self.sync_fails = False
         self.truncate_fails = False
         self.synced: list[str] = []  # names of files and directories
@@ -25,6 +26,7 @@ class FaultyDisk:
         if not taken:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.room -= taken
+        self.writes += 1
         return os.write(descriptor, content[:taken])
 
     def _truncate(self, descriptor: int, size: int) -> None:

@@ -54,7 +54,8 @@ STATUSES = {
 
 
 def error_classes(base: type[errors.AuditLogError] = errors.AuditLogError) -> set[type[errors.AuditLogError]]:
-    ours = {cls for cls in base.__subclasses__() if cls.__module__.startswith(("core.", "functions."))}
+    """Errors that operations see. Those of single modules are handled there, or have the status of their base class."""
+    ours = {cls for cls in base.__subclasses__() if cls.__module__.startswith(("core.errors", "functions."))}
     return ours.union(*map(error_classes, ours))
 
 

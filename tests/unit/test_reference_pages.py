@@ -27,7 +27,7 @@ from functions.http.request_body import MAX_ERRORS
 from functions.pages.openapi import describe
 from functions.routes import ROUTES
 from local_runner.cli.main import app
-from local_runner.http.protocol import BODY_SECONDS, HEAD_SECONDS
+from local_runner.http.deadlines import BODY_SECONDS, HEAD_SECONDS
 from local_runner.spool import records
 from tests.support.documents import ROOT, quoted, read, table, tables
 

@@ -1,4 +1,4 @@
-"""A RabbitMQ whose memory is short: publishing is refused at once and works again afterwards, consuming goes on."""
+"""A RabbitMQ whose memory is short: publishing is refused at once and works again afterwards, consuming continues."""
 
 import time
 from collections.abc import Iterator

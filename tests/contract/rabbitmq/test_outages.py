@@ -141,7 +141,7 @@ def test_a_source_that_gets_nothing_from_a_queue_with_messages_reconnects_and_sa
 ) -> None:
     publisher.publish([event(number) for number in range(1, 5)])
     with closing(RabbitMQSource(url, prefetch=2, stall_seconds=0.3)) as source:
-        take(source, 2)  # settled by nobody, as if their acknowledgements had got lost
+        take(source, 2)  # never settled, as if their acknowledgements had got lost
 
         received = [take(source, 1)[0] for _ in range(2)]
 
