@@ -22,8 +22,8 @@ from local_runner.spool.disk_spool import open_spool
 from local_runner.spool.spool import SPOOL_NAME, check_spool
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
-DRAIN_SECONDS: Final = 8.0
-"""Time limit for draining the queue on a stop. Process managers kill a process after 10 seconds in all."""
+DRAIN_SECONDS: Final = 5.0
+"""Time limit for draining the queue on a stop, after up to three seconds for requests in progress."""
 
 _MIN_FREE_BYTES: Final = 64 * 1024
 """Free disk space below which no event is accepted."""

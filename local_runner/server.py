@@ -28,9 +28,10 @@ from local_runner.http.connection_limits import ConnectionLimits, max_connection
 from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.memory import tune_memory
 from local_runner.http.sockets import bind_first_free, bind_listener
-from local_runner.http.uvicorn_server import Tls, uvicorn_config
+from local_runner.http.uvicorn_server import FINISH_SECONDS, Tls, uvicorn_config
 from local_runner.management import ManagementServer
 from local_runner.runtime import Runtime, start_runtime
+from local_runner.stop_deadline import STOP_SECONDS, end_process_within
 from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing
 
@@ -164,6 +165,7 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
     )
 
     def stop() -> None:
+        end_process_within(STOP_SECONDS - FINISH_SECONDS)
         runtime.close()
         management.close()
         traces.close()

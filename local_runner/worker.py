@@ -13,9 +13,10 @@ from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
 from local_runner.management import ManagementServer
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
+from local_runner.stop_deadline import end_process_within
 from local_runner.telemetry.tracing import tracing
 
-BATCH_SECONDS: Final = 8.0
+BATCH_SECONDS: Final = 5.0
 """Time limit of a stop for the current batch. A batch that takes longer is redelivered to another worker."""
 
 POLL_SECONDS: Final = 1.0
@@ -59,9 +60,10 @@ def work(settings: Settings, host: str, port: int) -> None:
     supervisor.start()
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
+    end_process_within()
     supervisor.stop(BATCH_SECONDS)
+    source.close()  # first, so that the broker gives what is left to another worker
     management.close()
-    source.close()
     services.close()
     traces.close()
     _log.info("worker_stopped")

@@ -89,7 +89,7 @@ class Dispatcher:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         for threads in (*self._threads.values(), self._large):
-            threads.shutdown()
+            threads.shutdown(wait=False)  # uvicorn has waited for them already
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
 

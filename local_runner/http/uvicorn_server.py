@@ -16,7 +16,7 @@ from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.protocol import HTTPProtocol
 from local_runner.http.tls import BoundedContext
 
-_FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
+FINISH_SECONDS: Final = round(STOP_SECONDS) + 1
 """Time limit of a stop for requests in progress: only clients that hang need it."""
 
 _WORKER_HEALTHCHECK_SECONDS: Final = 20
@@ -70,7 +70,7 @@ def uvicorn_config(
         access_log=False,
         proxy_headers=False,
         headers=[("Server", "audit-log")],
-        timeout_graceful_shutdown=_FINISH_SECONDS,
+        timeout_graceful_shutdown=FINISH_SECONDS,
         timeout_worker_healthcheck=_WORKER_HEALTHCHECK_SECONDS,
         ssl_context_factory=partial(_tls_context, tls) if tls else None,
     )

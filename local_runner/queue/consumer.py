@@ -31,7 +31,7 @@ class ConsumerLimits:
     first_retry: float = 1.0
     longest_retry: float = 30.0
     store_retry: float = 0.2
-    longest_store_retry: float = 5.0  # shorter than a stop lasts, so that it notices a store that is back
+    longest_store_retry: float = 4.0  # shorter than a stop lasts, so that it notices a store that is back
     queue_retry: float = 1.0
     restart_delay: float = 0.5
 
