@@ -22,6 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from core.domain.origin import ORIGIN, first_recorder, without_origin
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 
 MAX_TIMESTAMP: Final = 253_402_300_799
@@ -192,16 +193,21 @@ class Event(BaseModel):
         )
 
     def same_content(self, other: "Event") -> bool:
-        """Whether two events with one id have the same content: a harmless repeat, not a conflict.
+        """Whether the event has the content of `other`, the first one with its id: a harmless repeat, not a conflict.
 
+        An imported event has the content of the event that was exported, and of another import of it.
         The receive time differs between retries and is ignored. So are the timestamps if each equals the receive time
         of its event, which is the default of a timestamp that the client leaves out.
         """
+        data, recorder, first_data, first = self.event_data, self.recorded_by, other.event_data, other.recorded_by
+        if ORIGIN in data:
+            recorder, first = first_recorder(data, recorder), first_recorder(first_data, first)
+            data, first_data = without_origin(data), without_origin(first_data)
         return (
             self.event_type == other.event_type
             and self.customer_id == other.customer_id
-            and _same_json(self.event_data, other.event_data)
-            and self.recorded_by == other.recorded_by
+            and _same_json(data, first_data)
+            and recorder == first
             and (self.timestamp_utc == other.timestamp_utc or (has_default_time(self) and has_default_time(other)))
         )
 

@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from core.domain.models import Event, has_default_time
+from core.domain.origin import without_origin
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 
 CAPACITY: Final = 32_768
@@ -35,7 +36,7 @@ class Content(NamedTuple):
     """What two events with one id must have in common, in a few bytes."""
 
     digest: bytes
-    """Of type, customer and data."""
+    """Of type, customer and data, without the origin of an import."""
     timestamp_utc: int
     has_default_time: bool
     received_at: datetime
@@ -44,7 +45,7 @@ class Content(NamedTuple):
     @classmethod
     def of(cls, event: Event) -> "Content":
         """Return the content of an event."""
-        fields = [event.event_type, event.customer_id, event.event_data]
+        fields = [event.event_type, event.customer_id, without_origin(event.event_data)]
         text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
         if _INTEGRAL_FLOAT.search(text):
             text = orjson.dumps(_with_integers(fields), option=orjson.OPT_SORT_KEYS)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -153,6 +154,33 @@ def test_nothing_is_sent_where_nobody_answers(tmp_path: Path) -> None:
     ended = CliRunner().invoke(main.app, ["send", str(tmp_path / "events"), "--url", url])
     assert (ended.exit_code, "that the service is running" in ended.stderr) == (1, True)
     assert time.monotonic() - started < 5
+
+
+def test_what_is_exported_can_be_sent_to_the_same_service_and_to_another(service: Service, tmp_path: Path) -> None:
+    send_file(service, tmp_path / "events", lines("cli.import", 5))
+    exported = stored(service, "cli.import", 5)
+    run(service, "export", "--event-type", "cli.import", "--output", str(tmp_path / "export.ndjson.gz"))
+
+    again = run(service, "send", str(tmp_path / "export.ndjson.gz"))
+    assert (again.exit_code, again.stderr) == (0, "5 accepted, 0 not\n")
+    with Service.start(tmp_path / "other") as other:
+        for _ in range(2):
+            sent = run(other, "send", str(tmp_path / "export.ndjson.gz"))
+            assert (sent.exit_code, sent.stderr) == (0, "5 accepted, 0 not\n")
+        imported = stored(other, "cli.import", 5)
+        checks = httpx.get(f"{other.url}/ready").json()["checks"]
+    checks |= {"here": httpx.get(f"{service.url}/ready").json()["checks"]["dead_letters"]}
+
+    for before, after in zip(exported, imported, strict=True):
+        origin = {"received_at": before["received_at"], "recorded_by": before["recorded_by"]}
+        assert after == {
+            **before,
+            "event_data": {**before["event_data"], "audit_log_origin": origin},
+            "received_at": after["received_at"],
+        }
+        assert after["received_at"] > before["received_at"]
+    assert stored(service, "cli.import", 5) == exported, "a repeat is stored once"
+    assert [checks["dead_letters"]["count"], checks["here"]["count"]] == [0, 0]
 
 
 def test_a_dash_is_standard_output(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,7 @@ class FakeStore:
     def _add(self, event: Event) -> Outcome:
         kept = self.events.get(event.event_id)
         if kept is not None:
-            return Outcome.DUPLICATE if kept.same_content(event) else Outcome.CONFLICT
+            return Outcome.DUPLICATE if event.same_content(kept) else Outcome.CONFLICT
         self.events[event.event_id] = event
         return Outcome.STORED
 

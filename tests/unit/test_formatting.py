@@ -1,5 +1,6 @@
 """Printed text is equal to the logged text, whatever an event holds."""
 
+import io
 import json
 from datetime import UTC, datetime
 from io import StringIO
@@ -117,8 +118,8 @@ def test_a_progress_bar_is_for_terminals_only() -> None:
 
 
 def test_a_file_may_begin_with_a_byte_order_mark() -> None:
-    sent = event_file._identified(b'\xef\xbb\xbf{"event_type": "a"}', 1, None)  # noqa: SLF001 - below what reads a file
-    assert sent.endswith(b',"event_type": "a"}')
+    [batch] = event_file.batches(io.BytesIO(b'\xef\xbb\xbf{"event_type": "a"}'), None)
+    assert batch.events[0].endswith(b',"event_type": "a"}')
 
 
 @pytest.mark.parametrize(

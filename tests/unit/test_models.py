@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from core.domain.models import MAX_TIMESTAMP, RESERVED_PREFIX, Event, NewEvent, derive_id
+from core.domain.origin import add_origin
 from core.domain.queries import DataFilter, Position
+from core.domain.recent_events import Content
 from tests.support import builders
 
 AT = datetime(2026, 1, 31, 12, 0, 0, 123999, UTC)
@@ -150,6 +152,23 @@ def test_events_with_other_fields_differ_in_content(changed: dict[str, Any]) -> 
 def test_a_repeat_has_the_same_content_whenever_it_comes(changed: dict[str, Any]) -> None:
     kept = builders.event(event_data={"a": 5, "b": [1]})
     assert kept.same_content(kept.model_copy(update=changed))
+
+
+def test_an_import_has_the_content_of_what_was_exported_and_of_another_import_of_it() -> None:
+    original = builders.event(recorded_by="shop", event_data={"a": 5})
+
+    def imported(event: Event, by: str) -> Event:
+        data = add_origin(event.event_data, "2026-01-31T12:00:00.123Z", event.recorded_by)
+        return event.model_copy(update={"event_data": data, "recorded_by": by})
+
+    first, second = imported(original, "importer"), imported(original, "another")
+    assert first.same_content(original)
+    assert second.same_content(first)
+    assert imported(first, "third").same_content(second)
+    assert Content.of(first).equals(Content.of(original))
+    forged = original.model_copy(update={"recorded_by": "other"})
+    assert not imported(forged, "importer").same_content(original), "another client recorded it first"
+    assert not original.same_content(first), "an import that came first does not stand for the event of a client"
 
 
 def test_a_repeat_without_a_timestamp_has_the_same_content() -> None:

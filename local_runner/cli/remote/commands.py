@@ -8,6 +8,7 @@ import gzip
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, cast
@@ -27,6 +28,7 @@ from local_runner.cli.remote.options import (
     connected,
     filters,
 )
+from local_runner.cli.times import time_option
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
 _STANDARD_STREAM = Path("-")
@@ -113,7 +115,9 @@ def send(  # noqa: PLR0913
     *,
     file: Annotated[
         typer.FileBinaryRead | None,
-        typer.Argument(metavar="FILE", help="File with one JSON event per line; - reads standard input."),
+        typer.Argument(
+            metavar="FILE", help="One JSON event per line, or an export, also in gzip; - reads standard input."
+        ),
     ] = None,
     event_type: Annotated[
         str | None, typer.Option(metavar="TYPE", help="Send one event of this type instead of a file.")
@@ -122,16 +126,14 @@ def send(  # noqa: PLR0913
     data: Annotated[
         str | None, typer.Option(metavar="JSON", help='event_data of that event, such as {"username": "admin"}.')
     ] = None,
-    timestamp: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Time of that event in Unix seconds. Default: now.")
-    ] = None,
+    timestamp: Annotated[datetime | None, time_option("Time of that event. Default: now.")] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Path of FILE when it was first sent, if it has moved since.")
     ] = None,
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
 ) -> None:
-    """Send events to a running service.
+    """Send events to a running service. What `export` wrote as NDJSON is imported, with its ids and times.
 
     A FILE can be sent again, after an interruption or with lines corrected or added: events that were accepted before
     are stored once. Ends with status 1 if a line was not accepted.
@@ -143,6 +145,7 @@ def send(  # noqa: PLR0913
         return
     if any(option is not None for option in (event_type, customer, data, timestamp)):
         raise typer.BadParameter("--event-type, --customer, --data and --timestamp cannot be combined with a FILE")
+    from local_runner.cli.remote.rejections import Rejections
     from local_runner.cli.remote.send import send_lines
 
     path = Path(getattr(file, "name", "-"))  # standard input need not have a name
@@ -150,8 +153,11 @@ def send(  # noqa: PLR0913
     known_as = name or (str(path.resolve()) if is_file else None)
     size = path.stat().st_size if is_file else None
     with connected(url, client_id) as api, _bar("sending", size) as (advance, print_line):
-        sent = send_lines(api, file, known_as, lambda number, reason: print_line(f"line {number}: {reason}"), advance)
-    typer.echo(f"{sent.accepted:,} accepted, {sent.rejected:,} not", err=True)
+        rejections = Rejections(print_line)
+        sent = send_lines(api, file, known_as, rejections.add, lambda: advance(file.tell()) if is_file else None)
+        for line in rejections.summary():
+            print_line(line)
+    typer.echo(str(sent), err=True)
     if sent.rejected:
         raise typer.Exit(1)
 
@@ -190,11 +196,11 @@ def export(  # noqa: PLR0913
     typer.echo(f"{events:,} events", err=True)
 
 
-def _encode(event_type: str, customer: int, data: str, timestamp: int | None) -> bytes:
+def _encode(event_type: str, customer: int, data: str, timestamp: datetime | None) -> bytes:
     from local_runner.cli.remote.send import one_event
 
     try:
-        return one_event(event_type, customer, data, timestamp)
+        return one_event(event_type, customer, data, None if timestamp is None else int(timestamp.timestamp()))
     except MalformedJSONError as exc:
         raise typer.BadParameter(str(exc), param_hint="--data") from None
 

@@ -89,7 +89,7 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
         # A mistyped address fails at once; a service that was reachable is waited for.
         with Api(url, credentials, patience=0) as probe:
             probe.check()
-        with Api(url, credentials, patience=patience) as api:
+        with Api(url, credentials, patience=patience, on_retry=_OutageReport(patience)) as api:
             yield api
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--url") from None
@@ -99,6 +99,19 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
         else:
             formatting.print_error(str(exc))
         raise typer.Exit(1) from None
+
+
+class _OutageReport:
+    """Prints why a request is retried, once for each reason in a row."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._last = ""
+
+    def __call__(self, failure: Exception) -> None:
+        if (reason := str(failure)) != self._last:
+            self._last = reason
+            typer.echo(f"{formatting.visible(reason)} Retrying for up to {self._patience:.0f} s.", err=True)
 
 
 def _credentials(client_id: str | None) -> Credentials:

@@ -14,10 +14,17 @@ from local_runner.cli.remote.event_file import batches
 
 @dataclass(slots=True)
 class Sent:
-    """Numbers of lines that were accepted and rejected."""
+    """Numbers of lines. `repeated` are accepted ones with the id of an earlier line; see `Batch` for `skipped`."""
 
     accepted: int = 0
+    repeated: int = 0
+    skipped: int = 0
     rejected: int = 0
+
+    def __str__(self) -> str:
+        repeated = f" ({self.repeated:,} of them repeat an event_id of the file)" if self.repeated else ""
+        skipped = f", {self.skipped:,} of the service itself skipped" if self.skipped else ""
+        return f"{self.accepted:,} accepted{repeated}, {self.rejected:,} not{skipped}"
 
 
 def send_lines(
@@ -25,7 +32,7 @@ def send_lines(
     stream: BinaryIO,
     name: str | None,
     on_rejected: Callable[[int, str], None],
-    on_progress: Callable[[int], None],
+    on_progress: Callable[[], None],
 ) -> Sent:
     """Send every line of a file.
 
@@ -34,9 +41,10 @@ def send_lines(
         stream: The file.
         name: Its name, from which its events get lasting ids; None for new ids, as for standard input.
         on_rejected: Called with the number of a line that is not accepted, from 1, and the reason.
-        on_progress: Called with the number of bytes that are done.
+        on_progress: Called after each batch.
 
     Raises:
+        EventFileError: the file is not NDJSON, or damaged.
         UnavailableError: the service does not answer any more; the message says how to continue.
         RefusedError: the service accepts nothing from this client.
     """
@@ -49,11 +57,13 @@ def send_lines(
             except UnavailableError as exc:
                 raise UnavailableError(f"{exc} {_how_to_continue(sent.accepted, name)}") from exc
             sent.accepted += len(receipt.accepted)
+            sent.repeated += len(batch.repeated & receipt.accepted.keys())
             rejected |= {batch.numbers[index]: reason for index, reason in receipt.rejected.items()}
         for number, reason in sorted(rejected.items()):
             on_rejected(number, reason)
         sent.rejected += len(rejected)
-        on_progress(batch.position)
+        sent.skipped += batch.skipped
+        on_progress()
     return sent
 
 
