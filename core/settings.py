@@ -131,6 +131,11 @@ class Settings(BaseModel):
         repr=False,
         description="Storage of the rate limits: memory:// is inside this process; redis://HOST is shared.",
     )
+    ledger: Literal["on", "off"] = Field(
+        default="on",
+        description="on: events are stored with salted commitments, and form a Merkle tree whose states are signed; "
+        "off: they only get an index.",
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
     )
@@ -197,6 +202,11 @@ class Settings(BaseModel):
     def queue_in_process(self) -> bool:
         """Whether the queue is inside the process that accepts events (`memory://`), and not a broker."""
         return self.queue_scheme == "memory"
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether events are committed to, and can be proven."""
+        return self.ledger == "on"
 
     @property
     def default_token_minutes(self) -> int:

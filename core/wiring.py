@@ -69,7 +69,7 @@ class Services:
         self.clock = clock
         self.recent_events = RecentEvents()
         self._group: CommitGroup = parts.get("commit_group") or NoGroup()
-        self.database = database or Database(settings.store_url)
+        self.database = database or Database(settings.store_url, commits=settings.has_ledger)
         self.meter: Meter = meter or NoTelemetry()
         self._recorder: AcceptanceRecorder = recorder or NoTelemetry()
         self._instrumentation: Instrumentation = instrumentation or NoTelemetry()

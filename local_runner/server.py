@@ -109,7 +109,9 @@ def create_app(management: ManagementAddress, *, tls: bool = False) -> Dispatche
     """
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
-    return _create_app(prepare(settings), Database(settings.store_url), management, tls=tls)
+    return _create_app(
+        prepare(settings), Database(settings.store_url, commits=settings.has_ledger), management, tls=tls
+    )
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:

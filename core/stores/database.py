@@ -17,9 +17,10 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
 class Database:
     """The stores of one database. Connects at first use; safe to use from several threads once a store is built."""
 
-    def __init__(self, url: str, password: Callable[[], str] | None = None) -> None:
-        """Remember `url`, see `open_engine`. `password` returns the password of each new connection."""
+    def __init__(self, url: str, password: Callable[[], str] | None = None, *, commits: bool = True) -> None:
+        """Remember `url`; see `open_engine` for it and the other arguments."""
         self._url = url
+        self._commits = commits
         self._password = password
         self._opened = ExitStack()
 
@@ -32,7 +33,7 @@ class Database:
         """
         from core.stores.engine import open_engine  # noqa: PLC0415 - at first use
 
-        engine = open_engine(self._url, self._password)
+        engine = open_engine(self._url, self._password, commits=self._commits)
         self._opened.callback(engine.dispose)
         return engine
 

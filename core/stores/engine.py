@@ -22,17 +22,21 @@ _POOL: Final = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "pool_
 _READ_POOL: Final = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 2, "pool_use_lifo": True}
 _READ_ENGINE: Final = "read_engine"
 _READ_ENDS_AT: Final = "read_ends_at"
+_COMMITS: Final = "commits"
 _LIMITS: Final = ReadLimits()
 
 
-def open_engine(url: str, password: Callable[[], str] | None = None, limits: ReadLimits = _LIMITS) -> Engine:
+def open_engine(
+    url: str, password: Callable[[], str] | None = None, limits: ReadLimits = _LIMITS, *, commits: bool = True
+) -> Engine:
     """Return an engine for the database at `url` (SQLAlchemy's form), which connects at its first use.
 
     A database that does not exist is created by `core.stores.migrations.upgrade.migrate` only.
 
     Schemes are `sqlite`, `postgresql` (or `postgres`), `mysql` and `mariadb`. The query of the URL is passed to the
     driver and can name certificates, see the modules in `core.stores.dialects`. `password` returns the password of each
-    new connection, instead of the one in the URL.
+    new connection, instead of the one in the URL. `commits`: events are inserted with commitments for the ledger, see
+    `core.stores.sealing`.
 
     The engine has a second engine for reads, whose connections have `limits`, see `reading_engine`.
 
@@ -44,7 +48,9 @@ def open_engine(url: str, password: Callable[[], str] | None = None, limits: Rea
     read_engine = _create(dialect, address, password, pool | _READ_POOL)
     _limit_duration(read_engine, limits)
     dialect.limit_reads(read_engine, limits)
-    engine = _create(dialect, address, password, {**pool, "execution_options": {_READ_ENGINE: read_engine}})
+    engine = _create(
+        dialect, address, password, {**pool, "execution_options": {_READ_ENGINE: read_engine, _COMMITS: commits}}
+    )
     dialect.set_up_writes(engine)
     event.listen(engine, "engine_disposed", lambda _engine: read_engine.dispose())
     return engine
@@ -57,6 +63,11 @@ def reading_engine(engine: Engine) -> Engine:
     """
     read_engine: Engine = engine.get_execution_options()[_READ_ENGINE]
     return read_engine
+
+
+def commits_to_events(connection: Connection) -> bool:
+    """Whether the engine of a connection was opened to insert events with commitments."""
+    return bool(connection.get_execution_options().get(_COMMITS))
 
 
 def _create(dialect: StoreDialect, url: URL, password: Callable[[], str] | None, options: Mapping[str, Any]) -> Engine:

@@ -1,6 +1,7 @@
 """Sealing: inserts events together with the row of their batch, from which the ledger gives each event an index.
 
-Every insertion of events goes through `insert_sealed`, so that each stored event is in exactly one batch.
+Every insertion of events goes through `insert_sealed`, so that each stored event is in exactly one batch. With
+`AUDIT_LOG_LEDGER=on` the batch has a commitment to each event, and each event has the salts that open its commitment.
 """
 
 import secrets
@@ -8,21 +9,20 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, timedelta
-from functools import lru_cache
 from typing import Final, Literal
 
+import orjson
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
 from core.domain.models import Event
-from core.errors import StoreUnavailableError
+from core.errors import EventNotStorableError, StoreUnavailableError
+from core.ledger.entries import Seal, month_of, seal
 from core.stores.dialects import StoreDialect
+from core.stores.engine import commits_to_events
 from core.stores.schema import ledger_batches
 
 _RANDOM_BITS: Final = 20
-_SECONDS_PER_DAY: Final = 86_400
-_EPOCH: Final = date(1970, 1, 1)
 _BATCH: Final = insert(ledger_batches)
 
 BatchNumbers = Callable[[], int]
@@ -55,16 +55,19 @@ def insert_sealed(
         IdTakenError: see `StoreDialect.insert`.
         BatchNumberTakenError: nothing can be committed; trying again helps.
         OverflowError: the customer of an event is no signed 64-bit integer, or its time is beyond the year 9999.
+        EventNotStorableError: a value of an event is not JSON.
     """
     number = new_number()
+    seals = _seal(rows) if commits_to_events(connection) else None
     batch = {  # before the first INSERT, which locks out other writers on SQLite
         "number": number,
         "size": len(rows),
         "ids": bytes.fromhex("".join(row.event_id for row in rows).replace("-", "")),
-        "months": _big_endian("i", (_month_of(row.timestamp_utc // _SECONDS_PER_DAY) for row in rows)),
+        "months": _big_endian("i", (month_of(row.timestamp_utc) for row in rows)),
         "customers": _big_endian("q", (row.customer_id for row in rows)),
+        "commitments": b"".join(each.commitment for each in seals) if seals else None,
     }
-    dialect.insert(connection, rows, number)
+    dialect.insert(connection, rows, number, [each.salts for each in seals] if seals else None)
     try:
         connection.execute(_BATCH, batch)
     except IntegrityError as exc:
@@ -73,11 +76,11 @@ def insert_sealed(
         raise
 
 
-@lru_cache(maxsize=1_000)
-def _month_of(day: int) -> int:
-    """Return the number of months from 1970-01 to the month of a day, which is given in days since 1970-01-01."""
-    moment = _EPOCH + timedelta(days=day)
-    return (moment.year - _EPOCH.year) * 12 + moment.month - 1
+def _seal(rows: Sequence[Event]) -> list[Seal]:
+    try:
+        return seal(rows)
+    except orjson.JSONEncodeError as exc:  # a TypeError, which callers would take for a bug
+        raise EventNotStorableError("The event store cannot store a value of this event.") from exc
 
 
 def _big_endian(code: Literal["i", "q"], values: Iterable[int]) -> bytes:

@@ -18,6 +18,7 @@ class Batch(NamedTuple):
     ids: list[str]
     months: list[int]
     customers: list[int]
+    commitments: list[bytes]
 
 
 def batches(engine: Engine) -> list[Batch]:
@@ -32,6 +33,7 @@ def batches(engine: Engine) -> list[Batch]:
             [str(uuid.UUID(bytes=row.ids[start : start + 16])) for start in range(0, len(row.ids), 16)],
             [month for (month,) in struct.iter_unpack(">i", row.months)],
             [customer for (customer,) in struct.iter_unpack(">q", row.customers)],
+            [row.commitments[start : start + 32] for start in range(0, len(row.commitments or b""), 32)],
         )
         for row in rows
     ]

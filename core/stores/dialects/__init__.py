@@ -88,10 +88,12 @@ class StoreDialect(Protocol):
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         """Return the time limit whose excess the driver's error reports."""
 
-    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
+    def insert(
+        self, connection: Connection, rows: Sequence[Event], batch: int, salts: Sequence[bytes] | None = None
+    ) -> None:
         """Insert all of `rows`, whose ids are distinct, in this order, as the batch of this number.
 
-        Called by `core.stores.sealing` only.
+        `salts` has those of each row. Called by `core.stores.sealing` only.
 
         Raises:
             IdTakenError: an id exists already.

@@ -7,6 +7,7 @@ text, and text is compared by bytes: docs/decisions/0010.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -100,8 +101,13 @@ class _MySQL:
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_number(error))
 
-    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
-        values = [{**dict(row), "batch": batch, "place": place} for place, row in enumerate(rows)]
+    def insert(
+        self, connection: Connection, rows: Sequence[Event], batch: int, salts: Sequence[bytes] | None = None
+    ) -> None:
+        values = [
+            {**dict(row), "salts": salt, "batch": batch, "place": place}
+            for place, (row, salt) in enumerate(zip(rows, salts or repeat(None), strict=False))
+        ]
         try:
             connection.execute(insert(events), values)  # PyMySQL combines rows
         except IntegrityError as exc:

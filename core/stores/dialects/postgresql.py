@@ -7,6 +7,7 @@ https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
+from itertools import count, repeat
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -71,7 +72,7 @@ WHERE (SELECT setting::bigint FROM pg_settings WHERE pg_settings.name = wanted.n
 # With sorting off, plans that need a sort get costs so high that the planner would compile them (JIT).
 _NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
-_EVENTS: Final = f"COPY events ({', '.join(column.name for column in EVENT_COLUMNS)}, batch, place) FROM STDIN"
+_EVENTS: Final = f"COPY events ({', '.join(column.name for column in EVENT_COLUMNS)}, salts, batch, place) FROM STDIN"
 
 _DATA_ERRORS: Final = {"22", "23", "54"}  # data exceptions, constraint violations, exceeded limits of the server
 _UNIQUE_VIOLATION: Final = "23505"
@@ -111,14 +112,17 @@ class _PostgreSQL:
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(_state(error))
 
-    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
+    def insert(
+        self, connection: Connection, rows: Sequence[Event], batch: int, salts: Sequence[bytes] | None = None
+    ) -> None:
         if not connection.in_transaction():
             connection.begin()
         driver = connection.connection.driver_connection
+        places = zip(rows, salts or repeat(None), count(), strict=False)
         try:
             # Ids first: a concurrent writer of the same ids waits here, before it has written anything large.
             _copy(driver, _IDS, ((row.event_id, row.timestamp_utc) for row in rows))
-            _copy(driver, _EVENTS, ((*_row(row), batch, place) for place, row in enumerate(rows)))
+            _copy(driver, _EVENTS, ((*_row(row), salt, batch, place) for row, salt, place in places))
         except Exception as exc:
             if self.is_duplicate_key(exc):
                 raise IdTakenError from None

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Any, Final
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Integer, and_, event, func, literal_column, or_, text
@@ -44,8 +45,8 @@ _EXCEEDED: Final[Mapping[int | None, TimeLimit]] = {
     sqlite3.SQLITE_BUSY: "lock",
 }
 _COLUMNS: Final = ", ".join(column.name for column in EVENT_COLUMNS)
-_VALUES: Final = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(EVENT_COLUMNS)))
-_INSERT: Final = f"INSERT INTO events ({_COLUMNS}, batch, place) SELECT {_VALUES}, ?, key FROM json_each(?)"  # noqa: S608 - names
+_VALUES: Final = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(EVENT_COLUMNS) + 1))
+_INSERT: Final = f"INSERT INTO events ({_COLUMNS}, salts, batch, place) SELECT {_VALUES}, ?, key FROM json_each(?)"  # noqa: S608 - names
 _INSERT_TERMS: Final = "INSERT INTO event_terms (rowid, words) SELECT ? + key, value FROM json_each(?)"
 _DUPLICATE_KEYS: Final = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 _BY_NUMBER: Final = "NOT INDEXED"  # allows the primary key only
@@ -102,7 +103,9 @@ class _SQLite:
     def exceeded_limit(self, error: BaseException) -> TimeLimit | None:
         return _EXCEEDED.get(getattr(error, "sqlite_errorcode", None))
 
-    def insert(self, connection: Connection, rows: Sequence[Event], batch: int) -> None:
+    def insert(
+        self, connection: Connection, rows: Sequence[Event], batch: int, salts: Sequence[bytes] | None = None
+    ) -> None:
         if not all(_is_exact(row) for row in rows):
             raise EventNotStorableError("SQLite would change a value of the event.")
         # One statement for all rows: while SQLite runs it, other threads can run Python code. With a statement for each
@@ -116,8 +119,9 @@ class _SQLite:
                 to_json(row.event_data),
                 unix_milliseconds(row.received_at),
                 row.recorded_by,
+                salt and salt.hex(),
             )
-            for row in rows
+            for row, salt in zip(rows, salts or repeat(None), strict=False)
         ]
         terms = [index_terms(row.customer_id, row.event_type, row.event_data) for row in rows]
         column_json, term_json = to_json(columns), to_json(terms)  # before the first INSERT locks out other writers
