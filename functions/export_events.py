@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from core.auth.tokens import READ
 from core.domain import cursor
+from core.domain.filter_values import integer
 from core.domain.models import MAX_TIMESTAMP
 from core.domain.queries import EventFilter, PageRequest, Position
 from core.wiring import Services
@@ -14,7 +15,7 @@ from functions.http.event_filters import FILTERS, event_filter
 from functions.http.export_formats import MEDIA_TYPES, Format, LineWriter, head, line_writer
 from functions.http.handler import lambda_handler
 from functions.http.limits import MAX_RESPONSE_BYTES
-from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
 from functions.http.response import Response
 from functions.http.route import Header
@@ -100,15 +101,17 @@ def _fill(
     deadline = services.clock() + PART_SECONDS
     after = start
     while True:
-        events = services.reader.list_page(filters, PageRequest(limit=_PAGE, order="asc", after=after))
-        for event in events:
+        listing = services.reader.list_page(filters, PageRequest(limit=_PAGE, order="asc", after=after))
+        for event in listing.events:
             line = line_of(event)
             if len(line) > room and after is not start:
                 return after
             lines.append(line)
             room -= len(line)
             after = Position.after(event, after.offset + 1 if after else 1)
-        if len(events) < _PAGE:
+        if listing.stopped_at:
+            after = listing.stopped_at
+        elif len(listing.events) < _PAGE:
             return None
         if services.clock() > deadline:
             return after

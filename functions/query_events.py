@@ -5,6 +5,7 @@ from typing import Final
 
 from core.auth.tokens import READ
 from core.domain import cursor
+from core.domain.filter_values import integer
 from core.domain.models import Event
 from core.domain.queries import EventFilter, Matches, Order, Page, PageRequest, Position
 from core.domain.strict_json import MAX_INTEGER
@@ -13,7 +14,7 @@ from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.handler import lambda_handler
 from functions.http.limits import MAX_RESPONSE_BYTES
-from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
 from functions.http.response import Response
 
@@ -95,10 +96,10 @@ def _page_request(query: QueryString, filters: EventFilter) -> PageRequest:
 def _page(matches: Matches, events: list[Event], filters: EventFilter, request: PageRequest) -> Page:
     """Build a page of `events`, the first of those that were found."""
     offset = request.after.offset if request.after else request.offset
-    next_cursor = None
-    if matches.more or len(events) < len(matches.events):
+    is_whole = len(events) == len(matches.events)
+    end = matches.stopped_at if is_whole else None
+    if end is None and (matches.more or not is_whole):
         end = Position.after(events[-1], offset + len(events))
-        next_cursor = cursor.encode(end, filters, request.order)
     return Page(
         events=events,
         count=len(events),
@@ -106,7 +107,8 @@ def _page(matches: Matches, events: list[Event], filters: EventFilter, request: 
         limit=request.limit,
         total_count=matches.total_count,
         total_relation=matches.total_relation,
-        next_cursor=next_cursor,
+        next_cursor=cursor.encode(end, filters, request.order) if end else None,
+        searched_to=matches.stopped_at.timestamp_utc if matches.stopped_at and is_whole else None,
     )
 
 

@@ -18,7 +18,6 @@ from functions import (
     query_events,
     token,
 )
-from functions.http.event_filters import FILTERS
 from functions.http.export_formats import MEDIA_TYPES
 from functions.http.media_types import JSON, NDJSON
 from functions.http.request_body import IDEMPOTENCY_KEY
@@ -59,7 +58,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/event/summary", Tag.EVENTS, Place.READ, event_summary.summarize_events,
-        "Count events over time, by type and by customer", {200: Summary}, (422,), scope=READ, parameters=FILTERS,
+        "Count events over time, by type and by customer", {200: Summary}, (422,), scope=READ,
+        parameters=event_summary.PARAMETERS,
     ),
     Route(
         "GET", "/event/export", Tag.EVENTS, Place.READ, export_events.export_events, "Export events",

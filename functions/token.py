@@ -6,12 +6,13 @@ from typing import Final, Literal
 from pydantic import Field
 
 from core.auth.tokens import SCOPES
+from core.domain.filter_values import integer
 from core.domain.models import Client
 from core.ports.telemetry import CounterName
 from core.wiring import Services
 from functions.http.client_credentials import authenticate_client, basic_credentials
 from functions.http.handler import lambda_handler
-from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
 from functions.http.response import Response, ResponseModel
 

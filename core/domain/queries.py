@@ -9,22 +9,42 @@ from core.domain.strict_json import MAX_INTEGER
 
 Order = Literal["desc", "asc"]
 JsonScalar = str | int | float | bool | None
+Step = str | int | None
+"""Step of a path into JSON: the name of a member, the index of an element, or None for any element of an array."""
+
+FieldName = Literal["event_type", "customer_id", "recorded_by", "timestamp_utc", "received_at", "event_data"]
+Operator = Literal["eq", "not", "gt", "gte", "lt", "lte", "prefix", "exists"]
 
 
 class DataFilter(BaseModel):
-    """Condition on `event_data`: the value at `path` equals any of `values`.
+    """Condition on `event_data`: a value at `path` equals any of `values`, in value and type."""
 
-    In `path`, a string is a member name and an integer an array index.
+    model_config = ConfigDict(frozen=True)
+
+    path: tuple[Step, ...] = Field(min_length=1)
+    values: tuple[JsonScalar, ...] = Field(min_length=1)
+
+
+class Condition(BaseModel):
+    """Condition that no index answers: `core.domain.matching` defines which events fulfil it.
+
+    `path` leads into `event_data` and is empty for other fields. `values` are in the unit of the field: datetimes for
+    `received_at`, Unix seconds for `timestamp_utc`; one boolean for `exists`.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    path: tuple[str | int, ...] = Field(min_length=1)
-    values: tuple[JsonScalar, ...] = Field(min_length=1)
+    field: FieldName
+    operator: Operator
+    values: tuple[JsonScalar | AwareDatetime, ...] = Field(min_length=1)
+    path: tuple[Step, ...] = ()
 
 
 class EventFilter(BaseModel):
-    """Selects events that fulfil all conditions. A condition accepts any of its values; an empty one accepts all."""
+    """Selects events that fulfil all conditions. A condition accepts any of its values; an empty one accepts all.
+
+    `core.domain.matching.matches` defines the meaning, and `core.domain.filter_text.parse` reads a filter from text.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +53,8 @@ class EventFilter(BaseModel):
     start: int | None = Field(default=None, description="First Unix second, included.")
     end: int | None = Field(default=None, description="Last Unix second, included.")
     data: tuple[DataFilter, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    words: tuple[str, ...] = Field(default=(), description="Each occurs in the event; folded by `matching.fold`.")
     received_until: AwareDatetime | None = Field(default=None, description="Latest receive time, included.")
     visible_customers: tuple[int, ...] | None = Field(
         default=None, description="Customers that the reader may see; None: all."
@@ -49,19 +71,25 @@ class EventFilter(BaseModel):
 
 
 class Position(BaseModel):
-    """Position in a listing: directly after the event with this time and id. `offset` events precede it."""
+    """Position in a listing: directly after the event with this time and id. `offset` matching events precede it.
+
+    `skip` is the number of further matches to leave out, if a search ended before it had passed its whole offset.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     timestamp_utc: Timestamp
     event_id: EventId
     offset: Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)]
+    skip: Annotated[StrictInt, Field(ge=0, le=MAX_INTEGER)] = 0
 
     @classmethod
-    def after(cls, event: Event, offset: int) -> "Position":
+    def after(cls, event: Event, offset: int, skip: int = 0) -> "Position":
         """Return the position after `event`, to which `offset` events lead."""
         # Only a forged cursor leads beyond 64 bits.
-        return cls(timestamp_utc=event.timestamp_utc, event_id=event.event_id, offset=min(offset, MAX_INTEGER))
+        return cls(
+            timestamp_utc=event.timestamp_utc, event_id=event.event_id, offset=min(offset, MAX_INTEGER), skip=skip
+        )
 
 
 class PageRequest(BaseModel):
@@ -78,15 +106,21 @@ class PageRequest(BaseModel):
 TotalRelation = Literal["eq", "gte"]
 
 
-class Matches(BaseModel):
-    """Result of a query: the events of a page, whether more follow, and the total number of matches.
-
-    `total_count` is exact if `total_relation` is `eq`; with `gte` at least that many match.
-    """
+class Listing(BaseModel):
+    """Events of a page. If `stopped_at` is set, the search reached its bound there, and matches may follow it."""
 
     model_config = ConfigDict(frozen=True)
 
     events: list[Event]
+    stopped_at: Position | None = None
+
+
+class Matches(Listing):
+    """Result of a query: the events of a page, whether more may follow, and the total number of matches.
+
+    `total_count` is exact if `total_relation` is `eq`; with `gte` at least that many match.
+    """
+
     more: bool
     total_count: int
     total_relation: TotalRelation
@@ -104,5 +138,12 @@ class Page(BaseModel):
     total_count: int = Field(description="Total number of matching events, counted up to 10,000.", examples=[1])
     total_relation: TotalRelation = Field(description="eq: total_count is exact; gte: at least that many match.")
     next_cursor: str | None = Field(
-        description="Send as `cursor` for the next page; null on the last page.", examples=[None]
+        description="Send as `cursor` for the next page; null on the last page. The only sign that a page is the last: "
+        "a page that a search has not filled may be followed by others.",
+        examples=[None],
+    )
+    searched_to: int | None = Field(
+        description="Unix second of the last event that was examined, if the search ended before the page was full: "
+        "continue with `next_cursor`. Otherwise null.",
+        examples=[None],
     )

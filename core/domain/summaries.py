@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.domain.queries import TotalRelation
+from core.domain.queries import JsonScalar, TotalRelation
 
 MAX_BUCKETS: Final = 60
 
@@ -49,13 +49,27 @@ class CustomerCount(BaseModel):
     count: int = Field(examples=[1])
 
 
+class ValueCount(BaseModel):
+    """Number of events that have one value at a path of `event_data`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: JsonScalar = Field(examples=["admin"])
+    count: int = Field(examples=[1])
+
+
 class Frequencies(BaseModel):
-    """Most frequent types and customers among the newest matching events."""
+    """Most frequent types, customers and values among the newest matching events."""
 
     model_config = ConfigDict(frozen=True)
 
     event_types: list[TypeCount]
     customers: list[CustomerCount]
+    values: list[ValueCount] | None = Field(
+        default=None,
+        description="Most frequent values at the path `by`, without arrays, objects and texts of more than 255 "
+        "characters; null without `by`.",
+    )
     sample: int = Field(description="Number of events examined, the newest first.")
     sample_relation: TotalRelation = Field(description="eq: all events were examined; gte: older events were not.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.domain.models import Event
 
 if TYPE_CHECKING:  # only the query handlers load these models
-    from core.domain.queries import EventFilter, Matches, PageRequest
+    from core.domain.queries import EventFilter, Listing, Matches, PageRequest, Step
     from core.domain.summaries import Summary
 
 
@@ -43,11 +43,13 @@ class EventReader(Protocol):
     def find_page(self, event_filter: "EventFilter", page: "PageRequest") -> "Matches":
         """Return one page of events, ordered by time and then id, and the total.
 
+        Conditions that no index answers are searched for, within bounds: see `Listing.stopped_at`.
+
         Raises:
             StoreUnavailableError: trying again later helps.
         """
 
-    def list_page(self, event_filter: "EventFilter", page: "PageRequest") -> list[Event]:
+    def list_page(self, event_filter: "EventFilter", page: "PageRequest") -> "Listing":
         """Return the events of `find_page` without the total, for reading many pages.
 
         Raises:
@@ -72,8 +74,10 @@ class EventReader(Protocol):
 class EventSummaries(Protocol):
     """Counts events for the log viewer."""
 
-    def summarize(self, event_filter: "EventFilter") -> "Summary":
+    def summarize(self, event_filter: "EventFilter", by: "Sequence[Step]" = ()) -> "Summary":
         """Count matching events over time, by type and by customer. The work has a bound for any number of events.
+
+        If `by` is a path into `event_data`, the values there are counted as well.
 
         Raises:
             StoreUnavailableError: trying again later helps.

@@ -1,4 +1,4 @@
-"""SQL conditions of an `EventFilter`: one function for its columns, one for `event_data`."""
+"""Division of an `EventFilter`: SQL conditions for what a database answers, and the rest for `matches`."""
 
 from sqlalchemy import ColumnElement, and_, true
 
@@ -26,3 +26,19 @@ def column_filters(event_filter: EventFilter) -> ColumnElement[bool]:
 def data_filters(event_filter: EventFilter, dialect: StoreDialect) -> ColumnElement[bool]:
     """Return the conditions on `event_data`."""
     return and_(true(), *(dialect.json_equals(events.c.event_data, data_filter) for data_filter in event_filter.data))
+
+
+def divide(event_filter: EventFilter, dialect: StoreDialect) -> tuple[EventFilter, EventFilter]:
+    """Divide a filter into the part that indexes of the database answer, and the rest."""
+    indexed = tuple(filter(dialect.indexes, event_filter.data))
+    rest = EventFilter(
+        data=tuple(data_filter for data_filter in event_filter.data if data_filter not in indexed),
+        conditions=event_filter.conditions,
+        words=event_filter.words,
+    )
+    return event_filter.model_copy(update={"data": indexed, "conditions": (), "words": ()}), rest
+
+
+def is_sql(rest: EventFilter) -> bool:
+    """Return whether SQL can express the rest of a filter, although no index answers it."""
+    return not rest.conditions and not rest.words and all(None not in data_filter.path for data_filter in rest.data)

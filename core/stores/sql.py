@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import islice
 from threading import get_ident
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 
 from core.domain.models import Event, EventId
-from core.domain.queries import EventFilter, Matches, PageRequest
+from core.domain.queries import EventFilter, Listing, Matches, PageRequest
 from core.domain.reconciliation import minute_of
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotStorableError
@@ -32,24 +33,30 @@ from core.ports.store import Outcome
 from core.stores import event_counters
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import AccessPlan, IdTakenError, dialect_of
-from core.stores.filters import column_filters, data_filters
+from core.stores.filters import column_filters, data_filters, divide, is_sql
 from core.stores.schema import EVENT_COLUMNS, events
 from core.stores.sealing import BatchNumbers, BatchNumberTakenError, insert_sealed, new_batch_number
-
-COUNT_LIMIT: Final = 10_000
-"""Highest number of matches that is counted, because the cost of a count grows with it."""
+from core.stores.search import COUNT_LIMIT, SearchLimits, search
 
 _IDS_PER_QUERY: Final = 500
+_ROWS_PER_FETCH: Final = 250
 _EVENT_ID: Final = TypeAdapter[str](EventId)
+_SEARCH_LIMITS: Final = SearchLimits()
 
 
 class SqlEventStore:
     """Implements `EventWriter` and `EventReader`."""
 
-    def __init__(self, engine: Engine, new_number: BatchNumbers = new_batch_number) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        new_number: BatchNumbers = new_batch_number,
+        search_limits: SearchLimits = _SEARCH_LIMITS,
+    ) -> None:
         """`new_number` returns the number of the next batch."""
         self._engine = engine
         self._new_number = new_number
+        self._search_limits = search_limits
         self._dialect = dialect_of(engine)
         self._source = uuid.uuid4().hex
 
@@ -88,6 +95,9 @@ class SqlEventStore:
     def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         """See `EventReader.find_page`."""
         with open_read_connection(self._engine) as connection:
+            indexed, rest = divide(event_filter, self._dialect)
+            if self._must_search(connection, indexed, rest):
+                return self._search(connection, indexed, rest, page)
             plan = self._dialect.plan_access(connection, event_filter, COUNT_LIMIT)
             query = self._rows_query(event_filter, page, plan)
             rows = connection.execute(query).mappings().all()
@@ -106,12 +116,15 @@ class SqlEventStore:
             total_relation="eq" if total <= COUNT_LIMIT else "gte",
         )
 
-    def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+    def list_page(self, event_filter: EventFilter, page: PageRequest) -> Listing:
         """See `EventReader.list_page`."""
         with open_read_connection(self._engine) as connection:
+            indexed, rest = divide(event_filter, self._dialect)
+            if self._must_search(connection, indexed, rest):
+                return self._search(connection, indexed, rest, page)
             plan = self._dialect.plan_access(connection, event_filter, COUNT_LIMIT)
             rows = connection.execute(self._rows_query(event_filter, page, plan)).mappings()
-            return [Event.model_construct(**row) for row in islice(rows, page.limit)]
+            return Listing(events=[Event.model_construct(**row) for row in islice(rows, page.limit)])
 
     def newest_receive_time(self) -> datetime | None:
         """See `EventReader.newest_receive_time`."""
@@ -140,6 +153,27 @@ class SqlEventStore:
             found |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
         return found
 
+    def _must_search(self, connection: Connection, indexed: EventFilter, rest: EventFilter) -> bool:
+        """Return whether `matches` has to examine events; otherwise SQL answers the whole filter in a bounded time."""
+        if rest == EventFilter():
+            return False
+        if not is_sql(rest):
+            return True
+        most = self._search_limits.rows
+        return connection.execute(self._count_query(self._condition(indexed), "", most)).scalar_one() > most
+
+    def _search(self, connection: Connection, indexed: EventFilter, rest: EventFilter, page: PageRequest) -> Matches:
+        plan = self._dialect.plan_access(connection, indexed, COUNT_LIMIT)
+        # Rows arrive as they are examined: a page of the largest events would fill the memory.
+        streaming = connection.execution_options(yield_per=_ROWS_PER_FETCH)
+
+        def read(part: PageRequest) -> Iterator[Event]:
+            query = self._rows_query(indexed, part, plan)
+            with closing(streaming.execute(query)) as rows:
+                yield from (Event.model_construct(**row) for row in rows.mappings())
+
+        return search(read, rest, page, self._search_limits)
+
     def _rows_query(self, event_filter: EventFilter, page: PageRequest, plan: AccessPlan) -> Select[Any]:
         """Return a query for the events of a page, and for one more if another page follows."""
         remaining = _without_implied_bound(event_filter, page)
@@ -167,8 +201,8 @@ class SqlEventStore:
         return and_(column_filters(event_filter), data_filters(event_filter, self._dialect))
 
     @staticmethod
-    def _count_query(condition: ColumnElement[bool], hint: str) -> Select[int]:
-        matches = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(COUNT_LIMIT + 1)
+    def _count_query(condition: ColumnElement[bool], hint: str, most: int = COUNT_LIMIT) -> Select[int]:
+        matches = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(most + 1)
         return select(func.count()).select_from(matches.subquery())
 
 

@@ -1,12 +1,15 @@
 """Summaries of events in a SQL database. Each query reads a bounded number of rows: docs/decisions/0021."""
 
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
 from itertools import product
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Subquery, case, func, select, union_all
 
-from core.domain.queries import EventFilter
+from core.domain.models import Event
+from core.domain.queries import EventFilter, Step
 from core.domain.summaries import (
     Bucket,
     CustomerCount,
@@ -18,17 +21,18 @@ from core.domain.summaries import (
 )
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
-from core.stores.filters import column_filters, data_filters
+from core.stores.filters import column_filters, data_filters, divide, is_sql
 from core.stores.schema import events
+from core.stores.summary_sample import Sample, top
 
 COUNTED: Final = 200_000
 """Number of newest matching index entries that the counts over time read."""
 SAMPLED: Final = 10_000
 """Number of events whose content is read. A row costs far more than an index entry, since rows are scattered."""
-_MAX_FREQUENT: Final = 50
+EXAMINE_SECONDS: Final = 0.5
+"""Time for examining events whose content only `matches` can compare."""
+_ROWS_PER_FETCH: Final = 250
 _MAX_SLICES: Final = 100
-
-_Value = TypeVar("_Value", str, int)
 
 
 class SqlEventSummaries:
@@ -38,16 +42,24 @@ class SqlEventSummaries:
         self._engine = engine
         self._dialect = dialect_of(engine)
 
-    def summarize(self, event_filter: EventFilter) -> Summary:
+    def summarize(self, event_filter: EventFilter, by: Sequence[Step] = ()) -> Summary:
         """See `EventSummaries.summarize`."""
         slices = _slices(event_filter)
+        _, rest = divide(event_filter, self._dialect)
         with open_read_connection(self._engine) as connection:
             span = _span(connection, event_filter, slices)
             if span is None:
-                return _nothing(event_filter)
+                return _nothing(event_filter, by)
             width = bucket_seconds(*span)
-            counts, since = self._counts(connection, event_filter, slices, width)
-            frequent = self._frequencies(connection, event_filter, slices)
+            if by or not is_sql(rest):
+                sample = self._examine(connection, Sample(event_filter, width, by), slices)
+                frequent = sample.frequencies()
+            else:
+                frequent = self._frequencies(connection, event_filter, slices)
+            if is_sql(rest):
+                counts, since = self._counts(connection, event_filter, slices, width)
+            else:
+                counts, since = sample.buckets, sample.since
         start, end = span
         return Summary(
             start=start,
@@ -95,11 +107,22 @@ class SqlEventSummaries:
             customers[customer_id] += int(count)
             is_complete = is_complete and rows_read < limit
         return Frequencies(
-            event_types=[TypeCount(event_type=value, count=count) for value, count in _top(types)],
-            customers=[CustomerCount(customer_id=value, count=count) for value, count in _top(customers)],
+            event_types=[TypeCount(event_type=value, count=count) for value, count in top(types)],
+            customers=[CustomerCount(customer_id=value, count=count) for value, count in top(customers)],
             sample=types.total(),
             sample_relation="eq" if is_complete else "gte",
         )
+
+    @staticmethod
+    def _examine(connection: Connection, sample: Sample, slices: list[EventFilter]) -> Sample:
+        limit = SAMPLED // len(slices)
+        streaming = connection.execution_options(yield_per=_ROWS_PER_FETCH)
+        for part in slices:
+            query = select(events).where(column_filters(part)).order_by(events.c.timestamp_utc.desc()).limit(limit)
+            with closing(streaming.execute(query)) as rows:
+                newest = (Event.model_construct(**row) for row in rows.mappings())
+                sample.examine(newest, limit, EXAMINE_SECONDS / len(slices))
+        return sample
 
     def _newest(self, part: EventFilter, wanted: EventFilter, limit: int, *columns: ColumnElement[Any]) -> Subquery:
         """Query `columns` of the newest `limit` events of a slice, and if each event `matches` the whole filter."""
@@ -151,13 +174,7 @@ def _span(connection: Connection, wanted: EventFilter, slices: list[EventFilter]
     return oldest if wanted.start is None else wanted.start, newest if wanted.end is None else wanted.end
 
 
-def _top(counter: Counter[_Value]) -> list[tuple[_Value, int]]:
-    """Return the most frequent values. Ties are ordered by value, so that results are reproducible."""
-    found = [(value, count) for value, count in counter.items() if count]
-    return sorted(found, key=lambda item: (-item[1], item[0]))[:_MAX_FREQUENT]
-
-
-def _nothing(wanted: EventFilter) -> Summary:
+def _nothing(wanted: EventFilter, by: Sequence[Step]) -> Summary:
     return Summary(
         start=wanted.start,
         end=wanted.end,
@@ -166,5 +183,5 @@ def _nothing(wanted: EventFilter) -> Summary:
         total_count=0,
         total_relation="eq",
         counted_from=wanted.start,
-        frequent=Frequencies(event_types=[], customers=[], sample=0, sample_relation="eq"),
+        frequent=Frequencies(event_types=[], customers=[], values=[] if by else None, sample=0, sample_relation="eq"),
     )

@@ -167,7 +167,7 @@ def test_reading_a_page_finds_the_same_events(event_store: EventStore, order: Or
     odd = EventFilter(customer_ids=(1,))
     for page in [PageRequest(limit=7, order=order, after=position(event(5, timestamp_utc=1))), PageRequest(limit=50)]:
         for event_filter in (ALL, odd):
-            assert event_store.list_page(event_filter, page) == event_store.find_page(event_filter, page).events
+            assert event_store.list_page(event_filter, page).events == event_store.find_page(event_filter, page).events
 
 
 def test_an_empty_store_has_one_empty_page(event_store: EventStore) -> None:

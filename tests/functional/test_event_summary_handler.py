@@ -38,10 +38,39 @@ def test_a_summary_says_what_there_is_and_when(services: Services) -> None:
         "frequent": {
             "event_types": [{"event_type": "user.login", "count": 3}],
             "customers": [{"customer_id": 42, "count": 3}],
+            "values": None,
             "sample": 3,
             "sample_relation": "eq",
         },
     }
+
+
+def test_the_values_at_a_path_are_counted_in_each_event_once(services: Services) -> None:
+    data = [
+        {"tags": [1, 1.0, "1"]},
+        {"tags": [1, True, None, {"a": 1}, [1], "x" * 256]},
+        {"tags": "no array"},
+        {"other": 1},
+    ]
+    services.writer.add([event(number, event_data=each) for number, each in enumerate(data)])
+    answer = ask(services, ("by", "event_data.tags[*]"))
+    assert [(row["value"], row["count"]) for row in answer.json["frequent"]["values"]] == [
+        (1, 2), (True, 1), (None, 1), ("1", 1),
+    ]  # fmt: skip
+    assert ask(services, ("by", "event_data.tags[*]"), ("customer_id", "7")).json["frequent"]["values"] == []
+
+
+def test_a_summary_takes_every_filter(services: Services) -> None:
+    services.writer.add([event(number, timestamp_utc=100 + number, event_data={"size": number}) for number in range(9)])
+    answer = ask(services, ("event_data.size[gte]", "6"), ("by", "event_data.size")).json
+    assert (answer["total_count"], answer["total_relation"], answer["start"], answer["end"]) == (3, "eq", 100, 108)
+    assert [(row["value"], row["count"]) for row in answer["frequent"]["values"]] == [(6, 1), (7, 1), (8, 1)]
+
+
+@pytest.mark.parametrize("path", ["", "size", "event_data", "event_data.", "event_data.a[gte]", "event_type"])
+def test_what_is_no_path_into_the_data_cannot_be_counted(services: Services, path: str) -> None:
+    answer = ask(services, ("by", path))
+    assert (answer.status, set(answer.errors)) == (422, {"by"})
 
 
 def test_a_token_for_certain_customers_hears_of_no_other(services: Services) -> None:

@@ -13,7 +13,7 @@ import pytest
 from core.auth.tokens import WRITE
 from core.domain import cursor
 from core.domain.models import Event
-from core.domain.queries import EventFilter, PageRequest, Position
+from core.domain.queries import EventFilter, Listing, PageRequest, Position
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
@@ -231,7 +231,7 @@ def test_what_is_wrong_is_told(gateway: FakeGateway, name: str, value: str, mess
 
 def test_a_slow_store_makes_shorter_parts_and_the_same_file(settings: Settings, clock: FakeClock) -> None:
     class SlowStore(FakeStore):
-        def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
+        def list_page(self, event_filter: EventFilter, page: PageRequest) -> Listing:
             clock.now += PART_SECONDS * 0.75
             return super().list_page(event_filter, page)
 

@@ -7,6 +7,7 @@ from core.auth.tokens import WRITE
 from core.domain import cursor
 from core.domain.queries import EventFilter, Position
 from core.settings import Settings
+from core.stores.search import SearchLimits
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.http.limits import MAX_EVENT_BYTES, MAX_RESPONSE_BYTES
@@ -55,6 +56,7 @@ def test_a_page_says_what_it_holds_and_where_it_stands(gateway: FakeGateway) -> 
         "total_count": 3,
         "total_relation": "eq",
         "next_cursor": None,
+        "searched_to": None,
     }
 
 
@@ -140,6 +142,67 @@ def test_a_page_has_100_events_unless_fewer_are_asked_for(gateway: FakeGateway) 
 def test_a_query_that_would_show_something_else_is_refused(gateway: FakeGateway, query: Pairs, wrong: set[str]) -> None:
     answer = ask(gateway, *query)
     assert (answer.status, set(answer.errors)) == (422, wrong)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ([("event_data.number[gte]", "4")], [5, 4]),
+        ([("event_data.targets[*].id", "doc-2")], [5, 2]),
+        ([("event_data.even[exists]", "true"), ("event_type[not]", "b")], [4, 2, 0]),
+        ([("event_type[prefix]", "b"), ("customer_id[gt]", "0"), ("customer_id[lte]", "1")], [1]),
+        ([("timestamp_utc[gt]", "2023-11-14T22:13:22Z"), ("timestamp_utc[lt]", "1700000005")], [4, 3]),
+        ([("received_at[gte]", "2026-01-31T12:00:01Z")], []),
+        ([("recorded_by[prefix]", "te"), ("timestamp_start_utc", "2023-11-14T23:13:25+01:00")], [5]),
+        ([("q", "NUMBER doc-2"), ("event_data.number", "5")], [5]),
+    ],
+)
+def test_operators_find_what_they_ask_for(gateway: FakeGateway, query: Pairs, found: list[int]) -> None:
+    gateway.services.writer.add(
+        [
+            event(
+                number,
+                event_type="ab"[number % 2],
+                customer_id=number % 3,
+                event_data={"number": number, "targets": [{}, {"id": f"doc-{number % 3}"}]}
+                | ({"even": None} if number % 2 == 0 else {}),
+            )
+            for number in range(6)
+        ]
+    )
+    assert numbers(ask(gateway, *query)) == found
+
+
+def test_a_search_that_ends_at_its_bound_leads_on(settings: Settings, sqlite_store: SqlEventStore) -> None:
+    store = SqlEventStore(sqlite_store._engine, search_limits=SearchLimits(rows=10))  # noqa: SLF001 - the same database
+    store.add([event(number, timestamp_utc=number) for number in range(25)])
+    gateway = FakeGateway(Services(settings, reader=store))
+    wanted = [("event_data.number[lt]", "2"), ("offset", "1"), ("limit", "5")]
+    first = ask(gateway, *wanted)
+    assert (first.json["events"], first.json["searched_to"], first.json["total_relation"]) == ([], 15, "gte")
+    listing = [first]
+    while following := listing[-1].json["next_cursor"]:
+        listing.append(ask(gateway, wanted[0], wanted[2], ("cursor", following)))
+    assert [(numbers(page), page.json["offset"], page.json["searched_to"]) for page in listing] == [
+        ([], 1, 15), ([], 0, 5), ([0], 0, None),
+    ]  # fmt: skip
+    assert (listing[-1].json["total_count"], listing[-1].json["total_relation"]) == (2, "eq")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("event_type[like]", "[not], [gt], [gte], [lt], [lte], [prefix] or [exists]"),
+        ("event_data.a[like]", "[not], [gt], [gte], [lt], [lte], [prefix] or [exists]"),
+        ("event_data.a[not].b", "at the end"),
+        ("limit[gte]", "is not a parameter; did you mean limit?"),
+        ("event_typ[not]", "is not a parameter; did you mean event_type?"),
+    ],
+)
+def test_a_misplaced_operator_is_refused_with_the_operators(gateway: FakeGateway, name: str, remedy: str) -> None:
+    answer = ask(gateway, (name, "x"))
+    assert answer.status == 422
+    assert remedy in answer.errors[name]
 
 
 def test_a_token_for_certain_customers_sees_no_other(services: Services) -> None:

@@ -13,14 +13,16 @@ from typing import Any, Protocol
 
 import orjson
 
+from core.domain.matching import is_scalar, matches, typed, values_at
 from core.domain.models import Client, Event
-from core.domain.queries import DataFilter, EventFilter, JsonScalar, Matches, PageRequest
+from core.domain.queries import EventFilter, Listing, Matches, PageRequest, Step
 from core.domain.summaries import (
     Bucket,
     CustomerCount,
     Frequencies,
     Summary,
     TypeCount,
+    ValueCount,
     bucket_seconds,
     bucket_starts,
 )
@@ -138,7 +140,7 @@ class FakeStore:
 
     def find_page(self, event_filter: EventFilter, page: PageRequest) -> Matches:
         self._require_up()
-        found = [event for event in self.events.values() if _matches(event, event_filter)]
+        found = [event for event in self.events.values() if matches(event, event_filter)]
         found.sort(key=_place, reverse=page.order == "desc")
         first = page.offset
         if page.after is not None:
@@ -151,8 +153,8 @@ class FakeStore:
             total_relation="eq" if len(found) <= COUNT_LIMIT else "gte",
         )
 
-    def list_page(self, event_filter: EventFilter, page: PageRequest) -> list[Event]:
-        return self.find_page(event_filter, page).events
+    def list_page(self, event_filter: EventFilter, page: PageRequest) -> Listing:
+        return self.find_page(event_filter, page)
 
     def newest_receive_time(self) -> datetime | None:
         self._require_up()
@@ -162,11 +164,14 @@ class FakeStore:
         self._require_up()
         return self.events.get(event_id)
 
-    def summarize(self, event_filter: EventFilter) -> Summary:
+    def summarize(self, event_filter: EventFilter, by: Sequence[Step] = ()) -> Summary:
         self._require_up()
-        found = [event for event in self.events.values() if _matches(event, event_filter)]
-        column_filters = event_filter.model_copy(update={"data": ()})
-        times = [event.timestamp_utc for event in self.events.values() if _matches(event, column_filters)]
+        found = [event for event in self.events.values() if matches(event, event_filter)]
+        column_filters = event_filter.model_copy(update={"data": (), "conditions": (), "words": ()})
+        values = Counter(
+            value for event in found for value in set(map(typed, filter(is_scalar, values_at(event.event_data, by))))
+        )
+        times = [event.timestamp_utc for event in self.events.values() if matches(event, column_filters)]
         start = event_filter.start if event_filter.start is not None or not times else min(times)
         end = event_filter.end if event_filter.end is not None or not times else max(times)
         width = bucket_seconds(start, end) if times and start is not None and end is not None else 1
@@ -191,6 +196,12 @@ class FakeStore:
                     CustomerCount(customer_id=id_, count=customers[id_])
                     for id_ in sorted(customers, key=lambda id_: (-customers[id_], id_))
                 ],
+                values=[
+                    ValueCount(value=value[1], count=values[value])
+                    for value in sorted(values, key=lambda value: (-values[value], value))
+                ]
+                if by
+                else None,
                 sample=len(found),
                 sample_relation="eq",
             ),
@@ -294,28 +305,3 @@ def _is_storable(event: Event) -> bool:
     except orjson.JSONEncodeError:
         return False
     return True
-
-
-def _matches(event: Event, wanted: EventFilter) -> bool:
-    return (
-        (not wanted.event_types or event.event_type in wanted.event_types)
-        and (not wanted.customer_ids or event.customer_id in wanted.customer_ids)
-        and (wanted.visible_customers is None or event.customer_id in wanted.visible_customers)
-        and (wanted.start is None or event.timestamp_utc >= wanted.start)
-        and (wanted.end is None or event.timestamp_utc <= wanted.end)
-        and (wanted.received_until is None or event.received_at <= wanted.received_until)
-        and all(_has(event.event_data, data_filter) for data_filter in wanted.data)
-    )
-
-
-def _has(value: Any, data_filter: DataFilter) -> bool:
-    for step in data_filter.path:
-        children = dict(enumerate(value)) if isinstance(value, list) else value
-        if not isinstance(children, dict) or step not in children:
-            return False
-        value = children[step]
-    return any(_equal(value, wanted) for wanted in data_filter.values)
-
-
-def _equal(value: Any, wanted: JsonScalar) -> bool:
-    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

@@ -1,7 +1,7 @@
 """The conventional fields, compared with their reference page."""
 
 from core.domain.conventional_fields import CHANGE_PAIRS, FAILURES, FIELDS, SUCCESSES
-from functions.http.query_string import data_path
+from core.domain.filter_values import data_path
 from tests.support.documents import quoted, read, table
 
 PAGE = read("docs/reference/conventional-fields.md")

@@ -7,10 +7,13 @@ from jsonschema_rs import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
+from core.domain.filter_text import parse
+from core.domain.queries import EventFilter
+from core.errors import InvalidFieldsError
 from core.wiring import Services
+from functions.http.event_filters import EVENT_DATA
 from functions.http.media_types import NDJSON
 from functions.http.problems import PROBLEM, Problem
-from functions.http.query_string import EVENT_DATA, QueryString
 from functions.http.route import Place, Route
 from functions.pages.docs import openapi_operation
 from functions.pages.openapi import describe
@@ -87,7 +90,7 @@ def test_lines_of_json_are_described_in_words() -> None:
 
 def test_repeatable_parameters_are_arrays_and_others_are_not() -> None:
     [query] = [route for route in ROUTES if route.path == "/event" and route.method == "GET"]
-    types = {parameter["name"]: parameter["schema"]["type"] for parameter in operation(query)["parameters"]}
+    types = {parameter["name"]: parameter["schema"].get("type") for parameter in operation(query)["parameters"]}
     assert (types["event_type"], types["customer_id"], types["limit"]) == ("array", "array", "integer")
 
 
@@ -122,6 +125,11 @@ def test_many_prefixes_take_no_time(services: Services) -> None:
         ('event_data."a.b"', True),
         ('event_data.a."b[0]"[1].c', True),
         ('event_data.""', True),
+        ("event_data.targets[*].id", True),
+        ("event_data.size[gte]", True),
+        ("event_data.items[0][exists]", True),
+        ("event_data.size[eq]", False),
+        ("event_data.size[gte].a", False),
         ("event_data.", False),
         ("event_data", False),
         ("event_data..a", False),
@@ -142,8 +150,14 @@ def test_every_path_into_the_data_is_described_and_nothing_else(name: str, is_pa
     [parameter] = [each for each in operation(query)["parameters"] if each["name"] == "event_data"]
     assert (parameter["style"], parameter["explode"]) == ("form", True)
     assert Draft202012Validator(parameter["schema"]).is_valid({name: "1"}) is is_path
-    sent = QueryString([(name, "1")], [EVENT_DATA])
-    assert (sent.data_filters() != ()) is is_path
+    value = "true" if name.endswith("[exists]") else "1"
+    if is_path:
+        assert parse([(name, value)]) != EventFilter()
+    elif name.startswith("event_data."):
+        with pytest.raises(InvalidFieldsError):
+            parse([(name, value)])
+    else:
+        assert not EVENT_DATA.is_member(name)
 
 
 def test_a_generated_client_may_send_any_path() -> None:

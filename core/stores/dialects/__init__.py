@@ -102,8 +102,14 @@ class StoreDialect(Protocol):
     def select_by_ids(self, event_ids: Sequence[str]) -> Select[Any]:
         """Return a query for the events with these ids."""
 
+    def indexes(self, data_filter: DataFilter) -> bool:
+        """Return whether an index finds the events that have one of the filter's values at its path."""
+
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
-        """Return the condition that `column` has one of the filter's values at its path, equal in value and type."""
+        """Return the condition that `column` has one of the filter's values at its path, equal in value and type.
+
+        A path with a step to any element needs a dialect that `indexes` it.
+        """
 
     def keyset_condition(self, place: Position, *, descending: bool) -> ColumnElement[bool]:
         """Return the condition that an event follows `place` in this order, in a form that the database can index."""

@@ -115,12 +115,15 @@ class _MySQL:
                 raise IdTakenError from None
             raise
 
+    def indexes(self, _data_filter: DataFilter) -> bool:
+        return False
+
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         path, arrays = "$", []
         for step in data_filter.path:
             if isinstance(step, int):  # [0] of anything but an array would be the value itself
                 arrays.append(func.json_type(func.json_extract(column, path)) == "ARRAY")
-            path += f"[{step}]" if isinstance(step, int) else f".{to_json(stored_name(step))}"
+            path += f"[{step}]" if isinstance(step, int) else f".{to_json(stored_name(str(step)))}"
         found = func.json_extract(column, path)
         return and_(*arrays, or_(*(_is(found, value) for value in data_filter.values)))
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, UUID
 
 from core.domain.models import Event
-from core.domain.queries import DataFilter, EventFilter
+from core.domain.queries import DataFilter, EventFilter, Step
 from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_decimal_json, to_json
 from core.stores.schema import EVENT_COLUMNS, events, unix_milliseconds
@@ -132,11 +132,13 @@ class _PostgreSQL:
         same_key = (events.c.event_id == event_ids.c.event_id) & (events.c.timestamp_utc == event_ids.c.timestamp_utc)
         return select(*EVENT_COLUMNS).join(event_ids, same_key).where(event_ids.c.event_id.in_(wanted))
 
+    def indexes(self, _data_filter: DataFilter) -> bool:
+        return True
+
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
-        steps = (f"[{step}]" if isinstance(step, int) else f".{to_json(step)}" for step in data_filter.path)
         equals = " || ".join(f"@ == {to_decimal_json(value)}" for value in data_filter.values)
-        # strict, because lax paths also search the elements of arrays. The path is a bound parameter.
-        return column.bool_op("@?")(cast(f"strict ${''.join(steps)} ? ({equals})", JSONPATH))
+        # The path is a bound parameter.
+        return column.bool_op("@?")(cast(f"strict ${_jsonpath(data_filter.path, equals)}", JSONPATH))
 
     def plan_access(self, connection: Connection, event_filter: EventFilter, enough: int) -> AccessPlan:  # noqa: ARG002 - the protocol's signature
         if event_filter.customers == ():  # no customer, as opposed to None: all customers
@@ -179,6 +181,22 @@ class _PostgreSQL:
 
 
 DIALECT: Final[StoreDialect] = _PostgreSQL()
+
+
+def _jsonpath(path: Sequence[Step], condition: str) -> str:
+    """Return a path to the values that fulfil a condition, for strict mode, since lax paths also search arrays.
+
+    In strict mode a place that is missing makes the whole path fail, but inside a filter only the filter: what follows
+    a step to any element is therefore a filter, so that an element without such a place does not hide the others. The
+    GIN index (jsonb_path_ops) finds the values of either form.
+    """
+    steps = ""
+    for number, step in enumerate(path):
+        if step is None:
+            rest = path[number + 1 :]
+            return f"{steps}[*] ? ({f'exists(@{_jsonpath(rest, condition)})' if rest else condition})"
+        steps += f"[{step}]" if isinstance(step, int) else f".{to_json(step)}"
+    return f"{steps} ? ({condition})"
 
 
 def _value_table(column: Column[Any], values: Sequence[Any]) -> FromClause:

@@ -134,6 +134,9 @@ class _SQLite:
         # Each row has got the number that follows the last one: the transaction excludes other writers.
         connection.exec_driver_sql(_INSERT_TERMS, (last - len(rows) + 1, term_json))
 
+    def indexes(self, data_filter: DataFilter) -> bool:
+        return None not in data_filter.path  # a term contains the index of its element
+
     def json_equals(self, column: ColumnElement[Any], data_filter: DataFilter) -> ColumnElement[bool]:
         path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in data_filter.path)
         # Path and value are bound parameters: no input becomes part of the statement.

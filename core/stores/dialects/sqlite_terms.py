@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from core.domain.queries import EventFilter, JsonScalar
+from core.domain.queries import EventFilter, JsonScalar, Step
 
 MAX_VALUE_TERMS: Final = 2_000
 """Terms of the values of one event. An event of a hundred thousand numbers would take the store seconds."""
@@ -112,9 +112,11 @@ def needs_recheck(event_filter: EventFilter) -> str:
     return f'({match_expression(event_filter)}) AND "{INCOMPLETE}"'
 
 
-def _wanted_terms(path: tuple[str | int, ...], values: Iterable[JsonScalar]) -> Iterator[str]:
+def _wanted_terms(path: tuple[Step, ...], values: Iterable[JsonScalar]) -> Iterator[str]:
     place = _Path(_ROOT)
     for step in path:
+        if step is None:
+            raise ValueError("no term stands for any element of an array")
         place = place.child(step)
     return (place.term(_canonical(value)) for value in values)
 
