@@ -258,7 +258,7 @@ class Services:
         if "publisher" not in self._parts:
             _ = self._broker_publisher
         if self.settings.rate_limit_storage != "memory://":
-            _ = self.limiter
+            self.limiter.check_storage()
 
     def close(self) -> None:
         """Close the connections of all parts built here, and of the database."""

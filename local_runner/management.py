@@ -21,7 +21,7 @@ from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.uvicorn_server import uvicorn_config
 from local_runner.telemetry.meter import PrometheusMeter
 from local_runner.telemetry.requests import RequestMetrics
-from local_runner.telemetry.resources import ResourceCollector
+from local_runner.telemetry.resources import BuildCollector, ResourceCollector
 from local_runner.telemetry.state import StateCollector
 
 _HEALTH: Final = [route for route in ROUTES if route.path in {"/health", "/ready"}]
@@ -49,6 +49,7 @@ class ManagementServer:
         """Collect the state of `services` at each scrape; `restarts` as in `StateCollector`."""
         self.registry.register(StateCollector(services, restarts=restarts))
         self.registry.register(ResourceCollector(services.settings.data_dir))
+        self.registry.register(BuildCollector())
 
     def watch_connections(self, limits: ConnectionLimits) -> None:
         """Collect the use of `limits` at each scrape."""

@@ -55,6 +55,7 @@ class Pipeline:
         tracing = tracing or NoTracing()
         handler = lambda_consumer(lambda: self.services)
         self._data_dir = settings.data_dir
+        self._database = database
         self._spool = open_spool(settings.data_dir / SPOOL_NAME, settings.spool)
         self._dead_letters = DeadLetterFile(settings.data_dir / FILE_NAME, handler)
         self._limits = queue_limits or QueueLimits()
@@ -76,7 +77,7 @@ class Pipeline:
                 "spool": partial(check_spool, self._spool),
                 "dead_letters": self._check_dead_letters,
                 "consumer": self._consumer.check,
-                "store": database.events.check,
+                "store": self._check_store,
                 "migrations": database.check_revision,
             },
         )
@@ -112,8 +113,8 @@ class Pipeline:
             _log.warning("queue_not_drained", extra={"events": left, "after_seconds": timeout, "action": action})
 
     def _queue_statistics(self) -> QueueStatistics:
-        if self._spool.stats().mode != "off" and disk_usage(self._data_dir).free < _MIN_FREE_BYTES:
-            raise QueueUnavailableError("The disk of the queue's spool is full: make room.")
+        if self._spool.stats().mode != "off" and self._free_bytes() < _MIN_FREE_BYTES:
+            raise QueueUnavailableError(f"The disk of the data directory {self._data_dir} is full: make room.")
         stats = self.queue.stats()
         return QueueStatistics(
             waiting=stats.waiting,
@@ -123,6 +124,21 @@ class Pipeline:
             bytes=stats.bytes,
             max_bytes=self._limits.max_bytes,
         )
+
+    def _free_bytes(self) -> int:
+        try:
+            return disk_usage(self._data_dir).free
+        except OSError as exc:
+            raise QueueUnavailableError(
+                f"The data directory {self._data_dir} cannot be used ({exc.strerror}): put it back, with its "
+                "permissions, and restart the service."
+            ) from exc
+
+    def _check_store(self) -> dict[str, object]:
+        """Implements `Check`: the store can be read, and took the last batch. A read does not notice a full disk."""
+        if error := self._consumer.store_error:
+            raise error
+        return self._database.events.check()
 
     def _check_dead_letters(self) -> dict[str, object]:
         return {"count": self._dead_letters.count()}

@@ -60,8 +60,12 @@ class RateLimiter:
         )
         self._requests = parse(settings.rate_limit_requests) if settings.rate_limit_requests else None
 
+    def check_storage(self) -> None:
+        """Log an error if the storage gives no answer."""
+        self._has_room(self._counters.test, self._failures, "start", "")
+
     def refuse_login_after_failures(self, client_id: str, address: str) -> None:
-        """Check the limits before a secret is compared.
+        """Check the limits after a secret was wrong. The right secret always gets a token.
 
         Raises:
             RateLimitedError: too many failures of this client from this address, or of all clients from this address.

@@ -44,9 +44,12 @@ def open_connection(engine: Engine) -> Iterator[Connection]:
     except driver_errors as exc:
         error = _driver_error(exc)
         # The cause is logged, and messages of some drivers quote values.
+        cause = dialect.redacted(error)
         if dialect.is_data_error(error):
-            raise EventNotStorableError(_REFUSED) from dialect.redacted(error)
-        raise StoreUnavailableError(_UNAVAILABLE.format(_code(error))) from dialect.redacted(error)
+            raise EventNotStorableError(_REFUSED) from cause
+        if engine.url.host is None and engine.url.database:
+            cause.add_note(f"database file: {engine.url.database}")  # a full disk is to be found
+        raise StoreUnavailableError(_UNAVAILABLE.format(_code(error))) from cause
     except PoolTimeoutError as exc:
         raise StoreUnavailableError(_UNAVAILABLE.format("all connections are in use")) from exc
     except (StatementError, OverflowError, UnicodeEncodeError) as exc:

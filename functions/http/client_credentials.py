@@ -63,11 +63,12 @@ def _authenticated(credentials: tuple[str, str] | None, request: Request, servic
     client_id, secret = credentials
     if not _POSSIBLE_ID.fullmatch(client_id):
         client_id = ""  # counts as the failure of an unknown client, and reaches neither logs nor stores
-    services.limiter.refuse_login_after_failures(client_id, request.source_ip)
     now = services.clock()
     try:
         return services.authenticator.authenticate(client_id, secret, now=now)
     except InvalidClientError:
+        # After the comparison: otherwise a few failures would lock out a client, or all clients behind a proxy.
+        services.limiter.refuse_login_after_failures(client_id, request.source_ip)
         if services.limiter.count_failed_login(client_id, request.source_ip):
             _record_failed_logins(client_id, request.source_ip, services, datetime.fromtimestamp(now, UTC))
         raise

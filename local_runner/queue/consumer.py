@@ -195,4 +195,5 @@ class ConsumerSupervisor:
 
 
 def _reason(error: AuditLogError) -> str:
-    return repr(error.__cause__) if error.__cause__ else str(error)
+    cause = error.__cause__
+    return ", ".join([repr(cause), *getattr(cause, "__notes__", ())]) if cause else str(error)

@@ -54,8 +54,8 @@ class DeadLetterFile:
             (message.body, hashlib.sha256(message.body.encode()).digest(), message.receive_count, now)
             for message in messages
         ]
-        with _translated_errors():
-            if not self._path.exists():
+        if not self._exists():
+            with _translated_errors():
                 _create(self._path)
         with self._transaction() as connection:
             connection.executemany(
@@ -70,7 +70,7 @@ class DeadLetterFile:
         Raises:
             QueueUnavailableError: the file cannot be read.
         """
-        if not self._path.exists():
+        if not self._exists():
             return 0
         with self._transaction() as connection:
             (count,) = connection.execute("SELECT count(*) FROM dead_letters").fetchone()  # counts the narrow index
@@ -112,13 +112,21 @@ class DeadLetterFile:
         return len(stored)
 
     def _letters(self, *, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
-        if not self._path.exists():
+        if not self._exists():
             return []
         with self._transaction() as connection:
             rows = connection.execute(
                 "SELECT id, body, receive_count FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
             )
             return [(number, DeadLetter(str(number), body, count)) for number, body, count in rows]
+
+    def _exists(self) -> bool:
+        with _translated_errors():
+            try:
+                self._path.stat()  # Path.exists would take a directory that may not be read for an empty one
+            except FileNotFoundError:
+                return False
+            return True
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -1,6 +1,7 @@
 """Limits of the machine for this process; `ProcessCollector` has its use."""
 
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +11,19 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from core import __version__
+
 _CGROUP_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")  # https://docs.kernel.org/admin-guide/cgroup-v2.html
+
+
+class BuildCollector(Collector):
+    """Shows the version that the process runs, as labels of a constant."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """See `Collector.collect`."""
+        build = GaugeMetricFamily("audit_log_build_info", "Version of the service.", labels=["version", "python"])
+        build.add_metric([__version__, platform.python_version()], 1)
+        yield build
 
 
 class ResourceCollector(Collector):

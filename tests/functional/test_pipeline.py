@@ -10,12 +10,15 @@ from unittest.mock import ANY
 import pytest
 
 from core.domain.queries import EventFilter, PageRequest
-from core.errors import InvalidSettingsError, QueueUnavailableError
+from core.errors import InvalidSettingsError, QueueUnavailableError, StoreUnavailableError
 from core.settings import Settings
+from functions.health import ready
 from local_runner.pipeline import DRAIN_SECONDS, Pipeline
 from local_runner.queue.consumer import ConsumerLimits
+from local_runner.queue.dead_letters import DeadLetterFile
 from local_runner.runtime import offline_services
 from tests.support.builders import event
+from tests.support.fakes import FakeGateway
 from tests.support.pipelines import start_pipeline
 
 QUICK = ConsumerLimits(first_retry=0.01, store_retry=0.01)
@@ -81,6 +84,55 @@ def test_every_part_has_its_check(pipeline: Pipeline) -> None:
         "store": {"database": "sqlite"},
         "migrations": {"revision": ANY},
     }
+
+
+def test_a_data_directory_that_was_moved_is_named_by_every_part_that_needs_it(
+    pipeline: Pipeline, settings: Settings
+) -> None:
+    moved = settings.data_dir.with_name("moved")
+    settings.data_dir.rename(moved)
+    try:
+        answer = FakeGateway(pipeline.services).call(ready, path="/ready", token=None)
+    finally:
+        moved.rename(settings.data_dir)
+    assert (answer.status, answer.json["status"]) == (503, "unavailable")
+    assert str(settings.data_dir) in answer.json["checks"]["queue"]["reason"]
+    assert "database file is missing" in answer.json["checks"]["store"]["reason"]
+
+
+def test_a_dead_letter_file_that_may_not_be_looked_for_fails_its_check(tmp_path: Path) -> None:
+    # Fails for every account, root included, as a directory without permissions does for the others.
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    letters = DeadLetterFile(loop / "dead-letters.db", lambda _event, _context: {})
+    with pytest.raises(QueueUnavailableError, match="cannot be read"):
+        letters.count()
+
+
+def test_a_store_that_is_read_but_takes_no_events_fails_its_check_and_the_log_names_the_file(
+    pipeline: Pipeline, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    check = pipeline.services.checks["store"]
+    in_database(settings, "ALTER TABLE event_terms RENAME TO away")
+    pipeline.services.publisher.publish([event(1)])
+    until(lambda: any(record.message == "store_unavailable" for record in caplog.records))
+
+    assert pipeline.services.reader.find_page(EventFilter(), PageRequest()).total_count == 0
+    with pytest.raises(StoreUnavailableError):
+        check()
+    assert f"database file: {settings.data_dir / 'audit-log.db'}" in vars(logged(caplog, "store_unavailable"))["reason"]
+    in_database(settings, "ALTER TABLE away RENAME TO event_terms")
+    until(lambda: pipeline.services.reader.get(event(1).event_id))
+    assert check() == {"database": "sqlite"}
+
+
+def test_only_the_owner_can_read_what_a_pipeline_leaves(pipeline: Pipeline, settings: Settings) -> None:
+    pipeline.services.publisher.publish([event(1)])
+    until(lambda: pipeline.services.reader.get(event(1).event_id))
+
+    files = [path for path in settings.data_dir.rglob("*") if not path.is_dir()]
+    assert {"audit-log.db", "audit-log.db-wal", "audit-log.db-shm"} <= {path.name for path in files}
+    assert {oct(path.stat().st_mode & 0o077) for path in files} == {"0o0"}
 
 
 def test_a_close_stores_everything_that_was_accepted(

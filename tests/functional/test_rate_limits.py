@@ -72,11 +72,14 @@ def assert_limited(answer: TestResponse, within: int = 60) -> None:
     assert answer.headers["Retry-After"] in answer.text
 
 
-def test_guessing_a_secret_ends_after_ten_failures_for_the_right_secret_too(door: Callable[..., Door]) -> None:
+def test_guesses_are_limited_after_ten_failures_and_the_right_secret_gets_in(
+    door: Callable[..., Door],
+) -> None:
     at = door()
     assert at.fail(10) == [401] * 10
     assert_limited(at.log_in(at.good.client_id, "wrong"))
-    assert_limited(at.log_in(at.good.client_id, at.secret))
+    assert at.log_in(at.good.client_id, at.secret).status_code == 200
+    assert_limited(at.log_in(at.good.client_id, "wrong"))
 
 
 def test_nobody_locks_a_client_out_from_elsewhere(door: Callable[..., Door]) -> None:
@@ -95,7 +98,7 @@ def test_an_address_that_tries_many_client_ids_is_limited_at_ten_times_as_many(d
     at = door(rate_limit_failed_logins="3/minute")
     assert [at.fail(1, f"client-{number}")[0] for number in range(30)] == [401] * 30
     assert_limited(at.log_in("client-31", "wrong"))
-    assert_limited(at.log_in(at.good.client_id, at.secret))
+    assert at.log_in(at.good.client_id, at.secret).status_code == 200  # the address may be that of a proxy
     assert at.log_in(at.good.client_id, at.secret, AWAY).status_code == 200
 
 
@@ -118,7 +121,7 @@ def test_a_login_by_oauth_counts_for_the_same_limit(door: Callable[..., Door]) -
     client = Client(WSGIApplication(Application(at.services)))
     answers = [client.post("/oauth2/token", data=form, environ_overrides={"REMOTE_ADDR": HOME}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
-    assert at.log_in(at.good.client_id, at.secret).status_code == 429
+    assert at.fail(1) == [429]
 
 
 def test_the_last_failure_that_is_allowed_is_put_on_record_once(door: Callable[..., Door]) -> None:
@@ -140,10 +143,10 @@ def test_a_full_queue_does_not_turn_a_refused_login_into_an_error(door: Callable
 def test_the_window_ends_when_the_answer_said_so(door: Callable[..., Door]) -> None:
     at = door(rate_limit_failed_logins="2/second")
     at.fail(2)
-    limited = at.log_in(at.good.client_id, at.secret)
+    limited = at.log_in(at.good.client_id, "wrong")
     assert_limited(limited, within=2)
     time.sleep(int(limited.headers["Retry-After"]) + 0.1)
-    assert at.log_in(at.good.client_id, at.secret).status_code == 200
+    assert at.fail(1) == [401]
 
 
 def test_requests_are_not_limited_by_default(door: Callable[..., Door]) -> None:
@@ -218,6 +221,14 @@ def test_while_redis_is_down_the_service_goes_on_without_limits_and_says_so_once
     assert time.monotonic() - started < 3  # it is not waited for each time
     assert [record.message for record in caplog.records] == ["rate_limit_storage_unavailable"]
     assert "hunter2" not in str(caplog.records[0].__dict__)
+
+
+def test_a_start_says_that_redis_is_away(
+    door: Callable[..., Door], silent: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        door(rate_limit_storage=silent).services.require_usable()
+    assert [record.message for record in caplog.records] == ["rate_limit_storage_unavailable"]
 
 
 @pytest.mark.parametrize(
