@@ -1,9 +1,10 @@
 """Entry point of `audit-log`: Ctrl-C ends it without a traceback, also while its modules are imported."""
 
 import sys
-from typing import Final
 
-_INTERRUPTED: Final = 130
+# No other import here: what Ctrl-C interrupts before `main` shows a traceback.
+
+_INTERRUPTED = 130
 """Exit status that shells use for a command ended by Ctrl-C: 128 and the number of SIGINT."""
 
 

@@ -164,6 +164,20 @@ def test_the_commands_are_there_before_the_service_is_imported() -> None:
     assert {"rich", "asyncio", "pydantic", "sqlalchemy", "httpx", "alembic"}.isdisjoint(imported.split())
 
 
+def test_ctrl_c_during_the_import_of_the_commands_is_no_traceback() -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'local_runner.cli.formatting': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from local_runner.cli.__main__ import main; sys.argv = ['audit-log', '--version']; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_the_scopes_in_the_help_are_those_that_there_are() -> None:
     assert set(clients.SCOPES) == set(tokens.SCOPES)
 
