@@ -14,8 +14,8 @@ from core.wiring import Services
 from tests.support.fakes import FakeQueue, FakeStore
 from tests.support.service import Service
 
-# Processes in the background of a shell, as after `nohup make test &`, ignore SIGINT, and so would those that tests start
-# and end by it.
+# Processes in the background of a shell, as after `nohup make test &`, ignore SIGINT, and so would those that tests
+# start and end by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
