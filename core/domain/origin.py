@@ -1,7 +1,7 @@
 """Origin of imported events: when, and from which client, the service that exported them had received them.
 
-An import is recorded anew: `received_at` and `recorded_by` say what this service knows. Those of the exporting service
-are kept in `event_data.audit_log_origin`, by the client that imports, and are its claim:
+An import is recorded like every event: `received_at` and `recorded_by` say what this service knows. Those of the
+exporting service are kept in `event_data.audit_log_origin`, by the client that imports, and are its claim:
 docs/decisions/0032-an-import-keeps-its-origin-in-event-data.md
 """
 
