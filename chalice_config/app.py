@@ -134,6 +134,12 @@ def create_partitions(_event: object, _context: object) -> dict[str, Any]:
     return maintenance.create_partitions(runtime.services())
 
 
+@app.lambda_function(name="integrate-ledger")
+def integrate_ledger(_event: object, _context: object) -> dict[str, Any]:
+    """Give stored events their indices in the ledger."""
+    return maintenance.integrate_ledger(runtime.services())
+
+
 @app.lambda_function(name="reconcile")
 def reconcile(_event: object, _context: object) -> dict[str, Any]:
     """Compare accepted and stored events."""

@@ -120,6 +120,7 @@ class Services:
         checks: dict[str, Check] = {
             "queue": lambda: self.queue_statistics().facts(),
             "store": self.database.events.check,
+            "ledger": self.database.ledger.check,
             "migrations": self.database.check_revision,
         }
         if "consumer_check" in self._parts:

@@ -10,7 +10,15 @@ from infra.errors import BuildError
 FOLDER: Final = Path(__file__).with_name("resources")
 
 
-FUNCTIONS: Final = ("APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "Reconcile", "AdministerClients")
+FUNCTIONS: Final = (
+    "APIHandler",
+    "ConsumeEvents",
+    "Migrate",
+    "CreatePartitions",
+    "IntegrateLedger",
+    "Reconcile",
+    "AdministerClients",
+)
 
 
 def resources(python: str) -> dict[str, Any]:

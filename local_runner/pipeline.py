@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.integrator import Integrator
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
@@ -78,12 +79,14 @@ class Pipeline:
                 "dead_letters": self._check_dead_letters,
                 "consumer": self._consumer.check,
                 "store": self._check_store,
+                "ledger": database.ledger.check,
                 "migrations": database.check_revision,
             },
         )
         self.services.require_usable()
         self.services.poll()
         self._consumer.start()
+        self._integrator = Integrator(database.ledger)
 
     @property
     def restarts(self) -> int:
@@ -98,6 +101,7 @@ class Pipeline:
         while self.queue.depth and time.monotonic() < started + timeout:
             time.sleep(0.01)
         self._consumer.stop(timeout=1.0)
+        self._integrator.close()
         self._log_stop(self.queue.depth, timeout)
         self._recorder.close()
         self._spool.close()

@@ -22,6 +22,8 @@ from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
+from local_runner.background.management import ManagementServer
+from local_runner.background.stop_deadline import STOP_SECONDS, end_process_within
 from local_runner.bootstrap import open_database, prepare
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits, max_connections
@@ -29,9 +31,7 @@ from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.memory import tune_memory
 from local_runner.http.sockets import bind_first_free, bind_listener
 from local_runner.http.uvicorn_server import FINISH_SECONDS, Tls, uvicorn_config
-from local_runner.management import ManagementServer
 from local_runner.runtime import Runtime, start_runtime
-from local_runner.stop_deadline import STOP_SECONDS, end_process_within
 from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing
 

@@ -9,11 +9,12 @@ from core.queues.brokers import broker
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.integrator import Integrator
+from local_runner.background.management import ManagementServer
+from local_runner.background.stop_deadline import end_process_within
 from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
-from local_runner.management import ManagementServer
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
-from local_runner.stop_deadline import end_process_within
 from local_runner.telemetry.tracing import tracing
 
 BATCH_SECONDS: Final = 5.0
@@ -58,11 +59,13 @@ def work(settings: Settings, host: str, port: int) -> None:
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
     supervisor.start()
+    integrator = Integrator(services.database.ledger)
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
     supervisor.stop(BATCH_SECONDS)
     source.close()  # first, so that the broker gives what is left to another worker
+    integrator.close()
     management.close()
     services.close()
     traces.close()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
 
     from core.stores.clients import SqlClientStore
     from core.stores.event_counters import SqlEventCounters
+    from core.stores.ledger.integration import Ledger
     from core.stores.sql import SqlEventStore
     from core.stores.summaries import SqlEventSummaries
 
@@ -59,6 +60,13 @@ class Database:
         from core.stores.clients import SqlClientStore  # noqa: PLC0415 - at first use
 
         return SqlClientStore(self.engine)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        """Gives stored events their indices."""
+        from core.stores.ledger.integration import Ledger  # noqa: PLC0415 - at first use
+
+        return Ledger(self.engine)
 
     @cached_property
     def event_counters(self) -> "SqlEventCounters":

@@ -37,6 +37,11 @@ _QUEUE_GAUGES: Final = {
 
 _CHECK_GAUGES: Final = {
     ("dead_letters", "count"): _DEAD_LETTERS,
+    ("ledger", "size"): ("audit_log_ledger_size", "Events that have an index in the ledger."),
+    ("ledger", "oldest_pending_seconds"): (
+        "audit_log_ledger_oldest_pending_seconds",
+        "Age of the oldest stored batch whose events have no index yet.",
+    ),
     ("spool", "bytes"): ("audit_log_spool_bytes", "Size of the spool on disk."),
     ("spool", "max_bytes"): ("audit_log_spool_max_bytes", "Bound of the size of the spool on disk."),
     ("spool", "corrupt"): ("audit_log_spool_corrupt", "Damaged places found when the spool was read."),

@@ -130,6 +130,11 @@ def test_partitions_are_made_once(in_lambda: LambdaProcess) -> None:
     assert in_lambda.call("app.create_partitions", {}) == {"created": []}
 
 
+def test_stored_events_get_an_index_once(in_lambda: LambdaProcess) -> None:
+    assert in_lambda.call("app.integrate_ledger", {}).keys() == {"integrated"}
+    assert in_lambda.call("app.integrate_ledger", {}) == {"integrated": 0}
+
+
 def test_the_books_are_compared(in_lambda: LambdaProcess) -> None:
     result = in_lambda.call("app.reconcile", {})
     assert result.keys() == {"accepted", "stored", "repeated", "dead_lettered", "in_flight", "difference"}

@@ -105,7 +105,10 @@ def test_a_worker_shows_how_it_is_and_serves_nothing_else(tmp_path: Path, settin
     with start(tmp_path, settings, "worker") as worker:
         assert httpx.get(f"{worker.url}/health").json()["status"] == "ok"
         ready = httpx.get(f"{worker.url}/ready").json()
-        assert (ready["status"], sorted(ready["checks"])) == ("ready", ["consumer", "migrations", "queue", "store"])
+        assert (ready["status"], sorted(ready["checks"])) == (
+            "ready",
+            ["consumer", "ledger", "migrations", "queue", "store"],
+        )
         metrics = httpx.get(f"{worker.url}/metrics").text
         assert 'audit_log_events_total{outcome="stored"} 0.0' in metrics
         assert "audit_log_unaccounted_events 0.0" in metrics

@@ -40,7 +40,8 @@ def test_cfn_lint_has_nothing_to_say() -> None:
 def test_every_function_has_what_chalice_leaves_out(deployed: dict[str, Any]) -> None:
     functions = of_type(deployed, "AWS::Serverless::Function")
     assert functions.keys() == {
-        "APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "Reconcile", "AdministerClients",
+        "APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "IntegrateLedger", "Reconcile",
+        "AdministerClients",
     }  # fmt: skip
     for name, function in functions.items():
         assert function["Role"]["Fn::GetAtt"][0] in of_type(deployed, "AWS::IAM::Role"), name
@@ -75,11 +76,11 @@ def test_the_queue_feeds_the_consumer_and_hears_which_messages_failed(deployed: 
     assert all(2 <= stage[concurrency] <= 1000 for stage in deployed["Mappings"]["Stages"].values())
 
 
-@pytest.mark.parametrize("function", ["CreatePartitions", "Reconcile"])
+@pytest.mark.parametrize("function", ["CreatePartitions", "IntegrateLedger", "Reconcile"])
 def test_what_the_clock_calls_has_a_schedule(deployed: dict[str, Any], function: str) -> None:
     (event,) = of_type(deployed, "AWS::Serverless::Function")[function]["Events"].values()
     assert event["Type"] == "Schedule"
-    assert re.fullmatch(r"rate\([0-9]+ (minutes|hours?|days?)\)", event["Properties"]["Schedule"])
+    assert re.fullmatch(r"rate\([0-9]+ (minutes?|hours?|days?)\)", event["Properties"]["Schedule"])
 
 
 def test_the_functions_settings_are_those_of_the_service(deployed: dict[str, Any]) -> None:
@@ -157,7 +158,7 @@ def test_the_gateways_own_errors_are_problem_details(deployed: dict[str, Any]) -
 
 def test_every_alarm_tells_somebody_what_it_means(deployed: dict[str, Any]) -> None:
     alarms = of_type(deployed, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 13
+    assert len(alarms) == 14
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["AlarmDescription"], name

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from core.ports.queue import QueueStatistics
 from core.settings import Settings
 from core.wiring import Services
+from local_runner.background.management import ManagementServer
 from local_runner.http.sockets import bind_first_free
-from local_runner.management import ManagementServer
 from local_runner.queue.consumer import ConsumerLimits
 from local_runner.queue.dead_letters import FILE_NAME
 from local_runner.telemetry.resources import memory_limit
@@ -87,8 +87,9 @@ def test_a_scrape_shows_events_queue_checks_and_resources(running: Running) -> N
     assert shown["audit_log_spool_max_bytes", ""] == 1024**3
     assert shown["audit_log_consumer_restarts_total", ""] == 0
     assert shown["audit_log_unaccounted_events", ""] == 0
+    assert running.until("audit_log_ledger_size", "", 2)["audit_log_ledger_oldest_pending_seconds", ""] == 0
     assert {labels for name, labels in shown if name == "audit_log_check_ok"} == {
-        "queue", "spool", "dead_letters", "consumer", "store", "migrations",
+        "queue", "spool", "dead_letters", "consumer", "store", "ledger", "migrations",
     }  # fmt: skip
     for name in ("process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"):
         assert shown[name, ""] > 0

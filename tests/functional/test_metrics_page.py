@@ -11,7 +11,7 @@ from core.ports.queue import QueueStatistics
 from core.ports.telemetry import CounterName
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.management import ManagementServer
+from local_runner.background.management import ManagementServer
 from local_runner.telemetry.requests import OTHER
 from tests.support.documents import Row, quoted, read, table
 from tests.support.pipelines import start_pipeline

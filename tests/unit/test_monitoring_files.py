@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from core.settings import Settings
+from local_runner.background.management import ManagementServer
 from local_runner.http.connection_limits import ConnectionLimits
-from local_runner.management import ManagementServer
 from tests.support.pipelines import start_pipeline
 from tests.support.skipping import skip_or_fail
 

@@ -1,0 +1,1 @@
+"""The ledger: the order of all stored events, in the database of the events."""

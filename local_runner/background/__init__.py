@@ -1,0 +1,1 @@
+"""Threads that work besides those of requests and of the queue."""
