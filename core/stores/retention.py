@@ -17,6 +17,7 @@ from core.domain.audit_events import audit_event
 from core.stores.dialects import dialect_of
 from core.stores.own_events import insert_own_event
 from core.stores.partitions import Partition, month_start, partitions, postgresql_connection, unix_seconds
+from core.stores.schema import unix_milliseconds
 
 _MARK: Final = "audit-log: to be deleted, events from "
 _IDS_PER_CHUNK: Final = 20_000
@@ -31,16 +32,22 @@ _MONTHS_IN_DEFAULT: Final = text("""
 SELECT to_char(to_timestamp(timestamp_utc) AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*) AS rows
 FROM events_default WHERE timestamp_utc < :before GROUP BY month ORDER BY month
 """)
-# `rows` is a table, or the events that the same statement deletes in `gone`.
+# `rows` is a table, or the events that the same statement deletes in `gone`. The ledger keeps the places of deleted
+# events, and `dropped_months` says why the events of their months are missing.
 _COUNT: Final = """
-WITH {gone}counted AS (
+WITH {gone}noted AS (
+    INSERT INTO dropped_months (month, at)
+    SELECT DISTINCT to_char(to_timestamp(timestamp_utc) AT TIME ZONE 'UTC', 'YYYY-MM'), :at FROM {rows}
+    ON CONFLICT (month) DO UPDATE SET at = excluded.at
+), counted AS (
     INSERT INTO tallies (minute, outcome, source, count)
     SELECT received_at / 60000, 'dropped', :source, count(*) FROM {rows} GROUP BY received_at / 60000 RETURNING count
 )
 SELECT coalesce(sum(count), 0)::bigint FROM counted
 """
 _DELETED: Final = """gone AS (
-    DELETE FROM events_default WHERE timestamp_utc >= :start AND timestamp_utc < :end RETURNING received_at
+    DELETE FROM events_default WHERE timestamp_utc >= :start AND timestamp_utc < :end
+    RETURNING received_at, timestamp_utc
 ), """
 _ORPHANS: Final = text("""
 WITH looked_at AS (
@@ -103,9 +110,9 @@ def expired(engine: Engine, *, before: int) -> list[ExpiredMonth]:
 def delete_expired(engine: Engine, *, before: int, now: datetime) -> Deletion:
     """Delete the events of `expired`, then the ids before `before` whose events are gone.
 
-    Each month is deleted together with the audit event that records it, `audit-log.events.dropped`. Ids are deleted in
-    chunks. Whatever an interruption leaves is deleted next time. A retry of a deleted event is rejected until its id is
-    deleted; afterwards it is stored again.
+    Each month is deleted together with the audit event that records it, `audit-log.events.dropped`, and noted in
+    `dropped_months` with the time of its last deletion. Ids are deleted in chunks. Whatever an interruption leaves is
+    deleted next time. A retry of a deleted event is rejected until its id is deleted; afterwards it is stored again.
 
     Raises:
         NotSupportedError: not PostgreSQL.
@@ -138,7 +145,7 @@ def _drop_marked(engine: Engine, now: datetime) -> Iterator[tuple[str, int]]:
         with postgresql_connection(engine) as connection:
             _without_time_limit(connection)
             counted = text(_COUNT.format(gone="", rows=row.name))
-            count = connection.scalar(counted, {"source": uuid.uuid4().hex}) or 0
+            count = connection.scalar(counted, _parameters(now)) or 0
             connection.exec_driver_sql(f"DROP TABLE {row.name}")
             _record(engine, connection, month, count, now)
         yield month, count
@@ -154,9 +161,13 @@ def _delete_from_default(engine: Engine, before: int, now: datetime) -> Iterator
         with postgresql_connection(engine) as connection:
             _without_time_limit(connection)
             counted = text(_COUNT.format(gone=_DELETED, rows="gone"))
-            count = connection.scalar(counted, {"source": uuid.uuid4().hex, **bounds}) or 0
+            count = connection.scalar(counted, {**_parameters(now), **bounds}) or 0
             _record(engine, connection, month, count, now)
         yield month, count
+
+
+def _parameters(now: datetime) -> dict[str, object]:
+    return {"source": uuid.uuid4().hex, "at": unix_milliseconds(now)}
 
 
 def _record(engine: Engine, connection: Connection, month: str, count: int, now: datetime) -> None:

@@ -8,7 +8,7 @@ from threading import Event as Flag
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, select
 from typer.testing import CliRunner
 
 from core.domain.models import Event
@@ -17,7 +17,7 @@ from core.domain.reconciliation import Window, minute_of
 from core.errors import NotSupportedError, StoreUnavailableError
 from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
-from core.stores import partitions, retention
+from core.stores import partitions, retention, schema
 from core.stores.event_counters import ACCEPTED, SqlEventCounters
 from core.stores.migrations.upgrade import migrate
 from core.stores.reconciliation import reconcile, rows_received
@@ -119,6 +119,35 @@ def recorded(store: SqlEventStore) -> list[tuple[int, dict[str, Any]]]:
     event_filter = EventFilter(event_types=("audit-log.events.dropped",))
     found = store.find_page(event_filter, PageRequest(order="asc")).events
     return sorted(((event.customer_id, event.event_data) for event in found), key=lambda each: each[1]["month"])
+
+
+def dropped_months(engine: Engine) -> dict[str, datetime]:
+    with engine.connect() as connection:
+        return {row.month: row.at for row in connection.execute(select(schema.dropped_months))}
+
+
+def test_the_months_of_deleted_events_are_noted_with_the_time_of_the_last_deletion(
+    engine: Engine, store: SqlEventStore
+) -> None:
+    """Places of these events stay in the ledger: a reader has to know why the events are missing."""
+    april, may = (datetime(2026, month, 15, 1, 2, 3, 4000, tzinfo=UTC) for month in (4, 5))
+    partitions.create(engine, 0, now=NOW)
+    store.add(at(DECEMBER, JANUARY - 1, JANUARY))
+    retention.delete_expired(engine, before=JANUARY, now=april)
+    assert dropped_months(engine) == {"2025-12": april}
+    store.add([event(9, timestamp_utc=DECEMBER)])
+    retention.delete_expired(engine, before=FEBRUARY, now=may)
+    assert dropped_months(engine) == {"2025-12": may, "2026-01": may}
+
+
+def test_a_partition_of_several_months_notes_each(engine: Engine, store: SqlEventStore) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ({DECEMBER - 86_400}) TO ({JANUARY})"
+        )
+    store.add(at(DECEMBER - 1, DECEMBER))
+    retention.delete_expired(engine, before=JANUARY, now=NOW)
+    assert dropped_months(engine) == {"2025-11": NOW, "2025-12": NOW}
 
 
 def test_what_is_wholly_too_old_is_dropped_with_its_ids_and_nothing_else(engine: Engine, store: SqlEventStore) -> None:
