@@ -50,6 +50,13 @@ def test_events_of_several_customers_come_in_one_order(event_store: EventStore, 
     assert numbers(matches) == list(range(20))[::step]
 
 
+def test_an_event_of_a_customer_that_is_listed_twice_is_found_once(event_store: EventStore) -> None:
+    event_store.add([event(number, customer_id=number % 2) for number in range(4)])
+    for listed in ({"customer_ids": (0, 0)}, {"visible_customers": (0, 1, 0)}, {"event_types": ("user.login",) * 2}):
+        found = event_store.find_page(EventFilter(**listed), PageRequest(order="asc"))
+        assert numbers(found) == sorted(set(numbers(found))), listed
+
+
 @pytest.mark.parametrize(
     ("offset", "limit", "expected", "more"),
     [

@@ -201,7 +201,8 @@ def _jsonpath(path: Sequence[Step], condition: str) -> str:
 
 def _value_table(column: Column[Any], values: Sequence[Any]) -> FromClause:
     """Return a table of the values with one column, which has the name of `column`."""
-    rows = func.unnest(literal(list(values), ARRAY(column.type)))
+    # Each once: a customer that a token lists twice would have each of its events twice.
+    rows = func.unnest(literal(list(dict.fromkeys(values)), ARRAY(column.type)))
     return rows.table_valued(column.name, name=f"wanted_{column.name}").render_derived()
 
 
