@@ -64,7 +64,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     signal.sigwait(_STOPS)
     end_process_within()
     supervisor.stop(BATCH_SECONDS)
-    source.close()  # first, so that the broker gives what is left to another worker
+    source.close()  # first, so that the broker gives the remaining messages to another worker
     integrator.close()
     management.close()
     services.close()
