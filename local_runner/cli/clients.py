@@ -68,11 +68,10 @@ def list_clients() -> None:
         return
     from rich.table import Column
 
-    columns = ("name", "scopes", "customers", "created", "last used", "state")
-    table = formatting.table(
-        [Column("client id", no_wrap=True), *columns],
-        ([facts["client id"], *(facts[column] for column in columns)] for facts in rows),
-    )
+    widths = {"name": 4, "scopes": 12, "customers": 9, "last used": 10, "state": 8}  # so that no word is broken
+    columns = [Column("client id", no_wrap=True)]
+    columns += [Column(name, min_width=width, overflow="fold") for name, width in widths.items()]
+    table = formatting.table(columns, ([facts[str(column.header)] for column in columns] for facts in rows))
     formatting.console().print(table)
 
 

@@ -14,6 +14,7 @@ from core.errors import AuditLogError
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.bootstrap import SECRET_FILE_NAME, load_or_create_secret
+from local_runner.queue.dead_letters import FILE_NAME
 from local_runner.runtime import offline_services
 from local_runner.telemetry import logging_config
 
@@ -45,12 +46,13 @@ def existing_queue(*, with_store: bool) -> Iterator[Services]:
         with_store: Whether events are read or written as well.
 
     Raises:
-        DataNotFoundError: the data directory, or the event store's file if that is needed, does not exist.
+        DataNotFoundError: the data directory has no service's data, or lacks the event store's file if that is needed.
     """
     settings = Settings.from_environ()
     if settings.queue_in_process and not settings.data_dir.is_dir():
         raise DataNotFoundError(f"There is no directory {settings.data_dir.absolute()}: check AUDIT_LOG_DATA_DIR.")
-    if with_store:
+    # A file of dead letters can be read while the event store is lost.
+    if with_store or (settings.queue_in_process and not (settings.data_dir / FILE_NAME).is_file()):
         require_store_file(settings)
     with _services(settings) as services:
         yield services

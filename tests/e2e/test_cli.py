@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from core import __version__
 from core.auth import tokens
-from core.errors import InvalidSettingsError
+from core.errors import AuditLogError, InvalidSettingsError
 from local_runner.cli import clients, main
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
@@ -137,6 +137,27 @@ def test_a_token_that_would_live_too_long_is_refused(tmp_path: Path) -> None:
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "Invalid value for --valid-minutes: must be between 1 and 60 minutes" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["backup", "copy"], ["client", "create", "--name", "x"], ["client", "list"], ["dead-letters", "list"],
+        ["dead-letters", "redrive"], ["dead-letters", "show", "1"], ["partitions", "list"], ["reconcile"], ["token"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+@pytest.mark.parametrize("made", [[], ["elsewhere"]], ids=["no directory", "an empty one"])
+def test_in_a_directory_without_a_service_a_command_names_it_and_creates_nothing(
+    tmp_path: Path, command: list[str], made: list[str]
+) -> None:
+    data_dir = tmp_path / "elsewhere"
+    for name in made:
+        (tmp_path / name).mkdir()
+    with pytest.raises(AuditLogError, match=rf"There is no .*{data_dir}.*check AUDIT_LOG_DATA_DIR"):
+        CliRunner().invoke(main.app, command, env=environment(data_dir), catch_exceptions=False)
+
+    assert [path.name for path in tmp_path.rglob("*")] == made
 
 
 def test_a_token_needs_the_secret_of_a_service_and_creates_none(tmp_path: Path) -> None:
