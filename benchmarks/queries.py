@@ -13,16 +13,19 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from statistics import median, quantiles
-from typing import Final
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import event
+from sqlalchemy import Engine, Select, event
 
 from benchmarks import generate
 from benchmarks.generate import BIG_CUSTOMER, CUSTOMERS, FIRST, SECONDS, TYPES, USERS
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, PageRequest, Position
+from core.domain.trusted_fields import build_event
 from core.settings import Settings
+from core.stores.connections import open_read_connection
+from core.stores.dialects import dialect_of
 from core.stores.engine import reading_engine
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
@@ -122,6 +125,28 @@ def compare(store: SqlEventStore, single: SqlEventStore, rounds: int) -> None:
     print(
         f"| offset 100,000 with single-column indexes | {shown(offset)} | {ratio(deepest, offset):,.0f} to the cursor |"
     )
+
+
+def compare_by_key(engine: Engine, store: SqlEventStore, rounds: int) -> None:
+    """Page and count against reading the same 100 events by their ids, through the same pool and the same columns."""
+    print("\n| page of 100 and its count | ms | the same events by key | ratio |\n|---|---|---|---|")
+    pages = {
+        "all events": (EventFilter(), PageRequest()),
+        "the big customer": (BIG, PageRequest()),
+        "the big customer, a type": (TYPE, PageRequest()),
+        "the big customer, a type, 6 months": (NEWEST, PageRequest()),
+        "the big customer, its deepest page": (BIG, PageRequest(after=OLDEST)),
+    }
+    for name, (wanted, page) in pages.items():
+        ids = [found.event_id for found in store.find_page(wanted, page).events]
+        query = dialect_of(engine).select_by_ids(ids)
+
+        def by_key(query: Select[Any] = query) -> list[Event]:
+            with open_read_connection(engine) as connection:
+                return [build_event(dict(row)) for row in connection.execute(query).mappings()]
+
+        found, keyed = in_turns(rounds * 10, partial(store.find_page, wanted, page), by_key)
+        print(f"| {name} | {shown(found)} | {shown(keyed)} | {ratio(keyed, found):.2f} |")
 
 
 def list_all(store: SqlEventStore, rounds: int) -> None:
@@ -239,6 +264,7 @@ def main() -> None:
         store, single, small = map(SqlEventStore, engines)
         event.listen(reading_engine(engines[1]), "before_cursor_execute", without_hint, retval=True)
         compare(store, single, arguments.rounds)
+        compare_by_key(engines[0], store, arguments.rounds)
         list_all(store, arguments.rounds)
         inside(store, arguments.queries)
         insert(store, small, arguments.rounds)

@@ -3,12 +3,13 @@
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from core.domain.models import MAX_TIMESTAMP, Event
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER, loads_encoded
+from core.domain.trusted_fields import build_event
 
 _ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _RECEIVED_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d\.\d{3}Z", re.ASCII).fullmatch
@@ -54,7 +55,7 @@ def decode_published(body: str) -> Event | None:
             and type(recorded_by) is str
         ):
             fields["received_at"] = _receive_time(received_at)
-            return _event(fields)
+            return build_event(fields)
     except (ValueError, TypeError, AttributeError, OverflowError):  # not JSON, or not the types of an event
         pass
     return None
@@ -70,16 +71,3 @@ def _receive_time(text: str) -> datetime:
     if not _RECEIVED_AT(text):
         raise ValueError(text)
     return datetime.fromisoformat(text)
-
-
-def _event(fields: dict[str, Any]) -> Event:
-    """Make an event of its valid fields. `Event.model_construct` does the same, and takes six times as long."""
-    event = Event.__new__(Event)
-    for name, value in (
-        ("__dict__", fields),
-        ("__pydantic_fields_set__", set(_NAMES)),
-        ("__pydantic_extra__", None),
-        ("__pydantic_private__", None),
-    ):
-        object.__setattr__(event, name, value)  # the model is frozen
-    return event

@@ -1,8 +1,7 @@
 """Event store in a SQL database, with SQLAlchemy Core."""
 
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import islice
@@ -15,31 +14,36 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
+    Integer,
+    Row,
     Select,
     UnaryExpression,
     and_,
     func,
     literal,
+    literal_column,
     select,
     true,
 )
 
 from core.domain.models import Event, EventId
 from core.domain.queries import EventFilter, Listing, Matches, PageRequest
-from core.domain.reconciliation import minute_of
 from core.domain.strict_json import MAX_INTEGER
+from core.domain.trusted_fields import build_event
 from core.errors import EventNotStorableError
 from core.ports.store import Outcome
 from core.stores import event_counters
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import AccessPlan, IdTakenError, dialect_of
 from core.stores.filters import column_filters, data_filters, divide, is_sql
+from core.stores.outcomes import counts_of, outcome
 from core.stores.schema import EVENT_COLUMNS, events
 from core.stores.sealing import BatchNumbers, BatchNumberTakenError, insert_sealed, new_batch_number
 from core.stores.search import COUNT_LIMIT, SearchLimits, search
 
 _IDS_PER_QUERY: Final = 500
 _ROWS_PER_FETCH: Final = 250
+_NAMES: Final = [column.name for column in EVENT_COLUMNS]
 _EVENT_ID: Final = TypeAdapter[str](EventId)
 _SEARCH_LIMITS: Final = SearchLimits()
 
@@ -87,8 +91,8 @@ class SqlEventStore:
                         raise EventNotStorableError("The id was used by an event that has been deleted.") from None
             # Each event is compared with the stored one, or else with the first of the batch that has its id.
             firsts |= kept
-            outcomes = [_outcome(item, firsts[item.event_id]) for item in batch]
-            event_counters.add(connection, f"{self._source}.{get_ident()}", _counts(batch, outcomes, firsts))
+            outcomes = [outcome(item, firsts[item.event_id]) for item in batch]
+            event_counters.add(connection, f"{self._source}.{get_ident()}", counts_of(batch, outcomes, firsts))
             connection.commit()
         return outcomes
 
@@ -100,17 +104,20 @@ class SqlEventStore:
                 return self._search(connection, indexed, rest, page)
             plan = self._dialect.plan_access(connection, event_filter, COUNT_LIMIT)
             query = self._rows_query(event_filter, page, plan)
-            rows = connection.execute(query).mappings().all()
+            if plan.count_with_page:
+                query = query.add_columns(self._count_query(event_filter, plan).scalar_subquery())
+            rows = connection.execute(query).all()
             more = len(rows) > page.limit
             if not more and page.after is None and (rows or not page.offset):
                 total = page.offset + len(rows)  # the last match is on this page
             elif plan.matching is not None:
                 total = plan.matching
+            elif plan.count_with_page and rows:
+                total = rows[0][-1]
             else:
-                condition = and_(self._condition(event_filter), plan.condition)
-                total = connection.execute(self._count_query(condition, plan.count_hint)).scalar_one()
-        return Matches(
-            events=[Event.model_construct(**row) for row in rows[: page.limit]],
+                total = connection.execute(self._count_query(event_filter, plan)).scalar_one()
+        return Matches.model_construct(
+            events=[_event(row) for row in rows[: page.limit]],
             more=more,
             total_count=min(total, COUNT_LIMIT),
             total_relation="eq" if total <= COUNT_LIMIT else "gte",
@@ -123,8 +130,8 @@ class SqlEventStore:
             if self._must_search(connection, indexed, rest):
                 return self._search(connection, indexed, rest, page)
             plan = self._dialect.plan_access(connection, event_filter, COUNT_LIMIT)
-            rows = connection.execute(self._rows_query(event_filter, page, plan)).mappings()
-            return Listing(events=[Event.model_construct(**row) for row in islice(rows, page.limit)])
+            rows = connection.execute(self._rows_query(event_filter, page, plan))
+            return Listing(events=[_event(row) for row in islice(rows, page.limit)])
 
     def newest_receive_time(self) -> datetime | None:
         """See `EventReader.newest_receive_time`."""
@@ -150,7 +157,7 @@ class SqlEventStore:
         found: dict[str, Event] = {}
         for start in range(0, len(wanted), _IDS_PER_QUERY):
             query = self._dialect.select_by_ids(wanted[start : start + _IDS_PER_QUERY])
-            found |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
+            found |= {event.event_id: event for event in map(_event, connection.execute(query))}
         return found
 
     def _must_search(self, connection: Connection, indexed: EventFilter, rest: EventFilter) -> bool:
@@ -160,7 +167,7 @@ class SqlEventStore:
         if not is_sql(rest):
             return True
         most = self._search_limits.rows
-        return connection.execute(self._count_query(self._condition(indexed), "", most)).scalar_one() > most
+        return connection.execute(self._count_query(indexed, AccessPlan(), most)).scalar_one() > most
 
     def _search(self, connection: Connection, indexed: EventFilter, rest: EventFilter, page: PageRequest) -> Matches:
         plan = self._dialect.plan_access(connection, indexed, COUNT_LIMIT)
@@ -170,7 +177,7 @@ class SqlEventStore:
         def read(part: PageRequest) -> Iterator[Event]:
             query = self._rows_query(indexed, part, plan)
             with closing(streaming.execute(query)) as rows:
-                yield from (Event.model_construct(**row) for row in rows.mappings())
+                yield from map(_event, rows)
 
         return search(read, rest, page, self._search_limits)
 
@@ -183,7 +190,7 @@ class SqlEventStore:
 
     def _page_query(self, condition: ColumnElement[bool], page: PageRequest, hint: str) -> Select[Any]:
         query = _hinted(select(*EVENT_COLUMNS), hint).where(condition).order_by(*_order(events, page))
-        query = query.limit(page.limit + 1)  # the extra row shows that another page follows
+        query = query.limit(_written_out(page.limit + 1))  # the extra row shows that another page follows
         if page.after is None:
             return query.offset(page.offset)
         return query.where(self._dialect.keyset_condition(page.after, descending=page.order == "desc"))
@@ -195,15 +202,15 @@ class SqlEventStore:
         from_first = page.model_copy(update={"offset": 0, "limit": min(page.offset + page.limit, MAX_INTEGER - 1)})
         part = self._page_query(and_(self._condition(uncombined), *combination), from_first, "").lateral("part")
         query = select(part).select_from(combinations.join(part, true())).order_by(*_order(part, page))
-        return query.limit(page.limit + 1).offset(page.offset if page.after is None else 0)
+        return query.limit(_written_out(page.limit + 1)).offset(page.offset if page.after is None else 0)
 
     def _condition(self, event_filter: EventFilter) -> ColumnElement[bool]:
         return and_(column_filters(event_filter), data_filters(event_filter, self._dialect))
 
-    @staticmethod
-    def _count_query(condition: ColumnElement[bool], hint: str, most: int = COUNT_LIMIT) -> Select[int]:
-        matches = _hinted(select(literal(1)).select_from(events), hint).where(condition).limit(most + 1)
-        return select(func.count()).select_from(matches.subquery())
+    def _count_query(self, event_filter: EventFilter, plan: AccessPlan, most: int = COUNT_LIMIT) -> Select[int]:
+        condition = and_(self._condition(event_filter), plan.condition)
+        matches = _hinted(select(literal(1)).select_from(events), plan.count_hint).where(condition)
+        return select(func.count()).select_from(matches.limit(_written_out(most + 1)).subquery())
 
 
 def _without_implied_bound(event_filter: EventFilter, page: PageRequest) -> EventFilter:
@@ -218,6 +225,15 @@ def _without_implied_bound(event_filter: EventFilter, page: PageRequest) -> Even
     return event_filter
 
 
+def _written_out(number: int) -> ColumnElement[int]:
+    """Write a limit into the statement: a generic plan knows no parameters, and would expect a tenth of all rows."""
+    return literal_column(str(number), Integer)
+
+
+def _event(row: Row[Any]) -> Event:
+    return build_event(dict(zip(_NAMES, row, strict=False)))  # a count may follow the columns
+
+
 def _order(table: FromClause, page: PageRequest) -> Iterator[UnaryExpression[Any]]:
     for name in ("timestamp_utc", "event_id"):
         yield table.c[name].desc() if page.order == "desc" else table.c[name].asc()
@@ -225,27 +241,3 @@ def _order(table: FromClause, page: PageRequest) -> Iterator[UnaryExpression[Any
 
 def _hinted(query: Select[Any], hint: str) -> Select[Any]:
     return query.with_hint(events, hint) if hint else query
-
-
-def _outcome(item: Event, first: Event) -> Outcome:
-    if item is first:
-        return Outcome.STORED
-    return Outcome.DUPLICATE if item.same_content(first) else Outcome.CONFLICT
-
-
-def _counts(batch: Sequence[Event], outcomes: Sequence[Outcome], firsts: Mapping[str, Event]) -> event_counters.Counts:
-    """Count the outcomes by minute. A redelivered message has the receive time of the stored event: no repeat."""
-    pairs = list(zip(batch, outcomes, strict=True))
-    received = {
-        event_counters.STORED: Counter(item.received_at for item, outcome in pairs if outcome is Outcome.STORED),
-        event_counters.REPEATED: Counter(
-            item.received_at
-            for item, outcome in pairs
-            if outcome is Outcome.DUPLICATE and item.received_at != firsts[item.event_id].received_at
-        ),
-    }
-    counts: Counter[tuple[int, event_counters.CounterKind]] = Counter()
-    for kind, times in received.items():
-        for received_at, count in times.items():  # few, because events of a batch share their milliseconds
-            counts[minute_of(received_at), kind] += count
-    return counts

@@ -69,7 +69,7 @@ def first_query(engine: Engine, call: Callable[[], object]) -> tuple[str, Any]:
 
 
 def page_statement(engine: Engine, event_filter: EventFilter, page: PageRequest) -> tuple[str, Any]:
-    return first_query(engine, lambda: SqlEventStore(engine).find_page(event_filter, page))
+    return first_query(engine, lambda: SqlEventStore(engine).list_page(event_filter, page))
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -93,6 +93,38 @@ def test_postgresql_reads_a_page_off_its_index(
     if after:
         assert "Index Cond: (" in plan
         assert "ROW(timestamp_utc, event_id)" in plan.partition("Index Cond")[2].partition("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "mode", "total"),
+    [
+        ({}, "force_generic_plan", 4000),
+        ({"customer_ids": (1,), "start": 1, "end": 3000}, "force_generic_plan", 120),
+        ({"customer_ids": (1, 2), "event_types": ("type 1", "none such")}, "force_custom_plan", 8),
+        ({"event_types": ("none such",)}, "force_generic_plan", 0),
+    ],
+)
+def test_postgresql_reads_a_page_and_counts_in_one_statement(
+    full_postgresql: Engine, conditions: dict[str, Any], mode: str, total: int
+) -> None:
+    modes: list[str] = []
+
+    def note(connection: Any, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM events" in statement:
+            modes.append(connection.exec_driver_sql("SELECT current_setting('plan_cache_mode')").scalar_one())
+
+    event.listen(reading_engine(full_postgresql), "before_cursor_execute", note)
+    found = SqlEventStore(full_postgresql).find_page(EventFilter(**conditions), PageRequest(limit=3))
+    event.remove(reading_engine(full_postgresql), "before_cursor_execute", note)
+    assert (len(found.events), found.total_count) == (min(3, total), total)
+    assert modes == [mode]
+
+
+def test_postgresql_never_takes_a_generic_plan_where_values_decide(full_postgresql: Engine) -> None:
+    with reading_engine(full_postgresql).connect() as connection:
+        assert connection.exec_driver_sql("SELECT current_setting('plan_cache_mode')").scalar_one() == (
+            "force_custom_plan"
+        )
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

@@ -29,6 +29,8 @@ class AccessPlan:
     """Condition that holds for every event of the filter and is more selective than the filter."""
     matching: int | None = None
     """Number of matching events, if it is known without a count."""
+    count_with_page: bool = False
+    """Whether one statement reads a page and counts the matches: where a round trip costs more than counting few."""
     combinations: FromClause | None = None
     """All combinations of the filter's customers and types, as a table with these columns; each gets an index scan."""
 

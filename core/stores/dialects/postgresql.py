@@ -69,8 +69,18 @@ SELECT set_config(name, milliseconds::text, false)
 FROM (VALUES ('statement_timeout', %s), ('lock_timeout', %s)) AS wanted (name, milliseconds)
 WHERE (SELECT setting::bigint FROM pg_settings WHERE pg_settings.name = wanted.name) NOT BETWEEN 1 AND milliseconds
 """
+# A plan for the values of each read. PostgreSQL would sooner or later take a generic plan where its estimate is lower,
+# which it is for a customer with more events than most.
+_CUSTOM_PLANS: Final = "SET plan_cache_mode = 'force_custom_plan'"
 # With sorting off, plans that need a sort get costs so high that the planner would compile them (JIT).
 _NEVER_SORT: Final = "SELECT set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
+# A generic plan is made once for each connection and statement; a plan for given values takes longer to make than to
+# run. Not knowing the values, the planner has to be kept from ways that are slow for frequent values (a sort, a bitmap)
+# or for rare ones (a scan of the table).
+_GENERIC_PLAN: Final = (
+    f"{_NEVER_SORT}, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true), "
+    "set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
 _EVENTS: Final = f"COPY events ({', '.join(column.name for column in EVENT_COLUMNS)}, salts, batch, place) FROM STDIN"
 
@@ -104,6 +114,7 @@ class _PostgreSQL:
 
         def on_connect(connection: Any, _record: object) -> None:
             connection.execute(_READS, (round(limits.statement * 1000), round(limits.lock * 1000)))
+            connection.execute(_CUSTOM_PLANS)
             connection.commit()
 
         event.listen(engine, "do_connect", connect)
@@ -141,19 +152,22 @@ class _PostgreSQL:
         return column.bool_op("@?")(cast(f"strict ${_jsonpath(data_filter.path, equals)}", JSONPATH))
 
     def plan_access(self, connection: Connection, event_filter: EventFilter, enough: int) -> AccessPlan:  # noqa: ARG002 - the protocol's signature
-        if event_filter.customers == ():  # no customer, as opposed to None: all customers
+        # With a filter on event_data the planner chooses between its index and the others, and must be able to sort.
+        if event_filter.customers == () or event_filter.data:  # no customer, as opposed to None: all customers
             return AccessPlan()
         wanted = {events.c.customer_id: event_filter.customers or (), events.c.event_type: event_filter.event_types}
-        # With a filter on event_data the planner chooses between its index and the others, and must be able to sort.
-        if event_filter.data or all(len(values) <= 1 for values in wanted.values()):
-            return AccessPlan()
+        if all(len(values) <= 1 for values in wanted.values()):
+            # One index has all equal columns and then the order, whatever the values.
+            connection.exec_driver_sql(_GENERIC_PLAN)
+            return AccessPlan(count_with_page=True)
         # For several values the planner would read all events in order of time and discard those that do not match. For
         # a value without statistics it expects few events and would sort them.
         connection.exec_driver_sql(_NEVER_SORT)
         lists = [_value_table(column, values) for column, values in wanted.items() if values]
         product = reduce(lambda left, right: left.join(right, true()), lists)
         columns = [column for table in lists for column in table.c]
-        return AccessPlan(combinations=select(*columns).select_from(product).subquery("wanted"))
+        combinations = select(*columns).select_from(product).subquery("wanted")
+        return AccessPlan(combinations=combinations, count_with_page=True)
 
     @contextmanager
     def migration_transaction(self, connection: Connection) -> Iterator[None]:
