@@ -29,12 +29,12 @@ FIELDS: Final = (
     ),
     ConventionalField(
         "action",
-        "the operation: create, read, update, delete, login, logout or another word",
+        "the verb: create, read, update, delete, login, logout or another word",
         ("action", "event.action", "activity_name", "eventName"),
     ),
     ConventionalField(
         "target",
-        "what it was done to: the first of `targets`",
+        "the object of the action: the first of `targets`",
         (
             "targets[0].id", "targets[0].name", "target.id", "target.name", "target", "resources[0].uid",
             "resources[0].name", "resource.id", "resource.name",

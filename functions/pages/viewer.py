@@ -1,8 +1,11 @@
 """GET / and the files of its page: the log viewer, which reads events through the same API as other clients."""
 
+import html
+import json
 from pathlib import Path
 from typing import Final
 
+from core.domain.conventional_fields import CHANGE_PAIRS, FAILURES, FIELDS, SUCCESSES
 from core.wiring import Services
 from functions.http.errors import RouteNotFoundError
 from functions.http.handler import lambda_handler
@@ -14,31 +17,57 @@ _SCRIPT: Final = "text/javascript; charset=utf-8"
 TYPES: Final = {
     "viewer.css": "text/css; charset=utf-8",
     "api.js": _SCRIPT,
+    "changes.js": _SCRIPT,
     "chips.js": _SCRIPT,
+    "columns.js": _SCRIPT,
     "combobox.js": _SCRIPT,
+    "conventional.js": _SCRIPT,
     "counts.js": _SCRIPT,
     "detail.js": _SCRIPT,
     "dom.js": _SCRIPT,
+    "event-list.js": _SCRIPT,
     "event-place.js": _SCRIPT,
     "export.js": _SCRIPT,
+    "facets.js": _SCRIPT,
+    "filter-line.js": _SCRIPT,
     "filters.js": _SCRIPT,
+    "follow.js": _SCRIPT,
     "format.js": _SCRIPT,
     "histogram.js": _SCRIPT,
     "json-tree.js": _SCRIPT,
     "keyboard.js": _SCRIPT,
+    "known-values.js": _SCRIPT,
     "live.js": _SCRIPT,
     "main.js": _SCRIPT,
     "new-file.js": _SCRIPT,
-    "paths.js": _SCRIPT,
     "open-event.js": _SCRIPT,
+    "overview.js": _SCRIPT,
+    "paths.js": _SCRIPT,
     "preferences.js": _SCRIPT,
     "problem.js": _SCRIPT,
+    "ranges.js": _SCRIPT,
+    "report.js": _SCRIPT,
     "results.js": _SCRIPT,
+    "sentences.js": _SCRIPT,
+    "share.js": _SCRIPT,
     "sign-in.js": _SCRIPT,
+    "spreadsheet.js": _SCRIPT,
+    "stack.js": _SCRIPT,
     "theme.js": _SCRIPT,
     "time-range.js": _SCRIPT,
+    "time-zone.js": _SCRIPT,
     "view.js": _SCRIPT,
 }
+_FIELDS: Final = html.escape(
+    json.dumps(
+        {
+            "fields": {field.name: field.paths for field in FIELDS},
+            "successes": SUCCESSES,
+            "failures": FAILURES,
+            "pairs": CHANGE_PAIRS,
+        }
+    )
+)
 _HEADERS: Final = {
     # The page shows event data as text. Should a defect insert it as HTML, the browser runs no script of it and sends
     # nothing to other hosts; with trusted types, it does not even parse a string as HTML.
@@ -56,7 +85,8 @@ _CACHED: Final = {"Cache-Control": "no-cache"}
 
 def viewer(_request: Request, services: Services) -> Response:
     """Log viewer. Loads nothing from other hosts."""
-    page = (_FOLDER / "index.html").read_text(encoding="utf-8").replace("{auth}", services.settings.auth)
+    page = (_FOLDER / "index.html").read_text(encoding="utf-8")
+    page = page.replace("{auth}", services.settings.auth).replace("{fields}", _FIELDS)
     return Response(200, page.encode(), "text/html; charset=utf-8", {**_HEADERS, **_CACHED})
 
 

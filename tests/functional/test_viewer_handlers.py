@@ -58,7 +58,7 @@ def test_modules_of_two_versions_do_not_meet(services: Services) -> None:
 @pytest.mark.parametrize("auth", ["open", "clients"])
 def test_the_page_knows_how_to_sign_in(settings: Settings, auth: str) -> None:
     page = ask_page(Services(settings.model_copy(update={"auth": auth})))
-    assert f'<html lang="en" data-auth="{auth}">' in page.body.decode()
+    assert f'<html lang="en" data-auth="{auth}" ' in page.body.decode()
 
 
 def test_no_script_makes_html_of_text_or_keeps_anything_but_preferences_in_the_browser() -> None:
@@ -70,4 +70,4 @@ def test_no_script_makes_html_of_text_or_keeps_anything_but_preferences_in_the_b
         allowed = {"localStorage"} if path.name == "preferences.js" else set()
         assert {*unsafe.findall(path.read_text())} == allowed, path.name
     kept = [re.findall(r'keepPreference\("([a-z-]+)"', path.read_text()) for path in FOLDER.glob("*.js")]
-    assert sorted(name for names in kept for name in names) == ["single-keys", "theme"]
+    assert sorted(name for names in kept for name in names) == ["single-keys", "theme", "time-zone"]

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -28,7 +29,9 @@ class ViewerPage:
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """What `condition` gives as soon as it is true."""
-        return WebDriverWait(self.browser, WAIT_SECONDS, poll_frequency=0.05).until(lambda _: condition(), what)
+        stale = [StaleElementReferenceException]  # the page replaced it meanwhile
+        wait = WebDriverWait(self.browser, WAIT_SECONDS, poll_frequency=0.05, ignored_exceptions=stale)
+        return wait.until(lambda _: condition(), what)
 
     def all(self, selector: str) -> list[WebElement]:
         return [found for found in self.browser.find_elements(By.CSS_SELECTOR, selector) if found.is_displayed()]
@@ -68,8 +71,34 @@ class ViewerPage:
         rows: list[list[str]] = self.browser.execute_script(script)
         return rows
 
+    def cells(self, column: str) -> list[str]:
+        """The texts of the cells of a column."""
+        script = "return [...document.querySelectorAll(`#events tbody .c-${arguments[0]}`)].map(c => c.textContent)"
+        texts: list[str] = self.browser.execute_script(script, column)
+        return texts
+
     def types(self) -> list[str]:
-        return [row[1] for row in self.rows()]
+        return self.cells("type")
+
+    def type_filter(self, text: str) -> None:
+        """Type into the line of filters."""
+        self.find("[name=filter]").send_keys(text)
+
+    def facet(self, group: str) -> tuple[str, dict[str, str]]:
+        """What a group of facets counted, and its values with their counts."""
+        [section] = [found for found in self.all(".facet") if found.accessible_name == group]
+        note = section.find_element(By.CLASS_NAME, "facet-note").text
+        buttons = section.find_elements(By.CSS_SELECTOR, "button")
+        texts = [
+            [part.text for part in button.find_elements(By.CSS_SELECTOR, "bdi, .facet-count")] for button in buttons
+        ]
+        return note, dict(texts)
+
+    def narrow(self, group: str, value: str) -> None:
+        """Click on a value of a group of facets."""
+        xpath = f"//section[@aria-label='{group}']//button[.//bdi='{value}']"
+        self.until(lambda: self.browser.find_elements(By.XPATH, xpath), f"there is no {value}")
+        self.browser.find_element(By.XPATH, xpath).click()
 
     def shows(self, count: int) -> None:
         """Wait until there are so many events in the table."""

@@ -100,7 +100,7 @@ def test_all_that_matches_is_saved_as_a_download(
     before_the_page(WITHOUT_PICKER)
     page = ViewerPage(browser, service.url, "customer_id=9020&event_type=viewer.kept").loaded()
     page.shows(100)
-    export(page, "CSV")
+    export(page, "CSV for programs")
     [file] = page.until(lambda: list(tmp_path.glob("audit-log-*Z.csv")), "nothing is saved")
     rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
     assert [json.loads(row["event_data"])["number"] for row in rows] == list(range(130))

@@ -2,8 +2,10 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.viewer.page import ViewerPage, numbered, post
 from tests.support.builders import new_event
@@ -11,12 +13,6 @@ from tests.support.service import Service
 
 NEWEST = 10_000  # events whose types GET /event/summary counts
 BATCH = 1_000
-
-
-def suggestions(page: ViewerPage, field: str) -> tuple[list[list[str]], str]:
-    """The options of a field with their counts, and the line about the counts."""
-    page.find(f"[name={field}]").click()
-    return [option.text.split() for option in page.all("[role=option]")], page.find(".suggestions p").text
 
 
 def test_of_very_many_events_the_counts_are_those_of_the_newest_and_the_total_is_one(
@@ -31,34 +27,31 @@ def test_of_very_many_events_the_counts_are_those_of_the_newest_and_the_total_is
         post(service, *common[first : first + BATCH])
     post(service, *rare)
     page = ViewerPage(browser, service.url, "customer_id=9031").loaded()
-    assert suggestions(page, "event_type") == (
-        [["viewer.common", "10,000"]],
-        "Counts cover the newest 10,000 matching events; values in older events may be missing",
-    )
+    assert page.facet("Event type") == ("newest 10,000 matching", {"viewer.common": "10,000"})
     assert page.total() == "10,050 events"
     assert page.find("#count").text == "100 of 10,050 events listed, newest first"
 
 
-def test_suggestions_say_which_events_they_count(browser: webdriver.Chrome, service: Service) -> None:
-    post(service, *numbered(130, 9032, event_type="viewer.many"), *numbered(2, 9032, event_type="viewer.few"))
+def test_facets_say_which_events_they_count(browser: webdriver.Chrome, service: Service) -> None:
+    def done(count: int, outcome: str, actor: str) -> list[dict[str, Any]]:
+        data = {"actor": {"id": actor}, "outcome": outcome}
+        return [new_event(customer_id=9032, event_type="viewer.done", event_data=data) for _ in range(count)]
+
+    post(service, *done(3, "failure", "eve"), *numbered(2, 9032, event_type="viewer.few"), *done(130, "success", "ada"))
     page = ViewerPage(browser, service.url, "customer_id=9032").loaded()
-    types, note = suggestions(page, "event_type")
-    assert (types, note) == ([["viewer.many", "130"], ["viewer.few", "2"]], "Counts cover all 132 matching events")
-    assert suggestions(page, "path") == ([["number", "100"]], "Counts cover only the 100 listed events")
+    assert page.facet("Event type") == ("all 135 matching", {"viewer.done": "133", "viewer.few": "2"})
+    assert page.facet("Outcome") == ("all 135 matching", {"failure": "3", "success": "130"})
+    assert page.facet("Actor") == ("100 listed", {"ada": "100"})
     page = ViewerPage(browser, service.url, "customer_id=9032&event_type=viewer.few").loaded()
-    assert suggestions(page, "path") == ([["number", "2"]], "Counts cover all 2 matching events")
+    assert page.facet("Customer") == ("all 2 matching", {"9032": "2"})
 
 
 def test_a_count_of_another_question_is_not_shown(browser: webdriver.Chrome, service: Service) -> None:
     post(service, *numbered(3, 9034, event_type="viewer.asked"), *numbered(2, 9034, event_type="viewer.other"))
     page = ViewerPage(browser, service.url, "customer_id=9034").loaded()
-    page.find("[name=event_type]").click()
-    page.all("[role=option]")[0].click()
+    page.narrow("Event type", "viewer.asked")
     page.shows(3)
-    assert suggestions(page, "event_type") == (
-        [["viewer.asked", "3"], ["viewer.other"]],
-        "Counts cover all 3 matching events",
-    )
+    assert page.facet("Event type") == ("all 3 matching", {"viewer.asked": "3", "viewer.other": ""})
 
 
 def test_the_page_opens_where_there_are_events(browser: webdriver.Chrome, service: Service) -> None:
@@ -96,16 +89,35 @@ def test_live_says_that_the_service_is_away(browser: webdriver.Chrome, tmp_path:
         page.button("Live: no answer").click()  # or its requests would continue during the next test
 
 
-def test_an_event_that_is_not_in_the_list_says_where_it_is(browser: webdriver.Chrome, service: Service) -> None:
+def test_an_event_that_is_deep_in_the_list_is_shown_among_those_around_it(
+    browser: webdriver.Chrome, service: Service
+) -> None:
     now = int(time.time())
-    events = [new_event(customer_id=9036, timestamp_utc=now - 1000 - n, event_data={"n": n}) for n in range(130)]
+    events = [new_event(customer_id=9036, timestamp_utc=now - 1000 - n, event_data={"n": n}) for n in range(350)]
     ids = post(service, *events)
-    page = ViewerPage(browser, service.url, f"customer_id=9036&event={ids[120]}").loaded()
-    assert page.find("#event-place").text.startswith("Not in the list: older than the 100 events listed")
-    page.button("List events up to this one").click()
-    assert page.find("tr[aria-current]").get_property("eventId") == ids[120]
-    page.until(lambda: not page.all("#event-place"), "it is said to be missing")
-    page = ViewerPage(browser, service.url, f"customer_id=9036&last=15m&event={ids[0]}").loaded()
-    assert page.find("#event-place").text.startswith("Not in the list: outside the time range.")
-    page = ViewerPage(browser, service.url, f"customer_id=9036&event_data.n=7&event={ids[0]}").loaded()
+    page = ViewerPage(browser, service.url, f"customer_id=9036&event={ids[220]}").loaded()
+    page.shows(200)
+    assert page.find("tr[aria-current]").get_property("eventId") == ids[220]
+    assert page.cells("event") == [f'"n":{n}' for n in range(120, 320)]
+    assert page.find("#count").text == "200 of 350 events listed, around the open one"
+    assert (page.total(), page.all("#event-place")) == ("350 events", [])
+    for button, count in (("Show newer events", 300), ("Show newer events", 320), ("Show older events", 350)):
+        browser.execute_script("arguments[0].focus()", page.button(button))  # and thus scroll to it
+        page.keys(Keys.ENTER)
+        page.shows(count)
+    assert page.cells("event") == [f'"n":{n}' for n in range(350)]
+    assert page.find("#count").text == "350 events"
+
+
+def test_an_event_that_is_not_in_the_list_says_why(browser: webdriver.Chrome, service: Service) -> None:
+    now = int(time.time())
+    ids = post(
+        service, *(new_event(customer_id=9037, timestamp_utc=now - 7200 * n, event_data={"n": n}) for n in (1, 2))
+    )
+    page = ViewerPage(browser, service.url, f"customer_id=9037&event_data.n=1&event={ids[1]}").loaded()
     assert page.find("#event-place").text.startswith("Not in the list: does not match the filters.")
+    page = ViewerPage(browser, service.url, f"customer_id=9037&last=15m&event={ids[0]}").loaded()
+    assert page.find("#event-place").text.startswith("Not in the list: outside the time range.")
+    page.button("Show the time around it").click()
+    page.shows(1)
+    page.until(lambda: not page.all("#event-place"), "it is said to be missing")

@@ -19,11 +19,6 @@ return [...document.querySelectorAll("#custom-range input")].map((input) => {
 """
 
 
-def fill(page: ViewerPage, **fields: str) -> None:
-    for name, text in fields.items():
-        page.find(f"[name={name}]").send_keys(text)
-
-
 def test_the_range_is_always_shown_in_full(browser: webdriver.Chrome, service: Service) -> None:
     page = ViewerPage(browser, service.url, "last=1h").loaded()
     moment = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
@@ -50,7 +45,7 @@ def test_a_range_that_is_being_typed_outlives_a_new_filter(browser: webdriver.Ch
     page = ViewerPage(browser, service.url, "last=1h").loaded()
     page.button("Custom").click()
     browser.execute_script("document.querySelector('[name=start]').value = '2026-01-01T00:00:00'")
-    fill(page, customer_id="9041" + Keys.ENTER)
+    page.type_filter("customer=9041" + Keys.ENTER)
     page.until(lambda: page.chips() == ["customer 9041"], "the filter is not added")
     page.loaded()
     assert page.find("[name=start]").get_property("value") == "2026-01-01T00:00"
@@ -68,29 +63,56 @@ def test_a_range_that_starts_after_its_end_is_refused_in_words(browser: webdrive
 
 
 @pytest.mark.parametrize(
-    ("fields", "message", "kept"),
+    ("text", "message"),
     [
-        ({}, "Enter an event type, a customer, or a path and its value.", "event_type"),
-        ({"customer_id": "acme"}, "A customer is a whole number of at most 19 digits, such as 42.", "customer_id"),
-        ({"customer_id": str(2**63)}, "A customer is a whole number of at most 19 digits, such as 42.", "customer_id"),
-        ({"path": "a..b", "value": "1"}, "A path is names with dots between them", "path"),
-        ({"path": "user"}, "Enter the value to find.", "value"),
-        ({"path": "user", "value": '"ada'}, "A value that begins with a quote ends with one.", "value"),
-        ({"value": "ada"}, "Enter the path of this value.", "path"),
+        ("", "Write a filter as field=value"),
+        ("zzz", "There is no field in zzz."),
+        ("customer=acme", "A customer is a whole number of at most 19 digits, such as 42."),
+        (f"customer={2**63}", "A customer is a whole number of at most 19 digits, such as 42."),
+        ("a..b=1", "A path is names with dots between them"),
+        ("type=user.login user=", "Enter the value to find."),
+        ('user="ada', "A value that begins with a quote ends with one."),
+        ("range=fortnight", "A range is one of 15m, 1h, "),
     ],
 )
 def test_what_no_event_can_match_is_not_added(
-    browser: webdriver.Chrome, service: Service, fields: dict[str, str], message: str, kept: str
+    browser: webdriver.Chrome, service: Service, text: str, message: str
 ) -> None:
     page = ViewerPage(browser, service.url).loaded()
-    fill(page, **fields)
-    page.find("[name=value]").send_keys(Keys.ESCAPE)
+    page.type_filter(text)
     page.button("Add filter").click()
     assert page.find("#filters-problem").text.startswith(message)
-    assert page.focused().get_attribute("name") == kept
+    assert page.focused().get_attribute("name") == "filter"
     assert page.chips() == []
-    for name, text in fields.items():
-        assert page.find(f"[name={name}]").get_property("value") == text
+    assert page.find("[name=filter]").get_property("value") == text
+
+
+def test_one_line_has_several_filters_and_a_range(browser: webdriver.Chrome, service: Service) -> None:
+    event = new_event(customer_id=9043, event_data={"who": {"full name": "Ada L"}, "n": 7, "a.b": True})
+    post(service, event)
+    page = ViewerPage(browser, service.url, "last=all").loaded()
+    page.type_filter(
+        'customer=9043 who."full name"="Ada L"' + " n=7 type=user.login range=24h " + '"a.b"=true' + Keys.ENTER
+    )
+    page.shows(1)
+    assert page.view() == {
+        "last": "24h",
+        "customer_id": "9043",
+        'event_data.who."full name"': '"Ada L"',
+        "event_data.n": "7",
+        "event_type": "user.login",
+        'event_data."a.b"': "true",
+    }
+
+
+def test_a_path_is_completed_and_then_its_value(browser: webdriver.Chrome, service: Service) -> None:
+    post(service, new_event(customer_id=9044, event_data={"invoice": {"number": "INV-7"}}))
+    page = ViewerPage(browser, service.url, "customer_id=9044").loaded()
+    page.type_filter("invoice" + Keys.ENTER)
+    assert page.find("[name=filter]").get_property("value") == "invoice.number="
+    assert [option.text.split() for option in page.all("[role=option]")] == [["invoice.number", "INV-7"]]
+    page.keys(Keys.ARROW_DOWN, Keys.ENTER)
+    page.until(lambda: "invoice.number INV-7" in page.chips(), "the filter is not added")
 
 
 def test_a_customer_in_a_link_that_is_no_number_is_said_in_words(browser: webdriver.Chrome, service: Service) -> None:
@@ -105,7 +127,7 @@ def test_no_list_stays_open_after_a_filter_and_values_of_one_path_are_alternativ
     post(service, *(new_event(customer_id=9042, event_data={"name": name}) for name in ("ada", "bob", "eve")))
     page = ViewerPage(browser, service.url, "customer_id=9042").loaded()
     for number, name in enumerate(("ada", "bob"), start=2):
-        fill(page, path="name", value=name + Keys.ENTER)
+        page.type_filter(f"name={name}" + Keys.ENTER)
         page.until(lambda: len(page.chips()) == number, "the filter is not added")  # noqa: B023 - called at once
         assert page.all("[role=option]") == []
     page.shows(2)

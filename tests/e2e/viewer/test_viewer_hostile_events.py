@@ -55,8 +55,7 @@ def test_what_an_event_holds_is_shown_and_never_run(browser: webdriver.Chrome, s
     assert browser.execute_script("return document.querySelectorAll('#detail li').length") < 500
     browser.execute_async_script(OPEN_ALL)
     assert "the bottom" in str(page.find("#detail").get_property("textContent"))
-    page.find("[name=path]").click()
-    page.find("[name=event_type]").click()
+    page.type_filter("svg")
     page.all("[role=option]")[0].click()
     page.until(lambda: len(page.chips()) == 2, "the type is no filter")
     assert page.chips()[1] == "type " + HOSTILE_TYPE.replace("\u202e", "\\u202e")

@@ -15,10 +15,10 @@ def test_a_filter_is_chosen_from_what_there_is_and_goes_by_back(browser: webdriv
     post(service, *numbered(2, 9002, event_type="viewer.rare"), *numbered(3, 9002, event_type="viewer.often"))
     page = ViewerPage(browser, service.url, "last=24h&customer_id=9002").loaded()
     page.shows(5)
-    page.find("[name=event_type]").click()
+    page.type_filter("viewer")
     assert [option.text.split() for option in page.all("[role=option]")] == [
-        ["viewer.often", "3"],
-        ["viewer.rare", "2"],
+        ["type", "viewer.often"],
+        ["type", "viewer.rare"],
     ]
     page.all("[role=option]")[1].click()
     page.shows(2)
@@ -65,7 +65,7 @@ def test_pages_follow_one_another_without_a_gap(browser: webdriver.Chrome, servi
     assert page.find("#count").text == "100 of 130 events listed, newest first"
     page.button("Show older events").click()
     page.shows(130)
-    assert len({row[3] for row in page.rows()}) == 130
+    assert len({*page.cells("event")}) == 130
     page.until(lambda: not page.all("#more"), "there is no end")
 
 
@@ -135,7 +135,7 @@ def test_it_is_used_by_keyboard_alone(browser: webdriver.Chrome, service: Servic
     page = ViewerPage(browser, service.url, "customer_id=9008").signed_out()
     page.keys(Keys.ENTER)
     page.loaded().shows(3)
-    page.keys("/", "keys.two", Keys.ARROW_DOWN, Keys.ENTER)
+    page.keys("/", "keys.two", Keys.ENTER)
     page.shows(1)
     page.keys(Keys.ESCAPE)
     browser.execute_script("document.activeElement.blur()")

@@ -111,7 +111,7 @@ export class Api {
 }
 
 /** Parse JSON. A number that JavaScript would round or reformat keeps its digits, as JSON.rawJSON. */
-function parse(text) {
+export function parse(text) {
   try {
     return JSON.parse(text, (_key, value, context) =>
       typeof value === "number" && JSON.rawJSON && context.source !== String(value)

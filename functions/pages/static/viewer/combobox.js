@@ -2,38 +2,36 @@
 // https://www.w3.org/WAI/ARIA/apg/patterns/combobox/examples/combobox-autocomplete-list/
 
 import { el } from "./dom.js";
-import { number, visible } from "./format.js";
+import { visible } from "./format.js";
 
 const SHOWN = 12;
 let made = 0;
 
 /**
- * Add suggestions to `input`, which is inside its label. `suggestions()` returns {note, options: [{value, count}]},
- * best first: `note` says which events the counts cover, and a count of null is not shown. `onPick(value)` gets the
- * picked value. Returns a function that closes the list.
+ * Add suggestions to `input`, which is inside its label. `suggestions(text)` returns {options, isFirstMeant}: options
+ * are {field, label} and whatever else `onPick(option)` needs, best first; Enter picks the first one if it is meant.
+ * Returns a function that closes the list.
  */
 export function combobox(input, suggestions, onPick) {
-  const { id, list, note, popup } = surround(input);
+  const { id, list, popup } = surround(input);
   let active = -1;
 
   function open() {
-    const typed = input.value.toLowerCase();
-    const known = suggestions();
-    const fitting = known.options.filter(({ value }) => value.toLowerCase().includes(typed)).slice(0, SHOWN);
+    const { options, isFirstMeant } = suggestions(input.value);
+    const fitting = options.slice(0, SHOWN);
     list.replaceChildren(
-      ...fitting.map(({ value, count }, index) => {
+      ...fitting.map((suggestion, index) => {
         const option = el(
           "li",
-          { id: `${id}-${index}`, role: "option", "aria-selected": "false", onclick: () => pick(value) },
-          el("span", {}, visible(value)),
-          el("span", { class: "muted" }, count === null ? "" : number(count)),
+          { id: `${id}-${index}`, role: "option", "aria-selected": "false", onclick: () => pick(suggestion) },
+          el("span", { class: "muted" }, `${suggestion.field} `),
+          el("bdi", {}, visible(suggestion.label)),
         );
-        option.suggestion = value;
+        option.suggestion = suggestion;
         return option;
       }),
     );
-    note.textContent = known.note;
-    activate(-1);
+    activate(isFirstMeant && fitting.length ? 0 : -1);
     popup.hidden = fitting.length === 0;
     input.setAttribute("aria-expanded", String(!popup.hidden));
   }
@@ -57,10 +55,9 @@ export function combobox(input, suggestions, onPick) {
     }
   }
 
-  function pick(value) {
-    input.value = value;
+  function pick(suggestion) {
     close();
-    onPick(value);
+    onPick(suggestion);
   }
 
   function onKey(event) {
@@ -87,14 +84,13 @@ export function combobox(input, suggestions, onPick) {
   return close;
 }
 
-/** Put a list of suggestions with its note below the field. */
+/** Put a list of suggestions below the field. */
 function surround(input) {
   const id = `suggestions-${++made}`;
   const label = input.labels[0];
   const list = el("ul", { id, role: "listbox", "aria-label": `Suggestions for ${label.textContent.trim()}` });
-  const note = el("p", { id: `${id}-note`, class: "muted" });
   // Without a tabindex, browsers make a scrolling box a tab stop.
-  const popup = el("div", { class: "suggestions", tabindex: "-1", hidden: true }, list, note);
+  const popup = el("div", { class: "suggestions", tabindex: "-1", hidden: true }, list);
   const box = el("div", { class: "combobox" });
   label.replaceWith(box);
   box.append(label, popup);
@@ -103,9 +99,8 @@ function surround(input) {
     ["aria-autocomplete", "list"],
     ["aria-expanded", "false"],
     ["aria-controls", list.id],
-    ["aria-describedby", note.id],
   ]) {
     input.setAttribute(name, value);
   }
-  return { id, list, note, popup };
+  return { id, list, popup };
 }

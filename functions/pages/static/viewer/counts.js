@@ -11,11 +11,12 @@ export function bestTotal(page, summary) {
   return summed.relation === "eq" || summed.count > counted.count ? summed : counted;
 }
 
-/** Show how many of `total` are listed. */
-export function showCount(listed, total) {
+/** Show how many of `total` are listed; `isFromNewest`: the list begins with the newest. */
+export function showCount(listed, total, isFromNewest) {
   const all = events(total.count, total.relation);
   const areAll = total.relation === "eq" && listed >= total.count;
-  byId("count").textContent = areAll ? all : `${number(listed)} of ${all} listed, newest first`;
+  const place = isFromNewest ? "newest first" : "around the open one";
+  byId("count").textContent = areAll ? all : `${number(listed)} of ${all} listed, ${place}`;
   byId("events").hidden = listed === 0;
   byId("empty").hidden = listed > 0;
   if (!listed) byId("count").textContent = "";

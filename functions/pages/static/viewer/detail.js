@@ -1,23 +1,33 @@
 // The detail panel of one event.
 
 import { byId, copy, el } from "./dom.js";
-import { utc, visible } from "./format.js";
+import { changesOf, changesTable } from "./changes.js";
+import { visible } from "./format.js";
+import { follow } from "./follow.js";
 import { jsonTree } from "./json-tree.js";
 import { parameterValue } from "./paths.js";
+import { sentenceText } from "./sentences.js";
+import { exactMoment, zone } from "./time-zone.js";
 
 const panel = byId("detail");
 
-/** Show an event. `onFilter(name, value)` adds a filter by an API parameter; `onClose()` is called at the end. */
-export function showDetail(event, { onFilter, onClose }) {
-  panel.replaceChildren(
-    head(visible(event.event_type), onClose),
+/** Show an event of `view`. `onClose()` is called at the end. */
+export function showDetail(event, { view, onClose }) {
+  const onFilter = (name, value) => view.add(name, value);
+  const changes = changesOf(event.event_data);
+  const parts = [
+    head(visible(sentenceText(event) ?? event.event_type), onClose),
     el("p", { id: "event-place", class: "event-place", hidden: true }),
+    follow(view, event),
     el(
       "div",
       { class: "detail-actions" },
       el("button", { type: "button", onclick: () => copy(JSON.stringify(event, null, 2), "Event") }, "Copy JSON"),
       el("button", { type: "button", onclick: () => copy(location.href, "Link") }, "Copy link"),
     ),
+    changes.length ? el("h3", {}, "Changes") : null,
+    changes.length ? changesTable(changes) : null,
+    el("h3", {}, "Event"),
     el(
       "dl",
       { class: "facts" },
@@ -25,14 +35,16 @@ export function showDetail(event, { onFilter, onClose }) {
       ...fact("Customer", JSON.stringify(event.customer_id), () =>
         onFilter("customer_id", JSON.stringify(event.customer_id)),
       ),
-      ...fact("Happened", `${utc(event.timestamp_utc)} UTC`),
+      ...fact("Happened", exactMoment(event.timestamp_utc)),
+      ...(zone() === "UTC" ? [] : fact("Happened, UTC", new Date(event.timestamp_utc * 1000).toISOString())),
       ...fact("Received", event.received_at.replace("T", " ").replace("Z", " UTC")),
       ...fact("Recorded by", event.recorded_by),
       ...fact("Event id", event.event_id),
     ),
     el("h3", {}, "Data"),
     jsonTree(event.event_data, (path, value) => onFilter(`event_data.${path}`, parameterValue(value))),
-  );
+  ];
+  panel.replaceChildren(...parts.filter((part) => part !== null));
   show();
 }
 

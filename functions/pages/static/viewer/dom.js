@@ -1,7 +1,7 @@
 // Creation of elements. Text only becomes text nodes, and no attribute takes a URL or a script: the content of an event
 // is displayed and never executed.
 
-const ATTRIBUTES = /^(class|id|role|type|name|value|title|hidden|tabindex|aria-[a-z]+)$/u;
+const ATTRIBUTES = /^(class|id|role|scope|type|name|value|title|hidden|tabindex|aria-[a-z]+)$/u;
 
 /** Create an element. Functions in `properties` become listeners (`onclick`), other values attributes, false none. */
 export function el(tag, properties = {}, ...children) {

@@ -4,6 +4,7 @@ import { ApiError } from "./api.js";
 import { byId, toast } from "./dom.js";
 import { events, number } from "./format.js";
 import { newFile } from "./new-file.js";
+import { spreadsheet } from "./spreadsheet.js";
 
 const NEWLINE = 10;
 
@@ -14,14 +15,17 @@ export function exporting(api, query) {
   const goOn = byId("export-go-on");
   let running = new AbortController();
 
-  async function run(kind) {
+  async function run(choice) {
+    const isSheet = choice === "spreadsheet";
+    const kind = isSheet ? "csv" : choice;
     menu.hidePopover();
     open.hidden = true;
     running = new AbortController();
     let file = null;
     try {
       file = await newFile(`audit-log-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}Z.${kind}`, kind);
-      const written = await writeParts(kind, file, running.signal);
+      if (isSheet) file = spreadsheet(file);
+      const written = await writeParts(isSheet ? "ndjson" : kind, file, running.signal);
       await file.close();
       toast(`${events(written)} exported`);
     } catch (error) {

@@ -1,5 +1,8 @@
 // Formatting of times, numbers and untrusted text.
 
+import { PATHS } from "./conventional.js";
+import { moment } from "./time-zone.js";
+
 // Control characters, bidirectional marks and characters without a glyph: with them one event could pass for another.
 // Default_Ignorable_Code_Point: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
 const UNSEEN = String.raw`[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\uFFF9-\uFFFB]`;
@@ -26,21 +29,21 @@ export function visibleJson(json) {
   );
 }
 
-/** Name an API parameter as the page does: `event_data.user.name` is the path user.name. */
+/** Name an API parameter as the page does: `event_data.actor.id` is the actor, `event_data.user.name` a path. */
 export function fieldName(parameter) {
   const known = { event_type: "type", customer_id: "customer" };
-  return known[parameter] ?? visible(parameter.replace(/^event_data\./u, ""));
+  const path = parameter.replace(/^event_data\./u, "");
+  return known[parameter] ?? nameOfPath(path) ?? visible(path);
 }
 
-/** Format Unix seconds as 2026-01-31 12:00:00, in UTC. */
-export function utc(seconds) {
-  const date = new Date(seconds * 1000);
-  return date.toISOString().slice(0, -5).replace("T", " ");
+function nameOfPath(path) {
+  for (const [name, [best]] of PATHS) if (path === best) return name;
+  return null;
 }
 
-/** Format Unix seconds as short as the width of a histogram's bucket allows, in UTC. */
+/** Format Unix seconds as short as the width of a histogram's bucket allows, in the chosen time zone. */
 export function tick(seconds, bucketSeconds) {
-  const text = utc(seconds);
+  const text = moment(seconds);
   if (bucketSeconds >= 86_400) return text.slice(0, 10);
   return bucketSeconds >= 60 ? text.slice(5, 16) : text.slice(11);
 }

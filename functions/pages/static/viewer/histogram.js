@@ -1,13 +1,18 @@
-// Histogram of events over time. Dragging, or the arrow keys with Shift, selects a range to zoom into.
+// Histogram of events over time, its bars divided into parts, with a scale and a legend. Dragging, or the arrow keys
+// with Shift, selects a range to zoom into.
 
 import { byId, el } from "./dom.js";
-import { atLeast, duration, events, number, tick, utc } from "./format.js";
+import { atLeast, duration, events, number, tick } from "./format.js";
+import { moment } from "./time-zone.js";
 
 const TICKS = 5;
 
 export class Histogram {
   #onRange;
+  #stacks = new Map();
   #summary = null;
+  #parts = [];
+  #top = 1; // the count at the upper end of the scale
   #anchor = null; // index of the bucket where the selection began
   #place = null; // index of the bucket where it ends, or of the bucket that has the focus
   #bars = el("div", { class: "bars" });
@@ -19,25 +24,30 @@ export class Histogram {
     this.#selection,
   );
   #axis = el("div", { class: "axis", "aria-hidden": "true" });
-  #highest = el("span", {});
-  #chart = el(
-    "div",
-    { class: "chart" },
-    el("div", { class: "counts", "aria-hidden": "true" }, this.#highest, el("span", {}, "0")),
-    this.#plot,
-    this.#axis,
-  );
+  #scaleTexts = el("div", { class: "counts", "aria-hidden": "true" });
+  #legend = el("ul", { class: "legend", "aria-label": "Parts of the bars" });
+  #chart = el("div", { class: "chart" }, this.#scaleTexts, this.#plot, this.#axis);
   #total = el("strong", {});
   #scale = el("span", { class: "muted" });
   #readout = el("span", { class: "muted readout", role: "status" });
   #note = el("p", { class: "note", hidden: true });
 
-  /** `onRange(start, end)` gets the selected range in Unix seconds, both ends included. */
-  constructor(onRange) {
+  /**
+   * `onRange(start, end)` gets the selected range in Unix seconds, both ends included; `onStack(by)` gets what the user
+   * wants the bars to be divided by.
+   */
+  constructor({ onRange, onStack }) {
     this.#onRange = onRange;
+    for (const by of ["outcome", "type", "none"]) {
+      const onclick = () => onStack(by);
+      this.#stacks.set(by, el("button", { type: "button", "aria-pressed": "false", onclick }, by));
+    }
+    const stacks = el("div", { class: "segments", role: "group", "aria-label": "Divide the bars by" });
+    stacks.append(...this.#stacks.values());
     byId("histogram").append(
       el("div", { class: "histogram-head" }, el("span", {}, this.#total, this.#scale), this.#readout),
       this.#chart,
+      el("div", { class: "chart-foot" }, this.#legend, el("span", { class: "stacks" }, "Bars by ", stacks)),
       this.#note,
       el(
         "p",
@@ -54,28 +64,18 @@ export class Histogram {
     this.#plot.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
-  /** Show a summary in the form of GET /event/summary, or nothing for null. */
+  /** Show a summary in the form of GET /event/summary, or nothing for null; its bars are undivided at first. */
   show(summary) {
     this.#summary = summary;
     const buckets = summary?.buckets ?? [];
     const highest = Math.max(1, ...buckets.map(({ count }) => count));
     this.#chart.style.setProperty("--buckets", buckets.length);
     this.#chart.hidden = !buckets.length;
-    this.#highest.textContent = number(highest);
+    this.#top = 2 * niceStep(highest / 2);
+    this.#scaleTexts.replaceChildren(...[this.#top, this.#top / 2, 0].map((one) => el("span", {}, number(one))));
     const scale = summary && `${duration(summary.bucket_seconds)} per bar, highest bar ${number(highest)}`;
     this.#scale.textContent = buckets.length ? ` · ${scale}` : "";
-    this.#bars.replaceChildren(
-      ...buckets.map((bucket) => {
-        const bar = el(
-          "div",
-          { class: this.#isUncounted(bucket) ? "bar uncounted" : "bar" },
-          el("div", { class: "fill" }),
-        );
-        bar.firstChild.style.setProperty("--share", bucket.count / highest);
-        bar.firstChild.classList.toggle("some", bucket.count > 0);
-        return bar;
-      }),
-    );
+    this.divide([]);
     this.showTotal(summary ? { count: summary.total_count, relation: summary.total_relation } : null);
     this.#plot.setAttribute(
       "aria-label",
@@ -87,10 +87,46 @@ export class Histogram {
     this.#note.hidden = !isPartial;
     if (isPartial) {
       this.#note.textContent =
-        `Too many to count in one go: the bars count the newest, back to ${utc(summary.counted_from)}. ` +
+        `Too many to count in one go: the bars count the newest, back to ${moment(summary.counted_from)}. ` +
         "For earlier events, choose a shorter range or add a filter.";
     }
     this.#look(null);
+  }
+
+  /** Show what the bars are divided by. */
+  showStack(by) {
+    for (const [name, button] of this.#stacks) button.setAttribute("aria-pressed", String(name === by));
+  }
+
+  /** Divide the bars into parts of partsOf(), from the bottom up; undivided for none. */
+  divide(parts) {
+    this.#parts = parts;
+    const buckets = this.#summary?.buckets ?? [];
+    const shown = parts.length ? parts : [{ kind: "rest", counts: buckets.map(({ count }) => count) }];
+    this.#bars.replaceChildren(
+      ...buckets.map((bucket, place) => {
+        const fills = shown
+          .filter(({ counts }) => counts[place] > 0)
+          .map(({ kind, counts }) => {
+            const fill = el("div", { class: `fill ${kind}` });
+            fill.style.setProperty("--share", counts[place] / this.#top);
+            return fill;
+          });
+        return el("div", { class: this.#isUncounted(bucket) ? "bar uncounted" : "bar" }, ...fills.toReversed());
+      }),
+    );
+    this.#legend.hidden = !parts.length;
+    this.#legend.replaceChildren(
+      ...parts.map(({ label, kind, total, relation }) =>
+        el(
+          "li",
+          {},
+          el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
+          el("bdi", {}, label),
+          el("span", { class: "muted" }, ` ${atLeast(total, relation)}`),
+        ),
+      ),
+    );
   }
 
   /** Show how many events match: {count, relation}, or nothing for null. */
@@ -156,8 +192,11 @@ export class Histogram {
     this.#selection.classList.toggle("brush", this.#anchor !== null);
     const count = buckets.slice(first, last + 1).reduce((sum, bucket) => sum + bucket.count, 0);
     const relation = this.#isUncounted(buckets[first]) ? "gte" : "eq";
-    const range = `${utc(buckets[first].start)} to ${utc(buckets[last].start + width)}`;
-    this.#readout.textContent = `${range}: ${atLeast(count, relation)}`;
+    const range = `${moment(buckets[first].start)} to ${moment(buckets[last].start + width)}`;
+    const failed = this.#parts.find(({ kind }) => kind === "failure");
+    const failures = failed?.counts.slice(first, last + 1).reduce((sum, one) => sum + one, 0);
+    const also = failures ? `, ${atLeast(failures, failed.relation)} of them failed` : "";
+    this.#readout.textContent = `${range}: ${atLeast(count, relation)}${also}`;
   }
 
   #selected() {
@@ -171,6 +210,12 @@ export class Histogram {
     this.#look(null);
     this.#onRange(Math.max(start, buckets[first].start), Math.min(end, buckets[last].start + width - 1));
   }
+}
+
+/** Round up to 1, 2 or 5 times a power of ten. */
+function niceStep(least) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
+  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least);
 }
 
 function ticks(buckets, width) {

@@ -2,31 +2,39 @@
 
 import { Api } from "./api.js";
 import { chips } from "./chips.js";
-import { bestTotal, showCount, showEmptiness } from "./counts.js";
+import { columnChoice } from "./columns.js";
+import { showCount, showEmptiness } from "./counts.js";
 import { byId, keepFocus } from "./dom.js";
+import { EventList } from "./event-list.js";
 import { exporting } from "./export.js";
-import { Filters } from "./filters.js";
+import { facets } from "./facets.js";
+import { filterLine } from "./filters.js";
 import { visible } from "./format.js";
-import { Histogram } from "./histogram.js";
 import { keyboard } from "./keyboard.js";
+import { KnownValues } from "./known-values.js";
 import { liveTail } from "./live.js";
 import { OpenEvent } from "./open-event.js";
+import { Overview } from "./overview.js";
 import { Problem } from "./problem.js";
+import { fillReport } from "./report.js";
 import { Results } from "./results.js";
+import { sharing } from "./share.js";
 import { signInDialog } from "./sign-in.js";
 import { theme } from "./theme.js";
 import { timeRange } from "./time-range.js";
+import { onZone, zone } from "./time-zone.js";
 import { View } from "./view.js";
-
-const SUMMARY_SHARE = 10; // the live tail spends at most a tenth of the time on summaries
 
 theme();
 const view = new View();
 const api = new Api(signInDialog((path, options) => api.request(path, options)));
-const filters = new Filters(view);
+const known = new KnownValues();
+const filters = filterLine(view, known);
+const facetList = facets(view, known);
+const list = new EventList(api);
 const results = new Results((eventId) => view.set({ event: eventId }));
 const openEvent = new OpenEvent(view, results, (id) => api.get(`event/${encodeURIComponent(id)}`, []));
-const histogram = new Histogram((start, end) => view.set({ last: null, start, end }));
+const overview = new Overview(view, known, (path, query, signal) => api.get(path, query, signal));
 const live = liveTail(poll);
 const exports = exporting(api, () => view.parameters(api.now));
 const showRange = timeRange(view);
@@ -36,15 +44,14 @@ const problem = new Problem({
   allTime: () => view.set({ last: "all", start: null, end: null }),
 });
 chips(view);
+columnChoice(view);
+sharing(view);
 
 let loading = new AbortController();
 let listed = ""; // key() of the events shown
-let parameters = []; // parameters that `cursor` is valid for
+let parameters = []; // those of the listed events
 let range = { start: null, end: null }; // range of the listed events
-let cursor = null;
-let summary = null;
-let summaryDue = 0; // when a summary may be renewed, by performance.now()
-let isSummaryOld = false; // it misses events that the list has
+let columns = ""; // those that are shown
 
 /** Fetch the view's newest events and its summary. */
 async function load() {
@@ -59,11 +66,13 @@ async function load() {
     if (!view.isRangeChosen) await chooseRange(signal);
     listed = key();
     ask(api.now);
-    const [page] = await Promise.all([api.get("event", parameters, signal), summarize(signal)]);
+    const wanted = () => (live.isOn ? null : openEvent.wanted());
+    const listing = list.load(parameters, wanted, signal);
+    const learnt = listing.then(({ events }) => learn(events));
+    const [{ events, page }] = await Promise.all([listing, overview.load(parameters, signal, learnt)]);
     keepFocus(
       () => {
-        results.replace(page.events);
-        cursor = page.next_cursor;
+        results.replace(events);
         showPage(page);
         results.restoreFocus();
       },
@@ -91,19 +100,18 @@ function ask(now) {
   showRange(range);
 }
 
-async function loadMore() {
-  const button = byId("more");
+/** Fetch more events at one end of the list: `fetchEvents(signal)` and `add(events)`. */
+async function extend(button, fetchEvents, add) {
   if (button.ariaDisabled === "true") return; // disabling it would lose the focus
   button.ariaDisabled = "true";
   try {
-    const page = await api.get("event", [...parameters, ["cursor", cursor]], loading.signal);
+    const events = await fetchEvents(loading.signal);
     keepFocus(
       () => {
-        results.append(page.events);
-        cursor = page.next_cursor;
-        showPage(page);
+        add(events);
+        showPage(null);
       },
-      () => results.focus(page.events[0]?.event_id),
+      () => results.focus(events[0]?.event_id),
     );
     problem.clear();
   } catch (error) {
@@ -113,6 +121,22 @@ async function loadMore() {
   }
 }
 
+function loadOlder() {
+  return extend(
+    byId("more"),
+    (signal) => list.loadOlder(signal),
+    (events) => results.append(events),
+  );
+}
+
+function loadNewer() {
+  return extend(
+    byId("newer"),
+    (signal) => list.loadNewer(signal),
+    (events) => results.prepend(events),
+  );
+}
+
 /** Insert events stored since the last poll. If a whole page is new, some may be missing in between: load again. */
 async function poll() {
   try {
@@ -120,7 +144,8 @@ async function poll() {
     const { signal } = loading;
     const page = await api.get("event", view.parameters(now), signal);
     const isNew = page.events.filter((event) => !results.find(event.event_id));
-    if (isNew.length && isNew.length === page.events.length && results.events.length) {
+    const isGap = isNew.length && isNew.length === page.events.length && results.events.length;
+    if (isGap || list.hasNewer) {
       await load();
       return;
     }
@@ -128,8 +153,7 @@ async function poll() {
     showRange(range);
     if (range.start !== null) results.removeBefore(range.start);
     results.insert(isNew);
-    isSummaryOld ||= isNew.length > 0;
-    if (isSummaryOld && performance.now() >= summaryDue) await summarize(signal, view.parameters(now));
+    await overview.renew(isNew.length > 0, view.parameters(now), signal);
     showPage(page);
     problem.clear();
   } catch (error) {
@@ -138,29 +162,22 @@ async function poll() {
   }
 }
 
-async function summarize(signal, of = parameters) {
-  const began = performance.now();
-  isSummaryOld = false;
-  summary = await api.get("event/summary", of, signal);
-  summaryDue = performance.now() + SUMMARY_SHARE * (performance.now() - began);
-  histogram.show(summary);
-  filters.suggest(summary.frequent);
+/** Take values and paths from the listed events. */
+function learn(events) {
+  known.list(events, !list.hasOlder && !list.hasNewer);
 }
 
+/** Show the list and its totals; `page` is the newest one if it was just fetched. */
 function showPage(page) {
-  const total = bestTotal(page, summary);
+  overview.showTotal(page);
   const count = results.events.length;
-  showCount(count, total);
-  histogram.showTotal(total);
+  showCount(count, overview.total, !list.hasNewer);
   if (!count) showEmptiness(view);
-  byId("more").hidden = cursor === null;
-  filters.learn(results.events, cursor === null);
-  openEvent.place(list());
-}
-
-/** Properties of the list for the explanation of an event that is not in it. */
-function list() {
-  return { range, areAll: cursor === null };
+  byId("more").hidden = !list.hasOlder;
+  byId("newer").hidden = !list.hasNewer;
+  learn(results.events);
+  facetList.show();
+  openEvent.place(range);
 }
 
 function showWho() {
@@ -174,6 +191,7 @@ function signOut() {
   exports.stop();
   if (live.isOn) live.toggle();
   filters.forget();
+  known.forget();
   problem.clear();
   openEvent.forget();
   listed = "";
@@ -183,20 +201,45 @@ function signOut() {
 }
 
 function clear() {
-  summary = null;
+  overview.clear();
   results.replace([]);
-  histogram.show(null);
-  for (const id of ["more", "empty", "events"]) byId(id).hidden = true;
+  for (const id of ["more", "newer", "empty", "events", "facets"]) byId(id).hidden = true;
   byId("count").textContent = "";
 }
 
 function key() {
-  return JSON.stringify([view.last, view.parameters(0)]);
+  return JSON.stringify([view.last, zone(), view.parameters(0)]);
 }
 
 async function onChange() {
+  const shown = JSON.stringify(view.columns);
+  if (shown !== columns) results.showColumns(view.columns);
+  columns = shown;
   if (key() !== listed || !view.isRangeChosen) await load();
-  await openEvent.show(list);
+  else if (overview.isOtherwiseDivided) await reported(overview.divide(loading.signal));
+  await openEvent.show(() => range);
+}
+
+async function reported(work) {
+  try {
+    await work;
+  } catch (error) {
+    problem.show(error);
+  }
+}
+
+/** Show all times again, in another time zone. */
+async function onNewZone() {
+  results.showColumns(view.columns);
+  showRange(range);
+  await (key() === listed ? reported(overview.refresh(loading.signal)) : load());
+  await openEvent.refresh(() => range);
+}
+
+function beforePrint() {
+  const who = api.claims.sub ?? "";
+  fillReport({ view, range, result: byId("count").textContent, who: visible(who), now: api.now });
+  results.showInFull(true);
 }
 
 function step(by) {
@@ -205,9 +248,15 @@ function step(by) {
 }
 
 byId("sign-out").addEventListener("click", signOut);
-byId("more").addEventListener("click", loadMore);
+byId("more").addEventListener("click", loadOlder);
+byId("newer").addEventListener("click", loadNewer);
+byId("print").addEventListener("click", () => {
+  byId("export-menu").hidePopover();
+  print();
+});
+onZone(onNewZone);
 view.addEventListener("change", onChange);
-addEventListener("beforeprint", () => results.showInFull(true));
+addEventListener("beforeprint", beforePrint);
 addEventListener("afterprint", () => results.showInFull(false));
 keyboard([
   { keys: ["/"], does: "Add a filter", run: () => filters.focus(), inList: true },

@@ -9,6 +9,7 @@ export class OpenEvent {
   #get;
   #id = null; // of the event whose detail is shown
   #event = null; // that event, once fetched
+  #fetching = { id: null, event: null };
 
   /** `get(event_id)` fetches an event. */
   constructor(view, results, get) {
@@ -17,8 +18,17 @@ export class OpenEvent {
     this.#get = get;
   }
 
-  /** Show the detail of the view's event, or close the panel if it has none. `list` is that of place(). */
-  async show(list) {
+  /** Fetch the view's event unless it was. Resolves to null if the view has none or there is none. */
+  async wanted() {
+    try {
+      return this.#view.event && (await this.#fetched(this.#view.event));
+    } catch {
+      return null; // show() reports it
+    }
+  }
+
+  /** Show the detail of the view's event, or close the panel if it has none. `range` is that of the list. */
+  async show(range) {
     const id = this.#view.event;
     this.#results.mark(id);
     if (id === this.#id) return; // keep the branches that the user opened
@@ -26,20 +36,27 @@ export class OpenEvent {
     this.#id = id;
     if (!id) return;
     try {
-      const event = this.#results.find(id) ?? (await this.#get(id));
+      const event = this.#results.find(id) ?? (await this.#fetched(id));
       if (this.#view.event !== id) return;
       this.#event = event;
-      showDetail(event, { onFilter: (name, value) => this.#view.add(name, value), onClose: () => this.close() });
-      this.place(list());
+      showDetail(event, { view: this.#view, onClose: () => this.close() });
+      this.place(range());
     } catch (error) {
       if (this.#view.event === id) showNoDetail(error.message, () => this.close());
     }
   }
 
-  /** Explain why the event is not in the list, if so. `list`: {range, areAll} as showPlace() takes them. */
-  place(list) {
+  /** Mark the event's row and show it, or explain why there is none. `range` is that of the list. */
+  place(range) {
     this.#results.mark(this.#view.event);
-    showPlace(this.#event, this.#results.events, { view: this.#view, ...list });
+    this.#results.reveal(this.#view.event);
+    showPlace(this.#event, this.#results.events, { view: this.#view, range });
+  }
+
+  /** Show the event again, in another time zone. */
+  refresh(range) {
+    this.#id = null;
+    return this.show(range);
   }
 
   close() {
@@ -53,5 +70,16 @@ export class OpenEvent {
     this.#id = null;
     this.#event = null;
     hideDetail();
+  }
+
+  #fetched(id) {
+    if (this.#fetching.id !== id) {
+      const event = this.#get(id);
+      event.catch(() => {
+        if (this.#fetching.event === event) this.#fetching = { id: null, event: null };
+      });
+      this.#fetching = { id, event };
+    }
+    return this.#fetching.event;
   }
 }

@@ -1,7 +1,10 @@
 // Paths into event_data, in the syntax of the API's parameters event_data.<path>=<value>.
 
-const NAMEABLE = /^[^.[\]"\\\u0000-\u001F\u007F]+$/u;
+const UNNAMEABLE = /[\\"\u0000-\u001F\u007F]/u;
+const PLAIN = /^[^.[\]"]+$/u;
+const STEP = /(?:(?<plain>[^.[\]"]+)|"(?<quoted>[^"]*)")(?<indexes>(?:\[[0-9]{1,9}\])*)(?<more>\.|$)/uy;
 const MOST_STEPS = 31;
+const NO_PATH = "A path is names with dots between them, such as user.name, or items[0].id for the first of a list.";
 export const MOST_SCALARS = 200; // of one event
 const JSON_LOOKING = /^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|".*)$/su;
 
@@ -11,20 +14,41 @@ export function pathOf(steps) {
   let path = "";
   for (const step of steps) {
     if (typeof step === "number") path += `[${step}]`;
-    else if (NAMEABLE.test(step)) path += path ? `.${step}` : step;
-    else return null;
+    else if (UNNAMEABLE.test(step)) return null;
+    else path += (path ? "." : "") + (PLAIN.test(step) ? step : `"${step}"`);
   }
   return path;
 }
 
+/** Parse a path to its names and indexes. Returns null if it is not one. */
+export function stepsOf(path) {
+  if (/[\\\u0000-\u001F\u007F]/u.test(path)) return null;
+  const steps = [];
+  STEP.lastIndex = 0;
+  for (let more = "."; more;) {
+    const step = STEP.exec(path);
+    if (!step) return null;
+    steps.push(step.groups.plain ?? step.groups.quoted);
+    for (const [, index] of step.groups.indexes.matchAll(/\[([0-9]+)\]/gu)) steps.push(Number(index));
+    ({ more } = step.groups);
+  }
+  return steps;
+}
+
+/** Find the value at a path, or undefined. */
+export function valueAt(data, path) {
+  return stepsOf(path)?.reduce(memberAt, data);
+}
+
+function memberAt(value, step) {
+  return value !== null && typeof value === "object" && Object.hasOwn(value, step) ? value[step] : undefined;
+}
+
 /** Validate a path by the API's syntax. Returns the problem as a sentence, or null. */
 export function pathProblem(path) {
-  const parts = path.split(".");
-  if (!parts.every((part) => /^[^.[\]"\\\u0000-\u001F\u007F]+(\[[0-9]{1,9}\])*$/u.test(part))) {
-    return "A path is names with dots between them, such as user.name, or items[0].id for the first of a list.";
-  }
-  const steps = parts.reduce((count, part) => count + part.split("[").length, 0);
-  return steps > MOST_STEPS ? `A path has at most ${MOST_STEPS} steps.` : null;
+  const steps = stepsOf(path);
+  if (!steps) return NO_PATH;
+  return steps.length > MOST_STEPS ? `A path has at most ${MOST_STEPS} steps.` : null;
 }
 
 /** Validate a value. Returns the problem as a sentence, or null. */

@@ -1,19 +1,35 @@
 // The table of events; each page is appended below the previous one.
 
+import { column, DEFAULT_COLUMNS, isNamed } from "./columns.js";
+import { verdictOf } from "./conventional.js";
 import { byId, el } from "./dom.js";
-import { utc, visible, visibleJson } from "./format.js";
-
-const PREVIEW = 300;
+import { visible } from "./format.js";
+import { sentenceText } from "./sentences.js";
+import { moment } from "./time-zone.js";
 
 export class Results {
   #onOpen;
   #events = [];
   #focused = null; // id of the event whose row had the focus when it was removed
+  #columns = [];
+  #isFull = false;
   #body = byId("events").tBodies[0];
 
   /** `onOpen(event_id)` is called when the user opens an event. */
   constructor(onOpen) {
     this.#onOpen = onOpen;
+    this.showColumns(null);
+  }
+
+  /** Show the columns of these names, or the default for null. */
+  showColumns(names) {
+    this.#columns = (names ?? DEFAULT_COLUMNS).map(column);
+    if (!this.#columns.some(({ name }) => name === "time")) this.#columns.unshift(column("time"));
+    const heads = this.#columns.map(({ name, title }) =>
+      el("th", { scope: "col", role: "columnheader", class: classOf(name) }, title()),
+    );
+    byId("events").tHead.rows[0].replaceChildren(...heads);
+    this.#render();
   }
 
   get events() {
@@ -28,7 +44,7 @@ export class Results {
   replace(events) {
     this.#focused = document.activeElement.closest("#events tbody tr")?.eventId ?? this.#focused;
     this.#events = events;
-    this.#body.replaceChildren(...events.map((event) => this.#row(event)));
+    this.#render();
   }
 
   /** Focus the event whose row had the focus, or else the list, unless another element has the focus now. */
@@ -41,6 +57,12 @@ export class Results {
   append(events) {
     this.#events.push(...events);
     this.#body.append(...events.map((event) => this.#row(event)));
+  }
+
+  /** Add newer events at the top. */
+  prepend(events) {
+    this.#events.unshift(...events);
+    this.#body.prepend(...events.map((event) => this.#row(event)));
   }
 
   /** Insert new events in time order: late events do not belong at the top. */
@@ -65,10 +87,13 @@ export class Results {
 
   /** Show the whole data of each event, for print, or only its beginning. */
   showInFull(isFull) {
-    for (const [index, row] of [...this.#body.rows].entries()) {
-      const data = this.#events[index].event_data;
-      row.cells[3].firstChild.textContent = isFull ? visibleJson(JSON.stringify(data)) : preview(data);
-    }
+    this.#isFull = isFull;
+    this.#render();
+  }
+
+  /** Scroll to an event's row unless it is seen. */
+  reveal(eventId) {
+    this.#rowOf(eventId)?.scrollIntoView({ block: "nearest" });
   }
 
   /** Mark the event whose detail is open. */
@@ -90,34 +115,47 @@ export class Results {
 
   /** Focus an event's row, or the list if it is not in it. */
   focus(eventId) {
-    const row = [...this.#body.rows].find((one) => one.eventId === eventId);
+    const row = this.#rowOf(eventId);
     (row?.querySelector("button") ?? byId("results")).focus({ preventScroll: !row });
   }
 
+  #rowOf(eventId) {
+    return [...this.#body.rows].find((row) => row.eventId === eventId);
+  }
+
+  #render() {
+    const current = this.#body.querySelector("[aria-current]")?.eventId;
+    this.#body.replaceChildren(...this.#events.map((event) => this.#row(event)));
+    this.mark(current);
+  }
+
   #row(event) {
-    const type = visible(event.event_type);
-    const time = utc(event.timestamp_utc);
     const open = () => this.#onOpen(event.event_id);
-    const row = el(
-      "tr",
-      { onclick: open },
-      el("td", {}, el("button", { type: "button", class: "time", "aria-label": `${time} ${type}` }, time)),
-      el("td", { class: "type" }, el("bdi", {}, type)),
-      el("td", { class: "number" }, JSON.stringify(event.customer_id)),
-      el("td", { class: "data" }, el("bdi", {}, preview(event.event_data))),
-      el("td", { class: "by" }, el("bdi", {}, visible(event.recorded_by))),
-    );
+    const cells = this.#columns.map(({ name, content }) => {
+      const inside = name === "time" ? opener(event) : content(event, this.#isFull);
+      return el("td", { role: "cell", class: classOf(name) }, inside);
+    });
+    const isFailure = verdictOf(event) === "failure";
+    const row = el("tr", { role: "row", class: isFailure ? "failed" : "", onclick: open }, ...cells);
     row.eventId = event.event_id;
     return row;
   }
+}
+
+/** The button that opens an event: its time, and its sentence to screen readers. */
+function opener(event) {
+  const time = moment(event.timestamp_utc);
+  const said = [time, visible(event.event_type), visible(sentenceText(event) ?? "")].filter(Boolean).join(" ");
+  return el("button", { type: "button", class: "time", "aria-label": said }, time);
+}
+
+/** The class of a column's cells: that of a path is the same for all paths. */
+function classOf(name) {
+  return `column c-${isNamed(name) ? name : "path"}`;
 }
 
 /** Whether an event is listed above another: by time, then by id. */
 function isNewer(event, other) {
   if (event.timestamp_utc !== other.timestamp_utc) return event.timestamp_utc > other.timestamp_utc;
   return event.event_id > other.event_id;
-}
-
-function preview(data) {
-  return visibleJson(JSON.stringify(data).slice(1, PREVIEW)).replace(/\}$/u, "");
 }

@@ -1,10 +1,9 @@
-// The time range: preset buttons, the form of a custom range, and the current range as text.
+// The time range: preset buttons, steps to the windows before, after and around, the form of a custom range, the time
+// zone, and the current range as text.
 
 import { byId, el } from "./dom.js";
-import { utc } from "./format.js";
-import { PRESETS } from "./view.js";
-
-const MAX_SECONDS = 253_402_300_799; // the end of the year 9999, as in the API
+import { MAX_SECONDS, PRESETS, shifted, zoomedOut } from "./ranges.js";
+import { chooseZone, moment, onZone, secondsAt, zone, zones } from "./time-zone.js";
 
 /** Set up the range of `view`. Returns a function that shows the requested range: {start, end}, null for no bound. */
 export function timeRange(view) {
@@ -63,7 +62,20 @@ export function timeRange(view) {
     }
   });
 
+  const steps = new Map([
+    [byId("previous"), () => shifted(asked, -1)],
+    [byId("next"), () => shifted(asked, 1)],
+    [byId("zoom-out"), () => zoomedOut(asked)],
+  ]);
+  for (const [button, target] of steps) {
+    button.addEventListener("click", () => {
+      const range = target();
+      if (range) choose({ last: null, ...range }); // disabling the button would lose the focus
+    });
+  }
+
   function show() {
+    for (const [button, target] of steps) button.ariaDisabled = String(target() === null);
     for (const [key, button] of buttons) button.setAttribute("aria-pressed", String(key === view.last));
     custom.setAttribute("aria-pressed", String(view.last === null));
     const range = JSON.stringify([view.last, view.start, view.end]);
@@ -72,18 +84,31 @@ export function timeRange(view) {
   }
 
   view.addEventListener("change", show);
+  zoneChoice(() => {
+    shown = "";
+    show();
+  });
   show();
   return (range) => {
     asked = range;
     show();
-    byId("range").textContent = words(range);
+    byId("range").textContent = rangeText(range);
   };
 }
 
-function words({ start, end }) {
+function zoneChoice(onChange) {
+  const select = byId("zone");
+  select.append(...zones().map((name) => el("option", { value: name }, name)));
+  select.value = zone();
+  select.addEventListener("change", () => chooseZone(select.value));
+  onZone(onChange);
+}
+
+/** The range in words, with its time zone. */
+export function rangeText({ start, end }) {
   if (start === null && end === null) return "All time";
-  if (start === null) return `Up to ${utc(end)} UTC`;
-  return end === null ? `From ${utc(start)} UTC` : `${utc(start)} to ${utc(end)} UTC`;
+  if (start === null) return `Up to ${moment(end)} ${zone()}`;
+  return end === null ? `From ${moment(start)} ${zone()}` : `${moment(start)} to ${moment(end)} ${zone()}`;
 }
 
 function isPossible(seconds) {
@@ -97,10 +122,10 @@ function rangeProblem(start, end) {
 }
 
 function field(seconds) {
-  return seconds === null ? "" : utc(seconds).replace(" ", "T");
+  return seconds === null ? "" : moment(seconds).replace(" ", "T");
 }
 
-/** Parse a field as UTC. Returns Unix seconds, or null if it is empty. */
+/** Parse a field. Returns Unix seconds, or null if it is empty. */
 function secondsOf(input) {
-  return input.value ? Math.floor(Date.parse(`${input.value}Z`) / 1000) : null;
+  return input.value ? secondsAt(input.value) : null;
 }

@@ -1,15 +1,10 @@
-// State of the view: time range, filters and the open event. It lives in the URL's fragment, so that a link restores it
-// and the browser's Back button undoes a step.
+// State of the view: time range, filters, columns, the chart's division, a name and the open event. It lives in the
+// URL's fragment, so that a link restores it and the browser's Back button undoes a step.
 
-export const PRESETS = new Map([
-  ["15m", { label: "15m", seconds: 900 }],
-  ["1h", { label: "1h", seconds: 3600 }],
-  ["24h", { label: "24h", seconds: 86_400 }],
-  ["7d", { label: "7d", seconds: 7 * 86_400 }],
-  ["30d", { label: "30d", seconds: 30 * 86_400 }],
-  ["all", { label: "All", seconds: null }],
-]);
+import { PRESETS, presetRange } from "./ranges.js";
+
 const DEFAULT = "24h";
+const STACKS = ["outcome", "type", "none"];
 const START = "timestamp_start_utc";
 const END = "timestamp_end_utc";
 
@@ -30,6 +25,12 @@ export class View extends EventTarget {
   isRangeChosen = false;
   /** Id of the event whose detail is open, or null. */
   event = null;
+  /** Names of the columns that the user chose, or null for the default. */
+  columns = null;
+  /** What divides the bars of the chart: "outcome", "type" or "none". */
+  stack = STACKS[0];
+  /** The name that the user gave the view, or null. */
+  name = null;
 
   /** Change some fields. A "change" event follows. */
   set(changes) {
@@ -39,6 +40,9 @@ export class View extends EventTarget {
       start: this.start,
       end: this.end,
       event: this.event,
+      columns: this.columns,
+      stack: this.stack,
+      name: this.name,
       ...changes,
     };
     location.hash = hashOf(next);
@@ -55,17 +59,14 @@ export class View extends EventTarget {
 
   /** Choose the shortest preset from the default on that includes `newest` (Unix seconds, null: no event). */
   chooseRange(newest, now) {
-    const keys = [...PRESETS.keys()];
-    const longer = keys.slice(keys.indexOf(DEFAULT));
-    this.last =
-      longer.find((key) => newest !== null && now - PRESETS.get(key).seconds <= newest && key !== "all") ?? "all";
+    const lengths = [...PRESETS].filter(([, { seconds }]) => seconds >= PRESETS.get(DEFAULT).seconds);
+    this.last = lengths.find(([, { seconds }]) => newest !== null && now - seconds <= newest)?.[0] ?? "all";
     this.isRangeChosen = true;
   }
 
   /** The range in Unix seconds, null for no bound. `now` ends a preset's range. */
   range(now) {
-    const length = PRESETS.get(this.last)?.seconds;
-    return length ? { start: now - length, end: now } : { start: this.start, end: this.end };
+    return this.last === null ? { start: this.start, end: this.end } : presetRange(this.last, now);
   }
 
   /** Build the parameters of GET /event and GET /event/summary. `now` is that of range(). */
@@ -80,7 +81,7 @@ export class View extends EventTarget {
   #read() {
     const pairs = [...new URLSearchParams(location.hash.slice(1))];
     const fields = new Map(pairs);
-    const known = new Set(["last", "event", START, END]);
+    const known = new Set(["last", "event", "columns", "stack", "name", START, END]);
     // An unknown name is sent as well: the API refuses it, and the page shows the error next to the filter.
     this.filters = pairs.filter(([name]) => !known.has(name));
     this.start = parseSeconds(fields.get(START));
@@ -90,6 +91,9 @@ export class View extends EventTarget {
     this.isRangeChosen = isCustom || PRESETS.has(fields.get("last"));
     this.last = isCustom ? null : preset;
     this.event = fields.get("event") ?? null;
+    this.columns = fields.get("columns")?.split(",").filter(Boolean).map(unescaped) ?? null;
+    this.stack = STACKS.includes(fields.get("stack")) ? fields.get("stack") : STACKS[0];
+    this.name = fields.get("name") || null;
     this.dispatchEvent(new Event("change"));
   }
 }
@@ -98,11 +102,23 @@ function parseSeconds(text) {
   return /^[0-9]{1,12}$/u.test(text ?? "") ? Number(text) : null;
 }
 
-function hashOf({ filters, last, start, end, event }) {
+function hashOf({ filters, last, start, end, event, columns, stack, name }) {
   const pairs = [...filters];
   if (start !== null) pairs.push([START, String(start)]);
   if (end !== null) pairs.push([END, String(end)]);
   if (start === null && end === null) pairs.unshift(["last", last ?? DEFAULT]);
+  if (columns) pairs.push(["columns", columns.map(escaped).join(",")]);
+  if (stack !== STACKS[0]) pairs.push(["stack", stack]);
+  if (name) pairs.push(["name", name]);
   if (event) pairs.push(["event", event]);
   return new URLSearchParams(pairs).toString();
+}
+
+/** Escape the comma that a path as the name of a column may have. */
+function escaped(name) {
+  return name.replaceAll("%", "%25").replaceAll(",", "%2C");
+}
+
+function unescaped(text) {
+  return text.replaceAll("%2C", ",").replaceAll("%25", "%");
 }

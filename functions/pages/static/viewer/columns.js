@@ -1,0 +1,126 @@
+// Columns of the list: those with a name, any path into event_data, and the menu that chooses them.
+
+import { fieldOf, targetsOf, verdictOf } from "./conventional.js";
+import { byId, el } from "./dom.js";
+import { visible, visibleJson } from "./format.js";
+import { isScalar, pathProblem, valueAt } from "./paths.js";
+import { sentenceOf } from "./sentences.js";
+import { moment, zone } from "./time-zone.js";
+
+const PREVIEW = 300;
+export const DEFAULT_COLUMNS = ["time", "event", "outcome", "type", "address", "customer"];
+
+/** Each column: its heading, and its cell's content for an event. `isFull`: all data, for print. */
+const NAMED = new Map([
+  ["time", { title: () => `Time (${zone()})`, content: (event) => moment(event.timestamp_utc) }],
+  ["event", { title: () => "What happened", content: sentence }],
+  ["outcome", { title: () => "Outcome", content: outcome }],
+  ["type", { title: () => "Event type", content: (event) => bdi(visible(event.event_type)) }],
+  ["actor", conventional("Actor", "actor")],
+  ["target", { title: () => "Targets", content: (event) => bdi(visible(targetsOf(event).join(", "))) }],
+  ["action", conventional("Action", "action")],
+  ["address", conventional("Address", "address")],
+  ["session", conventional("Session", "session")],
+  ["customer", { title: () => "Customer", content: (event) => JSON.stringify(event.customer_id) }],
+  ["data", { title: () => "Data", content: data }],
+  ["recorded_by", { title: () => "Recorded by", content: (event) => bdi(visible(event.recorded_by)) }],
+  ["received", { title: () => "Received (UTC)", content: (event) => event.received_at.replace("T", " ") }],
+  ["event_id", { title: () => "Event id", content: (event) => event.event_id }],
+]);
+
+/** The column of this name: {name, title(), content(event, isFull)}. A name that is not known is a path. */
+export function column(name) {
+  const known = NAMED.get(name);
+  if (known) return { name, ...known };
+  return { name, title: () => visible(name), content: (event) => bdi(textAt(event, name)) };
+}
+
+/** Whether a column has this name, which is otherwise a path into event_data. */
+export function isNamed(name) {
+  return NAMED.has(name);
+}
+
+/** Set up the menu: checkboxes of the named columns and of the paths in use, and a field for another path. */
+export function columnChoice(view) {
+  const menu = byId("columns-menu");
+  const form = byId("column-path");
+  const wrong = byId("column-problem");
+  const chosen = () => view.columns ?? DEFAULT_COLUMNS;
+
+  function show() {
+    const names = [...NAMED.keys(), ...chosen().filter((name) => !NAMED.has(name))];
+    const focused = document.activeElement.value;
+    menu.querySelector("ul").replaceChildren(...names.map((name) => el("li", {}, choice(name))));
+    const again = [...menu.querySelectorAll("[type=checkbox]")].find(({ value }) => value === focused);
+    if (menu.matches(":popover-open")) again?.focus();
+  }
+
+  function choice(name) {
+    const box = el("input", { type: "checkbox", value: name, onchange: () => toggle(name, box.checked) });
+    box.checked = chosen().includes(name);
+    box.disabled = name === "time"; // its button opens the event
+    return el("label", { class: "check" }, box, column(name).title());
+  }
+
+  function toggle(name, isOn) {
+    const names = isOn ? [...chosen(), name] : chosen().filter((other) => other !== name);
+    view.set({ columns: isDefault(names) ? null : names });
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const path = form.elements.path.value.trim();
+    wrong.textContent = pathProblem(path) ?? "";
+    if (wrong.textContent) return;
+    form.reset();
+    if (!chosen().includes(path)) toggle(path, true);
+  });
+  byId("columns-default").addEventListener("click", () => view.set({ columns: null }));
+  view.addEventListener("change", show);
+  show();
+}
+
+function isDefault(names) {
+  return names.join() === DEFAULT_COLUMNS.join();
+}
+
+function conventional(title, name) {
+  return { title: () => title, content: (event) => bdi(visible(fieldOf(event, name)?.label ?? "")) };
+}
+
+/** The sentence, with the data in small if there is none. */
+function sentence(event, isFull) {
+  const said = sentenceOf(event);
+  if (!said) return el("span", { class: "data" }, data(event, isFull));
+  const { actor, words, targets } = said;
+  const parts = [
+    actor === null ? "" : el("strong", {}, bdi(visible(actor))),
+    actor === null ? visible(words) : ` ${visible(words)}`,
+    targets ? el("span", { class: "target" }, " ", bdi(visible(targets))) : "",
+  ];
+  const line = el("span", { class: "sentence" }, ...parts);
+  return isFull ? el("div", {}, line, el("div", { class: "data" }, data(event, true))) : line;
+}
+
+/** The outcome as a sign and a word, so that it does not depend on colour. */
+function outcome(event) {
+  const verdict = verdictOf(event);
+  if (!verdict) return bdi(visible(fieldOf(event, "outcome")?.label ?? ""));
+  const sign = verdict === "failure" ? "✕" : "✓";
+  return el("span", { class: `outcome ${verdict}` }, el("span", { "aria-hidden": "true" }, sign), ` ${verdict}`);
+}
+
+function data(event, isFull) {
+  const json = JSON.stringify(event.event_data);
+  return bdi(isFull ? visibleJson(json) : visibleJson(json.slice(1, PREVIEW)).replace(/\}$/u, ""));
+}
+
+function textAt(event, path) {
+  const value = valueAt(event.event_data, path);
+  if (value === undefined) return "";
+  return typeof value === "string" && isScalar(value) ? visible(value) : visibleJson(JSON.stringify(value));
+}
+
+function bdi(text) {
+  return el("bdi", {}, text);
+}

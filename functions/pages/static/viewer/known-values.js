@@ -1,0 +1,152 @@
+// The values that are known of the log: of a summary, for types and customers, and of the listed events, for others.
+// They are suggested as filters, and counted in the facets, which say what they counted.
+
+import { fieldOf, PATHS, verdict } from "./conventional.js";
+import { number } from "./format.js";
+import { parameterValue, scalars } from "./paths.js";
+
+const TITLES = new Map([
+  ["outcome", "Outcome"],
+  ["type", "Event type"],
+  ["actor", "Actor"],
+  ["address", "Address"],
+  ["customer", "Customer"],
+  ["target", "Target"],
+  ["action", "Action"],
+  ["session", "Session"],
+]);
+
+export class KnownValues {
+  #frequent = { type: [], customer: [] };
+  #frequentNote = "";
+  #outcomes = null; // counts of all matching events, and their note
+  #seen = new Map(); // outcomes of events that were listed
+  #events = [];
+  #listedNote = "";
+
+  /**
+   * Take a summary's frequent values. Earlier ones stay, because a filter hides all other values, but without their
+   * counts, which belong to another query.
+   */
+  summarize({ event_types: types, customers, sample, sample_relation: relation }) {
+    const counted = {
+      type: types.map((row) => option("event_type", row.event_type, row.event_type, row.count)),
+      customer: customers.map((row) => option("customer_id", text(row.customer_id), text(row.customer_id), row.count)),
+    };
+    for (const [name, options] of Object.entries(counted)) {
+      this.#frequent[name] = merged(options, this.#frequent[name]);
+    }
+    this.#frequentNote = relation === "eq" ? `all ${number(sample)} matching` : `newest ${number(sample)} matching`;
+  }
+
+  /** Take the parts of a `summary` by outcome, of byOutcome(). */
+  countOutcomes(parts, summary) {
+    const relation = parts.find(({ relation: one }) => one === "gte") ? "gte" : "eq";
+    const note = relation === "eq" ? `all ${number(summary.total_count)} matching` : "at least";
+    this.#outcomes = { note, counts: new Map(parts.map(({ kind, total }) => [kind, total])) };
+  }
+
+  /** The outcomes of all events that were listed, as options. */
+  get outcomes() {
+    return [...this.#seen.values()];
+  }
+
+  /** Take the listed events; `areAll`: no others match. */
+  list(events, areAll) {
+    this.#events = events;
+    for (const one of this.#listed((event) => fieldOf(event, "outcome"))) {
+      this.#seen.set(`${one.parameter}=${one.value}`, one);
+    }
+    this.#listedNote = areAll ? `all ${number(events.length)} matching` : `${number(events.length)} listed`;
+  }
+
+  forget() {
+    this.#seen.clear();
+    this.#outcomes = null;
+    this.#frequent = { type: [], customer: [] };
+    this.#events = [];
+  }
+
+  /**
+   * List the groups of values: [{name, title, note, options}], where `note` says which events are counted and each
+   * option is {parameter, value, label, count}, most frequent first. A count of null belongs to another question.
+   */
+  groups() {
+    return [...TITLES].map(([name, title]) => {
+      if (name === "outcome" && this.#outcomes) return this.#outcomeGroup(title);
+      const isFrequent = name in this.#frequent;
+      const options = isFrequent ? this.#frequent[name] : this.#listed((event) => fieldOf(event, name));
+      return { name, title, options, note: isFrequent ? this.#frequentNote : this.#listedNote };
+    });
+  }
+
+  /** Find the known value of a field by its value or label: the option, or undefined. */
+  find(name, sought) {
+    const group = this.groups().find((one) => one.name === name);
+    return group?.options.find(({ value, label }) => value === sought || label === sought);
+  }
+
+  /** List the paths of the listed events, most frequent first. */
+  paths() {
+    const leaves = this.#events.flatMap((event) => scalars(event.event_data).map(({ path }) => path));
+    return [...Map.groupBy(leaves, (path) => path)]
+      .toSorted(([, one], [, other]) => other.length - one.length)
+      .map(([path]) => path);
+  }
+
+  /** List the values at a path of the listed events, as options. */
+  valuesAt(path) {
+    return this.#listed((event) => scalars(event.event_data).find((leaf) => leaf.path === path) ?? null);
+  }
+
+  /** Failures and successes with the counts of all matching events, by the paths where listed events have them. */
+  #outcomeGroup(title) {
+    const listed = this.#listed((event) => fieldOf(event, "outcome"));
+    const options = [...this.#outcomes.counts]
+      .filter(([kind]) => kind !== "rest")
+      .map(([kind, count]) => {
+        const known = listed.find(({ value }) => verdict(value) === kind);
+        return option(known?.parameter ?? PARAMETERS.get("outcome"), known?.value ?? kind, kind, count);
+      });
+    const others = listed.filter(({ value }) => !verdict(value));
+    return { name: "outcome", title, note: this.#outcomes.note, options: [...options, ...others.map(uncounted)] };
+  }
+
+  /** Count {path, value, label} of each listed event. */
+  #listed(valueOf) {
+    const counts = new Map();
+    for (const event of this.#events) {
+      const found = valueOf(event);
+      if (!found) continue;
+      const value = parameterValue(found.value);
+      const key = JSON.stringify([found.path, value]);
+      const known = counts.get(key) ?? option(`event_data.${found.path}`, value, found.label ?? value, 0);
+      counts.set(key, { ...known, count: known.count + 1 });
+    }
+    return [...counts.values()].toSorted((one, other) => other.count - one.count);
+  }
+}
+
+/** Names of the fields that a filter may begin with, and the API parameter of each. */
+export const PARAMETERS = new Map([
+  ["type", "event_type"],
+  ["customer", "customer_id"],
+  ...[...PATHS].map(([name, [best]]) => [name, `event_data.${best}`]),
+]);
+
+function option(parameter, value, label, count) {
+  return { parameter, value, label, count };
+}
+
+function merged(found, known) {
+  const values = new Set(found.map(({ value }) => value));
+  return [...found, ...known.filter(({ value }) => !values.has(value)).map(uncounted)];
+}
+
+function text(value) {
+  return JSON.isRawJSON?.(value) ? value.rawJSON : String(value);
+}
+
+function uncounted(one) {
+  return { ...one, count: null };
+}

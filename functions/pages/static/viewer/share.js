@@ -1,0 +1,25 @@
+// A view is a link: it can be given a name, which the link, the title of the page and a printed report show.
+
+import { byId, copy } from "./dom.js";
+import { visible } from "./format.js";
+
+export function sharing(view) {
+  const form = byId("share-form");
+  const { name } = form.elements;
+
+  function show() {
+    const named = view.name ? visible(view.name) : "";
+    document.title = named ? `${named} · Audit log` : "Audit log";
+    byId("view-name").textContent = named;
+    if (document.activeElement !== name) name.value = view.name ?? "";
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    view.set({ name: name.value.trim() || null });
+    byId("share-menu").hidePopover();
+    copy(location.href, "Link");
+  });
+  view.addEventListener("change", show);
+  show();
+}
