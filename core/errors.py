@@ -76,6 +76,18 @@ class EventNotFoundError(AuditLogError):
     """The event does not exist, is not visible to the token, or is accepted but not stored yet."""
 
 
+class ProofNotFoundError(AuditLogError):
+    """The ledger has no such proof, checkpoint or tile. The message says whether it ever will."""
+
+
+class ProofPendingError(ProofNotFoundError):
+    """The event is stored, and no signed checkpoint covers it yet. Try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class EventTooLargeError(AuditLogError):
     """The event or the request exceeds a size limit. Send less, or split the batch."""
 
@@ -98,6 +110,14 @@ class StoreUnavailableError(AuditLogError):
 
 class ReadTimeoutError(StoreUnavailableError):
     """A read was stopped at a time limit. Read less if the message says so, or try again after a while."""
+
+
+class GuardUnavailableError(AuditLogError):
+    """The guard of the ledger's checkpoints cannot be used, so none is signed. Trying again later helps."""
+
+
+class LedgerForkError(AuditLogError):
+    """The ledger does not contain the checkpoint signed before, so nothing is signed. Events are stored as before."""
 
 
 class SecretUnavailableError(AuditLogError):

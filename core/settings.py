@@ -32,6 +32,7 @@ _EXAMPLE: Final = re.compile(
     r"change.?me|example|your.?secret|my.?secret|placeholder|password|0123456789|abcdefgh", re.IGNORECASE
 )
 _ORIGIN: Final = re.compile(r"https?://[^/\s*@?#]+")
+_LEDGER_ORIGIN: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
 _RATE: Final = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)")
 
 
@@ -60,6 +61,12 @@ def _strong_secrets(value: SecretStr) -> SecretStr:
 def _https(value: str) -> str:
     if _split_url(value).scheme != "https" or not _split_url(value).hostname:
         raise ValueError("must be an https:// URL: keys from an unencrypted connection could be forged")
+    return value
+
+
+def _origin(value: str) -> str:
+    if not _LEDGER_ORIGIN.fullmatch(value):
+        raise ValueError("must be a name without spaces and plus signs, such as audit.example.org/ledger")
     return value
 
 
@@ -136,6 +143,16 @@ class Settings(BaseModel):
         description="on: events are stored with salted commitments, and form a Merkle tree whose states are signed; "
         "off: they only get an index.",
     )
+    ledger_origin: Annotated[str, AfterValidator(_origin)] | None = Field(
+        default=None,
+        description="Name of the ledger in its checkpoints, such as audit.example.org/ledger; fixed once it is used.",
+    )
+    ledger_key_file: Path | None = Field(
+        default=None,
+        description="PEM file with the Ed25519 private key that signs checkpoints; public keys are former ones. "
+        "Default: generated in the data directory if the queue is memory://, otherwise nothing is signed here.",
+    )
+    ledger_seconds: int = Field(default=5, ge=1, le=3600, description="Seconds between two signed checkpoints.")
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
     )
@@ -162,6 +179,12 @@ class Settings(BaseModel):
             raise ValueError("AUDIT_LOG_TRUSTED_ISSUER, _AUDIENCE and _JWKS_URL only work together: set all three")
         if self.trusted_issuer == self.jwt_issuer:
             raise ValueError("AUDIT_LOG_TRUSTED_ISSUER must differ from AUDIT_LOG_JWT_ISSUER")
+        return self
+
+    @model_validator(mode="after")
+    def _require_named_ledger(self) -> Self:
+        if self.ledger_key_file and not self.ledger_origin:
+            raise ValueError("AUDIT_LOG_LEDGER_KEY_FILE needs AUDIT_LOG_LEDGER_ORIGIN, the name that the key signs for")
         return self
 
     @classmethod

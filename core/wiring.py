@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from core.domain.models import Event
 from core.domain.recent_events import Content, RecentEvents
+from core.errors import ProofNotFoundError
 from core.ports.clients import ClientReader
 from core.ports.queue import CommitGroup, DeadLetterQueue, EventPublisher, NoGroup, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from core.auth.token_verifier import TokenVerifier
     from core.auth.tokens import TokenIssuer
     from core.domain.clock import Clock
+    from core.ports.ledger import LedgerProofs
 
 _T = TypeVar("_T", bound=Closable)
 
@@ -39,12 +41,14 @@ class Parts(TypedDict, total=False):
     commit_group: CommitGroup
     reader: EventReader
     summaries: EventSummaries
+    proofs: "LedgerProofs"
     writer: EventWriter
     clients: ClientReader
     dead_letters: DeadLetterQueue
     queue_statistics: QueueMonitor
     checks: Mapping[str, Check]
     consumer_check: Check
+    signing_check: Check
 
 
 class Services:
@@ -102,6 +106,19 @@ class Services:
         return self._parts.get("summaries") or self.database.summaries
 
     @cached_property
+    def proofs(self) -> "LedgerProofs":
+        """Makes proofs of events.
+
+        Raises:
+            ProofNotFoundError: this service has no ledger.
+        """
+        if not self.settings.has_ledger:
+            raise ProofNotFoundError(
+                "This service has no ledger (AUDIT_LOG_LEDGER=off), so that events have no proofs."
+            )
+        return self._parts.get("proofs") or self.database.proofs
+
+    @cached_property
     def writer(self) -> EventWriter:
         """Stores events."""
         writer = self._parts.get("writer") or self.database.events
@@ -125,6 +142,8 @@ class Services:
         }
         if "consumer_check" in self._parts:
             checks["consumer"] = self._parts["consumer_check"]
+        if "signing_check" in self._parts:
+            checks["signing"] = self._parts["signing_check"]
         return checks
 
     @cached_property

@@ -105,7 +105,7 @@ def load_or_create_secret(settings: Settings) -> Settings:
     path = settings.data_dir / SECRET_FILE_NAME
     try:
         with contextlib.suppress(FileExistsError):
-            _create(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
+            create_private_file(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
         secret = path.read_bytes().strip()
     except OSError as exc:
         raise InvalidSettingsError(
@@ -133,13 +133,13 @@ def make_data_dir(settings: Settings) -> None:
         ) from None
 
 
-def _create(path: Path, secret: str) -> None:
-    """Create the file atomically, accessible to its owner only: another process may start at the same time.
+def create_private_file(path: Path, secret: str) -> None:
+    """Create a file of one secret atomically, accessible to its owner only: another process may start at the same time.
 
     Raises:
         FileExistsError: another process created it first.
     """
-    draft = path.with_name(f".{SECRET_FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -14,6 +14,7 @@ from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from local_runner.background.integrator import Integrator
+from local_runner.background.signer import SignerThread
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
@@ -63,6 +64,7 @@ class Pipeline:
         self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
         self.group = GroupCommit(self.queue, in_thread=settings.spool == "disk")
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
+        self._signer = SignerThread(settings, database)
         self._consumer = ConsumerSupervisor(self.queue, tracing.consumer(handler), consumer_limits or _LIMITS)
         self.services = Services(
             settings,
@@ -80,6 +82,7 @@ class Pipeline:
                 "consumer": self._consumer.check,
                 "store": self._check_store,
                 "ledger": database.ledger.check,
+                "signing": self._signer.check,
                 "migrations": database.check_revision,
             },
         )
@@ -87,6 +90,7 @@ class Pipeline:
         self.services.poll()
         self._consumer.start()
         self._integrator = Integrator(database.ledger)
+        self._signer.start()
 
     @property
     def restarts(self) -> int:
@@ -102,6 +106,7 @@ class Pipeline:
             time.sleep(0.01)
         self._consumer.stop(timeout=1.0)
         self._integrator.close()
+        self._signer.close()
         self._log_stop(self.queue.depth, timeout)
         self._recorder.close()
         self._spool.close()

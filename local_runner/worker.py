@@ -11,6 +11,7 @@ from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from local_runner.background.integrator import Integrator
 from local_runner.background.management import ManagementServer
+from local_runner.background.signer import SignerThread
 from local_runner.background.stop_deadline import end_process_within
 from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
@@ -50,22 +51,27 @@ def work(settings: Settings, host: str, port: int) -> None:
     supervisor = ConsumerSupervisor(
         source, traces.consumer(lambda_consumer(lambda: services)), ConsumerLimits(poll=POLL_SECONDS)
     )
+    database = open_database(settings)
+    signer = SignerThread(settings, database)
     services = Services(
         settings,
-        database=open_database(settings),
+        database=database,
         meter=management.meter,
         instrumentation=traces,
         consumer_check=supervisor.check,
+        signing_check=signer.check,
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
     supervisor.start()
     integrator = Integrator(services.database.ledger)
+    signer.start()
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
     supervisor.stop(BATCH_SECONDS)
     source.close()  # first, so that the broker gives the remaining messages to another worker
     integrator.close()
+    signer.close()
     management.close()
     services.close()
     traces.close()

@@ -7,8 +7,6 @@ from typing import Final, NamedTuple
 
 from core.errors import AuditLogError
 
-ORIGIN_RULE: Final = "must be a name without spaces and plus signs, such as audit.example.org/ledger"
-
 _ORIGIN: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _HASH_BYTES: Final = 32

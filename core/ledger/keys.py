@@ -32,7 +32,12 @@ class LedgerKeys:
     @property
     def verifier_keys(self) -> list[str]:
         """Public keys as text (vkeys), those that sign first."""
-        return [verifier_key(self.origin, ED25519, key.public_bytes_raw()) for key in self._known.values()]
+        return [verifier_key(self.origin, ED25519, key) for key in self.public_keys.values()]
+
+    @property
+    def public_keys(self) -> dict[bytes, bytes]:
+        """Public keys by their key ids."""
+        return {ident: key.public_bytes_raw() for ident, key in self._known.items()}
 
     def sign(self, text: str) -> Note:
         """Sign the text of a checkpoint with each private key. Ed25519 gives one text the same signature every time."""
@@ -86,6 +91,15 @@ def read_keys(origin: str, file: Path) -> LedgerKeys:
     if not signing:
         raise _unusable()
     return LedgerKeys(origin, signing, former)
+
+
+def generate_key() -> str:
+    """Return a new Ed25519 private key in PEM form."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - with the extra `keys`
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return Ed25519PrivateKey.generate().private_bytes(*form).decode()
 
 
 def _load(block: bytes) -> "Ed25519PrivateKey | Ed25519PublicKey":

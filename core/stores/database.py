@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
     from core.stores.clients import SqlClientStore
     from core.stores.event_counters import SqlEventCounters
     from core.stores.ledger.integration import Ledger
+    from core.stores.ledger.proofs import SqlProofs
     from core.stores.sql import SqlEventStore
     from core.stores.summaries import SqlEventSummaries
 
@@ -65,8 +66,16 @@ class Database:
     def ledger(self) -> "Ledger":
         """Gives stored events their indices."""
         from core.stores.ledger.integration import Ledger  # noqa: PLC0415 - at first use
+        from core.stores.ledger.stored_tree import StoredTree  # noqa: PLC0415
 
-        return Ledger(self.engine)
+        return Ledger(self.engine, StoredTree() if self._commits else None)
+
+    @cached_property
+    def proofs(self) -> "SqlProofs":
+        """Makes proofs of stored events."""
+        from core.stores.ledger.proofs import SqlProofs  # noqa: PLC0415 - at first use
+
+        return SqlProofs(self.engine)
 
     @cached_property
     def event_counters(self) -> "SqlEventCounters":

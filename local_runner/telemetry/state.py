@@ -38,6 +38,10 @@ _QUEUE_GAUGES: Final = {
 _CHECK_GAUGES: Final = {
     ("dead_letters", "count"): _DEAD_LETTERS,
     ("ledger", "size"): ("audit_log_ledger_size", "Events that have an index in the ledger."),
+    ("signing", "signed"): (
+        "audit_log_ledger_signed_size",
+        "Entries under the checkpoint that this process signed last.",
+    ),
     ("ledger", "oldest_pending_seconds"): (
         "audit_log_ledger_oldest_pending_seconds",
         "Age of the oldest stored batch whose events have no index yet.",

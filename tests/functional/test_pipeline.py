@@ -83,6 +83,7 @@ def test_every_part_has_its_check(pipeline: Pipeline) -> None:
         "consumer": {"restarts": 0},
         "store": {"database": "sqlite"},
         "ledger": {"size": ANY, "oldest_pending_seconds": ANY},
+        "signing": {},
         "migrations": {"revision": ANY},
     }
 
@@ -235,14 +236,14 @@ def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret
     start_pipeline(settings.model_copy(update={"data_dir": new})).close()
     start_pipeline(Settings(data_dir=new / "either")).close()
 
-    assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "spool"}
-    assert {path.name for path in (new / "either").iterdir()} == {"audit-log.db", "jwt-secret", "spool"}
+    assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "ledger-key.pem", "spool"}
+    assert {path.name for path in (new / "either").iterdir()} == {"audit-log.db", "jwt-secret", "ledger-key.pem", "spool"}
 
 
 def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp_path: Path) -> None:
-    elsewhere = {"data_dir": tmp_path / "unused", "spool": "off", "database_url": f"sqlite:///{tmp_path / 'other.db'}"}
+    elsewhere = {"data_dir": tmp_path / "unused", "database_url": f"sqlite:///{tmp_path / 'other.db'}"}
 
-    start_pipeline(settings.model_copy(update=elsewhere)).close()
+    start_pipeline(settings.model_copy(update={**elsewhere, "spool": "off", "ledger": "off"})).close()
 
     assert not (tmp_path / "unused").exists()
 

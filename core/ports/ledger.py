@@ -1,0 +1,97 @@
+"""Ports of the ledger: proofs of stored events, and a memory of signed checkpoints outside of the database."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from core.domain.models import Event
+from core.ledger.tiles import Tile
+
+
+class SignedCheckpoint(NamedTuple):
+    """A checkpoint as a signed note, and the number of entries that it covers."""
+
+    size: int
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEvent:
+    """A stored event with the salts that open its commitment, and its index in the ledger."""
+
+    event: Event
+    salts: bytes | None
+    """None if the event was stored without a commitment."""
+    index: int | None
+    """None until a round of integration after the event was stored."""
+
+
+class LedgerProofs(Protocol):
+    """Makes proofs of events.
+
+    Every method raises StoreUnavailableError if the database is unreachable; trying again later helps.
+    """
+
+    def find(self, event_id: str) -> SealedEvent | None:
+        """Return the event with this id, a UUID in lower case; None if it is not stored."""
+
+    def prove(self, sealed: SealedEvent, size: int | None = None) -> bytes:
+        """Return the proof file of an event (C2SP tlog-proof) under the newest checkpoint, or under the one of `size`.
+
+        Raises:
+            ProofPendingError: no signed checkpoint covers the event yet.
+            ProofNotFoundError: the event has no commitment, or there is no such checkpoint, or it does not cover it.
+        """
+
+    def data(self, sealed: SealedEvent) -> bytes:
+        """Return the data document of an event.
+
+        Raises:
+            ProofNotFoundError: the event has no commitment.
+        """
+
+    def checkpoint(self) -> SignedCheckpoint:
+        """Return the newest signed checkpoint.
+
+        Raises:
+            ProofPendingError: none is signed yet.
+        """
+
+    def consistency(self, old: int) -> bytes:
+        """Return the proof that the first `old` entries are the beginning of the newest checkpoint.
+
+        Raises:
+            ProofPendingError: no checkpoint is signed yet.
+            ProofNotFoundError: `old` is 0 or more than the newest checkpoint covers.
+        """
+
+    def tile(self, tile: Tile) -> bytes:
+        """Return the bytes of a tile or of a bundle of entries.
+
+        Raises:
+            ProofNotFoundError: the newest signed checkpoint does not cover all of it.
+        """
+
+    def policy(self) -> bytes:
+        """Return the public keys of the ledger (C2SP tlog-policy).
+
+        Raises:
+            ProofPendingError: no process has signed with a key yet.
+        """
+
+
+class CheckpointGuard(Protocol):
+    """Remembers the last signed checkpoint outside of the database, whose history someone may change or restore."""
+
+    def latest(self) -> bytes | None:
+        """Return the last checkpoint, a signed note; None if none was signed.
+
+        Raises:
+            GuardUnavailableError: the guard cannot be read.
+        """
+
+    def advance(self, expected: bytes | None, note: bytes) -> None:
+        """Replace the last checkpoint, which must be `expected`, by `note`, durably.
+
+        Raises:
+            GuardUnavailableError: the guard cannot be written, or another process advanced it meanwhile.
+        """

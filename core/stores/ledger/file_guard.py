@@ -1,0 +1,77 @@
+"""Checkpoint guard in a directory: for one signing host.
+
+`last` has the last signed checkpoint, and `checkpoints` all of them, one after the other. Copy neither together with
+the database: a guard that is restored with it remembers nothing that the database has forgotten.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from core.errors import GuardUnavailableError
+
+_LAST: Final = "last"
+_HISTORY: Final = "checkpoints"
+_NEW: Final = "last.new"
+_LOCK: Final = "lock"
+_PRIVATE: Final = 0o600
+
+
+class FileGuard:
+    """Implements `CheckpointGuard`. The directory is created at the first write."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def latest(self) -> bytes | None:
+        """See `CheckpointGuard.latest`."""
+        try:
+            return (self._directory / _LAST).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise self._unavailable(exc) from exc
+
+    def advance(self, expected: bytes | None, note: bytes) -> None:
+        """See `CheckpointGuard.advance`."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._locked():
+                if self.latest() != expected:
+                    raise GuardUnavailableError("Another process signed a checkpoint meanwhile.")
+                # The history first: a checkpoint that is `last` must be in it after a crash as well.
+                self._write(_HISTORY, note, os.O_APPEND)
+                self._write(_NEW, note, os.O_TRUNC)
+                (self._directory / _NEW).replace(self._directory / _LAST)
+                self._sync_directory()
+        except OSError as exc:
+            raise self._unavailable(exc) from exc
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._directory / _LOCK).open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, also by a kill
+            yield
+
+    def _write(self, name: str, data: bytes, mode: int) -> None:
+        descriptor = os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | mode, _PRIVATE)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _unavailable(self, error: OSError) -> GuardUnavailableError:
+        return GuardUnavailableError(
+            f"The checkpoint guard in {self._directory} cannot be used ({error.strerror}): check AUDIT_LOG_DATA_DIR, "
+            "free disk space and permissions."
+        )

@@ -1,0 +1,76 @@
+"""Origin and public keys of the ledger, in the database, so that every process can name them."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Engine, insert, select
+
+from core.errors import InvalidSettingsError, ProofPendingError
+from core.ledger.keys import LedgerKeys
+from core.ledger.notes import ED25519, verifier_key
+from core.stores.connections import open_connection, open_read_connection
+from core.stores.schema import ledger_origins, service_keys
+
+RETRY_AFTER_SECONDS: Final = 5
+
+_ORIGIN: Final = select(ledger_origins.c.origin).order_by(ledger_origins.c.since_size.desc()).limit(1)
+_PREFIX: Final = "ledger-"
+_KEYS: Final = (
+    select(service_keys.c.name, service_keys.c.value)
+    .where(service_keys.c.name.startswith(_PREFIX))
+    .order_by(service_keys.c.name)
+)
+
+
+def fix_origin(engine: Engine, wanted: str | None, default: str, clock: Callable[[], float] = time.time) -> str:
+    """Return the origin of the ledger in a database, which its first use fixes to `wanted`, or else to `default`.
+
+    Raises:
+        InvalidSettingsError: `wanted` is another one than the ledger has.
+        StoreUnavailableError: the database is unreachable.
+    """
+    with open_connection(engine) as connection:
+        origin = connection.execute(_ORIGIN).scalar()
+        if origin is None:
+            origin = wanted or default
+            at = datetime.fromtimestamp(clock(), UTC)
+            connection.execute(insert(ledger_origins).values(origin=origin, since_size=0, at=at))
+            connection.commit()
+    if wanted not in {None, origin}:
+        raise InvalidSettingsError(
+            f"AUDIT_LOG_LEDGER_ORIGIN: the ledger in this database is {origin}, the name in the checkpoints that were "
+            "signed; set the origin to it, or leave the setting out"
+        )
+    return str(origin)
+
+
+def publish_keys(engine: Engine, keys: LedgerKeys) -> None:
+    """Store the public keys of the ledger.
+
+    Raises:
+        StoreUnavailableError: the database is unreachable.
+    """
+    wanted = {f"{_PREFIX}{ident.hex()}": key for ident, key in keys.public_keys.items()}
+    with open_connection(engine) as connection:
+        missing = wanted.keys() - {name for name, _ in connection.execute(_KEYS)}
+        if missing:
+            connection.execute(
+                insert(service_keys), [{"name": name, "value": wanted[name]} for name in sorted(missing)]
+            )
+            connection.commit()
+
+
+def ledger_keys(engine: Engine) -> list[str]:
+    """Return the public keys of the ledger as text (vkeys).
+
+    Raises:
+        ProofPendingError: no process has signed yet.
+        StoreUnavailableError: the database is unreachable.
+    """
+    with open_read_connection(engine) as connection:
+        origin, keys = connection.execute(_ORIGIN).scalar(), connection.execute(_KEYS).all()
+    if origin is None or not keys:
+        raise ProofPendingError("The ledger has no key yet: no process signs its checkpoints.", RETRY_AFTER_SECONDS)
+    return [verifier_key(origin, ED25519, row.value) for row in keys]

@@ -1,0 +1,118 @@
+"""Proofs of stored events, read from the ledger in the database of the events."""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Select, select
+
+from core.domain.models import Event
+from core.errors import ProofNotFoundError, ProofPendingError
+from core.ledger.checkpoints import parse_checkpoint
+from core.ledger.entries import data_document, head_document
+from core.ledger.notes import parse_note
+from core.ledger.proof_files import consistency_file, proof_file
+from core.ledger.tiles import ENTRIES, Tile, encode_bundle
+from core.ledger.tree import consistency_proof, inclusion_proof
+from core.ports.ledger import SealedEvent, SignedCheckpoint
+from core.stores.connections import open_read_connection
+from core.stores.dialects import dialect_of
+from core.stores.ledger.identity import RETRY_AFTER_SECONDS, ledger_keys
+from core.stores.ledger.stored_tree import full_subtrees, read_entries, read_tile
+from core.stores.schema import events, ledger_batches, ledger_checkpoints
+
+_NOTES: Final = select(ledger_checkpoints.c.note).where(ledger_checkpoints.c.note.is_not(None))
+_PENDING: Final = (
+    "The event is stored, and no signed checkpoint covers it yet: try again in {seconds} seconds. If that does not "
+    "help, /ready says why no checkpoint is signed."
+)
+_UNCOMMITTED: Final = "The event was stored without a commitment, such as with AUDIT_LOG_LEDGER=off: it has no proof."
+_NO_CHECKPOINT: Final = "No checkpoint of the ledger is signed yet."
+_NOT_SIGNED: Final = "No signed checkpoint has this size."
+
+
+class SqlProofs:
+    """Implements `LedgerProofs`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._dialect = dialect_of(engine)
+
+    def find(self, event_id: str) -> SealedEvent | None:
+        """See `LedgerProofs.find`."""
+        query: Select[Any] = self._dialect.select_by_ids([event_id])
+        query = query.add_columns(events.c.salts, ledger_batches.c.first_index, events.c.place)
+        query = query.outerjoin(ledger_batches, ledger_batches.c.number == events.c.batch)
+        with open_read_connection(self._engine) as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            return None
+        event = Event.model_construct(**{name: row[name] for name in Event.model_fields})
+        salts = bytes.fromhex(row["salts"]) if isinstance(row["salts"], str) else row["salts"]
+        return SealedEvent(event, salts, None if row["first_index"] is None else row["first_index"] + row["place"])
+
+    def prove(self, sealed: SealedEvent, size: int | None = None) -> bytes:
+        """See `LedgerProofs.prove`."""
+        if sealed.salts is None:
+            raise ProofNotFoundError(_UNCOMMITTED)
+        with open_read_connection(self._engine) as connection:
+            checkpoint = _checkpoint(connection, size)
+            if checkpoint is None and size is not None:
+                raise ProofNotFoundError(_NOT_SIGNED)
+            if checkpoint is None or sealed.index is None or (size is None and sealed.index >= checkpoint.size):
+                raise ProofPendingError(_PENDING.format(seconds=RETRY_AFTER_SECONDS), RETRY_AFTER_SECONDS)
+            if sealed.index >= checkpoint.size:
+                raise ProofNotFoundError("The checkpoint of this size is older than the event.")
+            path = inclusion_proof(sealed.index, checkpoint.size, full_subtrees(connection))
+        return proof_file(sealed.index, path, checkpoint.note, head_document(sealed.event, sealed.salts))
+
+    def data(self, sealed: SealedEvent) -> bytes:
+        """See `LedgerProofs.data`."""
+        if sealed.salts is None:
+            raise ProofNotFoundError(_UNCOMMITTED)
+        return data_document(sealed.event.event_data, sealed.salts)
+
+    def checkpoint(self) -> SignedCheckpoint:
+        """See `LedgerProofs.checkpoint`."""
+        with open_read_connection(self._engine) as connection:
+            return _required(_checkpoint(connection))
+
+    def consistency(self, old: int) -> bytes:
+        """See `LedgerProofs.consistency`."""
+        with open_read_connection(self._engine) as connection:
+            checkpoint = _required(_checkpoint(connection))
+            if not 0 < old <= checkpoint.size:
+                raise ProofNotFoundError("The ledger has no entries, or fewer than this number.")
+            path = consistency_proof(old, checkpoint.size, full_subtrees(connection))
+        return consistency_file(old, path, checkpoint.note)
+
+    def tile(self, tile: Tile) -> bytes:
+        """See `LedgerProofs.tile`."""
+        with open_read_connection(self._engine) as connection:
+            checkpoint = _checkpoint(connection)
+            if checkpoint is None or not tile.is_in(checkpoint.size):
+                raise ProofNotFoundError("The signed part of the ledger does not have this tile.")
+            if tile.level == ENTRIES:
+                start = tile.number * Tile(0, 0).width
+                return encode_bundle(read_entries(connection, start, start + tile.width))
+            return b"".join(read_tile(connection, int(tile.level), tile.number, tile.width))
+
+    def policy(self) -> bytes:
+        """See `LedgerProofs.policy`."""
+        return "".join([*(f"log {key}\n" for key in ledger_keys(self._engine)), "quorum none\n"]).encode()
+
+
+def _required(checkpoint: SignedCheckpoint | None) -> SignedCheckpoint:
+    if checkpoint is None:
+        raise ProofPendingError(_NO_CHECKPOINT, RETRY_AFTER_SECONDS)
+    return checkpoint
+
+
+def _checkpoint(connection: Connection, size: int | None = None) -> SignedCheckpoint | None:
+    """Return the newest signed checkpoint, or the one of this size."""
+    query = _NOTES.order_by(ledger_checkpoints.c.size.desc()).limit(1)
+    if size is not None:
+        query = _NOTES.where(ledger_checkpoints.c.size == size)
+    text = connection.execute(query).scalar()
+    if text is None:
+        return None
+    note = text.encode()
+    return SignedCheckpoint(parse_checkpoint(parse_note(note).text).size, note)

@@ -1,0 +1,126 @@
+"""The Merkle tree over the ledger in a database.
+
+Leaves come from the commitments of batches, nodes at heights 8, 16, 24 and so on from their table; all other hashes are
+computed from at most 256 of these. No hash ever changes.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from core.errors import StoreUnavailableError
+from core.ledger.entries import entry
+from core.ledger.tiles import TiledHashes
+from core.ledger.tree import NODE_HEIGHT, Frontier, leaf_hash
+from core.stores.ledger.integration import Growth, Node
+from core.stores.schema import ledger_batches, ledger_nodes
+
+_MONTH_BYTES: Final = 4
+_COMMITMENT_BYTES: Final = 32
+_COLUMNS: Final = (ledger_batches.c.size, ledger_batches.c.months, ledger_batches.c.commitments)
+_START: Final = (
+    select(func.coalesce(func.max(ledger_batches.c.first_index), 0))
+    .where(ledger_batches.c.first_index <= bindparam("start"))
+    .scalar_subquery()
+)
+_BETWEEN: Final = (
+    select(ledger_batches.c.first_index, *_COLUMNS)
+    .where(ledger_batches.c.first_index >= _START, ledger_batches.c.first_index < bindparam("end"))
+    .order_by(ledger_batches.c.first_index)
+)
+_BY_NUMBER: Final = select(ledger_batches.c.number, *_COLUMNS).where(
+    ledger_batches.c.number.in_(bindparam("numbers", expanding=True))
+)
+_NODES: Final = (
+    select(ledger_nodes.c.number, ledger_nodes.c.hash)
+    .where(
+        ledger_nodes.c.height == bindparam("height"),
+        ledger_nodes.c.number >= bindparam("start"),
+        ledger_nodes.c.number < bindparam("end"),
+    )
+    .order_by(ledger_nodes.c.number)
+)
+_BATCHES_PER_QUERY: Final = 100  # bounds the memory: a batch has up to 3,000 events of 36 bytes each
+
+
+class LedgerIncompleteError(StoreUnavailableError):
+    """Rows of the ledger are missing, or events were stored without commitments. See docs/guides/operations.md."""
+
+
+class StoredTree:
+    """Implements `LedgerTree`."""
+
+    def grow(self, connection: Connection, size: int, batches: Sequence[int]) -> Growth:
+        """See `LedgerTree.grow`.
+
+        Raises:
+            LedgerIncompleteError: a batch has no commitments, or the tree so far has not all of its nodes.
+        """
+        frontier = Frontier(size, full_subtrees(connection))
+        nodes = [Node(*node) for node in frontier.append(map(leaf_hash, _entries_of(connection, batches)))]
+        return Growth(frontier.root(), nodes)
+
+
+def full_subtrees(connection: Connection) -> TiledHashes:
+    """Return a reader of the hashes that are stored, by `connection`. It keeps the tiles that it has read."""
+    tiles: dict[tuple[int, int], list[bytes]] = {}
+
+    def read(level: int, number: int, width: int) -> list[bytes]:
+        hashes = tiles.get((level, number), [])
+        if len(hashes) < width:
+            hashes = tiles[level, number] = read_tile(connection, level, number, width)
+        return hashes
+
+    return TiledHashes(read)
+
+
+def read_tile(connection: Connection, level: int, number: int, width: int) -> list[bytes]:
+    """Return the first `width` hashes of a tile.
+
+    Raises:
+        LedgerIncompleteError: some are missing.
+    """
+    start = number << NODE_HEIGHT
+    if level == 0:
+        return list(map(leaf_hash, read_entries(connection, start, start + width)))
+    rows = connection.execute(_NODES, {"height": NODE_HEIGHT * level, "start": start, "end": start + width}).all()
+    if [row.number for row in rows] != list(range(start, start + width)):
+        raise LedgerIncompleteError("Nodes of the ledger's tree are missing.")
+    return [row.hash for row in rows]
+
+
+def read_entries(connection: Connection, start: int, end: int) -> list[bytes]:
+    """Return the entries with indices from `start` up to but without `end`.
+
+    Raises:
+        LedgerIncompleteError: some are missing.
+    """
+    found: list[bytes] = []
+    for first, size, months, commitments in connection.execute(_BETWEEN, {"start": start, "end": end}):
+        entries = _entries(size, months, commitments)
+        found.extend(islice(entries, max(0, start - first), max(0, end - first)))
+    if len(found) != end - start:
+        raise LedgerIncompleteError("Entries of the ledger are missing.")
+    return found
+
+
+def _entries_of(connection: Connection, numbers: Sequence[int]) -> Iterator[bytes]:
+    """Yield the entries of batches, in the order of their numbers as given."""
+    for place in range(0, len(numbers), _BATCHES_PER_QUERY):
+        wanted = numbers[place : place + _BATCHES_PER_QUERY]
+        rows = {row.number: row for row in connection.execute(_BY_NUMBER, {"numbers": list(wanted)})}
+        for number in wanted:
+            row = rows[number]
+            yield from _entries(row.size, row.months, row.commitments)
+
+
+def _entries(size: int, months: bytes, commitments: bytes | None) -> Iterator[bytes]:
+    if commitments is None:
+        raise LedgerIncompleteError("Events were stored without commitments, by AUDIT_LOG_LEDGER=off.")
+    if len(months) != _MONTH_BYTES * size or len(commitments) != _COMMITMENT_BYTES * size:
+        raise LedgerIncompleteError("A batch of the ledger is damaged.")
+    for place in range(size):
+        month = int.from_bytes(months[_MONTH_BYTES * place : _MONTH_BYTES * (place + 1)], "big", signed=True)
+        yield entry(month, commitments[_COMMITMENT_BYTES * place : _COMMITMENT_BYTES * (place + 1)])

@@ -1,0 +1,131 @@
+"""The signer: a thread that signs the newest checkpoint of the ledger every few seconds."""
+
+import contextlib
+import logging
+import secrets
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+
+from core.errors import AuditLogError, GuardUnavailableError, LedgerForkError, StoreUnavailableError
+from core.ledger.keys import generate_key, read_keys
+from core.settings import Settings
+from core.stores.database import Database
+from core.stores.ledger.file_guard import FileGuard
+from core.stores.ledger.identity import fix_origin, publish_keys
+from core.stores.ledger.signing import CheckpointSigner
+from local_runner.bootstrap import create_private_file, make_data_dir
+
+GUARD_NAME: Final = "ledger"
+KEY_NAME: Final = "ledger-key.pem"
+
+_STOP_SECONDS: Final = 2.0
+_RANDOM_BYTES: Final = 6
+
+_log = logging.getLogger(__name__)
+
+
+def open_signer(settings: Settings, database: Database) -> CheckpointSigner | None:
+    """Return the signer that the settings describe, with its key, which is generated if needed; None if there is none.
+
+    The database is at the current schema.
+
+    Raises:
+        InvalidSettingsError: the key cannot be used, or the ledger has another origin.
+        StoreUnavailableError: the database is unreachable.
+    """
+    file = _key_file(settings) if settings.has_ledger else None
+    if file is None:
+        return None
+    if settings.ledger_key_file is None and find_spec("cryptography") is None:
+        action = "To sign the ledger, install the extra `keys`; to have none, set AUDIT_LOG_LEDGER=off."
+        _log.warning("ledger_unsigned", extra={"action": action})
+        return None
+    if settings.ledger_key_file is None:
+        _generate(file)
+    default = f"localhost/audit-log/{secrets.token_hex(_RANDOM_BYTES)}"
+    keys = read_keys(fix_origin(database.engine, settings.ledger_origin, default), file)
+    publish_keys(database.engine, keys)
+    return CheckpointSigner(database.engine, keys, FileGuard(settings.data_dir / GUARD_NAME))
+
+
+def _key_file(settings: Settings) -> Path | None:
+    if settings.ledger_key_file or not settings.queue_in_process:
+        return settings.ledger_key_file
+    make_data_dir(settings)
+    return settings.data_dir / KEY_NAME
+
+
+def _generate(file: Path) -> None:
+    if not file.exists():
+        with contextlib.suppress(FileExistsError):
+            create_private_file(file, generate_key().strip())
+
+
+class SignerThread:
+    """Signs in rounds until `close`. It never ends because of a failure; /ready shows the last one."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        """Open the signer, if the settings describe one.
+
+        Raises:
+            InvalidSettingsError: see `open_signer`.
+        """
+        self._open = partial(open_signer, settings, database)
+        self._pause = settings.ledger_seconds
+        self._failure: AuditLogError | None = None
+        self._signed: int | None = None
+        self._stop = Flag()
+        self._signer: CheckpointSigner | None = None
+        with contextlib.suppress(StoreUnavailableError):  # then the thread tries again
+            self._signer = self._open()
+        self._thread = Thread(target=self._run, name="signer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Begin no further round, and wait briefly for the current one."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
+
+    def check(self) -> dict[str, object]:
+        """Implement `Check`: the last round of signing succeeded. Returns the size that was signed last.
+
+        Raises:
+            LedgerForkError: the ledger does not contain the checkpoint signed before.
+            GuardUnavailableError: the guard cannot be used.
+        """
+        if self._failure is not None:
+            raise self._failure
+        return {} if self._signed is None else {"signed": self._signed}
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause):
+            try:
+                self._signer = self._signer or self._open()
+                signed = self._signer.sign() if self._signer else None
+            except StoreUnavailableError:
+                continue  # the integrator reports it
+            except (GuardUnavailableError, LedgerForkError) as exc:
+                self._report(exc)
+            except Exception:  # noqa: BLE001 - a bug must not end the thread
+                action = "Report the bug with this stack trace; checkpoints are not signed meanwhile."
+                _log.exception("signing_failed", extra={"action": action})
+            else:
+                if self._failure is not None:
+                    _log.info("signing_resumed")
+                self._failure = None
+                self._signed = signed or self._signed
+
+    def _report(self, error: AuditLogError) -> None:
+        if type(error) is type(self._failure):
+            return
+        self._failure = error
+        key = "ledger_forked" if isinstance(error, LedgerForkError) else "guard_unavailable"
+        _log.error(key, extra={"reason": str(error), "action": "Events are stored as before, and no proof is made."})
