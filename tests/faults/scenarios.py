@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from local_runner.spool.disk_spool import SYNC_SECONDS
-from tests.faults import brokers, inside, runner
+from tests.faults import brokers, inside, ledger, runner
 from tests.faults.load import Verdict
 
 
@@ -39,5 +39,14 @@ SCENARIOS: Final = (
     Scenario("bit flipped in the spool", inside.flipped_bits, 1000, 50),
     Scenario("kill -9 of a worker in mid-batch", brokers.killed_workers, 50, 1),
     Scenario("restart of PostgreSQL and of RabbitMQ under load", brokers.restarted_servers, 10, 1),
+    *(
+        Scenario(
+            f"kill -9 while storing and integrating, {database}",
+            partial(ledger.killed_at_any_statement, database=database),
+            200,
+            2,
+        )
+        for database in ("SQLite", "PostgreSQL", "MariaDB")
+    ),
     Scenario("redelivery storm, each message 1 to 5 times", brokers.redelivery_storm, 50, 2),
 )
