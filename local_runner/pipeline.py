@@ -136,7 +136,7 @@ class Pipeline:
 
     def _free_bytes(self) -> int:
         try:
-            return disk_usage(self._data_dir).free
+            return disk_usage(self._data_dir / SPOOL_NAME).free  # fails if the directory above may not be searched
         except OSError as exc:
             raise QueueUnavailableError(
                 f"The data directory {self._data_dir} cannot be used ({exc.strerror}): put it back, with its "

@@ -11,7 +11,7 @@ from core.domain.traceparent import trace_id
 LINES_PER_SECOND: Final = 10
 """Of one route and one class of status, such as 4xx: neither a load nor a flood of refusals fills the disk."""
 
-PROBES: Final = frozenset({"/health", "/ready"})
+PROBES: Final = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds, with the same answer."""
 
 _CLASSES: Final = 6  # of statuses, by their first digit

@@ -47,7 +47,7 @@ def test_each_class_of_status_has_lines_of_its_own(log: AccessLog) -> None:
     assert sample(log, 1, 404) == []  # of the class of 401
 
 
-@pytest.mark.parametrize("probe", ["/health", "/ready"])
+@pytest.mark.parametrize("probe", ["/health", "/ready", "/metrics"])
 def test_a_probe_is_a_line_only_when_it_fails(log: AccessLog, probe: str) -> None:
     assert (sample(log, 1, 200, probe), sample(log, 1, 503, probe)) == ([], [0])
 

@@ -75,6 +75,10 @@ def _read_identity(path: Path) -> tuple[int, int]:
     """Return device and inode of the file."""
     try:
         found = path.stat()
-    except OSError as exc:
+    except FileNotFoundError as exc:
         raise StoreUnavailableError("The database file is missing: restore it, or restart the service.") from exc
+    except OSError as exc:
+        raise StoreUnavailableError(
+            f"The database file cannot be looked at ({exc.strerror}): see to its directory."
+        ) from exc
     return found.st_dev, found.st_ino
