@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -179,10 +180,25 @@ def test_a_token_from_the_directory_where_it_is_called_names_it(service: Service
 
 
 def test_the_commands_are_there_before_the_service_is_imported() -> None:
-    program = "import local_runner.cli.main, sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    imported = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    program = (
+        "import atexit, sys; from local_runner.cli.__main__ import main\n"
+        "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules}))\n"
+        "sys.argv = ['audit-log', *sys.argv[1:]]; main()"
+    )
+    completion = {"_AUDIT_LOG_COMPLETE": "complete_bash", "COMP_CWORD": "2", "COMP_WORDS": "audit-log query --"}
+    cases: list[tuple[list[str], dict[str, str], str]] = [
+        (["--version"], {}, __version__),
+        ([], completion, "--event-type"),
+    ]
+    for arguments, environ, expected in cases:
+        ended = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env={**os.environ, **environ}, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        *printed, imported = ended.stdout.splitlines()
 
-    assert {"rich", "asyncio", "pydantic", "sqlalchemy", "httpx", "alembic"}.isdisjoint(imported.split())
+        assert printed[0] == expected
+        assert {"rich", "asyncio", "pydantic", "sqlalchemy", "httpx", "alembic"}.isdisjoint(imported.split())
 
 
 def test_ctrl_c_during_the_import_of_the_commands_is_no_traceback() -> None:
