@@ -28,6 +28,15 @@ def changed(**fields: Any) -> str:
     return json.dumps({**json.loads(own_body()), **fields}, separators=(",", ":"), ensure_ascii=False)
 
 
+def swapped(event_type: str) -> str:
+    """The body of a published event with type and sender in each other's place."""
+    fields = json.loads(own_body())
+    recorded_by = fields["recorded_by"]
+    order = {"event_type": "recorded_by", "recorded_by": "event_type"}
+    values = {**fields, "event_type": event_type, "recorded_by": recorded_by}
+    return json.dumps({order.get(n, n): values[order.get(n, n)] for n in fields}, separators=(",", ":"))
+
+
 @pytest.mark.parametrize("data", DATA)
 def test_a_published_event_is_decoded_without_pydantic_and_as_pydantic_does(data: dict[str, Any]) -> None:
     body = own_body(event_data=data)
@@ -71,6 +80,7 @@ INVALID = [
     changed(event_type="a\tb"),
     changed(event_type="a\x85b"),
     changed(event_type=["a"]),
+    swapped(event_type="a\tb"),
     changed(customer_id=2**63),
     changed(customer_id=1.0),
     changed(customer_id=True),
