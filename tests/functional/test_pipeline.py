@@ -237,7 +237,12 @@ def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret
     start_pipeline(Settings(data_dir=new / "either")).close()
 
     assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "ledger-key.pem", "spool"}
-    assert {path.name for path in (new / "either").iterdir()} == {"audit-log.db", "jwt-secret", "ledger-key.pem", "spool"}
+    assert {path.name for path in (new / "either").iterdir()} == {
+        "audit-log.db",
+        "jwt-secret",
+        "ledger-key.pem",
+        "spool",
+    }
 
 
 def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp_path: Path) -> None:
