@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from core.domain.matching import matches
 from core.domain.models import Event
@@ -16,8 +16,8 @@ COUNT_LIMIT: Final = 10_000
 _FIRST_ROWS: Final = 250
 _GROWTH: Final = 4
 
-Read = Callable[[PageRequest], Iterable[Event]]
-"""Reads the events of a page, at most its limit, in its order."""
+Read = Callable[[PageRequest], Iterable[Any]]
+"""Reads the rows of a page, at most its limit, in its order. A row has the attributes of an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,12 @@ class SearchLimits:
     seconds: float = 0.5
 
 
-def search(read: Read, wanted: EventFilter, page: PageRequest, limits: SearchLimits) -> Matches:
+def search(
+    read: Read, to_event: Callable[[Any], Event], wanted: EventFilter, page: PageRequest, limits: SearchLimits
+) -> Matches:
     """Return the events of a page of all that `read` returns and that match `wanted`.
 
+    Only rows that match become events, which takes as much time as a comparison.
     `read` is called with larger and larger pages: a frequent value is found after a few rows, and a rare one with few
     queries, each of which may have to sort.
     """
@@ -42,6 +45,7 @@ def search(read: Read, wanted: EventFilter, page: PageRequest, limits: SearchLim
     while True:
         size = min(size, left)
         last, number = None, 0
+        started = monotonic()
         for last in islice(read(PageRequest(limit=size, order=page.order, after=position)), size):
             number += 1
             if matches(last, wanted):
@@ -49,17 +53,20 @@ def search(read: Read, wanted: EventFilter, page: PageRequest, limits: SearchLim
                     left_out -= 1
                     counted += 1
                 else:
-                    found.append(last)
+                    found.append(to_event(last))
                     if len(found) > page.limit:
                         return _matches(found[: page.limit], counted + len(found), "gte", more=True)
             if number == left or monotonic() > deadline:
-                stopped_at = Position.after(last, counted + len(found), left_out)
-                return _matches(found, counted + len(found), "gte", more=True, stopped_at=stopped_at)
-        if last is None or number < size:
+                break
+        if last is None or (number < size and monotonic() <= deadline):
             return _matches(found, counted + len(found), "eq", more=False)
-        position = Position.after(last, 0)
+        position = Position.after(last, counted + len(found), left_out)
         left -= number
-        size *= _GROWTH
+        rest, spent = deadline - monotonic(), monotonic() - started
+        if not left or spent > rest:  # the next query would take as long as this one
+            return _matches(found, counted + len(found), "gte", more=True, stopped_at=position)
+        if spent * _GROWTH <= rest:
+            size *= _GROWTH
 
 
 def _matches(

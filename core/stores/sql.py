@@ -174,12 +174,12 @@ class SqlEventStore:
         # Rows arrive as they are examined: a page of the largest events would fill the memory.
         streaming = connection.execution_options(yield_per=_ROWS_PER_FETCH)
 
-        def read(part: PageRequest) -> Iterator[Event]:
+        def read(part: PageRequest) -> Iterator[Row[Any]]:
             query = self._rows_query(indexed, part, plan)
             with closing(streaming.execute(query)) as rows:
-                yield from map(_event, rows)
+                yield from rows
 
-        return search(read, rest, page, self._search_limits)
+        return search(read, _event, rest, page, self._search_limits)
 
     def _rows_query(self, event_filter: EventFilter, page: PageRequest, plan: AccessPlan) -> Select[Any]:
         """Return a query for the events of a page, and for one more if another page follows."""

@@ -22,7 +22,7 @@ from core.domain.summaries import (
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.filters import column_filters, data_filters, divide, is_sql
-from core.stores.schema import events
+from core.stores.schema import EVENT_COLUMNS, events
 from core.stores.summary_sample import Sample, top
 
 COUNTED: Final = 200_000
@@ -118,7 +118,9 @@ class SqlEventSummaries:
         limit = SAMPLED // len(slices)
         streaming = connection.execution_options(yield_per=_ROWS_PER_FETCH)
         for part in slices:
-            query = select(events).where(column_filters(part)).order_by(events.c.timestamp_utc.desc()).limit(limit)
+            query = (
+                select(*EVENT_COLUMNS).where(column_filters(part)).order_by(events.c.timestamp_utc.desc()).limit(limit)
+            )
             with closing(streaming.execute(query)) as rows:
                 newest = (Event.model_construct(**row) for row in rows.mappings())
                 sample.examine(newest, limit, EXAMINE_SECONDS / len(slices))
