@@ -11,7 +11,7 @@ from functions.http.query_string import QueryString
 from functions.http.request import Request
 from functions.http.response import Response
 
-_NOT_FOUND: Final = "No event has this id, or the token may not see it. A new event appears within a second."
+NOT_FOUND: Final = "No event has this id, or the token may not see it. A new event appears within a second."
 
 
 def get_event(request: Request, services: Services) -> Response:
@@ -21,7 +21,7 @@ def get_event(request: Request, services: Services) -> Response:
     event_id = request.path_parameters.get("event_id", "").lower()
     event = services.reader.get(event_id) if event_id.isascii() else None
     if event is None or not claims.may_touch(event.customer_id):
-        raise EventNotFoundError(_NOT_FOUND)
+        raise EventNotFoundError(NOT_FOUND)
     return Response.of(200, event)
 
 

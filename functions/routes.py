@@ -9,11 +9,13 @@ from core.domain.summaries import Summary
 from functions import (
     create_event,
     create_events,
+    event_proof,
     event_summary,
     export_events,
     get_event,
     health,
     jwks,
+    ledger,
     oauth_token,
     query_events,
     token,
@@ -21,8 +23,12 @@ from functions import (
 from functions.http.export_formats import MEDIA_TYPES
 from functions.http.media_types import JSON, NDJSON
 from functions.http.request_body import IDEMPOTENCY_KEY
-from functions.http.route import Place, Route, Tag
+from functions.http.route import Header, Place, Route, Tag
 from functions.pages import docs, viewer
+
+PROOF_RETRY: Final = Header(
+    "Retry-After", "Seconds until the next checkpoint may cover it.", {"type": "integer"}, required=False
+)
 
 BODY_PROBLEMS: Final = (400, 413, 415, 422)
 """Statuses of routes that accept events."""
@@ -70,6 +76,38 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET", "/event/{event_id}", Tag.EVENTS, Place.READ, get_event.get_event, "Look up one event",
         {200: Event}, (404, 422), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
+    ),
+    Route(
+        "GET", "/event/{event_id}/proof", Tag.LEDGER, Place.READ, event_proof.event_proof, "Get the proof of an event",
+        {200: "text/plain"}, (404, 422), scope=READ, parameters=(event_proof.TREE_SIZE,),
+        path_parameters={"event_id": {"type": "string", "format": "uuid"}}, response_headers={404: (PROOF_RETRY,)},
+    ),
+    Route(
+        "GET", "/event/{event_id}/proof/data", Tag.LEDGER, Place.READ, event_proof.event_proof_data,
+        "Get the data document of an event", {200: "text/plain"}, (404, 422), scope=READ,
+        path_parameters={"event_id": {"type": "string", "format": "uuid"}},
+    ),
+    Route(
+        "GET", "/ledger/checkpoint", Tag.LEDGER, Place.READ, ledger.ledger_checkpoint, "Get the newest checkpoint",
+        {200: "text/plain"}, (404, 422), scope=READ, response_headers={404: (PROOF_RETRY,)},
+    ),
+    Route(
+        "GET", "/ledger/consistency", Tag.LEDGER, Place.READ, ledger.ledger_consistency,
+        "Get the proof that an older checkpoint is the beginning of the newest",
+        {200: "text/plain"}, (404, 422), scope=READ, parameters=(ledger.OLD,), response_headers={404: (PROOF_RETRY,)},
+    ),
+    Route(
+        "GET", "/ledger/policy", Tag.LEDGER, Place.READ, ledger.ledger_policy, "Get the public keys of the ledger",
+        {200: "text/plain"}, (404, 422), response_headers={404: (PROOF_RETRY,)},
+    ),
+    *(
+        Route(
+            "GET", "/".join(["/ledger/tile/{level}", *(f"{{{name}}}" for name in names)]), Tag.LEDGER, Place.READ,
+            ledger.tile_operation(names), f"Get a tile or a bundle of entries, with {len(names)} parts after the level",
+            {200: "application/octet-stream"}, (404, 422), scope=READ,
+            path_parameters={name: {"type": "string"} for name in ("level", *names)},
+        )
+        for names in ledger.TILE_PARAMETERS
     ),
     Route("GET", "/health", Tag.SERVICE, Place.LOOP, health.health, "Check liveness", {200: health.Health}),
     Route(

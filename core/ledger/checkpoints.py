@@ -5,15 +5,13 @@ import binascii
 import re
 from typing import Final, NamedTuple
 
-from core.errors import AuditLogError
-
 _ORIGIN: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _HASH_BYTES: Final = 32
 _LINES: Final = 3
 
 
-class MalformedCheckpointError(AuditLogError):
+class MalformedCheckpointError(ValueError):
     """The text of a note is not a checkpoint. It did not come from a ledger, or was changed on the way."""
 
 

@@ -6,8 +6,6 @@ import re
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from core.errors import AuditLogError
-
 ED25519: Final = 1
 """Signature type of Ed25519."""
 
@@ -17,7 +15,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _LINE: Final = re.compile(r"\u2014 ([^\s+]+) ([A-Za-z0-9+/]+={0,2})")
 
 
-class MalformedNoteError(AuditLogError):
+class MalformedNoteError(ValueError):
     """The bytes are not a signed note. They did not come from a ledger, or were changed on the way."""
 
 

@@ -61,6 +61,8 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InsufficientScopeError: HTTPStatus.FORBIDDEN,
     errors.EventNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.ProofNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.ProofPendingError: HTTPStatus.NOT_FOUND,
     RouteNotFoundError: HTTPStatus.NOT_FOUND,
     MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     RequestTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
@@ -110,7 +112,7 @@ def headers_for(error: errors.AuditLogError | None) -> dict[str, str]:
             headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
         case errors.InvalidClientError():
             headers["WWW-Authenticate"] = 'Basic realm="audit-log", charset="UTF-8"'
-        case errors.RateLimitedError():
+        case errors.RateLimitedError() | errors.ProofPendingError():
             headers["Retry-After"] = str(error.retry_after)
         case (
             OverloadedError()

@@ -18,6 +18,7 @@ class Tag(Enum):
 
     EVENTS = "Events", "Record events and find them."
     TOKENS = "Tokens", "Get the bearer token that other routes require."
+    LEDGER = "Ledger", "Prove events to a third party."
     SERVICE = "Service", "Check the service, and read its description."
     PAGES = "Pages", "Pages for the browser, and their files."
 

@@ -22,6 +22,9 @@ from local_runner.aws_events.proxy_event import HTTPRequest, HTTPResponse, build
 from local_runner.telemetry.requests import Observation, RequestMetrics
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
+_MAX_PARTS: Final = 5
+"""Parts of a path from the first parameter of its route on."""
+
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
 
 
@@ -122,7 +125,7 @@ class Application:
         self._endpoints: dict[tuple[str, str], _Endpoint] = {
             (route.method, route.path): self._endpoint(route.path, route.operation) for route in routes
         }
-        # A path parameter is the last part of a path, and matches one part.
+        # Routes with one beginning before their first parameter have one place.
         self._places: dict[tuple[str, str], Place] = {
             (route.method, route.path.partition("{")[0]): route.place for route in routes
         }
@@ -153,7 +156,11 @@ class Application:
     def place(self, method: str, path: str) -> Place:
         """Return where a request has to be answered. A look-up that is quick enough for the event loop."""
         method = "GET" if method == "HEAD" else method
-        found = self._places.get((method, path)) or self._places.get((method, path[: path.rfind("/") + 1]))
+        found, end = self._places.get((method, path)), len(path)
+        for _ in range(_MAX_PARTS):
+            if found or (end := path.rfind("/", 0, end)) < 0:
+                break
+            found = self._places.get((method, path[: end + 1]))
         return found or Place.PAGE  # without a route it is refused
 
     def route(self, request: HTTPRequest) -> tuple[_Endpoint, dict[str, Any]]:

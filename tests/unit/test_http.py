@@ -39,6 +39,10 @@ STATUSES = {
     errors.MetricsUnavailableError("x"): 500,
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
+    errors.GuardUnavailableError("x"): 500,
+    errors.LedgerForkError("x"): 500,
+    errors.ProofNotFoundError("x"): 404,
+    errors.ProofPendingError("x", 5): 404,
     http_errors.UnsupportedMediaTypeError("x"): 415,
     http_errors.UnsupportedContentCodingError(["gzip"]): 415,
     http_errors.MalformedRequestError("x"): 400,
@@ -54,8 +58,8 @@ STATUSES = {
 
 
 def error_classes(base: type[errors.AuditLogError] = errors.AuditLogError) -> set[type[errors.AuditLogError]]:
-    """Errors that operations see. Those of single modules are handled there, or have the status of their base class."""
-    ours = {cls for cls in base.__subclasses__() if cls.__module__.startswith(("core.errors", "functions."))}
+    """The classes that have a status each. Those of other modules have that of the class that they extend."""
+    ours = {cls for cls in base.__subclasses__() if cls.__module__ in {"core.errors", "functions.http.errors"}}
     return ours.union(*map(error_classes, ours))
 
 
@@ -169,7 +173,8 @@ def test_an_error_is_answered_as_problem_details(error: errors.AuditLogError, st
     assert response["headers"]["X-Request-Id"] == details["instance"] == "request-1"
     assert (details["type"], details["title"]) == ("about:blank", HTTPStatus(status).phrase)
     assert details.get("errors") == (FIELDS if status == 422 else None)
-    assert response["headers"].get("Retry-After") == {503: "2", 429: "7"}.get(status)
+    pending = "5" if isinstance(error, errors.ProofPendingError) else None
+    assert response["headers"].get("Retry-After") == {503: "2", 429: "7"}.get(status, pending)
 
 
 def test_a_subclass_is_answered_like_the_nearest_class_above_it() -> None:

@@ -49,7 +49,7 @@ class CheckpointSigner:
         """Sign the newest checkpoint; return its size, or None if there is none without signature.
 
         Raises:
-            LedgerForkError: the ledger in the database lacks the checkpoint signed before. Nothing was signed.
+            LedgerForkError: the ledger does not contain the checkpoint signed before. Nothing was signed.
             GuardUnavailableError: the guard could not be asked; trying again later helps.
             StoreUnavailableError: the database could not; trying again later helps.
         """

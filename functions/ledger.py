@@ -1,0 +1,94 @@
+"""GET /ledger/...: checkpoints, consistency proofs and tiles of the ledger, as C2SP tlog-tiles lays them out."""
+
+from typing import Final
+
+from core.auth.tokens import READ, Claims
+from core.domain.strict_json import MAX_INTEGER
+from core.errors import InsufficientScopeError, InvalidFieldsError, ProofNotFoundError
+from core.ledger.tiles import parse_path
+from core.wiring import Services
+from functions.event_proof import TEXT
+from functions.http.bearer import authenticate
+from functions.http.handler import Operation, lambda_handler
+from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.request import Request
+from functions.http.response import Response
+
+OCTETS: Final = "application/octet-stream"
+
+OLD: Final = Parameter(
+    "old",
+    lambda text: integer(text, low=1),
+    {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER},
+    "Size of the older checkpoint. Required.",
+)
+
+_MAX_PATH_PARAMETERS: Final = 4
+TILE_PARAMETERS: Final = tuple(
+    tuple(f"n{place}" for place in range(1, count + 1)) for count in range(1, _MAX_PATH_PARAMETERS + 1)
+)
+"""Path parameters after the level, for each number of them: up to three groups of digits, and the width."""
+
+_NEWEST: Final = {"Cache-Control": "private, max-age=5"}
+_IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
+
+
+def ledger_checkpoint(request: Request, services: Services) -> Response:
+    """Get the newest signed checkpoint, a C2SP signed note. While none is signed yet, the status is 404."""
+    _authenticate(request, services)
+    return Response(200, services.proofs.checkpoint().note, TEXT, _NEWEST)
+
+
+def ledger_consistency(request: Request, services: Services) -> Response:
+    """Get the proof that an older checkpoint is the beginning of the newest one, and the newest one.
+
+    The body is that of `add-checkpoint` of a witness (C2SP tlog-witness).
+    """
+    authenticate(request, services, READ)
+    query = QueryString(request.query, (OLD,))
+    old = query.one(OLD)
+    query.raise_errors()
+    if old is None:
+        raise InvalidFieldsError(
+            "The query parameters are invalid: see errors.", [{"loc": ["old"], "msg": "is required, such as old=1000"}]
+        )
+    return Response(200, services.proofs.consistency(old), TEXT, _NEWEST)
+
+
+def ledger_policy(request: Request, services: Services) -> Response:
+    """Get the public keys of the ledger, as a C2SP tlog-policy. Verifiers need them from another source as well."""
+    QueryString(request.query, ()).raise_errors()
+    return Response(200, services.proofs.policy(), TEXT, _NEWEST)
+
+
+def tile_operation(parameters: tuple[str, ...]) -> Operation:
+    """Build the operation for the tiles whose paths have these parameters after the level."""
+
+    def ledger_tile(request: Request, services: Services) -> Response:
+        """Get a tile of the Merkle tree, or a bundle of entries. A token that is limited to customers gets a 403."""
+        claims = _authenticate(request, services)
+        _require_all_customers(claims)
+        parts = [request.path_parameters.get(name, "") for name in ("level", *parameters)]
+        tile = parse_path("/".join(parts))
+        if tile is None:
+            raise ProofNotFoundError("The path is not one of a tile, such as 0/x001/234 or entries/000.p/17.")
+        return Response(200, services.proofs.tile(tile), OCTETS, _IMMUTABLE, is_text=False)
+
+    ledger_tile.__name__ = f"ledger_tile_{len(parameters)}"
+    return ledger_tile
+
+
+def _authenticate(request: Request, services: Services) -> Claims:
+    claims = authenticate(request, services, READ)
+    QueryString(request.query, ()).raise_errors()
+    return claims
+
+
+def _require_all_customers(claims: Claims) -> None:
+    if claims.customers is not None:
+        raise InsufficientScopeError("The token is limited to customers, and tiles are about all of them.", READ)
+
+
+checkpoint_handler = lambda_handler(ledger_checkpoint)
+consistency_handler = lambda_handler(ledger_consistency)
+policy_handler = lambda_handler(ledger_policy)
