@@ -133,7 +133,7 @@ class _PostgreSQL:
         try:
             # Ids first: a concurrent writer of the same ids waits here, before it has written anything large.
             _copy(driver, _IDS, ((row.event_id, row.timestamp_utc) for row in rows))
-            _copy(driver, _EVENTS, ((*_row(row), salt, batch, place) for row, salt, place in places))
+            _copy(driver, _EVENTS, (_row(row, salt, batch, place) for row, salt, place in places))
         except Exception as exc:
             if self.is_duplicate_key(exc):
                 raise IdTakenError from None
@@ -231,10 +231,17 @@ def _copy(driver: Any, statement: str, rows: Iterator[tuple[object, ...]]) -> No
             copy.write_row(row)
 
 
-def _row(item: Event) -> tuple[object, ...]:
-    """Return the values in the order of `EVENT_COLUMNS`."""
-    values = dict(item) | {
-        "event_data": to_decimal_json(item.event_data),
-        "received_at": unix_milliseconds(item.received_at),
-    }
-    return tuple(values[column.name] for column in EVENT_COLUMNS)
+def _row(item: Event, salts: bytes | None, batch: int, place: int) -> tuple[object, ...]:
+    """Return the values in the order of `_EVENTS`."""
+    return (
+        item.event_id,
+        item.event_type,
+        item.customer_id,
+        item.timestamp_utc,
+        to_decimal_json(item.event_data),
+        unix_milliseconds(item.received_at),
+        item.recorded_by,
+        salts,
+        batch,
+        place,
+    )
