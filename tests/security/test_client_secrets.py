@@ -163,6 +163,7 @@ def test_whoever_steals_the_database_has_no_secret(tmp_path: Path) -> None:
         lines = (line.split(":", 1) for line in result.stdout.splitlines() if ":" in line)
         return {name: value.strip() for name, value in lines}
 
+    CliRunner().invoke(app, ["migrate"], env=environ, catch_exceptions=False)
     printed = [run("create", "--name", "billing")]
     client_id = printed[0]["client_id"]
     printed += [run("rotate", client_id), run("rotate", client_id, "--now")]
