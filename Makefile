@@ -117,6 +117,8 @@ lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and wit
 	  --output-file chalice_config/requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade tests/support/sqs_server.in --output-file tests/support/sqs_server.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade --no-deps tests/support/axe.in --output-file tests/support/axe.txt
 
 clean:  ## remove the virtual environment and caches, never the data in var/
 	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov

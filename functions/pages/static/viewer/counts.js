@@ -2,6 +2,11 @@
 
 import { byId, el } from "./dom.js";
 import { events, number } from "./format.js";
+import { moment } from "./time-zone.js";
+
+const NO_MATCH = "No event matches this time range and these filters.";
+const NO_EVENTS = "The log has no events yet that this client may read. Post one to /event to see it here.";
+const UNFINISHED = "Nothing is found so far. Show older events to continue the search.";
 
 /** Choose between a page's total, exact up to 10,000, and an older summary's: {count, relation}. */
 export function bestTotal(page, summary) {
@@ -11,26 +16,34 @@ export function bestTotal(page, summary) {
   return summed.relation === "eq" || summed.count > counted.count ? summed : counted;
 }
 
-/** Show how many of `total` are listed; `isFromNewest`: the list begins with the newest. */
-export function showCount(listed, total, isFromNewest) {
+/**
+ * Show how many of `total` are listed. `isFromNewest`: the list begins with the newest; `searchedTo`: the second that
+ * an unfinished search has reached, or null.
+ */
+export function showCount(listed, total, { isFromNewest, searchedTo }) {
   const all = events(total.count, total.relation);
   const areAll = total.relation === "eq" && listed >= total.count;
   const place = isFromNewest ? "newest first" : "around the open one";
   byId("count").textContent = areAll ? all : `${number(listed)} of ${all} listed, ${place}`;
+  if (searchedTo !== null) {
+    byId("count").textContent = `${events(listed)} found, searched back to ${moment(searchedTo)}`;
+  }
   byId("events").hidden = listed === 0;
   byId("empty").hidden = listed > 0;
-  if (!listed) byId("count").textContent = "";
+  if (!listed && searchedTo === null) byId("count").textContent = "";
 }
 
-/** Explain an empty list, with buttons that widen the view. */
-export function showEmptiness(view) {
+/** Explain an empty list, with buttons that widen the view. `isUnfinished`: a search has not reached the end. */
+export function showEmptiness(view, isUnfinished) {
   const ways = [];
   if (view.last !== "all") ways.push(way("Show all time", () => view.set({ last: "all", start: null, end: null })));
   if (view.filters.length) ways.push(way("Clear the filters", () => view.set({ filters: [] })));
-  const advice = ways.length
-    ? "No event matches this time range and these filters."
-    : "The log has no events yet that this client may read. Post one to /event to see it here.";
-  byId("empty").replaceChildren(el("h2", {}, "No events"), el("p", { class: "muted" }, advice), el("p", {}, ...ways));
+  const advice = ways.length ? NO_MATCH : NO_EVENTS;
+  byId("empty").replaceChildren(
+    el("h2", {}, "No events"),
+    el("p", { class: "muted" }, isUnfinished ? UNFINISHED : advice),
+    el("p", {}, ...ways),
+  );
 }
 
 function way(label, onclick) {

@@ -4,15 +4,21 @@ import { isOutside } from "./event-place.js";
 
 const START = "timestamp_start_utc";
 const END = "timestamp_end_utc";
-const MOST_PAGES = 20; // of events in the same second as the one that is looked for
+const MOST_PAGES = 20; // fetched at once: of events in one second, or of a search that has found nothing yet
 
 export class EventList {
   #api;
   #older = null; // {parameters, cursor} of the next page of older events, null at the end
   #newer = null; // the same in ascending order, null at the newest event
+  #searchedTo = null;
 
   constructor(api) {
     this.#api = api;
+  }
+
+  /** The second that a search has reached which ended before its page was full, or null. */
+  get searchedTo() {
+    return this.#older && this.#searchedTo;
   }
 
   get hasOlder() {
@@ -38,15 +44,19 @@ export class EventList {
       if (events) return { events, page };
     }
     this.#newer = null;
-    this.#older = continued(parameters, page);
-    return { events: page.events, page };
+    this.#older = this.#after(parameters, page);
+    const events = [...page.events];
+    for (let pages = 1; !events.length && this.#older && pages < MOST_PAGES; pages++) {
+      events.push(...(await this.loadOlder(signal))); // a search may end before it finds anything
+    }
+    return { events, page };
   }
 
   /** Fetch the next older events. */
   async loadOlder(signal) {
     const { parameters, cursor } = this.#older;
     const page = await this.#api.get("event", [...parameters, ["cursor", cursor]], signal);
-    this.#older = continued(parameters, page);
+    this.#older = this.#after(parameters, page);
     return page.events;
   }
 
@@ -59,6 +69,11 @@ export class EventList {
     return page.events.toReversed();
   }
 
+  #after(parameters, page) {
+    this.#searchedTo = page.searched_to;
+    return continued(parameters, page);
+  }
+
   /** Fetch the events from one on that is deep in the list, and newer ones. Resolves to null if it is not in it. */
   async #around(event, parameters, signal) {
     const rest = (name) => parameters.filter(([parameter]) => parameter !== name);
@@ -67,7 +82,7 @@ export class EventList {
     let page = await this.#api.get("event", this.#older.parameters, signal);
     const found = [...page.events];
     const isIn = () => found.some((one) => one.event_id === event.event_id);
-    this.#older = continued(this.#older.parameters, page);
+    this.#older = this.#after(this.#older.parameters, page);
     for (let pages = 1; !isIn() && this.#older && pages < MOST_PAGES; pages++) {
       if (found.at(-1).timestamp_utc < time) break;
       page = { events: await this.loadOlder(signal) };

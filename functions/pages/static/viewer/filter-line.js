@@ -1,13 +1,16 @@
-// The text of filters as the user types it: words `field=value`, such as `type=user.login outcome=failure actor=ada`.
+// The text of filters as the user types it: words `field=value`, such as `type=user.login outcome=failure actor=ada`,
+// with the operators of the API, such as `amount[gte]=100`.
 
 import { PARAMETERS } from "./known-values.js";
 import { pathProblem, valueProblem } from "./paths.js";
 import { PRESETS } from "./ranges.js";
 
 const WORD = /(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+/gu;
+const OPERATOR = /\[(?:not|gt|gte|lt|lte|prefix|exists)\]$/u;
+const OTHERS = new Set(["recorded_by", "timestamp_utc", "received_at", "event_type", "customer_id"]);
 const PARTS = /^(?<name>(?:[^"=]|"[^"]*")*)=(?<value>.*)$/su;
 const MOST = 2n ** 63n;
-const HELP = "Write a filter as field=value, such as type=user.login or actor=admin.";
+const HELP = "Write a filter as field=value, such as type=user.login or actor=admin, or words to look for.";
 
 /** Split a text at spaces that are not in quotes. */
 export function words(text) {
@@ -20,28 +23,38 @@ export function parts(word) {
 }
 
 /**
- * Read a text: {filters: [[parameter, value]], last}, where `last` is the key of a range or null. Throws an Error with
- * the problem as a sentence. `known.find(name, value)` gives the path at which events have a conventional field.
+ * Read a text: {filters: [[parameter, value]], last}, where `last` is the key of a range or null. Words without a field
+ * are looked for in all of an event. Throws an Error with the problem as a sentence. `known.find(name, value)`
+ * gives the path at which events have a conventional field.
  */
 export function read(text, known) {
   const all = words(text);
   if (!all.length) throw new Error(HELP);
   const filters = [];
+  const sought = [];
   let last = null;
   for (const word of all) {
     const { name, value } = parts(word) ?? {};
-    if (!name) throw new Error(`There is no field in ${word}. ${HELP}`);
-    if (name === "range") last = checkedRange(unquoted(value));
+    if (!name) sought.push(word);
+    else if (name === "range") last = checkedRange(unquoted(value));
     else filters.push(filterOf(name, value, known));
   }
+  if (sought.length) filters.push(["q", sought.join(" ")]);
   return { filters, last };
 }
 
 function filterOf(name, value, known) {
+  const [operator = ""] = OPERATOR.exec(name) ?? [];
+  const [parameter, checked] = equality(name.replace(OPERATOR, ""), value, known);
+  return [parameter + operator, checked];
+}
+
+function equality(name, value, known) {
   const problem = valueProblem(value);
   if (problem) throw new Error(problem);
   const found = known.find(name, unquoted(value));
   if (found) return [found.parameter, found.value];
+  if (OTHERS.has(name)) return [name, unquoted(value)];
   if (name === "type") return [PARAMETERS.get(name), checkedType(unquoted(value))];
   if (name === "customer") return [PARAMETERS.get(name), checkedCustomer(unquoted(value))];
   if (PARAMETERS.has(name)) return [PARAMETERS.get(name), value];

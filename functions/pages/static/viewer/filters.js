@@ -6,6 +6,7 @@ import { parts, read, words } from "./filter-line.js";
 import { PRESETS } from "./ranges.js";
 
 const PER_GROUP = 3; // suggestions of each field for an empty line
+const [MOST_VALUES, MOST_PATHS] = [7, 4]; // suggestions for a word without a field
 
 /** Set up the line. `known` is KnownValues. Returns {focus(), forget()}. */
 export function filterLine(view, known) {
@@ -28,7 +29,8 @@ export function filterLine(view, known) {
     const { name, value } = parts(typed) ?? {};
     if (name === undefined) {
       const paths = known.paths().filter((path) => path.toLowerCase().includes(typed));
-      return [...found, ...paths.map((path) => ({ field: "path", label: path, start: `${path}=` }))];
+      const completed = paths.map((path) => ({ field: "path", label: path, start: `${path}=` }));
+      return [...found.slice(0, MOST_VALUES), ...completed.slice(0, MOST_PATHS), { field: "words", label: typed }];
     }
     if (found.length) return found;
     const values = known
@@ -40,6 +42,10 @@ export function filterLine(view, known) {
 
   /** Add the suggestion in place of the last word, or let the user complete it. */
   function pick(option) {
+    if (option.field === "words") {
+      add(input.value);
+      return;
+    }
     const before = /\s$/u.test(input.value) ? words(input.value) : words(input.value).slice(0, -1);
     if (option.start) {
       input.value = [...before, option.start].join(" ");

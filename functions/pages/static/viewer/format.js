@@ -9,6 +9,15 @@ const UNSEEN = String.raw`[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Poi
 const INVISIBLE = new RegExp(UNSEEN, "gu");
 // Backslashes before an invisible character, or before text that looks like its escape.
 const AMBIGUOUS = new RegExp(String.raw`(?<!\\)\\+(?=u[0-9a-fA-F]{4}|${UNSEEN})`, "gu");
+const OPERATORS = {
+  "[not]": "is not",
+  "[gt]": ">",
+  "[gte]": "≥",
+  "[lt]": "<",
+  "[lte]": "≤",
+  "[prefix]": "begins with",
+  "[exists]": "exists",
+};
 const NUMBERS = new Intl.NumberFormat("en");
 
 /**
@@ -31,7 +40,9 @@ export function visibleJson(json) {
 
 /** Name an API parameter as the page does: `event_data.actor.id` is the actor, `event_data.user.name` a path. */
 export function fieldName(parameter) {
-  const known = { event_type: "type", customer_id: "customer" };
+  const [operator] = /\[[a-z]+\]$/u.exec(parameter) ?? [];
+  if (operator) return `${fieldName(parameter.slice(0, -operator.length))} ${OPERATORS[operator] ?? operator}`;
+  const known = { event_type: "type", customer_id: "customer", q: "words" };
   const path = parameter.replace(/^event_data\./u, "");
   return known[parameter] ?? nameOfPath(path) ?? visible(path);
 }

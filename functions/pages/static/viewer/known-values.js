@@ -1,4 +1,4 @@
-// The values that are known of the log: of a summary, for types and customers, and of the listed events, for others.
+// The values that are known of the log: of summaries, and of the listed events for fields that these do not count.
 // They are suggested as filters, and counted in the facets, which say what they counted.
 
 import { fieldOf, PATHS, verdict } from "./conventional.js";
@@ -16,10 +16,13 @@ const TITLES = new Map([
   ["session", "Session"],
 ]);
 
+const COUNTABLE = ["actor", "address"];
+
 export class KnownValues {
   #frequent = { type: [], customer: [] };
   #frequentNote = "";
   #outcomes = null; // counts of all matching events, and their note
+  #counted = new Map(); // groups of values at one path, counted by a summary
   #seen = new Map(); // outcomes of events that were listed
   #events = [];
   #listedNote = "";
@@ -36,7 +39,22 @@ export class KnownValues {
     for (const [name, options] of Object.entries(counted)) {
       this.#frequent[name] = merged(options, this.#frequent[name]);
     }
-    this.#frequentNote = relation === "eq" ? `all ${number(sample)} matching` : `newest ${number(sample)} matching`;
+    this.#frequentNote = noteOf(sample, relation);
+    this.#counted.clear();
+  }
+
+  /** The parameter to count each of the fields by that a summary can count: where most listed events have it. */
+  countable() {
+    return COUNTABLE.map((name) => {
+      const [most] = this.#listed((event) => fieldOf(event, name));
+      return { name, parameter: most?.parameter ?? PARAMETERS.get(name) };
+    });
+  }
+
+  /** Take the values at one path, of a summary with `by`. */
+  countValues({ name, parameter }, { values, sample, sample_relation: relation }) {
+    const options = values.map(({ value, count }) => option(parameter, parameterValue(value), text(value), count));
+    this.#counted.set(name, { parameter, options, note: noteOf(sample, relation) });
   }
 
   /** Take the parts of a `summary` by outcome, of byOutcome(). */
@@ -63,6 +81,7 @@ export class KnownValues {
   forget() {
     this.#seen.clear();
     this.#outcomes = null;
+    this.#counted.clear();
     this.#frequent = { type: [], customer: [] };
     this.#events = [];
   }
@@ -74,6 +93,7 @@ export class KnownValues {
   groups() {
     return [...TITLES].map(([name, title]) => {
       if (name === "outcome" && this.#outcomes) return this.#outcomeGroup(title);
+      if (this.#counted.has(name)) return this.#countedGroup(name, title);
       const isFrequent = name in this.#frequent;
       const options = isFrequent ? this.#frequent[name] : this.#listed((event) => fieldOf(event, name));
       return { name, title, options, note: isFrequent ? this.#frequentNote : this.#listedNote };
@@ -97,6 +117,18 @@ export class KnownValues {
   /** List the values at a path of the listed events, as options. */
   valuesAt(path) {
     return this.#listed((event) => scalars(event.event_data).find((leaf) => leaf.path === path) ?? null);
+  }
+
+  /** Values that a summary counted, with the names of listed events, and values at other paths without a count. */
+  #countedGroup(name, title) {
+    const { parameter, options, note } = this.#counted.get(name);
+    const listed = this.#listed((event) => fieldOf(event, name));
+    const labels = new Map(
+      listed.filter((one) => one.parameter === parameter).map(({ value, label }) => [value, label]),
+    );
+    const named = options.map((one) => option(parameter, one.value, labels.get(one.value) ?? one.label, one.count));
+    const others = listed.filter((one) => one.parameter !== parameter);
+    return { name, title, note, options: [...named, ...others.map(uncounted)] };
   }
 
   /** Failures and successes with the counts of all matching events, by the paths where listed events have them. */
@@ -138,13 +170,17 @@ function option(parameter, value, label, count) {
   return { parameter, value, label, count };
 }
 
+function noteOf(sample, relation) {
+  return relation === "eq" ? `all ${number(sample)} matching` : `newest ${number(sample)} matching`;
+}
+
 function merged(found, known) {
   const values = new Set(found.map(({ value }) => value));
   return [...found, ...known.filter(({ value }) => !values.has(value)).map(uncounted)];
 }
 
 function text(value) {
-  return JSON.isRawJSON?.(value) ? value.rawJSON : String(value);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function uncounted(one) {

@@ -171,8 +171,8 @@ function learn(events) {
 function showPage(page) {
   overview.showTotal(page);
   const count = results.events.length;
-  showCount(count, overview.total, !list.hasNewer);
-  if (!count) showEmptiness(view);
+  showCount(count, overview.total, { isFromNewest: !list.hasNewer, searchedTo: list.searchedTo });
+  if (!count) showEmptiness(view, list.hasOlder);
   byId("more").hidden = !list.hasOlder;
   byId("newer").hidden = !list.hasNewer;
   learn(results.events);

@@ -47,14 +47,20 @@ export class Overview {
     this.#outcomes = null;
     this.#histogram.show(this.#summary);
     await learnt;
-    this.#outcomes = await byOutcome(this.#summary, {
-      parameters,
-      outcomes: this.#known.outcomes,
-      get: (path, query) => this.#get(path, query, signal),
-    });
-    this.#known.countOutcomes(this.#outcomes, this.#summary);
+    const get = (path, query) => this.#get(path, query, signal);
+    const [parts] = await Promise.all([
+      byOutcome(this.#summary, { parameters, outcomes: this.#known.outcomes, get }),
+      ...this.#known.countable().map((field) => this.#count(field, get)),
+    ]);
+    this.#outcomes = parts;
+    this.#known.countOutcomes(parts, this.#summary);
     await this.divide(signal);
     this.#due = performance.now() + SUMMARY_SHARE * (performance.now() - began);
+  }
+
+  async #count(field, get) {
+    const { frequent } = await get("event/summary", [...this.#parameters, ["by", field.parameter]]);
+    this.#known.countValues(field, frequent);
   }
 
   /** Load again if there are new events, but not too often. */

@@ -2,7 +2,7 @@
 
 const UNNAMEABLE = /[\\"\u0000-\u001F\u007F]/u;
 const PLAIN = /^[^.[\]"]+$/u;
-const STEP = /(?:(?<plain>[^.[\]"]+)|"(?<quoted>[^"]*)")(?<indexes>(?:\[[0-9]{1,9}\])*)(?<more>\.|$)/uy;
+const STEP = /(?:(?<plain>[^.[\]"]+)|"(?<quoted>[^"]*)")(?<indexes>(?:\[(?:[0-9]{1,9}|\*)\])*)(?<more>\.|$)/uy;
 const MOST_STEPS = 31;
 const NO_PATH = "A path is names with dots between them, such as user.name, or items[0].id for the first of a list.";
 export const MOST_SCALARS = 200; // of one event
@@ -29,7 +29,9 @@ export function stepsOf(path) {
     const step = STEP.exec(path);
     if (!step) return null;
     steps.push(step.groups.plain ?? step.groups.quoted);
-    for (const [, index] of step.groups.indexes.matchAll(/\[([0-9]+)\]/gu)) steps.push(Number(index));
+    for (const [, index] of step.groups.indexes.matchAll(/\[([0-9]+|\*)\]/gu)) {
+      steps.push(index === "*" ? index : Number(index)); // any element
+    }
     ({ more } = step.groups);
   }
   return steps;
