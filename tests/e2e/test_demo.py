@@ -14,7 +14,7 @@ from audit_log_client import Api, Filters
 from local_runner.cli.demo.dataset import SUSPECT_ADDRESS
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
-TAKEOVER = Filters(data=(("admin_data.ip", SUSPECT_ADDRESS),))
+TAKEOVER = Filters(data=(("context.ip", SUSPECT_ADDRESS),))
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def _story(command: str, url: str, takeover: int | None) -> str:
     return f"""
 In the night of {_day(takeover)} {SUSPECT} logged in from {SUSPECT_ADDRESS}, after many tries. What did they do then?
 
-  {command} query --url {url} --where admin_data.ip={SUSPECT_ADDRESS} --limit 12
+  {command} query --url {url} --where context.ip={SUSPECT_ADDRESS} --limit 12
 """
 
 

@@ -56,8 +56,26 @@ def ordinary_event(chance: random.Random, at: int) -> DemoEvent:
     customer, (company, people) = chance.choice(list(CUSTOMERS.items()))
     who = chance.choice(people)
     kind, data = _act(chance, company, people)
-    actor = {"username": who, "ip": f"198.51.100.{10 + people.index(who) + customer % 10 * 20}"}
-    return DemoEvent(at, kind, customer, {"admin_data": actor, **data})
+    address = f"198.51.100.{10 + people.index(who) + customer % 10 * 20}"
+    return DemoEvent(at, kind, customer, {**_who(who, address, at), **data})
+
+
+def _who(actor: str, address: str, at: int) -> dict[str, Any]:
+    """The conventional fields of what somebody did: of a success, in the session of that day."""
+    session = f"{actor}-{at // _DAY % 1_000:03}"
+    return {
+        "actor": {"id": actor, "type": "user"},
+        "outcome": "success",
+        "context": {"ip": address, "session": session, "user_agent": "Mozilla/5.0 (X11; Linux x86_64)"},
+    }
+
+
+def _targets(kind: str, target: str) -> dict[str, Any]:
+    return {"targets": [{"type": kind, "id": target}]}
+
+
+def _role(old: str, new: str) -> dict[str, Any]:
+    return {"changes": [{"path": "role", "from": old, "to": new}]}
 
 
 def _office_day(midnight: int) -> Iterator[DemoEvent]:
@@ -80,36 +98,36 @@ def _act(chance: random.Random, company: str, people: list[str]) -> tuple[str, d
     number = f"INV-{chance.randint(10_000, 99_999)}"
     match kind:
         case "user.login":
-            return kind, {"success": chance.random() > 0.04}  # noqa: PLR2004 - a mistyped password now and then
+            is_mistyped = chance.random() <= 0.04  # noqa: PLR2004 - a password now and then
+            return kind, {"outcome": "failure"} if is_mistyped else {}
         case "invoice.created" | "invoice.paid":
             amount = {"amount": chance.randint(2_000, 900_000) / 100, "currency": "EUR"}
-            return kind, {"invoice": number, **amount, "company": company}
+            return kind, {**_targets("invoice", number), **amount, "company": company}
         case "permission.changed":
             old, new = chance.sample(_ROLES[:3], 2)
-            return kind, {"user": chance.choice(people), "from": old, "to": new}
+            return kind, {**_targets("user", chance.choice(people)), **_role(old, new)}
         case "export.created":
-            return kind, {"report": "invoices", "rows": chance.randint(20, 400)}
+            return kind, {**_targets("report", "invoices"), "rows": chance.randint(20, 400)}
     return kind, {}
 
 
 def _takeover(start: int) -> Iterator[DemoEvent]:
     """The attack: a guessed password, an administrator's role, exported customers, and tracks covered."""
     chance = random.Random(start)  # noqa: S311 - as above
-    actor = {"username": SUSPECT, "ip": SUSPECT_ADDRESS}
     at = start
 
     def event(kind: str, **data: object) -> DemoEvent:
-        return DemoEvent(at, kind, SUSPECT_CUSTOMER, {"admin_data": actor, **data})
+        return DemoEvent(at, kind, SUSPECT_CUSTOMER, {**_who(SUSPECT, SUSPECT_ADDRESS, at), **data})
 
     for _ in range(140):
         at += chance.randint(1, 4)
-        yield event("user.login", success=False)
+        yield event("user.login", outcome="failure")
     acts: list[tuple[str, dict[str, object]]] = [
-        ("user.login", {"success": True}),
-        ("permission.changed", {"user": SUSPECT, "from": "editor", "to": "admin"}),
-        *[("export.created", {"report": "customers", "rows": 48_211 - part}) for part in range(6)],
-        ("api_key.created", {"key": "nightly-sync", "scopes": ["customers:read"]}),
-        (LAST_ACT, {"alert": "login-failures"}),
+        ("user.login", {}),
+        ("permission.changed", {**_targets("user", SUSPECT), **_role("editor", "admin")}),
+        *[("export.created", {**_targets("report", "customers"), "rows": 48_211 - part}) for part in range(6)],
+        ("api_key.created", {**_targets("api_key", "nightly-sync"), "scopes": ["customers:read"]}),
+        (LAST_ACT, _targets("alert", "login-failures")),
         ("user.logout", {}),
     ]
     for kind, data in acts:
