@@ -60,7 +60,7 @@ chalice-local: $(VENV)/.installed-dev  ## the same service under Chalice's local
 demo: install  ## the service with a month of made-up events, and where to look at them (ARGS="--port 8080")
 	@exec $(BIN)/audit-log demo $(ARGS)
 
-screenshot: $(VENV)/.installed-dev  ## a picture of the log viewer, docs/images/viewer.png, from the sample data
+screenshot: $(VENV)/.installed-dev  ## pictures of the log viewer with the sample data: docs/images/viewer.png, others in .cache/screenshots
 	@$(BIN)/python -m tests.e2e.viewer.screenshot
 
 load-test: $(VENV)/.installed-dev  ## load a service that is already running (ARGS="--requests 20000 --connections 64")

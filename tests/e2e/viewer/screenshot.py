@@ -1,6 +1,6 @@
-"""`make screenshot`: takes the picture of the log viewer that the README shows.
+"""`make screenshot`: takes the picture of the log viewer that the README shows, and one of each other view to look at.
 
-It shows the sample data of `audit-log demo`: the same events each time, with dates that end today.
+They show the sample data of `audit-log demo`: the same events each time, with dates that end today.
 """
 
 import base64
@@ -11,35 +11,80 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 import httpx
 from selenium import webdriver
 
+from local_runner.cli.demo.dataset import SUSPECT, SUSPECT_CUSTOMER
 from tests.e2e.viewer.page import ViewerPage
 from tests.support.browser import chromium
 from tests.support.service import AUDIT_LOG, environment, free_port
 
-PICTURE = Path(__file__).parents[3] / "docs" / "images" / "viewer.png"
-WIDTH, HEIGHT = 1280, 800  # CSS pixels
-VIEW = "last=30d&customer_id=1001"
+ROOT = Path(__file__).parents[3]
+PICTURE = ROOT / "docs" / "images" / "viewer.png"
+FOLDER = ROOT / ".cache" / "screenshots"
+PHONE = (390, 844)  # CSS pixels
+SUSPECT = f"customer_id={SUSPECT_CUSTOMER}&event_data.actor.id={SUSPECT}"
+OPEN_CHANGE = """
+const rows = [...document.querySelectorAll("#events tbody tr")];
+rows.find((row) => row.textContent.includes("permission.changed")).click();
+"""
 
 BANNER_END = "Ctrl-C stops it."
 STORED_WITHIN_SECONDS = 30
 
 
+@dataclass(frozen=True)
+class View:
+    """What a picture shows: the view behind # and what is done there, in a window of this size."""
+
+    link: str
+    script: str = ""
+    size: tuple[int, int] = (1280, 900)
+    scheme: str = "light"
+    medium: str = ""
+    forced_colors: str = "none"
+
+
+NEAR = "Events within 5 minutes"
+README = View(f"last=7d&{SUSPECT}", OPEN_CHANGE)
+VIEWS = {
+    "list": View("last=30d"),
+    "list-dark": View("last=30d&stack=type", scheme="dark"),
+    "event-dark": View(README.link, OPEN_CHANGE, scheme="dark"),
+    "columns": View("last=30d&columns=time,actor,action,target,session,amount"),
+    "suggestions": View("last=30d", "document.querySelector('[name=filter]').focus()"),
+    "empty": View("last=30d&event_type=user.none"),
+    "wrong": View("timestamp_start_utc=20&timestamp_end_utc=10"),
+    "wide": View(README.link, OPEN_CHANGE, size=(1720, 1000)),
+    "phone": View(f"last=7d&{SUSPECT}", size=PHONE),
+    "phone-list": View(f"last=7d&{SUSPECT}", "document.getElementById('results').scrollIntoView()", size=PHONE),
+    "phone-event": View(README.link, OPEN_CHANGE, size=PHONE),
+    "forced-colours": View(f"last=7d&{SUSPECT}&stack=type", forced_colors="active"),
+    "report": View(
+        f"{README.link}&event_data.outcome=failure",
+        "dispatchEvent(new Event('beforeprint'))",
+        size=(800, 1100),
+        medium="print",
+    ),
+}
+
+
 def main() -> None:
-    """Start the demo on a free port, and save a picture of its viewer."""
+    """Start the demo on a free port, and save pictures of its viewer."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    PICTURE.parent.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as directory,
         demo(Path(directory) / "data") as url,
         chromium(Path(directory) / "profile") as browser,
     ):
-        content = picture(browser, url)
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_bytes(content)
-    sys.stdout.write(f"{PICTURE}: {len(content) / 1000:,.0f} kB\n")
+        for path, view in {PICTURE: README, **{FOLDER / f"{name}.png": view for name, view in VIEWS.items()}}.items():
+            path.write_bytes(picture(browser, url, view))
+            sys.stdout.write(f"{path}: {path.stat().st_size / 1000:,.0f} kB\n")
 
 
 @contextmanager
@@ -71,17 +116,24 @@ def wait_until_stored(url: str) -> None:
         time.sleep(0.1)
 
 
-def picture(browser: webdriver.Chrome, url: str) -> bytes:
-    """A PNG of the viewer with its newest event opened, in the light theme."""
-    size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+def picture(browser: webdriver.Chrome, url: str, view: View) -> bytes:
+    """A PNG of a view of the viewer."""
+    width, height = view.size
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": view.size == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    light = {"features": [{"name": "prefers-color-scheme", "value": "light"}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", light)
+    features = [
+        {"name": "prefers-color-scheme", "value": view.scheme},
+        {"name": "forced-colors", "value": view.forced_colors},
+    ]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": view.medium, "features": features})
     browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-    page = ViewerPage(browser, url, VIEW).loaded()
-    page.find("#events tbody tr").click()
-    page.find("#detail h2")
-    browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    page = ViewerPage(browser, url, view.link).loaded()
+    if view.script:
+        browser.execute_script(view.script)
+    if view.script == OPEN_CHANGE:
+        page.button(NEAR, "#detail").click()
+        page.loaded().until(lambda: page.all(".legend li"), "the bars are not divided")
+        browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
     return base64.b64decode(shot["data"])
 

@@ -1,6 +1,7 @@
 """What an event holds is text to the log viewer, whatever it says."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from selenium import webdriver
 
@@ -62,6 +63,43 @@ def test_what_an_event_holds_is_shown_and_never_run(browser: webdriver.Chrome, s
     page.shows(1)
     assert browser.execute_script("return [window.ran ?? null, ({}).polluted ?? null]") == [None, None]
     assert browser.execute_script("return document.querySelectorAll('img, iframe, #detail script, svg').length") == 0
+    assert log_of(browser, "browser") == []
+
+
+def test_conventional_fields_links_and_preferences_are_text_as_well(
+    browser: webdriver.Chrome, service: Service
+) -> None:
+    img = HOSTILE["img"]
+    data = {
+        "actor": {"id": img, "name": HOSTILE["script"]},
+        "action": img,
+        "outcome": img,
+        "targets": [{"id": img, "name": HOSTILE["turned"]}],
+        "context": {"ip": img, "session": img, "user_agent": img},
+        "changes": [{"path": img, "from": {"x": img}, "to": HOSTILE["script"]}, None, 3, {"to": "z" * 100_000}],
+    }
+    [event_id] = post(service, new_event(customer_id=9068, event_data=data))
+    log_of(browser, "browser")
+    named = urlencode({"name": img, "columns": f"{img},time,event,actor,outcome,__proto__,constructor.name"})
+    page = ViewerPage(browser, service.url, f"customer_id=9068&last=24h&event={event_id}&{named}").loaded()
+    page.shows(1)
+    assert page.find("#view-name").text == browser.title.removesuffix(" · Audit log") == img
+    assert img in [head.text for head in page.all("#events th")]
+    assert page.cells("actor") == [HOSTILE["script"]]
+    assert "invoice\\u202efdp.exe\\u200b" in page.find("#detail h2").text
+    assert [cell.text for cell in page.all(".changes tbody th")] == [img, "value"]
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert img in str(page.browser.execute_script("return document.getElementById('report').textContent"))
+    page.button(f"All from {img}", "#detail").click()
+    page.until(lambda: page.view().get("event_data.context.ip") == img, "the address is no filter")
+    page.loaded().shows(1)
+    browser.execute_script("localStorage.setItem('audit-log.time-zone', '<b>/../nowhere')")
+    page = ViewerPage(browser, service.url, "customer_id=9068&last=24h&stack=__proto__").loaded()
+    page.shows(1)
+    assert page.find("#range").text.endswith(" UTC")
+    assert page.facet("Actor") == ("all 1 matching", {HOSTILE["script"]: "1"})
+    assert browser.execute_script("return [window.ran ?? null, ({}).polluted ?? null]") == [None, None]
+    assert browser.execute_script("return document.querySelectorAll('img, iframe, body script, svg').length") == 0
     assert log_of(browser, "browser") == []
 
 
