@@ -14,6 +14,7 @@ from core.errors import AuditLogError, GuardUnavailableError, LedgerForkError, S
 from core.ledger.keys import generate_key, read_keys
 from core.settings import Settings
 from core.stores.database import Database
+from core.stores.ledger.adoption import Adoption
 from core.stores.ledger.file_guard import FileGuard
 from core.stores.ledger.identity import fix_origin, publish_keys
 from core.stores.ledger.signing import CheckpointSigner
@@ -75,6 +76,7 @@ class SignerThread:
             InvalidSettingsError: see `open_signer`.
         """
         self._open = partial(open_signer, settings, database)
+        self._adoption = Adoption(database.engine)
         self._pause = settings.ledger_seconds
         self._failure: AuditLogError | None = None
         self._signed: int | None = None
@@ -109,6 +111,9 @@ class SignerThread:
         while not self._stop.wait(self._pause):
             try:
                 self._signer = self._signer or self._open()
+                if self._signer:
+                    while not self._stop.is_set() and self._adoption.proceed():
+                        pass
                 signed = self._signer.sign() if self._signer else None
             except StoreUnavailableError:
                 continue  # the integrator reports it

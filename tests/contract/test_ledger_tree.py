@@ -14,6 +14,9 @@ from core.ledger.keys import LedgerKeys
 from core.ledger.notes import parse_note
 from core.ledger.tiles import ENTRIES, Tile
 from core.ledger.tree import leaf_hash
+from core.stores.engine import open_engine
+from core.stores.ledger import adoption
+from core.stores.ledger.adoption import Adoption
 from core.stores.ledger.file_guard import FileGuard
 from core.stores.ledger.integration import Ledger
 from core.stores.ledger.proofs import SqlProofs
@@ -230,3 +233,41 @@ def test_an_event_that_was_stored_without_commitment_has_no_proof(
     for ask in (proofs.prove, proofs.data):
         with pytest.raises(ProofNotFoundError, match="without a commitment"):
             ask(sealed)
+
+
+@pytest.mark.usefixtures("sql_store")
+def test_events_that_were_stored_without_commitments_are_adopted(
+    engine: Engine, ledger: Ledger, signer: CheckpointSigner, proofs: SqlProofs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption, "_LEAVES", 256)
+    without = open_engine(engine.url.render_as_string(hide_password=False), commits=False)
+    SqlEventStore(without).add([event(number) for number in range(300)])
+    Ledger(without).integrate()  # as a version with AUDIT_LOG_LEDGER=off does
+    SqlEventStore(without).add([event(number) for number in range(300, 310)])
+    without.dispose()
+    SqlEventStore(engine).add([event(number) for number in range(310, 700)])
+    assert ledger.integrate() == 400  # the order goes on without a root
+    assert signer.sign() is None
+    assert adopt(engine) == [True, True, False]
+    assert signer.sign() == 700
+    SqlEventStore(engine).add([event(700)])
+    assert ledger.integrate() == 1
+    assert adopt(engine) == [False]
+    assert signer.sign() == 701
+    with engine.connect() as connection:
+        assert connection.scalar(select(ledger_checkpoints.c.root).where(ledger_checkpoints.c.size == 701)) == (
+            reference(engine).root(701)
+        )
+    for number in (0, 299, 305, 310, 700):
+        sealed = proofs.find(event(number).event_id)
+        assert sealed is not None
+        proven = verify_event(proofs.prove(sealed), POLICY, data=proofs.data(sealed))
+        assert proven.event_data == {"number": number}
+
+
+def adopt(engine: Engine) -> list[bool]:
+    """What each round of adoption returned."""
+    rounds = [Adoption(engine).proceed()]
+    while rounds[-1]:
+        rounds.append(Adoption(engine).proceed())
+    return rounds

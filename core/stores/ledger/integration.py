@@ -62,7 +62,8 @@ class Node(NamedTuple):
 class Growth(NamedTuple):
     """Root of the tree after new leaves, and the nodes that they completed."""
 
-    root: bytes
+    root: bytes | None
+    """None if the tree cannot be built over all events yet."""
     nodes: Sequence[Node]
 
 

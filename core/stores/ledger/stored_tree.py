@@ -20,14 +20,16 @@ from core.stores.schema import ledger_batches, ledger_nodes
 _MONTH_BYTES: Final = 4
 _COMMITMENT_BYTES: Final = 32
 _COLUMNS: Final = (ledger_batches.c.size, ledger_batches.c.months, ledger_batches.c.commitments)
-_START: Final = (
+FIRST_BATCH: Final = (
     select(func.coalesce(func.max(ledger_batches.c.first_index), 0))
     .where(ledger_batches.c.first_index <= bindparam("start"))
     .scalar_subquery()
 )
+"""Index of the first event of the batch that has index `start`."""
+
 _BETWEEN: Final = (
     select(ledger_batches.c.first_index, *_COLUMNS)
-    .where(ledger_batches.c.first_index >= _START, ledger_batches.c.first_index < bindparam("end"))
+    .where(ledger_batches.c.first_index >= FIRST_BATCH, ledger_batches.c.first_index < bindparam("end"))
     .order_by(ledger_batches.c.first_index)
 )
 _BY_NUMBER: Final = select(ledger_batches.c.number, *_COLUMNS).where(
@@ -42,25 +44,38 @@ _NODES: Final = (
     )
     .order_by(ledger_nodes.c.number)
 )
+_FULL_TILES: Final = select(func.coalesce(func.max(ledger_nodes.c.number) + 1, 0)).where(
+    ledger_nodes.c.height == NODE_HEIGHT
+)
 _BATCHES_PER_QUERY: Final = 100  # bounds the memory: a batch has up to 3,000 events of 36 bytes each
 
 
 class LedgerIncompleteError(StoreUnavailableError):
-    """Rows of the ledger are missing, or events were stored without commitments. See docs/guides/operations.md."""
+    """Rows of the ledger are missing or damaged. Restore the database from a backup."""
+
+
+class UncommittedError(LedgerIncompleteError):
+    """Events were stored with AUDIT_LOG_LEDGER=off, and are not adopted yet. Trying again later helps."""
 
 
 class StoredTree:
     """Implements `LedgerTree`."""
 
     def grow(self, connection: Connection, size: int, batches: Sequence[int]) -> Growth:
-        """See `LedgerTree.grow`.
-
-        Raises:
-            LedgerIncompleteError: a batch has no commitments, or the tree so far has not all of its nodes.
-        """
-        frontier = Frontier(size, full_subtrees(connection))
-        nodes = [Node(*node) for node in frontier.append(map(leaf_hash, _entries_of(connection, batches)))]
+        """See `LedgerTree.grow`. There is no root while events without commitments wait for their adoption."""
+        try:
+            if covered_leaves(connection) != size >> NODE_HEIGHT << NODE_HEIGHT:
+                return Growth(None, ())
+            frontier = Frontier(size, full_subtrees(connection))
+            nodes = [Node(*node) for node in frontier.append(map(leaf_hash, _entries_of(connection, batches)))]
+        except UncommittedError:
+            return Growth(None, ())
         return Growth(frontier.root(), nodes)
+
+
+def covered_leaves(connection: Connection) -> int:
+    """Return the number of leaves in full tiles whose nodes are stored."""
+    return int(connection.execute(_FULL_TILES).scalar_one()) << NODE_HEIGHT
 
 
 def full_subtrees(connection: Connection) -> TiledHashes:
@@ -118,7 +133,7 @@ def _entries_of(connection: Connection, numbers: Sequence[int]) -> Iterator[byte
 
 def _entries(size: int, months: bytes, commitments: bytes | None) -> Iterator[bytes]:
     if commitments is None:
-        raise LedgerIncompleteError("Events were stored without commitments, by AUDIT_LOG_LEDGER=off.")
+        raise UncommittedError("Events that were stored with AUDIT_LOG_LEDGER=off are not adopted yet.")
     if len(months) != _MONTH_BYTES * size or len(commitments) != _COMMITMENT_BYTES * size:
         raise LedgerIncompleteError("A batch of the ledger is damaged.")
     for place in range(size):
