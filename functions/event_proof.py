@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.auth.tokens import READ
+from core.domain.filter_values import integer
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotFoundError
 from core.ports.ledger import SealedEvent
@@ -10,7 +11,7 @@ from core.wiring import Services
 from functions.get_event import NOT_FOUND
 from functions.http.bearer import authenticate
 from functions.http.handler import lambda_handler
-from functions.http.query_string import Parameter, QueryString, integer
+from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
 from functions.http.response import Response
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 PICTURE = ROOT / "docs" / "images" / "viewer.png"
 FOLDER = ROOT / ".cache" / "screenshots"
 PHONE = (390, 844)  # CSS pixels
-SUSPECT = f"customer_id={SUSPECT_CUSTOMER}&event_data.actor.id={SUSPECT}"
+OF_SUSPECT = f"customer_id={SUSPECT_CUSTOMER}&event_data.actor.id={SUSPECT}"
 OPEN_CHANGE = """
 const rows = [...document.querySelectorAll("#events tbody tr")];
 rows.find((row) => row.textContent.includes("permission.changed")).click();
@@ -50,7 +50,7 @@ class View:
 
 
 NEAR = "Events within 5 minutes"
-README = View(f"last=7d&{SUSPECT}", OPEN_CHANGE)
+README = View(f"last=7d&{OF_SUSPECT}", OPEN_CHANGE)
 VIEWS = {
     "list": View("last=30d"),
     "list-dark": View("last=30d&stack=type", scheme="dark"),
@@ -60,10 +60,10 @@ VIEWS = {
     "empty": View("last=30d&event_type=user.none"),
     "wrong": View("timestamp_start_utc=20&timestamp_end_utc=10"),
     "wide": View(README.link, OPEN_CHANGE, size=(1720, 1000)),
-    "phone": View(f"last=7d&{SUSPECT}", size=PHONE),
-    "phone-list": View(f"last=7d&{SUSPECT}", "document.getElementById('results').scrollIntoView()", size=PHONE),
+    "phone": View(f"last=7d&{OF_SUSPECT}", size=PHONE),
+    "phone-list": View(f"last=7d&{OF_SUSPECT}", "document.getElementById('results').scrollIntoView()", size=PHONE),
     "phone-event": View(README.link, OPEN_CHANGE, size=PHONE),
-    "forced-colours": View(f"last=7d&{SUSPECT}&stack=type", forced_colors="active"),
+    "forced-colours": View(f"last=7d&{OF_SUSPECT}&stack=type", forced_colors="active"),
     "report": View(
         f"{README.link}&event_data.outcome=failure",
         "dispatchEvent(new Event('beforeprint'))",
