@@ -20,6 +20,7 @@ from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from local_runner.queue.group_commit import GroupCommit
 from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.storing_process import StoringProcess
 from local_runner.spool.disk_spool import open_spool
 from local_runner.spool.spool import SPOOL_NAME, check_spool
 from local_runner.telemetry.tracing import NoTracing, Tracing
@@ -47,8 +48,11 @@ class Pipeline:
         *,
         meter: Meter | None = None,
         tracing: Tracing | None = None,
+        storing: StoringProcess | None = None,
     ) -> None:
         """Start consuming. `settings` are prepared and the schema of `database` is current, see `bootstrap`.
+
+        With `storing` a child process stores the events; `close` ends it. Without, this process does.
 
         Raises:
             InvalidSettingsError: the settings describe keys or a data directory that cannot be used.
@@ -65,7 +69,10 @@ class Pipeline:
         self.group = GroupCommit(self.queue, in_thread=settings.spool == "disk")
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
         self._signer = SignerThread(settings, database)
-        self._consumer = ConsumerSupervisor(self.queue, tracing.consumer(handler), consumer_limits or _LIMITS)
+        self._storing = storing
+        self._consumer = ConsumerSupervisor(
+            self.queue, storing or tracing.consumer(handler), consumer_limits or _LIMITS
+        )
         self.services = Services(
             settings,
             database=database,
@@ -79,7 +86,7 @@ class Pipeline:
                 "queue": lambda: self._queue_statistics().facts(),
                 "spool": partial(check_spool, self._spool),
                 "dead_letters": self._check_dead_letters,
-                "consumer": self._consumer.check,
+                "consumer": self._check_consumer,
                 "store": self._check_store,
                 "ledger": database.ledger.check,
                 "signing": self._signer.check,
@@ -94,8 +101,8 @@ class Pipeline:
 
     @property
     def restarts(self) -> int:
-        """Number of consumer threads that crashed and were replaced."""
-        return self._consumer.restarts
+        """Number of consumer threads and storing processes that ended and were replaced."""
+        return self._consumer.restarts + (self._storing.restarts if self._storing else 0)
 
     def close(self, timeout: float = DRAIN_SECONDS) -> None:
         """Reject new events, and store the accepted ones for at most `timeout` seconds."""
@@ -105,6 +112,8 @@ class Pipeline:
         while self.queue.depth and time.monotonic() < started + timeout:
             time.sleep(0.01)
         self._consumer.stop(timeout=1.0)
+        if self._storing:
+            self._storing.close()
         self._integrator.close()
         self._signer.close()
         self._log_stop(self.queue.depth, timeout)
@@ -151,3 +160,7 @@ class Pipeline:
 
     def _check_dead_letters(self) -> dict[str, object]:
         return {"count": self._dead_letters.count()}
+
+    def _check_consumer(self) -> dict[str, object]:
+        process = self._storing.check() if self._storing else {}
+        return {**self._consumer.check(), **process}

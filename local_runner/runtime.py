@@ -19,6 +19,7 @@ from local_runner.pipeline import Pipeline
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from local_runner.queue.group_commit import GroupCommit
+from local_runner.queue.storing_process import StoringProcess
 from local_runner.spool.recovery import count_pending
 from local_runner.spool.spool import SPOOL_NAME
 from local_runner.telemetry.tracing import Tracing
@@ -41,14 +42,20 @@ class Runtime:
 def start_runtime(
     settings: Settings, database: Database, meter: Meter | None = None, tracing: Tracing | None = None
 ) -> Runtime:
-    """Start a pipeline in this process, or connect to a broker. `settings` are prepared, the schema is current.
+    """Start a pipeline with a storing process, or connect to a broker. `settings` are prepared, the schema is current.
 
     Raises:
         InvalidSettingsError: the settings do not describe a usable service.
         StoreUnavailableError: the database cannot be read.
     """
     if settings.queue_in_process:
-        pipeline = Pipeline(settings, database, meter=meter, tracing=tracing)
+        storing = StoringProcess(settings, meter)
+        try:
+            pipeline = Pipeline(settings, database, meter=meter, tracing=tracing, storing=storing)
+        except BaseException:
+            storing.close()
+            raise
+        storing.wait_until_ready()
         return Runtime(pipeline.services, pipeline.close, lambda: pipeline.restarts, pipeline.group)
     recorder = AcceptanceCounter(database.event_counters)
     services = Services(settings, database=database, meter=meter, recorder=recorder, instrumentation=tracing)

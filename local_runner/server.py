@@ -28,9 +28,9 @@ from local_runner.bootstrap import open_database, prepare
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits, max_connections
 from local_runner.http.dispatcher import Dispatcher
-from local_runner.http.memory import tune_memory
 from local_runner.http.sockets import bind_first_free, bind_listener
 from local_runner.http.uvicorn_server import FINISH_SECONDS, Tls, uvicorn_config
+from local_runner.queue.process_memory import tune_memory
 from local_runner.runtime import Runtime, start_runtime
 from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing

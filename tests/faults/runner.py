@@ -97,6 +97,36 @@ def killed_under_load(rounds: int) -> Verdict:
         return judge(load.recorder, made.database_url)
 
 
+def killed_storing_process(rounds: int) -> Verdict:
+    """Kill the process that stores at any moment while events come in: accepting continues, and another one stores."""
+    with runner() as made:
+        with Load([made.url], token(), rate=RATE) as load:
+            for _ in range(rounds):
+                wait_until(load.goes_on(), "an accepted event")
+                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+                wait_until(lambda: made.service.storing_process is not None, "another storing process")
+                if pid := made.service.storing_process:
+                    os.kill(pid, signal.SIGKILL)
+        return judge(load.recorder, made.database_url)
+
+
+def killed_accepting_process(rounds: int) -> Verdict:
+    """Kill the process that accepts, alone, and start another at once: the one that stored for it ends by itself."""
+    with runner() as made:
+        with Load([made.url], token(), rate=RATE) as load:
+            left: set[int] = set()
+            for _ in range(rounds):
+                wait_until(load.goes_on(), "an accepted event")
+                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+                wait_until(lambda: made.service.storing_process is not None, "a storing process")
+                left.add(made.service.storing_process or 0)
+                made.service.process.kill()
+                made.service.process.wait()
+                made.start()
+            wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), "the end of all that stored")
+        return judge(load.recorder, made.database_url)
+
+
 def killed_between_spool_and_store(rounds: int) -> Verdict:
     """Kill the runner when nothing of what it has accepted since its start can have been stored."""
     with runner() as made:

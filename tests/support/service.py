@@ -107,6 +107,13 @@ class Service:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
         return {int(child) for child in children if b"spawn_main" in _command_line(child)}
 
+    @property
+    def storing_process(self) -> int | None:
+        """Process id of the process that stores the events, if there is one."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        children = [pid for task in tasks.iterdir() for pid in (task / "children").read_text(encoding="ascii").split()]
+        return next((int(pid) for pid in children if b"storing_main" in _command_line(pid)), None)
+
     def stop(self, signal_number: int = signal.SIGTERM, timeout: float = 20) -> int:
         """Send the signal to the whole process group, as a terminal does; the exit status."""
         if self.process.poll() is None:

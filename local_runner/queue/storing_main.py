@@ -1,0 +1,95 @@
+"""Entry point of the storing process, `python -m local_runner.queue.storing_main CHANNEL HEARTBEAT`.
+
+Both arguments are descriptors that the service passes on, see `local_runner.queue.storing_process`.
+"""
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from threading import Event as Flag
+from threading import Thread
+from typing import Any
+
+from core.errors import StoreUnavailableError
+from core.ports.telemetry import CounterName, HistogramName
+from core.settings import Settings
+from core.wiring import Services
+from functions.consume_events import ConsumeHandler, lambda_consumer
+from local_runner.aws_events.lambda_context import LambdaContext
+from local_runner.queue.process_memory import tune_memory
+from local_runner.queue.storing_channel import ChannelClosedError, Document, receive_batch, send
+from local_runner.queue.storing_process import HEARTBEAT, HEARTBEAT_SECONDS
+from local_runner.telemetry import logging_config
+from local_runner.telemetry.tracing import tracing
+
+_log = logging.getLogger(__name__)
+
+
+class RecordedMeter:
+    """Implements `Meter`: keeps what a batch counts and measures, for its reply."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._measures: defaultdict[str, list[float]] = defaultdict(list)
+
+    def count(self, what: CounterName, amount: int) -> None:
+        """See `Meter.count`."""
+        self._counts[what.value] += amount
+
+    def measure(self, what: HistogramName, values: Iterable[float]) -> None:
+        """See `Meter.measure`."""
+        self._measures[what.value].extend(values)
+
+    def take(self) -> Document:
+        """Return the figures since the last call."""
+        taken = {"counts": dict(self._counts), "measures": dict(self._measures)}
+        self._counts.clear()
+        self._measures.clear()
+        return taken
+
+
+def main(channel: socket.socket, heartbeat: int) -> None:
+    """Store batches until the channel ends."""
+    settings = Settings.from_environ()
+    logging_config.configure(settings.log_format)
+    traces = tracing()
+    meter = RecordedMeter()
+    services = Services(settings, meter=meter, instrumentation=traces)
+    handler = traces.consumer(lambda_consumer(lambda: services))
+    _ = services.writer  # imported before the first batch
+    tune_memory()
+    Thread(target=_beat, args=(heartbeat,), name="heartbeat", daemon=True).start()
+    try:
+        while True:
+            reply = _store(receive_batch(channel), handler)
+            send(channel, {**reply, **meter.take()})
+    except ChannelClosedError:
+        services.close()
+        traces.close()
+
+
+def _store(records: list[Any], handler: ConsumeHandler) -> Document:
+    try:
+        return {"result": handler({"Records": records}, LambdaContext("consume_events", records[0]["receiptHandle"]))}
+    except StoreUnavailableError as exc:
+        cause = repr(exc.__cause__) if exc.__cause__ else None
+        return {"store_unavailable": {"message": str(exc), "cause": cause}}
+    except Exception as exc:  # noqa: BLE001 - a bug must not end the process: the service retries the batch
+        action = "Report the bug with this stack trace; the messages are retried, then dead-lettered."
+        _log.exception("batch_failed", extra={"messages": len(records), "action": action})
+        return {"failed": repr(exc)}
+
+
+def _beat(descriptor: int) -> None:
+    never = Flag()
+    while True:
+        os.pwrite(descriptor, HEARTBEAT.pack(time.monotonic()), 0)
+        never.wait(HEARTBEAT_SECONDS)
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))

@@ -1,0 +1,221 @@
+"""Storing in a child process, so that it does not contend with accepting for one interpreter lock.
+
+The process holds no state: it gets a batch, stores it in one transaction, and returns the result. The queue with its
+spool, its retries and its dead letters stays in the accepting process, where a batch counts as done when the result has
+arrived. So a batch whose storing process dies is received again, like after any other failure of the store:
+docs/decisions/0030-events-are-stored-by-a-process-without-state.md
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from struct import Struct
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any, Final
+
+from core.errors import StoreUnavailableError
+from core.ports.telemetry import CounterName, HistogramName, Meter, NoTelemetry
+from core.settings import PREFIX, Settings
+from local_runner.queue.storing_channel import ChannelClosedError, Document, receive, send_batch
+
+HEARTBEAT: Final = Struct("=d")
+"""The time of the last sign of life, in seconds of the monotonic clock, which all processes share."""
+
+HEARTBEAT_SECONDS: Final = 1.0
+SILENT_SECONDS: Final = 4.0
+"""Silence after which the process counts as hung: `/ready` reports that within five seconds."""
+
+READY_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.01
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SETTINGS: Final = {"data_dir", "database_url", "ledger", "log_format"}
+_START_SECONDS: Final = 30.0
+_RESTART_SECONDS: Final = 0.5
+_STOP_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class StoringProcessError(StoreUnavailableError):
+    """The storing process has ended or hangs, and accepted events wait. It is replaced when it has ended."""
+
+
+class BatchFailedError(Exception):
+    """The storing process met a bug in a batch; its log has the stack trace."""
+
+
+class RemoteCause(Exception):  # noqa: N818 - the cause of an error, by its text
+    """An error of the driver in the storing process."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class StoringProcess:
+    """Implements `ConsumeHandler` by a child process, which it starts, watches and replaces.
+
+    One thread at a time may call it: the consumer.
+    """
+
+    def __init__(self, settings: Settings, meter: Meter | None = None) -> None:
+        """Start the process. `meter` gets what it counts and measures."""
+        self._environment = _environment(settings)
+        self._meter = meter or NoTelemetry()
+        self._stop = Flag()
+        self._lock = Lock()
+        self._heartbeat = _shared_file()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._started_at = 0.0
+        self.restarts = 0
+        """How often the process ended and was replaced."""
+        self._spawn()
+        self._watcher = Thread(target=self._watch, name="storing-process", daemon=True)
+        self._watcher.start()
+
+    @property
+    def pid(self) -> int:
+        """The id of the present process."""
+        assert self._process is not None  # noqa: S101 - started by __init__
+        return self._process.pid
+
+    def __call__(self, event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
+        """Store the records of an SQS event, see `functions.consume_events`.
+
+        Raises:
+            StoringProcessError: the process has ended; the batch may have been stored.
+            StoreUnavailableError: see `consume_events`.
+            BatchFailedError: the process met a bug.
+        """
+        with self._lock:
+            process, channel = self._process, self._channel
+        assert process is not None  # noqa: S101 - started by __init__
+        assert channel is not None  # noqa: S101
+        try:
+            send_batch(channel, event["Records"])
+            reply = receive(channel)
+        except ChannelClosedError as exc:
+            raise StoringProcessError("The storing process ended: see the log for why.") from exc
+        except BaseException:
+            process.kill()  # its reply would be taken for that of the next batch
+            raise
+        return self._result(reply)
+
+    def check(self) -> dict[str, object]:
+        """Implements `Check`: the process lives. Returns the number of restarts.
+
+        Raises:
+            StoringProcessError: it has ended, or gives no sign of life.
+        """
+        with self._lock:
+            ended = self._process is None or self._process.poll() is not None
+        if ended:
+            raise StoringProcessError("The storing process ended and is being replaced: see the log for why.")
+        last = self._last_beat()
+        silent = time.monotonic() - last
+        if silent > (SILENT_SECONDS if last > self._started_at else _START_SECONDS):
+            raise StoringProcessError(f"The storing process hangs: no sign of life for {silent:.0f} s.")
+        return {"storing_restarts": self.restarts}
+
+    def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until the process can store, so that an event is visible soon after a start; at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self._last_beat() <= self._started_at and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+    def close(self) -> None:
+        """End the process: after its present batch, or by force if that takes longer than a second."""
+        self._stop.set()
+        with self._lock:
+            process, channel = self._process, self._channel
+        if process is None or channel is None:
+            return
+        with suppress(OSError):
+            channel.shutdown(socket.SHUT_RDWR)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._watcher.join()
+        channel.close()
+        os.close(self._heartbeat)
+
+    def _last_beat(self) -> float:
+        """Return the time of the last sign of life of the present process, or that of its start."""
+        beat = os.pread(self._heartbeat, HEARTBEAT.size, 0)
+        return max(HEARTBEAT.unpack(beat)[0] if beat else 0.0, self._started_at)
+
+    def _spawn(self) -> None:
+        with ExitStack() as undo:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            with theirs:
+                descriptors = [theirs.fileno(), self._heartbeat]
+                command = [sys.executable, "-P", "-m", "local_runner.queue.storing_main", *map(str, descriptors)]
+                # A terminal and a service manager send their signals to all processes at once. This one inherits that
+                # they are blocked, since it ends after the service.
+                blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+                undo.callback(signal.pthread_sigmask, signal.SIG_SETMASK, blocked)
+                process = subprocess.Popen(  # noqa: S603 - this program
+                    command, pass_fds=descriptors, stdin=subprocess.DEVNULL, env=self._environment
+                )
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            undo.pop_all()
+        with self._lock:
+            if self._channel:
+                self._channel.close()
+            self._process, self._channel = process, ours
+            self._started_at = time.monotonic()
+
+    def _watch(self) -> None:
+        process = self._process
+        while process is not None:
+            status = process.wait()
+            if self._stop.is_set():
+                return
+            self.restarts += 1
+            action = "Its batch is stored again by the next one. Look at the records before this one for the cause."
+            _log.error("storing_process_ended", extra={"status": status, "restarts": self.restarts, "action": action})
+            self._stop.wait(_RESTART_SECONDS)
+            if self._stop.is_set():
+                return
+            self._spawn()
+            process = self._process
+
+    def _result(self, reply: Document) -> Mapping[str, Any]:
+        for name, amount in reply["counts"].items():
+            self._meter.count(CounterName(name), amount)
+        for name, values in reply["measures"].items():
+            self._meter.measure(HistogramName(name), values)
+        if unavailable := reply.get("store_unavailable"):
+            cause = RemoteCause(unavailable["cause"]) if unavailable["cause"] else None
+            raise StoreUnavailableError(unavailable["message"]) from cause
+        if "failed" in reply:
+            raise BatchFailedError(reply["failed"])
+        result: Mapping[str, Any] = reply["result"]
+        return result
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Build the environment of the process: of the settings those that it needs, and no secret that signs tokens."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    for name, value in settings.model_dump(include=_SETTINGS, exclude_none=True).items():
+        environment[f"{PREFIX}{name.upper()}"] = str(value)
+    return environment
+
+
+def _shared_file() -> int:
+    """Open a file for a few bytes that two processes share: in memory where the system can do that."""
+    if hasattr(os, "memfd_create"):  # Linux
+        return os.memfd_create("audit-log-heartbeat")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
