@@ -22,7 +22,10 @@ class StoredEvent(TypedDict):
 
 
 class Page(TypedDict):
-    """One page of events. `total_count` is exact if `total_relation` is `eq`, and a lower bound if it is `gte`."""
+    """One page of events. `total_count` is exact if `total_relation` is `eq`, and a lower bound if it is `gte`.
+
+    A page can be empty although `next_cursor` leads to others: `searched_to` is the second that a search reached.
+    """
 
     events: list[StoredEvent]
     count: int
@@ -31,6 +34,7 @@ class Page(TypedDict):
     total_count: int
     total_relation: str
     next_cursor: str | None
+    searched_to: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class Filters:
 
     `start` and `end` are in Unix seconds and inclusive. `data` has pairs of a path in event_data and a value, such as
     `admin_data.username` and `admin`. The values true, false, null and numbers match JSON values of these types; quotes
-    force a string.
+    force a string. An operator may follow a path: `size[gte]` and `5`. `fields` has pairs of a parameter of
+    `GET /event` and a value, such as `event_type[prefix]` and `user.`, or `q` and words.
     """
 
     event_types: tuple[str, ...] = ()
@@ -47,6 +52,7 @@ class Filters:
     start: int | None = None
     end: int | None = None
     data: tuple[tuple[str, str], ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Iterate over the fields of the query string."""
@@ -57,6 +63,7 @@ class Filters:
         if self.end is not None:
             yield "timestamp_end_utc", str(self.end)
         yield from ((f"event_data.{path}", value) for path, value in self.data)
+        yield from self.fields
 
 
 @dataclass(frozen=True, slots=True)

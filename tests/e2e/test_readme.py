@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qsl
 
+import httpx
 import pytest
 
-from tests.support.documents import blocks, read
+from tests.support.documents import blocks, read, table
 from tests.support.service import AUDIT_LOG, Service
 
 PRINTED_URL = "http://127.0.0.1:8000"
@@ -19,6 +21,7 @@ VISIBLE_WITHIN_SECONDS = 2
 README = "README.md"
 QUICKSTART = "docs/quickstart.md"
 IMPORT = "docs/guides/import.md"
+QUESTIONS = "docs/guides/questions.md"
 TOKEN_LINE = next(block for block in blocks(read(README), "bash") if block.startswith("TOKEN="))
 
 
@@ -95,6 +98,11 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     yield from follow(IMPORT, tmp_path_factory.mktemp("import"))
 
 
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    yield from follow(QUESTIONS, tmp_path_factory.mktemp("questions"))
+
+
 def test_the_readme_has_the_curls_of_token_post_and_query_in_this_order() -> None:
     curls = blocks(read(README), "bash")
     assert "access-token?valid_minutes=1800" in curls[0]
@@ -149,3 +157,38 @@ def test_what_is_imported_twice_is_stored_once_and_nothing_is_given_up(imported:
     ]
     assert checks["dead_letters"]["count"] == 0
     assert imported.output("audit-log query").count("invoice.paid") == 2
+
+
+QUESTIONS_ANSWERED = {  # the events of each question by their numbers in the posted batch
+    1: {0, 1}, 2: {2}, 3: {5, 6}, 4: {5}, 5: {1, 2}, 6: {7}, 7: {7}, 8: {9}, 9: {9}, 10: {0, 1},
+}  # fmt: skip
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def test_request_command_and_link_of_every_question_find_the_same_events(questions: Reader) -> None:
+    page = read(QUESTIONS)
+    posted = [each["event_id"] for each in json.loads(questions.output("/events ", "EVENTS"))["accepted"]]
+    sections = re.split(r"^## (?=\d)", page, flags=re.MULTILINE)[1:]
+    rows = table(page, "question", "in the viewer")
+    assert len(sections) == len(rows) == len(QUESTIONS_ANSWERED)
+    with questions.service.client() as client:
+        for (number, expected), section, (_, link) in zip(QUESTIONS_ANSWERED.items(), sections, rows, strict=True):
+            request, command = blocks(section.partition("\n## ")[0], "bash")
+            ids = {posted[place] for place in expected}
+            answer = json.loads(questions.outputs[request].text)
+            assert {event["event_id"] for event in answer["events"]} == ids, number
+            assert set(_UUID.findall(questions.outputs[command].text)) == ids, number
+            # The viewer sends the pairs of its address to the API as they are, but for the range of time.
+            fragment = link.partition("#")[2].rstrip(")")
+            pairs = [(name, value) for name, value in parse_qsl(fragment, strict_parsing=True) if name != "last"]
+            found = client.get("/event", params=httpx.QueryParams(tuple(pairs))).json()["events"]
+            assert {event["event_id"] for event in found} == ids, number
+
+
+def test_the_question_who_acts_most_is_answered_by_a_summary(questions: Reader) -> None:
+    answer = json.loads(questions.output("/event/summary"))
+    assert [(row["value"], row["count"]) for row in answer["frequent"]["values"]] == [
+        ("u-17", 5),
+        ("u-23", 4),
+        ("u-1", 2),
+    ]

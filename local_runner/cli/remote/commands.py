@@ -21,6 +21,7 @@ from local_runner.cli.remote.options import (
     ClientId,
     Customers,
     EventTypes,
+    Fields,
     Since,
     Until,
     Url,
@@ -46,6 +47,7 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     since: Since = None,
     until: Until = None,
     where: Where = None,
+    field: Fields = None,
     limit: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Number of events to show.")] = 20,
     every: Annotated[bool, typer.Option("--all", help="Show all matching events, without a limit.")] = False,
     oldest_first: Annotated[
@@ -58,7 +60,7 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     """Show events of a running service, newest first."""
     from local_runner.cli.remote import event_display
 
-    selected = filters(event_type, customer, since, until, where)
+    selected = filters(event_type, customer, since, until, where, field)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     shown = 0
     with connected(url, client_id) as api:
@@ -89,6 +91,7 @@ def tail(  # noqa: PLR0913
     event_type: EventTypes = None,
     customer: Customers = None,
     where: Where = None,
+    field: Fields = None,
     last: Annotated[
         int,
         typer.Option(
@@ -104,7 +107,7 @@ def tail(  # noqa: PLR0913
     from local_runner.cli.remote import event_display
     from local_runner.cli.remote.tail import Follower, follow
 
-    selected = filters(event_type, customer, None, None, where)
+    selected = filters(event_type, customer, None, None, where, field)
     with connected(url, client_id, patience=0) as api, contextlib.suppress(KeyboardInterrupt):
         for event in follow(Follower(api, selected), last, interval, _on_outage):
             typer.echo(formatting.to_json(event) if as_json else event_display.as_line(event))
@@ -184,13 +187,14 @@ def export(  # noqa: PLR0913
     since: Since = None,
     until: Until = None,
     where: Where = None,
+    field: Fields = None,
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
 ) -> None:
     """Write all matching events of a running service to a file, oldest first."""
     from local_runner.cli.remote.export import export as write
 
-    selected = filters(event_type, customer, since, until, where)
+    selected = filters(event_type, customer, since, until, where, field)
     with connected(url, client_id) as api, _output(output) as stream, _bar("exporting", 1) as (advance, _):
         events = write(api, selected, kind, stream, advance)
     typer.echo(f"{events:,} events", err=True)

@@ -47,31 +47,47 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATH=VALUE",
-        help="Select events with this value in event_data, such as admin_data.username=admin; repeatable.",
+        help="Select events with this value in event_data, such as actor.id=u-17 or, with an operator, "
+        "'rows[gt]=1000'; repeatable.",
+    ),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="FIELD=VALUE",
+        help="Select by a parameter of GET /event, such as 'event_type[prefix]=user.' or 'q=some words'; repeatable.",
     ),
 ]
 
 
-def filters(
+def filters(  # noqa: PLR0913, PLR0917 - one parameter per option
     event_types: list[str] | None,
     customers: list[int] | None,
     since: datetime | None,
     until: datetime | None,
     where: list[str] | None,
+    fields: list[str] | None,
 ) -> Filters:
     """Convert the options to the client's filters.
 
     Raises:
-        BadParameter: a condition is not PATH=VALUE, or the time range is empty.
+        BadParameter: a condition has no value, or the time range is empty.
     """
     from audit_log_client import Filters
 
-    data = tuple(path.partition("=")[::2] for path in where or ())
-    if any("=" not in pair for pair in where or ()):
-        raise typer.BadParameter("must be PATH=VALUE, such as admin_data.username=admin", param_hint="--where")
+    data = _pairs(where, "--where", "PATH=VALUE, such as actor.id=u-17")
+    others = _pairs(fields, "--filter", "FIELD=VALUE, such as 'event_type[prefix]=user.'")
     if since and until and since > until:
         raise typer.BadParameter("must not be after --until", param_hint="--since")
-    return Filters(tuple(event_types or ()), tuple(customers or ()), _unix(since), _unix(until), data)
+    return Filters(tuple(event_types or ()), tuple(customers or ()), _unix(since), _unix(until), data, others)
+
+
+def _pairs(texts: list[str] | None, option: str, form: str) -> tuple[tuple[str, str], ...]:
+    pairs = [text.partition("=") for text in texts or ()]
+    if not all(separator for _, separator, _ in pairs):
+        raise typer.BadParameter(f"must be {form}", param_hint=option)
+    return tuple((name, value) for name, _, value in pairs)
 
 
 @contextmanager
