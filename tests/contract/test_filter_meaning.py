@@ -18,6 +18,8 @@ from tests.support import databases
 from tests.support.builders import event
 from tests.support.strategies import batches, data_filters, filters
 
+LONG = SearchLimits(seconds=60)
+"""So that a slow machine stops no search."""
 CASES = hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 
 
@@ -55,7 +57,7 @@ def test_a_store_finds_what_the_filter_means(
     engine: Engine, batch: list[Event], wanted: EventFilter, order: Order
 ) -> None:
     databases.empty(engine)
-    store = SqlEventStore(engine)
+    store = SqlEventStore(engine, search_limits=LONG)
     store.add(batch)
     found = store.find_page(wanted, PageRequest(order=order))
     assert found.events == expected(batch, wanted, order)
@@ -69,7 +71,7 @@ def test_a_store_finds_what_the_filter_means(
 @given(batch=batches, wanted=data_filters, order=st.sampled_from(["asc", "desc"]))
 def test_an_equality_finds_what_it_means(engine: Engine, batch: list[Event], wanted: DataFilter, order: Order) -> None:
     databases.empty(engine)
-    store = SqlEventStore(engine)
+    store = SqlEventStore(engine, search_limits=LONG)
     store.add(batch)
     event_filter = EventFilter(data=(wanted,))
     assert store.find_page(event_filter, PageRequest(order=order)).events == expected(batch, event_filter, order)
@@ -88,7 +90,7 @@ def test_pages_of_bounded_searches_contain_every_match_once(
     engine: Engine, batch: list[Event], wanted: EventFilter, first: PageRequest, rows: int
 ) -> None:
     databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=SearchLimits(rows=rows))
+    store = SqlEventStore(engine, search_limits=SearchLimits(rows=rows, seconds=60))
     store.add(batch)
     listing = list(pages(store, wanted, first))
     assert [each for page in listing for each in page] == expected(batch, wanted, first.order)[first.offset :]
@@ -114,7 +116,7 @@ def test_an_element_without_the_member_does_not_hide_the_others(sql_store: SqlEv
 
 def test_a_search_ends_at_its_rows_and_says_how_far_it_came(engine: Engine) -> None:
     databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=SearchLimits(rows=300))
+    store = SqlEventStore(engine, search_limits=SearchLimits(rows=300, seconds=60))
     store.add([event(number, timestamp_utc=number, event_data={"a": number % 400}) for number in range(1000)])
     wanted = EventFilter(event_types=("user.login",), words=("nowhere",))
     found = store.find_page(wanted, PageRequest())
@@ -133,7 +135,7 @@ def test_a_search_whose_time_is_over_has_examined_at_least_one_event(engine: Eng
 
 def test_a_full_page_ends_a_search_before_its_bounds(engine: Engine) -> None:
     databases.empty(engine)
-    store = SqlEventStore(engine)
+    store = SqlEventStore(engine, search_limits=LONG)
     store.add([event(number, timestamp_utc=number) for number in range(1000)])
     found = store.find_page(EventFilter(words=("login",)), PageRequest(limit=10))
     assert (len(found.events), found.more, found.stopped_at) == (10, True, None)

@@ -174,7 +174,7 @@ def test_operators_find_what_they_ask_for(gateway: FakeGateway, query: Pairs, fo
 
 
 def test_a_search_that_ends_at_its_bound_leads_on(settings: Settings, sqlite_store: SqlEventStore) -> None:
-    store = SqlEventStore(sqlite_store._engine, search_limits=SearchLimits(rows=10))  # noqa: SLF001 - the same database
+    store = SqlEventStore(sqlite_store._engine, search_limits=SearchLimits(rows=10, seconds=60))  # noqa: SLF001 - the same database
     store.add([event(number, timestamp_utc=number) for number in range(25)])
     gateway = FakeGateway(Services(settings, reader=store))
     wanted = [("event_data.number[lt]", "2"), ("offset", "1"), ("limit", "5")]
