@@ -74,6 +74,18 @@ class Api:
         event: StoredEvent = _accepted(self._call("GET", f"/event/{quote(event_id, safe='')}")).json()
         return event
 
+    def proof(self, event_id: str) -> bytes:
+        """Return the proof of an event, a `.tlog-proof` file. Waits until a signed checkpoint covers the event."""
+        return _accepted(self._call("GET", f"/event/{quote(event_id, safe='')}/proof")).content
+
+    def proof_data(self, event_id: str) -> bytes:
+        """Return the data document of an event, the `.data` file next to its proof."""
+        return _accepted(self._call("GET", f"/event/{quote(event_id, safe='')}/proof/data")).content
+
+    def consistency(self, old: int) -> bytes:
+        """Return the proof that the ledger's first `old` entries are the beginning of its newest checkpoint."""
+        return _accepted(self._call("GET", "/ledger/consistency", params=[("old", str(old))])).content
+
     def events(self, filters: Filters, *, order: Order = "desc") -> Iterator[StoredEvent]:
         """Iterate over all matching events, reading them page by page."""
         page = self.page(filters, order=order)

@@ -4,6 +4,7 @@ import itertools
 import random
 import ssl
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import httpx
@@ -46,7 +47,7 @@ class Retries:
             except httpx.TransportError as exc:
                 failure = _no_response(exc, url)
             else:
-                if response.status_code not in _TRANSIENT:
+                if not _is_transient(response):
                     return response
                 requested = _retry_after(response)
                 reason = detail(response) or "no reason was given."
@@ -60,6 +61,12 @@ class Retries:
             self._sleep(pause)
             waited += pause
         raise AssertionError  # unreachable: count has no end
+
+
+def _is_transient(response: httpx.Response) -> bool:
+    # A 404 with Retry-After is that of a resource that is about to exist, such as the proof of a new event.
+    waits = response.status_code == HTTPStatus.NOT_FOUND and "Retry-After" in response.headers
+    return waits or response.status_code in _TRANSIENT
 
 
 def _retry_after(response: httpx.Response) -> float:

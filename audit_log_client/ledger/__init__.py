@@ -12,7 +12,13 @@ error in one is seen by the other. Needs the extra `verify`.
 from audit_log_client.ledger.documents import Head
 from audit_log_client.ledger.errors import NotProvenError, PolicyError, VerifierUnavailableError
 from audit_log_client.ledger.policy import Policy, parse_policy, policy_of_key
-from audit_log_client.ledger.proofs import ProvenCheckpoint, ProvenEvent, verify_consistency, verify_event
+from audit_log_client.ledger.proofs import (
+    ProvenCheckpoint,
+    ProvenEvent,
+    checkpoint_size,
+    verify_consistency,
+    verify_event,
+)
 
 __all__ = [
     "Head",
@@ -22,6 +28,7 @@ __all__ = [
     "ProvenCheckpoint",
     "ProvenEvent",
     "VerifierUnavailableError",
+    "checkpoint_size",
     "parse_policy",
     "policy_of_key",
     "verify_consistency",

@@ -96,6 +96,16 @@ def verify_consistency(old: bytes, proof: bytes, policy: Policy) -> tuple[Proven
     return before, after
 
 
+def checkpoint_size(note: bytes, policy: Policy) -> int:
+    """Verify a checkpoint, a signed note; return the number of entries that it covers.
+
+    Raises:
+        NotProvenError: it is malformed, or not signed as the policy asks for.
+        VerifierUnavailableError: the library that checks signatures is not installed.
+    """
+    return _open_checkpoint(note, policy).size
+
+
 def _split(proof: bytes) -> tuple[list[str], bytes]:
     """Return the lines before the first empty line, and the checkpoint after it."""
     if len(proof) > MAX_BYTES:

@@ -18,10 +18,12 @@ from local_runner.cli.backup import backup
 from local_runner.cli.clients import app as client_app
 from local_runner.cli.dead_letters import app as dead_letter_app
 from local_runner.cli.demo.command import demo
+from local_runner.cli.ledger import app as ledger_app
 from local_runner.cli.load_test.command import load_test
 from local_runner.cli.partitions import app as partitions_app
 from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
+from local_runner.cli.remote.proof import app as proof_app
 from local_runner.cli.typer_app import App
 from local_runner.cli.verify import verify
 
@@ -191,5 +193,7 @@ _COMMANDS: Final[list[tuple[str, Callable[..., Any]]]] = [
 
 for _panel, _function in _COMMANDS:
     app.command(_function.__name__.replace("_", "-"), rich_help_panel=_panel)(_function)
+for _name, _group in {"proof": proof_app, "ledger": ledger_app}.items():
+    app.add_typer(_group, name=_name, rich_help_panel=_PROVE)
 for _name, _group in {"client": client_app, "dead-letters": dead_letter_app, "partitions": partitions_app}.items():
     app.add_typer(_group, name=_name, rich_help_panel=_MANAGE)

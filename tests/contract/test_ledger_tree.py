@@ -246,7 +246,7 @@ def test_events_that_were_stored_without_commitments_are_adopted(
     SqlEventStore(without).add([event(number) for number in range(300, 310)])
     without.dispose()
     SqlEventStore(engine).add([event(number) for number in range(310, 700)])
-    assert ledger.integrate() == 400  # the order goes on without a root
+    assert ledger.integrate() == 400  # the order continues without a root
     assert signer.sign() is None
     assert adopt(engine) == [True, True, False]
     assert signer.sign() == 700
