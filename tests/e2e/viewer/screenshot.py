@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 PICTURE = ROOT / "docs" / "images" / "viewer.png"
 FOLDER = ROOT / ".cache" / "screenshots"
 PHONE = (390, 844)  # CSS pixels
-OF_SUSPECT = f"customer_id={SUSPECT_CUSTOMER}&event_data.actor.id={SUSPECT}"
+TAKEOVER = f"customer_id={SUSPECT_CUSTOMER}&event_data.actor.id={SUSPECT}"
 OPEN_CHANGE = """
 const rows = [...document.querySelectorAll("#events tbody tr")];
 rows.find((row) => row.textContent.includes("permission.changed")).click();
@@ -39,7 +39,7 @@ STORED_WITHIN_SECONDS = 30
 
 @dataclass(frozen=True)
 class View:
-    """What a picture shows: the view behind # and what is done there, in a window of this size."""
+    """The subject of a picture: the view behind #, then a script, in a window of this size."""
 
     link: str
     script: str = ""
@@ -50,7 +50,7 @@ class View:
 
 
 NEAR = "Events within 5 minutes"
-README = View(f"last=7d&{OF_SUSPECT}", OPEN_CHANGE)
+README = View(f"last=7d&{TAKEOVER}", OPEN_CHANGE)
 VIEWS = {
     "list": View("last=30d"),
     "list-dark": View("last=30d&stack=type", scheme="dark"),
@@ -60,10 +60,10 @@ VIEWS = {
     "empty": View("last=30d&event_type=user.none"),
     "wrong": View("timestamp_start_utc=20&timestamp_end_utc=10"),
     "wide": View(README.link, OPEN_CHANGE, size=(1720, 1000)),
-    "phone": View(f"last=7d&{OF_SUSPECT}", size=PHONE),
-    "phone-list": View(f"last=7d&{OF_SUSPECT}", "document.getElementById('results').scrollIntoView()", size=PHONE),
+    "phone": View(f"last=7d&{TAKEOVER}", size=PHONE),
+    "phone-list": View(f"last=7d&{TAKEOVER}", "document.getElementById('results').scrollIntoView()", size=PHONE),
     "phone-event": View(README.link, OPEN_CHANGE, size=PHONE),
-    "forced-colours": View(f"last=7d&{OF_SUSPECT}&stack=type", forced_colors="active"),
+    "forced-colours": View(f"last=7d&{TAKEOVER}&stack=type", forced_colors="active"),
     "report": View(
         f"{README.link}&event_data.outcome=failure",
         "dispatchEvent(new Event('beforeprint'))",

@@ -51,6 +51,7 @@ def test_a_count_of_another_question_is_not_shown(browser: webdriver.Chrome, ser
     page = ViewerPage(browser, service.url, "customer_id=9034").loaded()
     page.narrow("Event type", "viewer.asked")
     page.shows(3)
+    page.loaded()
     assert page.facet("Event type") == ("all 3 matching", {"viewer.asked": "3", "viewer.other": ""})
 
 

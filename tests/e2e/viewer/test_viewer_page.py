@@ -19,6 +19,7 @@ def test_a_filter_is_chosen_from_what_there_is_and_goes_by_back(browser: webdriv
     assert [option.text.split() for option in page.all("[role=option]")] == [
         ["type", "viewer.often"],
         ["type", "viewer.rare"],
+        ["words", "viewer"],
     ]
     page.all("[role=option]")[1].click()
     page.shows(2)

@@ -75,12 +75,12 @@ export function duration(seconds) {
   return seconds === length ? `1 ${unit}` : `${number(seconds / length)} ${unit}s`;
 }
 
-/** Format a count that is exact (`eq`) or a lower bound (`gte`). */
-export function atLeast(value, relation) {
-  return (relation === "gte" ? "≥ " : "") + number(value);
+/** Format a count that is exact (`eq`), a lower bound (`gte`) or an upper one (`lte`). */
+export function bounded(value, relation) {
+  return { eq: "", gte: "≥ ", lte: "≤ " }[relation] + number(value);
 }
 
 /** Format a count of events, with the noun in singular or plural. */
 export function events(value, relation = "eq") {
-  return `${atLeast(value, relation)} ${value === 1 && relation === "eq" ? "event" : "events"}`;
+  return `${bounded(value, relation)} ${value === 1 && relation === "eq" ? "event" : "events"}`;
 }

@@ -2,7 +2,7 @@
 // with Shift, selects a range to zoom into.
 
 import { byId, el } from "./dom.js";
-import { atLeast, duration, events, number, tick } from "./format.js";
+import { bounded, duration, events, number, tick } from "./format.js";
 import { moment } from "./time-zone.js";
 
 const TICKS = 5;
@@ -123,7 +123,7 @@ export class Histogram {
           {},
           el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
           el("bdi", {}, label),
-          el("span", { class: "muted" }, ` ${atLeast(total, relation)}`),
+          el("span", { class: "muted" }, ` ${bounded(total, relation)}`),
         ),
       ),
     );
@@ -195,8 +195,8 @@ export class Histogram {
     const range = `${moment(buckets[first].start)} to ${moment(buckets[last].start + width)}`;
     const failed = this.#parts.find(({ kind }) => kind === "failure");
     const failures = failed?.counts.slice(first, last + 1).reduce((sum, one) => sum + one, 0);
-    const also = failures ? `, ${atLeast(failures, failed.relation)} of them failed` : "";
-    this.#readout.textContent = `${range}: ${atLeast(count, relation)}${also}`;
+    const also = failures ? `, ${bounded(failures, failed.relation)} of them failed` : "";
+    this.#readout.textContent = `${range}: ${bounded(count, relation)}${also}`;
   }
 
   #selected() {

@@ -69,21 +69,29 @@ async function load() {
     const wanted = () => (live.isOn ? null : openEvent.wanted());
     const listing = list.load(parameters, wanted, signal);
     const learnt = listing.then(({ events }) => learn(events));
-    const [{ events, page }] = await Promise.all([listing, overview.load(parameters, signal, learnt)]);
-    keepFocus(
-      () => {
-        results.replace(events);
-        showPage(page);
-        results.restoreFocus();
-      },
-      () => byId("results"),
-    );
+    learnt.catch(() => null); // the failure of `listing` is reported
+    const summing = overview.load(parameters, signal, learnt);
+    const [{ page }] = await Promise.all([listing.then(showList), summing]);
+    showPage(page);
     problem.clear();
   } catch (error) {
     problem.show(error);
   } finally {
     if (!signal.aborted) document.body.classList.remove("loading");
   }
+}
+
+/** Show a list that was just fetched, before the summaries, which are slower. */
+function showList(loaded) {
+  keepFocus(
+    () => {
+      results.replace(loaded.events);
+      showPage(loaded.page);
+      results.restoreFocus();
+    },
+    () => byId("results"),
+  );
+  return loaded;
 }
 
 /** Choose a range that has events, for a URL that names none. */

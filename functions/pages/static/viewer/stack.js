@@ -76,9 +76,18 @@ function summed(summaries, whole) {
   return { counts, total: counts.reduce((sum, one) => sum + one, 0), relation: isPartial ? "gte" : "eq" };
 }
 
-function restOf(parts, { buckets, total_relation: relation }, label) {
+/** The rest of the whole: an upper bound if a part may be too low, because the rest then has events of that part. */
+function restOf(parts, { buckets }, label) {
   const counts = buckets.map(({ count }, place) =>
     Math.max(0, count - parts.reduce((sum, part) => sum + part.counts[place], 0)),
   );
-  return { label, kind: "rest", counts, total: counts.reduce((sum, one) => sum + one, 0), relation };
+  const isCut = parts.some(({ relation }) => relation === "gte");
+  const total = counts.reduce((sum, one) => sum + one, 0);
+  return {
+    label: isCut ? `${label} or not counted` : label,
+    kind: "rest",
+    counts,
+    total,
+    relation: isCut ? "lte" : "eq",
+  };
 }
