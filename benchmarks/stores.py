@@ -3,7 +3,7 @@
 A batch takes the whole way of the consumer: from the queue's messages by the SQS event through `consume_events`, with
 the metrics of `serve`, to the commit. Each run makes a SQLite file and databases on the PostgreSQL and MariaDB of this
 machine (or of TEST_POSTGRESQL_URL and TEST_MYSQL_URL), and drops them. Databases and sizes take turns, so that other
-work of the machine affects all of them alike.
+work of the machine affects all of them alike. "off" is AUDIT_LOG_LEDGER=off, which stores no commitments and salts.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from benchmarks import load
 from core.domain.models import Event
 from core.ports.queue import Message
 from core.settings import Settings
+from core.stores.engine import open_engine
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
@@ -94,17 +95,19 @@ def messages(events: Sequence[Event]) -> list[Message]:
 
 
 def engines(stack: ExitStack) -> Iterator[tuple[str, Engine]]:
-    """A new, migrated database of each kind."""
+    """A new, migrated database of each kind, with and without ledger."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-    urls = {
-        "sqlite": f"sqlite:///{folder}/audit-log.db",
-        "postgresql": stack.enter_context(databases.throwaway(databases.POSTGRESQL)),
-        "mysql": stack.enter_context(databases.throwaway(databases.MARIADB)),
-    }
-    for name, url in urls.items():
-        engine = stack.enter_context(databases.opened(url))
-        migrate(engine)
-        yield name, engine
+    for suffix, commits in {"": True, ", off": False}.items():
+        urls = {
+            "sqlite": f"sqlite:///{folder}/audit-log{suffix}.db",
+            "postgresql": stack.enter_context(databases.throwaway(databases.POSTGRESQL)),
+            "mysql": stack.enter_context(databases.throwaway(databases.MARIADB)),
+        }
+        for name, url in urls.items():
+            engine = open_engine(url, commits=commits)
+            stack.callback(engine.dispose)
+            migrate(engine)
+            yield name + suffix, engine
 
 
 def size(engine: Engine) -> int:
