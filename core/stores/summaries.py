@@ -6,9 +6,8 @@ from contextlib import closing
 from itertools import product
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Subquery, case, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Subquery, case, func, literal, select, union_all
 
-from core.domain.models import Event
 from core.domain.queries import EventFilter, Step
 from core.domain.summaries import (
     Bucket,
@@ -52,7 +51,7 @@ class SqlEventSummaries:
                 return _nothing(event_filter, by)
             width = bucket_seconds(*span)
             if by or not is_sql(rest):
-                sample = self._examine(connection, Sample(event_filter, width, by), slices)
+                sample = self._examine(connection, Sample(event_filter, width, by), slices, span[1])
                 frequent = sample.frequencies()
             else:
                 frequent = self._frequencies(connection, event_filter, slices)
@@ -114,16 +113,20 @@ class SqlEventSummaries:
         )
 
     @staticmethod
-    def _examine(connection: Connection, sample: Sample, slices: list[EventFilter]) -> Sample:
+    def _examine(connection: Connection, sample: Sample, slices: list[EventFilter], end: int) -> Sample:
         limit = SAMPLED // len(slices)
+        newest = [
+            select(literal(number).label("slice"), *EVENT_COLUMNS)
+            .where(column_filters(part))
+            .order_by(events.c.timestamp_utc.desc())
+            .limit(limit)
+            .subquery()
+            for number, part in enumerate(slices)
+        ]
+        # One statement: a server needs as long to plan a query of one slice as to answer it.
         streaming = connection.execution_options(yield_per=_ROWS_PER_FETCH)
-        for part in slices:
-            query = (
-                select(*EVENT_COLUMNS).where(column_filters(part)).order_by(events.c.timestamp_utc.desc()).limit(limit)
-            )
-            with closing(streaming.execute(query)) as rows:
-                newest = (Event.model_construct(**row) for row in rows.mappings())
-                sample.examine(newest, limit, EXAMINE_SECONDS / len(slices))
+        with closing(streaming.execute(union_all(*map(select, newest)))) as rows:
+            sample.examine(rows, limit, EXAMINE_SECONDS, end)
         return sample
 
     def _newest(self, part: EventFilter, wanted: EventFilter, limit: int, *columns: ColumnElement[Any]) -> Subquery:

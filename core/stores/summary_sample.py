@@ -6,7 +6,6 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from core.domain.matching import is_scalar, matches, typed, values_at
-from core.domain.models import Event
 from core.domain.queries import EventFilter, Step
 from core.domain.summaries import CustomerCount, Frequencies, TypeCount, ValueCount
 
@@ -31,15 +30,22 @@ class Sample:
         self.since: int | None = None
         """Second from which on all events were examined; None: all of any time."""
 
-    def examine(self, newest: Iterable[Event], limit: int, seconds: float) -> None:
-        """Count events, the newest first, until `limit` are examined or the time is over."""
+    def examine(self, newest: Iterable[Any], limit: int, seconds: float, end: int) -> None:
+        """Count the rows of several slices, each with its newest first and at most `limit`, until the time is over.
+
+        A row has the attributes of an event, and `slice`. `end` is the last second of all events.
+        """
         deadline = monotonic() + seconds
-        for number, event in enumerate(newest, 1):
-            if matches(event, self._wanted):
-                self._count(event)
-            if number == limit or monotonic() > deadline:
+        examined: Counter[int] = Counter()
+        for row in newest:
+            if matches(row, self._wanted):
+                self._count(row)
+            examined[row.slice] += 1
+            if examined[row.slice] == limit:
                 # The second that was reached may have further events.
-                self.since = max(self.since or 0, event.timestamp_utc + 1)
+                self.since = max(self.since or 0, row.timestamp_utc + 1)
+            if monotonic() > deadline:  # slices that were not reached may have events of any time
+                self.since = end + 1
                 return
 
     def frequencies(self) -> Frequencies:
@@ -53,7 +59,7 @@ class Sample:
             sample_relation="eq" if self.since is None else "gte",
         )
 
-    def _count(self, event: Event) -> None:
+    def _count(self, event: Any) -> None:
         self.buckets[event.timestamp_utc - event.timestamp_utc % self._width] += 1
         self._types[event.event_type] += 1
         self._customers[event.customer_id] += 1

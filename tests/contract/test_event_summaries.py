@@ -136,3 +136,28 @@ def test_a_filter_on_the_data_looks_at_no_more_events_either(
     summary = SqlEventSummaries(engine_of(sql_store)).summarize(EventFilter(data=(even,)))
     assert (summary.total_count, summary.total_relation, summary.counted_from) == (5, "gte", 91)
     assert (summary.frequent.sample, summary.frequent.sample_relation) == (5, "gte")
+
+
+def test_values_at_a_path_are_counted_over_all_types_and_customers(sql_store: SqlEventStore) -> None:
+    sql_store.add(
+        [
+            event(number, event_type="ab"[number % 2], customer_id=number % 3, event_data={"tags": [number % 4, True]})
+            for number in range(12)
+        ]
+    )
+    wanted = EventFilter(event_types=("a", "b"), visible_customers=(0, 1))
+    summary = SqlEventSummaries(engine_of(sql_store)).summarize(wanted, ("tags", None))
+    values = summary.frequent.values
+    assert values is not None
+    assert [(row.value, row.count) for row in values] == [(True, 8), (0, 2), (1, 2), (2, 2), (3, 2)]
+    assert (summary.total_count, summary.frequent.sample, summary.frequent.sample_relation) == (8, 8, "eq")
+
+
+def test_an_examination_whose_time_is_over_says_that_no_count_is_exact(
+    sql_store: SqlEventStore, bounds: pytest.MonkeyPatch
+) -> None:
+    sql_store.add([event(number, timestamp_utc=number) for number in range(100)])
+    bounds.setattr(summaries, "EXAMINE_SECONDS", 0)
+    summary = SqlEventSummaries(engine_of(sql_store)).summarize(EventFilter(words=("login",)))
+    assert (summary.total_count, summary.total_relation, summary.counted_from) == (1, "gte", 100)
+    assert (summary.frequent.sample, summary.frequent.sample_relation) == (1, "gte")
