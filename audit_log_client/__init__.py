@@ -5,7 +5,7 @@ A program records its events like this:
     from audit_log_client import AuditLog
 
     log = AuditLog("http://127.0.0.1:8000")
-    log.record("user.login", customer_id=42, event_data={"username": "admin", "success": True})
+    log.record("user.login", customer_id=42, event_data={"actor": {"id": "admin"}, "outcome": "success"})
 
 `record` only puts the event into a buffer. A background thread sends the buffer in batches, retries while the service
 is unavailable, and gets time to finish when the program ends. `Api` has the service's routes as methods, for programs
