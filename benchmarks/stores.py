@@ -104,7 +104,7 @@ def engines(stack: ExitStack) -> Iterator[tuple[str, Engine]]:
             "mysql": stack.enter_context(databases.throwaway(databases.MARIADB)),
         }
         for name, url in urls.items():
-            engine = open_engine(url, commits=commits)
+            engine = open_engine(url, with_commitments=commits)
             stack.callback(engine.dispose)
             migrate(engine)
             yield name + suffix, engine

@@ -1,19 +1,17 @@
 """The composition root: from settings to parts. With `core.queues.brokers` the only module that names adapters."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import cached_property, partial
-from types import MappingProxyType
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
-from core.domain.models import Event
-from core.domain.recent_events import Content, RecentEvents
 from core.errors import ProofNotFoundError
 from core.ports.clients import ClientReader
 from core.ports.queue import CommitGroup, DeadLetterQueue, EventPublisher, NoGroup, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
-from core.ports.telemetry import AcceptanceRecorder, Check, CounterName, Instrumentation, Meter, NoTelemetry
+from core.ports.telemetry import AcceptanceRecorder, Check, Instrumentation, Meter, NoTelemetry
+from core.queues.acceptance import Acceptance
 from core.queues.brokers import BrokerPublisher, Closable, broker
 from core.settings import Settings
 from core.stores.database import Database
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from core.ports.ledger import LedgerProofs
 
 _T = TypeVar("_T", bound=Closable)
-
-_NO_CONTENTS: Mapping[str, Content] = MappingProxyType({})
 
 
 class Parts(TypedDict, total=False):
@@ -71,9 +67,7 @@ class Services:
         """`close` closes `database` as well; the other parts passed in belong to the caller."""
         self.settings = settings
         self.clock = clock
-        self.recent_events = RecentEvents()
-        self._group: CommitGroup = parts.get("commit_group") or NoGroup()
-        self.database = database or Database(settings.store_url, commits=settings.has_ledger)
+        self.database = database or Database(settings.store_url, with_commitments=settings.has_ledger)
         self.meter: Meter = meter or NoTelemetry()
         self._recorder: AcceptanceRecorder = recorder or NoTelemetry()
         self._instrumentation: Instrumentation = instrumentation or NoTelemetry()
@@ -220,43 +214,11 @@ class Services:
 
         return RateLimiter(self.settings)
 
-    def publish(
-        self,
-        events: Sequence[Event],
-        traceparent: str | None = None,
-        *,
-        repeats: Sequence[Event] = (),
-        contents: Mapping[str, Content] = _NO_CONTENTS,
-    ) -> None:
-        """Publish events to the queue, within the trace of `traceparent`, and count them as accepted.
-
-        `repeats` are counted as accepted and as repeated, and not published. `contents` are remembered by id, to find
-        the repeats of these events; see `core.domain.recent_events`.
-
-        Raises:
-            QueueFullError: the queue is at its bound; trying again later helps.
-            QueueUnavailableError: the queue cannot be reached; trying again later helps.
-        """
-        accept = partial(self._accept, events, repeats, contents)
-        if events:
-            self.publisher.publish(events, traceparent)
-            self._group.after_commit(accept)
-        else:
-            accept()
-
-    def find_recent(self, client: str, event_id: str) -> Content | None:
-        """Return the content of the event with this id that this process has accepted from the client, if any."""
-        self._group.commit_if_holds(event_id)
-        return self.recent_events.find(client, event_id)
-
-    def _accept(self, events: Sequence[Event], repeats: Sequence[Event], contents: Mapping[str, Content]) -> None:
-        for event in events if contents else ():
-            if event.event_id in contents:
-                self.recent_events.add(event.recorded_by, event.event_id, contents[event.event_id])
-        self._recorder.record(events, repeats)
-        self.meter.count(CounterName.ACCEPTED, len(events) + len(repeats))
-        if repeats:
-            self.meter.count(CounterName.DUPLICATE, len(repeats))
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Publishes events and counts them as accepted."""
+        group = self._parts.get("commit_group") or NoGroup()
+        return Acceptance(lambda: self.publisher, self._recorder, self.meter, group)
 
     def poll(self) -> None:
         """Start the threads that keep revocations and remote keys up to date, so that no request waits for them.

@@ -1,7 +1,8 @@
 """Stores a batch of queued events.
 
 A message carries the JSON of one event, as `create_event` published it. Lambda's event source mapping, or the consumer
-in `local_runner.queue`, receives a batch and calls the handler with it in the form of an SQS event:
+in `local_runner.queue`, receives a batch and calls the handler with it in the form of an SQS event, the latter through
+the storing process under `audit-log serve`:
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 
 The response names the messages that failed. The caller deletes the others, and redelivers the failed ones until
@@ -49,7 +50,7 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
         StoreUnavailableError: the batch has to be redelivered. If a part of it was stored, that is a duplicate then.
     """
     failed: list[str] = []
-    accepted: list[SqsRecord] = []
+    decoded: list[SqsRecord] = []
     events: list[Event] = []
     for record in event["Records"]:
         try:
@@ -58,7 +59,7 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
             _log.warning("message_malformed", extra=_log_fields(record))
             failed.append(record["messageId"])
         else:
-            accepted.append(record)
+            decoded.append(record)
 
     started = time.perf_counter()
     outcomes = _store(events, services.writer)
@@ -66,7 +67,7 @@ def consume_events(event: SqsEvent, services: Services) -> BatchResponse:
     services.meter.measure(HistogramName.STORE_SECONDS, [time.perf_counter() - started])
     _count(event["Records"], events, outcomes, services)
 
-    for record, item, outcome in zip(accepted, events, outcomes, strict=True):
+    for record, item, outcome in zip(decoded, events, outcomes, strict=True):
         if outcome is Outcome.STORED or outcome is Outcome.DUPLICATE:
             continue
         fields = {**_log_fields(record), "event_id": item.event_id}

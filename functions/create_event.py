@@ -33,7 +33,7 @@ def create_event(request: Request, services: Services) -> Response:
     """Validate the event, give it an id and a receive time, and put it into the queue."""
     claims = authenticate(request, services, WRITE)
     body = decode_body(request, MAX_EVENT_BODY_BYTES)
-    media_type(request, JSON)
+    media_type(request, JSON)  # raises for any other
     intake = EventIntake(claims, services, idempotency_key(request))
     event = intake.add(strict_json.loads(body), len(body))
     intake.publish(request.traceparent)

@@ -82,5 +82,5 @@ def _build_services(settings: Settings, stage: str) -> Services:
         raise InvalidSettingsError("AUDIT_LOG_AUTH=open gives a token to anyone who asks: set AUDIT_LOG_AUTH=clients")
     broker(settings)  # refuses a queue inside the process, which Lambda cannot have
     metrics = LoggedMetrics(stage)
-    database = Database(settings.store_url, iam_password(settings.store_url), commits=settings.has_ledger)
+    database = Database(settings.store_url, iam_password(settings.store_url), with_commitments=settings.has_ledger)
     return Services(settings, database=database, meter=metrics, recorder=metrics)

@@ -71,7 +71,7 @@ def migrate_database(settings: Settings) -> tuple[str | None, str]:
 def _open_and_migrate(settings: Settings) -> tuple[Database, str | None, str]:
     if settings.database_url is None:
         make_data_dir(settings)
-    database = Database(settings.store_url, commits=settings.has_ledger)
+    database = Database(settings.store_url, with_commitments=settings.has_ledger)
     try:
         return database, *migrate(database.engine)
     except AuditLogError:

@@ -110,7 +110,7 @@ def create_app(management: ManagementAddress, *, tls: bool = False) -> Dispatche
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
     return _create_app(
-        prepare(settings), Database(settings.store_url, commits=settings.has_ledger), management, tls=tls
+        prepare(settings), Database(settings.store_url, with_commitments=settings.has_ledger), management, tls=tls
     )
 
 

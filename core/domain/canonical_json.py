@@ -22,7 +22,7 @@ _NUMERALS: Final = b"0123456789-"
 _BEYOND_BMP: Final = re.compile(rb"[\xf0-\xf7]")  # first byte of four in UTF-8
 
 # Everything up to a double or the end, and the double. Strings and integers are skipped as a whole.
-_DOUBLE: Final = re.compile(rb'((?:[^"0-9-]++|"(?:[^"\\]++|\\.)*+"|-?[0-9]++(?![.e]))*+)(-?[0-9]++[.e][0-9e+-]*+)?')
+_DOUBLE: Final = re.compile(rb'((?:[^"0-9-]++|"(?:[^"\\]++|\\.)*+"?|-?[0-9]++(?![.e]))*+)(-?[0-9]++[.e][0-9e+-]*+)?')
 
 _MAX_PLAIN_DIGITS: Final = 21
 _MIN_PLAIN_POINT: Final = -6

@@ -11,8 +11,8 @@ from core.domain.models import MAX_TIMESTAMP, Event
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER, loads_encoded
 from core.domain.trusted_fields import build_event
 
-_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-_RECEIVED_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d\.\d{3}Z", re.ASCII).fullmatch
+_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_RECEIVED_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d\.\d{3}Z", re.ASCII)
 _NAMES: Final = tuple(Event.model_fields)
 _MAX_TYPE_CHARACTERS: Final = 255
 
@@ -43,7 +43,7 @@ def decode_published(body: str) -> Event | None:
             return None
         event_id, event_type, customer_id, timestamp_utc, event_data, received_at, recorded_by = fields.values()
         if (
-            _ID(event_id)
+            _ID.fullmatch(event_id)
             and 0 < len(event_type) <= _MAX_TYPE_CHARACTERS
             and event_type.isprintable()  # excludes all control characters
             and type(customer_id) is int
@@ -68,6 +68,6 @@ def _receive_time(text: str) -> datetime:
     Raises:
         ValueError: it has another form, or names no moment.
     """
-    if not _RECEIVED_AT(text):
+    if not _RECEIVED_AT.fullmatch(text):
         raise ValueError(text)
     return datetime.fromisoformat(text)

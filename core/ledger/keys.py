@@ -3,7 +3,6 @@
 The file is PEM. Each Ed25519 private key signs; public keys are former ones, whose signatures still count.
 """
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +13,7 @@ from core.ledger.notes import ED25519, Note, Signature, key_id, verifier_key
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-_BLOCK: Final = re.compile(rb"-----BEGIN ((?:PRIVATE|PUBLIC) KEY)-----.*?-----END \1-----", re.DOTALL)
+_BEGIN: Final = b"-----BEGIN "
 
 
 class LedgerKeys:
@@ -76,8 +75,9 @@ def read_keys(origin: str, file: Path) -> LedgerKeys:
     signing: list[Ed25519PrivateKey] = []
     former: list[Ed25519PublicKey] = []
     try:
-        for block in _BLOCK.finditer(file.read_bytes()):
-            key = _load(block[0])
+        _, *blocks = file.read_bytes().split(_BEGIN)
+        for block in blocks:
+            key = _load(_BEGIN + block)
             if isinstance(key, Ed25519PrivateKey):
                 signing.append(key)
             else:

@@ -52,7 +52,7 @@ def parse_path(path: str) -> Tile | None:
     if match is None:
         return None
     level: int | Literal["entries"] = ENTRIES if match["level"] == ENTRIES else int(match["level"])
-    tile = Tile(level, int(re.sub("[x/]", "", match["number"])), int(match["width"] or TILE_WIDTH))
+    tile = Tile(level, int(match["number"].replace("x", "").replace("/", "")), int(match["width"] or TILE_WIDTH))
     is_valid = tile.width <= TILE_WIDTH and (level == ENTRIES or level <= _MAX_LEVEL)
     return tile if is_valid and tile.path == path else None
 

@@ -11,7 +11,9 @@ class EventPublisher(Protocol):
     """Takes accepted events from the create handlers."""
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
-        """Enqueue all of `events`. When this returns, the queue is responsible for them.
+        """Enqueue all of `events`.
+
+        When this returns, the queue is responsible for them; with a `CommitGroup`, when the response leaves.
 
         If a broker fails in the middle of a batch, it may have enqueued a part of it, which is stored like any other
         event. The client sends the batch again; events with ids from the client are still stored only once.
@@ -52,9 +54,10 @@ class NoGroup:
 
 
 class Message(NamedTuple):
-    """A received message. `receipt_handle` identifies this receive; `sent_at` is in Unix seconds.
+    """A received message. `receipt_handle` identifies this receive.
 
-    `traceparent` is unchecked, because any program may have sent the message.
+    `sent_at` is the time at which the queue accepted it, in Unix seconds. `traceparent` is
+    unchecked, because any program may have sent the message.
     """
 
     message_id: str

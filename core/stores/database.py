@@ -19,10 +19,10 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
 class Database:
     """The stores of one database. Connects at first use; safe to use from several threads once a store is built."""
 
-    def __init__(self, url: str, password: Callable[[], str] | None = None, *, commits: bool = True) -> None:
+    def __init__(self, url: str, password: Callable[[], str] | None = None, *, with_commitments: bool = True) -> None:
         """Remember `url`; see `open_engine` for it and the other arguments."""
         self._url = url
-        self._commits = commits
+        self._with_commitments = with_commitments
         self._password = password
         self._opened = ExitStack()
 
@@ -35,7 +35,7 @@ class Database:
         """
         from core.stores.engine import open_engine  # noqa: PLC0415 - at first use
 
-        engine = open_engine(self._url, self._password, commits=self._commits)
+        engine = open_engine(self._url, self._password, with_commitments=self._with_commitments)
         self._opened.callback(engine.dispose)
         return engine
 
@@ -68,7 +68,7 @@ class Database:
         from core.stores.ledger.integration import Ledger  # noqa: PLC0415 - at first use
         from core.stores.ledger.stored_tree import StoredTree  # noqa: PLC0415
 
-        return Ledger(self.engine, StoredTree() if self._commits else None)
+        return Ledger(self.engine, StoredTree() if self._with_commitments else None)
 
     @cached_property
     def proofs(self) -> "SqlProofs":

@@ -22,12 +22,12 @@ _POOL: Final = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "pool_
 _READ_POOL: Final = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 2, "pool_use_lifo": True}
 _READ_ENGINE: Final = "read_engine"
 _READ_ENDS_AT: Final = "read_ends_at"
-_COMMITS: Final = "commits"
+_WITH_COMMITMENTS: Final = "with_commitments"
 _LIMITS: Final = ReadLimits()
 
 
 def open_engine(
-    url: str, password: Callable[[], str] | None = None, limits: ReadLimits = _LIMITS, *, commits: bool = True
+    url: str, password: Callable[[], str] | None = None, limits: ReadLimits = _LIMITS, *, with_commitments: bool = True
 ) -> Engine:
     """Return an engine for the database at `url` (SQLAlchemy's form), which connects at its first use.
 
@@ -35,8 +35,8 @@ def open_engine(
 
     Schemes are `sqlite`, `postgresql` (or `postgres`), `mysql` and `mariadb`. The query of the URL is passed to the
     driver and can name certificates, see the modules in `core.stores.dialects`. `password` returns the password of each
-    new connection, instead of the one in the URL. `commits`: events are inserted with commitments for the ledger, see
-    `core.stores.sealing`.
+    new connection, instead of the one in the URL. `with_commitments`: events are inserted with commitments for the
+    ledger, see `core.stores.sealing`.
 
     The engine has a second engine for reads, whose connections have `limits`, see `reading_engine`.
 
@@ -49,7 +49,10 @@ def open_engine(
     _limit_duration(read_engine, limits)
     dialect.limit_reads(read_engine, limits)
     engine = _create(
-        dialect, address, password, {**pool, "execution_options": {_READ_ENGINE: read_engine, _COMMITS: commits}}
+        dialect,
+        address,
+        password,
+        {**pool, "execution_options": {_READ_ENGINE: read_engine, _WITH_COMMITMENTS: with_commitments}},
     )
     dialect.set_up_writes(engine)
     event.listen(engine, "engine_disposed", lambda _engine: read_engine.dispose())
@@ -59,15 +62,15 @@ def open_engine(
 def reading_engine(engine: Engine) -> Engine:
     """Return the engine for reads that belongs to an engine of `open_engine` and is disposed together with it.
 
-    Its pool is separate: reads that hang use up no connection of the consumer, and read limits do not apply to writes.
+    Its pool is separate: reads that hang use up no connection of a writer, and read limits do not apply to writes.
     """
     read_engine: Engine = engine.get_execution_options()[_READ_ENGINE]
     return read_engine
 
 
-def commits_to_events(connection: Connection) -> bool:
+def has_commitments(connection: Connection) -> bool:
     """Whether the engine of a connection was opened to insert events with commitments."""
-    return bool(connection.get_execution_options().get(_COMMITS))
+    return bool(connection.get_execution_options().get(_WITH_COMMITMENTS))
 
 
 def _create(dialect: StoreDialect, url: URL, password: Callable[[], str] | None, options: Mapping[str, Any]) -> Engine:

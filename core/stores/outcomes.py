@@ -10,7 +10,7 @@ from core.stores import event_counters
 
 
 def outcome(item: Event, first: Event) -> Outcome:
-    """Return the outcome of an event; `first` is the event that is stored with its id."""
+    """Return the outcome of an event; `first` is the event stored with its id, `item` itself if it is new."""
     if item is first:
         return Outcome.STORED
     return Outcome.DUPLICATE if item.same_content(first) else Outcome.CONFLICT

@@ -77,7 +77,8 @@ events: Final = Table(
     ),
     Column("received_at", UnixMilliseconds, nullable=False),
     Column("recorded_by", String(255), nullable=False),
-    # The place of the event in the ledger; NULL if a version of the service without ledger stored it.
+    # Salts that open the commitment, number of the batch, and position in that batch from 0; NULL if a version of the
+    # service without ledger stored the event.
     Column("salts", _bytes(32).with_variant(CHAR(64), "sqlite")),
     Column("batch", BigInteger),
     Column("place", Integer),

@@ -19,7 +19,7 @@ from core.domain.models import Event
 from core.errors import EventNotStorableError, StoreUnavailableError
 from core.ledger.entries import Seal, month_of, seal
 from core.stores.dialects import StoreDialect
-from core.stores.engine import commits_to_events
+from core.stores.engine import has_commitments
 from core.stores.schema import ledger_batches
 
 _RANDOM_BITS: Final = 20
@@ -58,7 +58,7 @@ def insert_sealed(
         EventNotStorableError: a value of an event is not JSON.
     """
     number = new_number()
-    seals = _seal(rows) if commits_to_events(connection) else None
+    seals = _seal(rows) if has_commitments(connection) else None
     batch = {  # before the first INSERT, which locks out other writers on SQLite
         "number": number,
         "size": len(rows),

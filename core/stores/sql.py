@@ -74,10 +74,10 @@ class SqlEventStore:
         """See `EventWriter.add`."""
         # The first event with an id is stored, within a batch as between batches.
         firsts = {item.event_id: item for item in reversed(batch)}
-        kept: dict[str, Event] = {}
+        already_stored: dict[str, Event] = {}
         with open_connection(self._engine) as connection:
             # In the order of ids, so that two writers of the same ids cannot deadlock.
-            while new := [firsts[event_id] for event_id in sorted(firsts) if event_id not in kept]:
+            while new := [firsts[event_id] for event_id in sorted(firsts) if event_id not in already_stored]:
                 try:
                     insert_sealed(connection, self._dialect, new, self._new_number)
                     break
@@ -86,11 +86,12 @@ class SqlEventStore:
                 except IdTakenError:
                     # Rare, so which ids are taken is looked up only now. Another writer may add more of them meanwhile.
                     connection.rollback()
-                    known, kept = kept, self._by_ids(connection, firsts)
-                    if kept.keys() == known.keys():
+                    known, already_stored = already_stored, self._by_ids(connection, firsts)
+                    # An id is taken, and no event has it: PostgreSQL keeps the ids of deleted events for a while.
+                    if already_stored.keys() == known.keys():
                         raise EventNotStorableError("The id was used by an event that has been deleted.") from None
             # Each event is compared with the stored one, or else with the first of the batch that has its id.
-            firsts |= kept
+            firsts |= already_stored
             outcomes = [outcome(item, firsts[item.event_id]) for item in batch]
             event_counters.add(connection, f"{self._source}.{get_ident()}", counts_of(batch, outcomes, firsts))
             connection.commit()

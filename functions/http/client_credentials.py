@@ -77,4 +77,4 @@ def _authenticated(credentials: tuple[str, str] | None, request: Request, servic
 def _record_failed_logins(client_id: str, address: str, services: Services, at: datetime) -> None:
     """Record too many failed logins as an event. Ignores a full queue, which must not turn a 401 into a 503."""
     with suppress(QueueFullError, QueueUnavailableError):
-        services.publish([audit_event("login.failing", client_id or "unknown", at=at, address=address)])
+        services.acceptance.publish([audit_event("login.failing", client_id or "unknown", at=at, address=address)])

@@ -56,7 +56,7 @@ class EventIntake:
             QueueFullError: the queue is at its limit; try again later.
             QueueUnavailableError: the queue is unreachable; try again later.
         """
-        self._services.publish(self._events, traceparent, repeats=self._repeats, contents=self._repeatable)
+        self._services.acceptance.publish(self._events, traceparent, repeats=self._repeats, contents=self._repeatable)
 
     def _derive_id(self, key: str, index: int | None) -> str:
         name = key if index is None else f"{key}\n{index}"
@@ -69,7 +69,9 @@ class EventIntake:
             InvalidFieldsError: as far as this process knows, the event repeats the id with other content.
         """
         content = Content.of(event)
-        first = self._repeatable.get(event.event_id) or self._services.find_recent(event.recorded_by, event.event_id)
+        first = self._repeatable.get(event.event_id) or self._services.acceptance.find_recent(
+            event.recorded_by, event.event_id
+        )
         if first and not content.equals(first):
             message = (
                 f"belongs to the event {event.event_id}, which was accepted with other content: "

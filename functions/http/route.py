@@ -30,13 +30,14 @@ class Tag(Enum):
 class Place(Enum):
     """Where a server runs the operation of a route.
 
-    Each place has separate threads, so that no kind of request waits for another.
+    Each place has separate threads, so that no kind of request waits for another. The local runner handles large bodies
+    in one more.
     """
 
     LOOP = "loop"
     """The event loop: takes microseconds and waits for nothing."""
     ACCEPT = "accept"
-    """Accepts one event: on the event loop, or in threads if accepting waits for a disk or another host."""
+    """Accepts one event: on the event loop, or in threads if accepting waits for a broker or for Redis."""
     ACCEPT_BATCH = "accept-batch"
     """Accepts a body of up to 5 MiB."""
     TOKEN = "token"  # noqa: S105 - the name of a place

@@ -10,7 +10,7 @@ from core.ports.queue import Message
 
 def to_sqs_event(messages: Sequence[Message]) -> dict[str, Any]:
     """The event that Lambda's event source mapping makes: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
-    received_at = str(int(time.time() * 1000))
+    now = str(int(time.time() * 1000))  # of this receive: no handler reads it
     return {
         "Records": [
             {
@@ -21,7 +21,7 @@ def to_sqs_event(messages: Sequence[Message]) -> dict[str, Any]:
                     "ApproximateReceiveCount": str(message.receive_count),
                     "SentTimestamp": str(int(message.sent_at * 1000)),
                     "SenderId": "local",
-                    "ApproximateFirstReceiveTimestamp": received_at,
+                    "ApproximateFirstReceiveTimestamp": now,
                 },
                 "messageAttributes": _attributes(message),
                 "eventSource": "aws:sqs",

@@ -60,8 +60,8 @@ class Staged(NamedTuple):
 class InMemoryQueue:
     """Implements `EventPublisher` and `EventSource`. Thread-safe.
 
-    The spool has every message on disk before `publish` returns. Messages that earlier processes left there are read as
-    they are received, so that they never fill the memory.
+    The spool has every message, as safely as its mode promises, before `publish` returns. Messages that earlier
+    processes left there are read as they are received, so that they never fill the memory.
     """
 
     def __init__(

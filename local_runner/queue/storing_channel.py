@@ -3,6 +3,11 @@
 A batch is a sequence of documents with a part of its records each, so that no encoding holds the interpreter lock of
 the accepting process for long; the last one has no `more`. The reply is one document. The end of the stream is the only
 order to stop.
+
+    part    {"records": [records of an SQS event], "more": true}
+    reply   {"counts": {counter: amount}, "measures": {histogram: [values]}} and one of
+            {"result": a `BatchResponse`}, {"store_unavailable": {"message": text, "cause": text or null}},
+            {"failed": text}
 """
 
 import socket

@@ -59,7 +59,7 @@ def test_the_services_own_events_are_committed(engine: Engine) -> None:
 @pytest.mark.usefixtures("sql_store")
 def test_without_a_ledger_there_are_batches_and_neither_salts_nor_commitments(engine: Engine) -> None:
     url = engine.url.render_as_string(hide_password=False)
-    without = open_engine(url, commits=False)
+    without = open_engine(url, with_commitments=False)
     SqlEventStore(without).add([event(1), event(2)])
     without.dispose()
     [batch] = batches(engine)

@@ -240,7 +240,7 @@ def test_events_that_were_stored_without_commitments_are_adopted(
     engine: Engine, ledger: Ledger, signer: CheckpointSigner, proofs: SqlProofs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adoption, "_LEAVES", 256)
-    without = open_engine(engine.url.render_as_string(hide_password=False), commits=False)
+    without = open_engine(engine.url.render_as_string(hide_password=False), with_commitments=False)
     SqlEventStore(without).add([event(number) for number in range(300)])
     Ledger(without).integrate()  # as a version with AUDIT_LOG_LEDGER=off does
     SqlEventStore(without).add([event(number) for number in range(300, 310)])

@@ -31,7 +31,7 @@ def killed_consumer(rounds: int) -> Verdict:
         for _ in range(rounds):
             victim = _consumer()
             for _ in range(random.randint(1, 200)):  # noqa: S311 - no secret
-                pipeline.services.publish([new := new_event(recorder)])
+                pipeline.services.acceptance.publish([new := new_event(recorder)])
                 recorder.acknowledged[new.event_id] = time.monotonic()
             time.sleep(random.uniform(0, 0.05))  # noqa: S311 - no secret
             _kill(victim)

@@ -71,7 +71,7 @@ class _Guard(FileGuard):
 
 
 def killed_at_each_place(rounds: int, server: str | None = None) -> Verdict:
-    """Kill a process at each place in turn, and let another one handle the same events, whose messages are redelivered."""
+    """Kill a process at each place in turn, and redeliver the messages of its events to another one."""
     recorder = AcceptanceRecorder()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="audit-log-ledger-")))

@@ -286,5 +286,5 @@ def test_the_next_turn_gathers_while_the_disk_syncs(settings: Settings, tmp_path
 
 
 def test_a_publish_of_another_thread_is_written_when_it_returns(service: Service) -> None:
-    service.services.publish([event(1)])
+    service.services.acceptance.publish([event(1)])
     assert len(service.published()) == 1

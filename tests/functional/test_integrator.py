@@ -76,7 +76,7 @@ def test_it_continues_after_failures_and_logs_the_first(
 def test_events_of_a_pipeline_get_their_indices_within_seconds(settings: Settings) -> None:
     pipeline = start_pipeline(settings)
     try:
-        pipeline.services.publish([event(number) for number in range(1, 11)])
+        pipeline.services.acceptance.publish([event(number) for number in range(1, 11)])
         check = pipeline.services.checks["ledger"]
         until(lambda: check() == {"size": 10, "oldest_pending_seconds": 0.0})
     finally:

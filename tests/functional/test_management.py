@@ -72,7 +72,7 @@ def running(settings: Settings) -> Iterator[Running]:
 
 
 def test_a_scrape_shows_events_queue_checks_and_resources(running: Running) -> None:
-    running.pipeline.services.publish([event(1), event(2), event(2, event_type="conflicting")])
+    running.pipeline.services.acceptance.publish([event(1), event(2), event(2, event_type="conflicting")])
 
     shown = running.until("audit_log_dead_letters", "", 1)
 

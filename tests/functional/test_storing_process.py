@@ -39,7 +39,7 @@ class Running:
         self.pipeline = start_pipeline(settings, storing=self.storing)
 
     def publish(self, *numbers: int) -> None:
-        self.pipeline.services.publish([event(number) for number in numbers])
+        self.pipeline.services.acceptance.publish([event(number) for number in numbers])
 
     def drain(self) -> None:
         until(lambda: not self.pipeline.queue.depth)

@@ -110,8 +110,8 @@ class _SQLite:
             raise EventNotStorableError("SQLite would change a value of the event.")
         # One statement for all rows: while SQLite runs it, other threads can run Python code. With a statement for each
         # row this thread would compete for the interpreter's lock after every row.
-        columns = [
-            (
+        values = [
+            (  # in the order of EVENT_COLUMNS, then the salts: _INSERT reads them by position
                 row.event_id,
                 row.event_type,
                 row.customer_id,
@@ -124,9 +124,9 @@ class _SQLite:
             for row, salt in zip(rows, salts or repeat(None), strict=False)
         ]
         terms = [index_terms(row.customer_id, row.event_type, row.event_data) for row in rows]
-        column_json, term_json = to_json(columns), to_json(terms)  # before the first INSERT locks out other writers
+        value_json, term_json = to_json(values), to_json(terms)  # before the first INSERT locks out other writers
         try:
-            last = connection.exec_driver_sql(_INSERT, (batch, column_json)).lastrowid
+            last = connection.exec_driver_sql(_INSERT, (batch, value_json)).lastrowid
         except IntegrityError as exc:
             if self.is_duplicate_key(exc.orig):
                 raise IdTakenError from None

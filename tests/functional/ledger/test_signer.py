@@ -48,7 +48,7 @@ def test_accepted_events_are_proven_after_a_while_and_across_a_restart(settings:
     for number in (1, 2):
         pipeline = start_pipeline(settings)
         try:
-            pipeline.services.publish([event(number)])
+            pipeline.services.acceptance.publish([event(number)])
             until(lambda: is_proven(pipeline, event(number).event_id))  # noqa: B023 - called in the loop
             origins.add(pipeline.services.proofs.checkpoint().note.split(b"\n")[0])
             until(lambda: pipeline.services.checks["signing"]().get("signed") == number)  # noqa: B023
@@ -65,12 +65,12 @@ def test_a_ledger_that_was_changed_is_not_signed_and_its_service_goes_on(
 ) -> None:
     pipeline = start_pipeline(settings)
     try:
-        pipeline.services.publish([event(1)])
+        pipeline.services.acceptance.publish([event(1)])
         until(lambda: is_proven(pipeline, event(1).event_id))
         with pipeline.services.database.engine.begin() as connection:
             for table in (ledger_batches, ledger_checkpoints):
                 connection.execute(delete(table))
-        pipeline.services.publish([event(2)])
+        pipeline.services.acceptance.publish([event(2)])
         with caplog.at_level(logging.INFO):
             until(lambda: "ledger_forked" in [record.msg for record in caplog.records])
         with pytest.raises(LedgerForkError, match="other entries than those that were signed"):
@@ -93,7 +93,7 @@ def test_another_origin_than_that_of_the_database_is_refused_at_the_start(settin
 def test_a_ledger_that_is_off_has_no_key_and_no_proofs(settings: Settings, tmp_path: Path) -> None:
     pipeline = start_pipeline(settings.model_copy(update={"ledger": "off"}))
     try:
-        pipeline.services.publish([event(1)])
+        pipeline.services.acceptance.publish([event(1)])
         until(lambda: pipeline.services.checks["ledger"]()["size"] == 1)
         assert pipeline.services.checks["signing"]() == {}
         with pytest.raises(ProofNotFoundError, match="no ledger"):
