@@ -21,6 +21,9 @@ _NUMBER_STARTS: Final = bytes.maketrans(b",[eE", b"::..")
 _NUMERALS: Final = b"0123456789-"
 _BEYOND_BMP: Final = re.compile(rb"[\xf0-\xf7]")  # first byte of four in UTF-8
 
+# A double that orjson writes otherwise: with an exponent, or with .0 for an integer. Between 10^-5 and 10^16 all other
+# doubles have the same text.
+_OTHERWISE: Final = re.compile(rb"[:,\[]-?[0-9.]++(?:e|(?<=\.0)[,\]}])")
 # Everything up to a double or the end, and the double. Strings and integers are skipped as a whole.
 _DOUBLE: Final = re.compile(rb'((?:[^"0-9-]++|"(?:[^"\\]++|\\.)*+"?|-?[0-9]++(?![.e]))*+)(-?[0-9]++[.e][0-9e+-]*+)?')
 
@@ -39,7 +42,7 @@ def canonical(value: dict[str, Any] | list[Any]) -> bytes:
     if not text.isascii() and _BEYOND_BMP.search(text):
         text = orjson.dumps(_ordered(value))
     # A double is a value with a point or an exponent after its digits. A string that looks like one only costs time.
-    if b":." in text.translate(_NUMBER_STARTS, _NUMERALS):
+    if b":." in text.translate(_NUMBER_STARTS, _NUMERALS) and _OTHERWISE.search(text):
         text = _DOUBLE.sub(_with_canonical_double, text)
     return text
 

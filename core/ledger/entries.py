@@ -50,21 +50,18 @@ class Seal(NamedTuple):
 def seal(events: Sequence[Event]) -> list[Seal]:
     """Commit to each event with new salts."""
     random = os.urandom(SALT_BYTES * len(events))
-    return [
-        seal_with(event, random[start : start + SALT_BYTES])
-        for start, event in zip(range(0, len(random), SALT_BYTES), events, strict=True)
-    ]
+    starts = range(0, len(random), SALT_BYTES)
+    return [seal_with(event, random[start : start + SALT_BYTES]) for start, event in zip(starts, events, strict=True)]
 
 
 def seal_with(event: Event, salts: bytes) -> Seal:
     """Commit to an event with the given salts."""
-    document = head_document(event, salts)
-    return Seal(month_of(event.timestamp_utc), salts, sha256(document).digest())
+    return Seal(month_of(event.timestamp_utc), salts, sha256(head_document(event, salts)).digest())
 
 
 def data_document(event_data: dict[str, Any], salts: bytes) -> bytes:
     """Return the data document of an event."""
-    return b"%s%s\n%s" % (_DATA, salts[SALT_BYTES // 2 :].hex().encode(), canonical(event_data))
+    return b"%b%b\n%b" % (_DATA, salts[SALT_BYTES // 2 :].hex().encode(), canonical(event_data))
 
 
 def head_document(event: Event, salts: bytes) -> bytes:
@@ -81,7 +78,7 @@ def head_document(event: Event, salts: bytes) -> bytes:
             "timestamp_utc": event.timestamp_utc,
         }
     )
-    return b"%s%s\n%s" % (_HEAD, salts[: SALT_BYTES // 2].hex().encode(), head)
+    return b"%b%b\n%b" % (_HEAD, salts[: SALT_BYTES // 2].hex().encode(), head)
 
 
 def entry(month: int, commitment: bytes) -> bytes:

@@ -61,7 +61,8 @@ def refused(handler, event):
 
 modules = [import_module(module.name) for module in pkgutil.walk_packages(functions.__path__, "functions.")]
 named = {f"{module.__name__}.{name}": part for module in modules for name, part in vars(module).items()
-         if callable(part) and (name == "handler" or name.endswith("_handler") and name not in {"lambda_handler", "plain_handler"})}
+         if callable(part) and (name == "handler" or name.endswith("_handler"))
+         and name not in {"lambda_handler", "plain_handler"}}
 named |= {f"chalice.{function.name}": getattr(chalice, function.handler_string.split(".")[1])
           for function in chalice.app.pure_lambda_functions}
 event = proxy_event("GET", "/access-token")
