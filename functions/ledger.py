@@ -21,7 +21,8 @@ OLD: Final = Parameter(
     "old",
     lambda text: integer(text, low=1),
     {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER},
-    "Size of the older checkpoint. Required.",
+    "Size of the older checkpoint.",
+    required=True,
 )
 
 _MAX_PATH_PARAMETERS: Final = 4

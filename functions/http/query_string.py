@@ -27,6 +27,8 @@ class Parameter(Generic[T]):
     schema: Mapping[str, object]
     description: str
     repeatable: bool = False
+    required: bool = False
+    """Whether requests without it are refused, by the operation."""
     members: tuple[str, ...] = ()
     """Not empty if it stands for several parameters, as an object for its members: names to suggest for them."""
     is_member: Callable[[str], bool] = _is_none

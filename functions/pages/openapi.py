@@ -123,6 +123,8 @@ def _query_parameter(parameter: Parameter[Any]) -> JsonObject:
         "description": parameter.description,
         "schema": {"type": "array", "items": parameter.schema} if parameter.repeatable else parameter.schema,
     }
+    if parameter.required:
+        described["required"] = True
     if parameter.members:
         # An exploded object in form style is one parameter for each member: event_data.a=1&event_data.b=2.
         # Without an example, Swagger UI would send made-up members.

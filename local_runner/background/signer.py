@@ -79,7 +79,7 @@ class SignerThread:
         self._adoption = Adoption(database.engine)
         self._pause = settings.ledger_seconds
         self._failure: AuditLogError | None = None
-        self._signed: int | None = None
+        self._signed = 0
         self._stop = Flag()
         self._signer: CheckpointSigner | None = None
         with contextlib.suppress(StoreUnavailableError):  # then the thread tries again
@@ -105,7 +105,7 @@ class SignerThread:
         """
         if self._failure is not None:
             raise self._failure
-        return {} if self._signed is None else {"signed": self._signed}
+        return {"signed": self._signed} if self._signer else {}
 
     def _run(self) -> None:
         while not self._stop.wait(self._pause):

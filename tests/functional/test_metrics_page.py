@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from prometheus_client import Metric, generate_latest
@@ -37,9 +38,10 @@ def in_process(settings: Settings) -> list[Metric]:
         pipeline.close()
 
 
-def on_a_broker(settings: Settings) -> Services:
+def on_a_broker(settings: Settings, **more: Any) -> Services:
     statistics = QueueStatistics(waiting=3, dead_letters=0)
-    return Services(settings, queue_statistics=lambda: statistics, checks={"queue": statistics.facts})
+    checks = {"queue": statistics.facts, "ledger": lambda: {"size": 7, "oldest_pending_seconds": 0.0}}
+    return Services(settings, queue_statistics=lambda: statistics, checks=checks | more)
 
 
 def serving(settings: Settings) -> list[Metric]:
@@ -51,9 +53,9 @@ def serving(settings: Settings) -> list[Metric]:
 
 
 def working(settings: Settings) -> list[Metric]:
-    """A worker."""
+    """A worker that signs the ledger."""
     monitor = ManagementServer()
-    monitor.watch(on_a_broker(settings), restarts=lambda: 0)
+    monitor.watch(on_a_broker(settings, signing=lambda: {"signed": 5}), restarts=lambda: 0)
     return scrape(monitor)
 
 

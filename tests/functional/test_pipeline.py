@@ -83,7 +83,7 @@ def test_every_part_has_its_check(pipeline: Pipeline) -> None:
         "consumer": {"restarts": 0},
         "store": {"database": "sqlite"},
         "ledger": {"size": ANY, "oldest_pending_seconds": ANY},
-        "signing": {},
+        "signing": {"signed": ANY},
         "migrations": {"revision": ANY},
     }
 
@@ -237,18 +237,15 @@ def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret
     start_pipeline(Settings(data_dir=new / "either")).close()
 
     assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "ledger-key.pem", "spool"}
-    assert {path.name for path in (new / "either").iterdir()} == {
-        "audit-log.db",
-        "jwt-secret",
-        "ledger-key.pem",
-        "spool",
-    }
+    names = {path.name for path in (new / "either").iterdir()}
+    assert names == {"audit-log.db", "jwt-secret", "ledger-key.pem", "spool"}
 
 
 def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp_path: Path) -> None:
-    elsewhere = {"data_dir": tmp_path / "unused", "database_url": f"sqlite:///{tmp_path / 'other.db'}"}
+    database = f"sqlite:///{tmp_path / 'other.db'}"
+    elsewhere = {"data_dir": tmp_path / "unused", "spool": "off", "ledger": "off", "database_url": database}
 
-    start_pipeline(settings.model_copy(update={**elsewhere, "spool": "off", "ledger": "off"})).close()
+    start_pipeline(settings.model_copy(update=elsewhere)).close()
 
     assert not (tmp_path / "unused").exists()
 
