@@ -1,5 +1,6 @@
 """`audit-log ledger ...`: the state and the keys of the ledger, and the consistency of its checkpoints."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,31 @@ def policy() -> None:
 
     with existing_store() as services:
         typer.echo(services.proofs.policy().decode(), nl=False)
+
+
+@app.command()
+def restart(
+    origin: Annotated[str, typer.Option(metavar="NAME", help="Name of the ledger from now on.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the event that records it.")],
+) -> None:
+    """Sign the ledger under another origin, after a restore that lost signed entries.
+
+    Stop the process that signs before, and run the command where it ran. The former guard is kept under another name.
+    """
+    from core.ledger.checkpoints import is_origin
+    from core.stores.ledger.identity import restart as restart_ledger
+    from local_runner.background.signer import GUARD_NAME
+    from local_runner.cli.offline import existing_store
+
+    if not is_origin(origin):
+        raise typer.BadParameter("must be a name without spaces and plus signs", param_hint="--origin")
+    now = datetime.now(UTC)
+    with existing_store() as services:
+        size = restart_ledger(services.database.engine, origin, reason, at=now)
+        guard = services.settings.data_dir / GUARD_NAME
+        if guard.exists():
+            guard.rename(guard.with_name(f"{GUARD_NAME}-until-{now:%Y%m%dT%H%M%SZ}"))
+    typer.echo(f"the {size:,} entries are those of {origin} now; set AUDIT_LOG_LEDGER_ORIGIN={origin}")
 
 
 @app.command()

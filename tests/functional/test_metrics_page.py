@@ -40,7 +40,7 @@ def in_process(settings: Settings) -> list[Metric]:
 
 def on_a_broker(settings: Settings, **more: Any) -> Services:
     statistics = QueueStatistics(waiting=3, dead_letters=0)
-    checks = {"queue": statistics.facts, "ledger": lambda: {"size": 7, "oldest_pending_seconds": 0.0}}
+    checks: dict[str, Any] = {"queue": statistics.facts, "ledger": lambda: {"size": 7, "oldest_pending_seconds": 0.0}}
     return Services(settings, queue_statistics=lambda: statistics, checks=checks | more)
 
 

@@ -5,17 +5,29 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, delete, func, insert, select, update
 
+from core.domain.audit_events import audit_event
 from core.errors import InvalidSettingsError, ProofPendingError
 from core.ledger.keys import LedgerKeys
 from core.ledger.notes import ED25519, verifier_key
 from core.stores.connections import open_connection, open_read_connection
-from core.stores.schema import ledger_origins, service_keys
+from core.stores.dialects import dialect_of
+from core.stores.own_events import insert_own_event
+from core.stores.schema import ledger_checkpoints, ledger_origins, service_keys
 
 RETRY_AFTER_SECONDS: Final = 5
 
-_ORIGIN: Final = select(ledger_origins.c.origin).order_by(ledger_origins.c.since_size.desc()).limit(1)
+_ORIGIN: Final = (
+    select(ledger_origins.c.origin).order_by(ledger_origins.c.since_size.desc(), ledger_origins.c.at.desc()).limit(1)
+)
+_SIZE: Final = select(func.coalesce(func.max(ledger_checkpoints.c.size), 0))
+_LAST_NOTE: Final = (
+    select(ledger_checkpoints.c.note)
+    .where(ledger_checkpoints.c.note.is_not(None))
+    .order_by(ledger_checkpoints.c.size.desc())
+    .limit(1)
+)
 _PREFIX: Final = "ledger-"
 _KEYS: Final = (
     select(service_keys.c.name, service_keys.c.value)
@@ -44,6 +56,31 @@ def fix_origin(engine: Engine, wanted: str | None, default: str, clock: Callable
             "signed; set the origin to it, or leave the setting out"
         )
     return str(origin)
+
+
+def restart(engine: Engine, origin: str, reason: str, *, at: datetime) -> int:
+    """Give the entries of a ledger to another origin, under which nothing is signed yet; return their number.
+
+    The event `audit-log.ledger.restarted` records it, with the last checkpoint of the former origin in the database.
+    Proofs under former checkpoints stay valid. No process may sign meanwhile, and the guard must be moved away.
+
+    Raises:
+        InvalidSettingsError: the ledger has or had this origin.
+        StoreUnavailableError: nothing was changed; trying again later helps.
+    """
+    with open_connection(engine) as connection:
+        former = connection.execute(_ORIGIN).scalar()
+        if connection.execute(select(ledger_origins).where(ledger_origins.c.origin == origin)).first():
+            raise InvalidSettingsError(f"The ledger has been signed under {origin} already: choose another origin.")
+        size = connection.execute(_SIZE).scalar_one()
+        note = connection.execute(_LAST_NOTE).scalar()
+        connection.execute(insert(ledger_origins).values(origin=origin, since_size=size, at=at, reason=reason))
+        connection.execute(update(ledger_checkpoints).values(note=None))
+        connection.execute(delete(service_keys).where(service_keys.c.name.startswith(_PREFIX)))
+        facts = {"former": former, "entries": size, "reason": reason, "last_checkpoint": note}
+        insert_own_event(connection, dialect_of(engine), audit_event("ledger.restarted", origin, at=at, **facts))
+        connection.commit()
+    return int(size)
 
 
 def publish_keys(engine: Engine, keys: LedgerKeys) -> None:

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete
+from typer.testing import CliRunner
 
 from audit_log_client.ledger import parse_policy, verify_event
+from core.domain.queries import EventFilter, PageRequest
 from core.errors import InvalidSettingsError, LedgerForkError, ProofNotFoundError
 from core.settings import Settings
 from core.stores.schema import ledger_batches, ledger_checkpoints
 from local_runner.background.signer import open_signer
+from local_runner.cli.main import app
 from local_runner.pipeline import Pipeline
 from tests.support.builders import event, pem
 from tests.support.pipelines import start_pipeline
+from tests.support.service import environment
 
 
 @pytest.fixture
@@ -120,3 +124,38 @@ def test_a_key_needs_the_name_that_it_signs_for() -> None:
         Settings.from_environ({"AUDIT_LOG_LEDGER_KEY_FILE": "key.pem"})
     with pytest.raises(InvalidSettingsError, match="AUDIT_LOG_LEDGER_ORIGIN: must be a name"):
         Settings.from_environ({"AUDIT_LOG_LEDGER_ORIGIN": "an origin"})
+
+
+def test_after_a_restore_that_lost_entries_the_ledger_continues_under_another_origin(
+    settings: Settings, tmp_path: Path
+) -> None:
+    pipeline = start_pipeline(settings)
+    pipeline.services.publish([event(1)])
+    until(lambda: is_proven(pipeline, event(1).event_id))
+    former = pipeline.services.proofs
+    sealed = former.find(event(1).event_id)
+    assert sealed is not None
+    proof, policy = former.prove(sealed), parse_policy(former.policy())
+    with pipeline.services.database.engine.begin() as connection:
+        for table in (ledger_batches, ledger_checkpoints):
+            connection.execute(delete(table))
+    pipeline.close()
+    environ = environment(tmp_path)
+    arguments = ["ledger", "restart", "--origin", "audit.example.org/second", "--reason", "restored a backup"]
+    for status in (0, 1):  # an origin is used once
+        assert CliRunner().invoke(app, arguments, env=environ).exit_code == status
+    named = settings.model_copy(update={"ledger_origin": "audit.example.org/second"})
+    pipeline = start_pipeline(named)
+    try:
+        pipeline.services.publish([event(2)])
+        until(lambda: is_proven(pipeline, event(2).event_id))
+        assert pipeline.services.proofs.checkpoint().note.startswith(b"audit.example.org/second\n")
+        (record,) = pipeline.services.reader.list_page(
+            EventFilter(event_types=("audit-log.ledger.restarted",)), PageRequest()
+        )
+        assert record.event_data["reason"] == "restored a backup"
+        assert is_proven(pipeline, record.event_id)
+    finally:
+        pipeline.close()
+    assert verify_event(proof, policy).index == 0
+    assert len(list(tmp_path.glob("ledger-until-*/last"))) == 1
