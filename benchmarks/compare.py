@@ -63,7 +63,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument(
-        "--case", default="", help="only cases with these words in their names; the page stays as it is"
+        "--case",
+        default="",
+        help="only the case of this name, or those with these words in their names; the page stays as it is",
     )
     parser.add_argument(
         "--before", type=Path, help="audit-log command of another checkout, to compare with; the page stays as it is"
@@ -71,9 +73,10 @@ def main() -> None:
     options = parser.parse_args()
     turns: dict[Case, dict[Contender, list[Turn]]] = defaultdict(lambda: defaultdict(list))
     console = Console()
+    names = {case.name for case in CASES}
     for number in range(1, options.rounds + 1):
         for case in CASES:
-            if options.case not in case.name:
+            if options.case != case.name and (options.case in names or options.case not in case.name):
                 continue
             for contender in (*case.contenders, *([other_checkout(options.before)] if options.before else [])):
                 with console.status(f"round {number} of {options.rounds}: {case.name}: {contender.name}"):

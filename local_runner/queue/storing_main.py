@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 from core.errors import StoreUnavailableError
 from core.ports.telemetry import CounterName, HistogramName
@@ -25,6 +25,8 @@ from local_runner.queue.storing_channel import ChannelClosedError, Document, rec
 from local_runner.queue.storing_process import HEARTBEAT, HEARTBEAT_SECONDS
 from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing
+
+_ORPHAN_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -85,10 +87,13 @@ def _store(records: list[Any], handler: ConsumeHandler) -> Document:
 
 
 def _beat(descriptor: int) -> None:
-    never = Flag()
-    while True:
+    never, service = Flag(), os.getppid()
+    while os.getppid() == service:
         os.pwrite(descriptor, HEARTBEAT.pack(time.monotonic()), 0)
         never.wait(HEARTBEAT_SECONDS)
+    # The service was killed, so the channel has ended. A batch in a database that hangs must not keep this process.
+    never.wait(_ORPHAN_SECONDS)
+    os._exit(0)
 
 
 if __name__ == "__main__":

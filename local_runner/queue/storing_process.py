@@ -38,7 +38,10 @@ _POLL_SECONDS: Final = 0.01
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SETTINGS: Final = {"data_dir", "database_url", "ledger", "log_format"}
 _START_SECONDS: Final = 30.0
-_RESTART_SECONDS: Final = 0.5
+_RESTART_SECONDS: Final = 0.25
+_LONGEST_PAUSE_SECONDS: Final = 8.0
+"""Pauses before a restart double up to this one, unless the process lived longer than it."""
+
 _STOP_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -70,7 +73,8 @@ class StoringProcess:
         self._environment = _environment(settings)
         self._meter = meter or NoTelemetry()
         self._stop = Flag()
-        self._lock = Lock()
+        self._lock = Lock()  # guards the three attributes of the present process
+        self._calling = Lock()  # held during a call, whose channel must not be closed
         self._heartbeat = _shared_file()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -95,18 +99,19 @@ class StoringProcess:
             StoreUnavailableError: see `consume_events`.
             BatchFailedError: the process met a bug.
         """
-        with self._lock:
-            process, channel = self._process, self._channel
-        assert process is not None  # noqa: S101 - started by __init__
-        assert channel is not None  # noqa: S101
-        try:
-            send_batch(channel, event["Records"])
-            reply = receive(channel)
-        except ChannelClosedError as exc:
-            raise StoringProcessError("The storing process ended: see the log for why.") from exc
-        except BaseException:
-            process.kill()  # its reply would be taken for that of the next batch
-            raise
+        with self._calling:
+            with self._lock:
+                process, channel = self._process, self._channel
+            assert process is not None  # noqa: S101 - started by __init__
+            assert channel is not None  # noqa: S101
+            try:
+                send_batch(channel, event["Records"])
+                reply = receive(channel)
+            except ChannelClosedError as exc:
+                raise StoringProcessError("The storing process ended: see the log for why.") from exc
+            except BaseException:
+                process.kill()  # its reply would be taken for that of the next batch
+                raise
         return self._result(reply)
 
     def check(self) -> dict[str, object]:
@@ -133,8 +138,8 @@ class StoringProcess:
 
     def close(self) -> None:
         """End the process: after its present batch, or by force if that takes longer than a second."""
-        self._stop.set()
         with self._lock:
+            self._stop.set()
             process, channel = self._process, self._channel
         if process is None or channel is None:
             return
@@ -146,7 +151,8 @@ class StoringProcess:
             process.kill()
             process.wait()
         self._watcher.join()
-        channel.close()
+        with self._calling:
+            channel.close()
         os.close(self._heartbeat)
 
     def _last_beat(self) -> float:
@@ -170,26 +176,37 @@ class StoringProcess:
                 )
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             undo.pop_all()
-        with self._lock:
+        with self._calling:  # not for long: the process on the other side of its channel has ended
             if self._channel:
                 self._channel.close()
+        with self._lock:
             self._process, self._channel = process, ours
             self._started_at = time.monotonic()
+            stops = self._stop.is_set()
+        if stops:  # `close` saw the process before this one
+            process.kill()
+            ours.close()
 
     def _watch(self) -> None:
-        process = self._process
-        while process is not None:
+        pause = _RESTART_SECONDS
+        while (process := self._process) is not None:
+            started = time.monotonic()
             status = process.wait()
             if self._stop.is_set():
                 return
             self.restarts += 1
             action = "Its batch is stored again by the next one. Look at the records before this one for the cause."
             _log.error("storing_process_ended", extra={"status": status, "restarts": self.restarts, "action": action})
-            self._stop.wait(_RESTART_SECONDS)
-            if self._stop.is_set():
-                return
-            self._spawn()
-            process = self._process
+            lived = time.monotonic() - started
+            pause = _RESTART_SECONDS if lived > _LONGEST_PAUSE_SECONDS else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            while not self._stop.wait(pause):
+                try:
+                    self._spawn()
+                except OSError as exc:
+                    action = "Give the service more memory, processes or files; the events wait in the queue."
+                    _log.error("storing_process_failed_to_start", extra={"reason": str(exc), "action": action})
+                else:
+                    break
 
     def _result(self, reply: Document) -> Mapping[str, Any]:
         for name, amount in reply["counts"].items():

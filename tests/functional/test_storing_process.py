@@ -231,3 +231,13 @@ def test_a_channel_that_ends_within_a_document_is_closed() -> None:
     with pytest.raises(ChannelClosedError):
         receive(there)
     there.close()
+
+
+def test_a_stop_during_a_restart_leaves_no_process(settings: Settings) -> None:
+    storing = StoringProcess(settings)
+    killed = storing.pid
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: storing.pid != killed)
+    os.kill(storing.pid, signal.SIGKILL)
+    storing.close()
+    assert not exists(storing.pid)
