@@ -88,6 +88,10 @@ class ProofPendingError(ProofNotFoundError):
         self.retry_after = retry_after
 
 
+class CursorAheadError(AuditLogError):
+    """The ledger ends before the cursor: an older state of the database was restored. The message has the remedy."""
+
+
 class EventTooLargeError(AuditLogError):
     """The event or the request exceeds a size limit. Send less, or split the batch."""
 

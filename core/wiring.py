@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.auth.token_verifier import TokenVerifier
     from core.auth.tokens import TokenIssuer
     from core.domain.clock import Clock
+    from core.ports.feed import FeedReader
     from core.ports.ledger import LedgerProofs
 
 _T = TypeVar("_T", bound=Closable)
@@ -38,6 +39,7 @@ class Parts(TypedDict, total=False):
     reader: EventReader
     summaries: EventSummaries
     proofs: "LedgerProofs"
+    feed: "FeedReader"
     writer: EventWriter
     clients: ClientReader
     dead_letters: DeadLetterQueue
@@ -111,6 +113,11 @@ class Services:
                 "This service has no ledger (AUDIT_LOG_LEDGER=off), so that events have no proofs."
             )
         return self._parts.get("proofs") or self.database.proofs
+
+    @cached_property
+    def feed(self) -> "FeedReader":
+        """Reads events in the order in which they were stored."""
+        return self._parts.get("feed") or self.database.feed
 
     @cached_property
     def writer(self) -> EventWriter:

@@ -9,6 +9,7 @@ from core.domain.summaries import Summary
 from functions import (
     create_event,
     create_events,
+    event_feed,
     event_proof,
     event_summary,
     export_events,
@@ -71,6 +72,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET", "/event/export", Tag.EVENTS, Place.READ, export_events.export_events, "Export events",
         {200: ", ".join(MEDIA_TYPES.values())}, (422,), scope=READ, parameters=export_events.PARAMETERS,
         response_headers={200: (export_events.NEXT_PART,)},
+    ),
+    Route(
+        "GET", "/event/feed", Tag.EVENTS, Place.READ, event_feed.event_feed,
+        "Get events in the order in which they were stored", {200: event_feed.Feed}, (409, 422), scope=READ,
+        parameters=event_feed.PARAMETERS, response_headers={200: (event_feed.NEXT_PAGE,)},
     ),
     Route(
         "GET", "/event/{event_id}", Tag.EVENTS, Place.READ, get_event.get_event, "Look up one event",

@@ -39,7 +39,7 @@ def store() -> FakeStore:
 @pytest.fixture
 def services(settings: Settings, queue: FakeQueue, store: FakeStore) -> Services:
     """Real tokens and clock, with a fake queue and a fake store."""
-    return Services(settings, publisher=queue, reader=store, summaries=store, writer=store, checks={})
+    return Services(settings, publisher=queue, reader=store, summaries=store, feed=store, writer=store, checks={})
 
 
 @pytest.fixture

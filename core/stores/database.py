@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
 
     from core.stores.clients import SqlClientStore
     from core.stores.event_counters import SqlEventCounters
+    from core.stores.feed import SqlFeed
     from core.stores.ledger.integration import Ledger
     from core.stores.ledger.proofs import SqlProofs
     from core.stores.sql import SqlEventStore
@@ -76,6 +77,13 @@ class Database:
         from core.stores.ledger.proofs import SqlProofs  # noqa: PLC0415 - at first use
 
         return SqlProofs(self.engine)
+
+    @cached_property
+    def feed(self) -> "SqlFeed":
+        """Reads events in the order of their indices."""
+        from core.stores.feed import SqlFeed  # noqa: PLC0415 - at first use
+
+        return SqlFeed(self.engine)
 
     @cached_property
     def event_counters(self) -> "SqlEventCounters":

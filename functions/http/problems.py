@@ -66,6 +66,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     RouteNotFoundError: HTTPStatus.NOT_FOUND,
     MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
     RequestTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
+    errors.CursorAheadError: HTTPStatus.CONFLICT,
     PathTooLongError: HTTPStatus.REQUEST_URI_TOO_LONG,
     HeadersTooLargeError: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.EventTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -27,7 +27,7 @@ Auth = Literal["open", "clients"]
 
 HANDLERS = (
     "token", "oauth_token", "create_event", "create_events", "query_events", "get_event", "consume_events", "health",
-    "jwks", "event_summary", "pages.docs", "pages.viewer",
+    "jwks", "event_summary", "event_feed", "pages.docs", "pages.viewer",
 )  # fmt: skip
 SECRET = "c0ld-Xq7vKp2mZr9tWb4nYc6hJd8sLf3gAe5u"
 ROOT = Path(__file__).parents[2]
@@ -114,6 +114,7 @@ class Deployment:
             "health": proxy_event("GET", "/health"),
             "pages.docs": proxy_event("GET", "/docs"),
             "jwks": proxy_event("GET", "/.well-known/jwks.json"),
+            "event_feed": proxy_event("GET", "/event/feed", token=self._token),
             "event_summary": proxy_event("GET", "/event/summary", token=self._token),
             "pages.viewer": proxy_event("GET", "/"),
         }[handler]

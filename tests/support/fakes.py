@@ -26,7 +26,14 @@ from core.domain.summaries import (
     bucket_seconds,
     bucket_starts,
 )
-from core.errors import EventNotStorableError, QueueFullError, QueueUnavailableError, StoreUnavailableError
+from core.errors import (
+    CursorAheadError,
+    EventNotStorableError,
+    QueueFullError,
+    QueueUnavailableError,
+    StoreUnavailableError,
+)
+from core.ports.feed import FeedPage, FeedRequest
 from core.ports.queue import Message
 from core.ports.store import EventReader, EventSummaries, EventWriter, Outcome
 from core.ports.telemetry import CounterName, HistogramName
@@ -206,6 +213,21 @@ class FakeStore:
                 sample_relation="eq",
             ),
         )
+
+    def read(self, request: FeedRequest) -> FeedPage:
+        """See `FeedReader.read`: events have their indices at once."""
+        self._require_up()
+        events = list(enumerate(self.events.values()))
+        start = len(events) if request.position is None else request.position
+        if start > len(events):
+            raise CursorAheadError("The log ends before this cursor.")
+        found = [(index, event) for index, event in events[start:] if matches(event, request.event_filter)]
+        more = len(found) > request.limit
+        return FeedPage(found[: request.limit], found[request.limit][0] if more else len(events), more, skipped=0)
+
+    def cursor_key(self) -> bytes:
+        """See `FeedReader.cursor_key`."""
+        return b"k" * 32
 
     def _add(self, event: Event) -> Outcome:
         kept = self.events.get(event.event_id)

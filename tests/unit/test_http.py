@@ -28,6 +28,7 @@ STATUSES = {
     errors.RateLimitedError("x", 7): 429,
     errors.EventNotFoundError("x"): 404,
     errors.ClientNotFoundError("x"): 500,
+    errors.CursorAheadError("x"): 409,
     errors.EventTooLargeError("x"): 413,
     errors.QueueFullError("x"): 503,
     errors.QueueUnavailableError("x"): 503,

@@ -31,9 +31,16 @@ IMPORTED = {
     "pages.docs": MODELS,
     "jwks": MODELS,
     "event_summary": MODELS | TOKENS,
+    "event_feed": MODELS | TOKENS,
     "pages.viewer": MODELS,
 }
-CALLED = {"query_events": STORE, "get_event": STORE, "event_summary": STORE, "consume_events": STORE}
+CALLED = {
+    "query_events": STORE,
+    "get_event": STORE,
+    "event_summary": STORE,
+    "event_feed": STORE,
+    "consume_events": STORE,
+}
 """What the first call adds."""
 CALLED_WITH_CLIENTS = CALLED | {
     "token": STORE,  # and the rate limits only after a wrong secret

@@ -14,7 +14,7 @@ from core.domain.queries import Page
 from core.domain.strict_json import MAX_DEPTH
 from core.settings import Settings
 from core.stores.migrations import revision
-from functions import create_events, export_events, query_events
+from functions import create_events, event_feed, export_events, query_events
 from functions.http.event_filters import FILTERS
 from functions.http.limits import (
     MAX_BODY_BYTES,
@@ -108,11 +108,13 @@ def test_the_tables_of_parameters_are_complete() -> None:
     printed = {quoted(row[0])[0].removesuffix(".PATH") for row in rows}
     assert printed == {parameter.name for parameter in query_events.PARAMETERS}
     printed = {quoted(row[0])[0] for row in table(HTTP, "parameter", "meaning")}
-    assert printed == {each.name for each in export_events.PARAMETERS} - {each.name for each in FILTERS}
+    others = [*export_events.PARAMETERS, event_feed.AFTER, event_feed.LIMIT]
+    assert printed == {each.name for each in others} - {each.name for each in FILTERS}
 
 
 def test_the_table_of_a_page_has_its_fields() -> None:
-    assert [quoted(row[0])[0] for row in table(HTTP, "field", "meaning")] == [*Page.model_fields]
+    fields = [*Page.model_fields, *event_feed.Feed.model_fields]
+    assert [quoted(row[0])[0] for row in table(HTTP, "field", "meaning")] == fields
 
 
 def test_the_limits_are_those_of_the_code() -> None:
@@ -124,7 +126,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         "body": f"{MAX_BODY_BYTES // 1024**2} MiB",
         "form of `POST /oauth2/token`": f"{MAX_FORM_BYTES // 1024} KiB",
         "nesting of JSON in an event": f"{MAX_DEPTH} levels",
-        "page of `GET /event`, part of an export": f"{MAX_RESPONSE_BYTES // 1_000_000} MB, at least one event",
+        "page of `GET /event` or the feed, part of an export": f"{MAX_RESPONSE_BYTES // 1_000_000} MB, "
+        "at least one event",
         "time for the headers to arrive": f"{HEAD_SECONDS:.0f} s",
         "time for the body to arrive": f"{BODY_SECONDS:.0f} s",
         "listed errors of one event": f"{MAX_ERRORS}",

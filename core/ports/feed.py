@@ -1,0 +1,51 @@
+"""Port of the feed: all stored events in the order in which they were stored."""
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from core.domain.models import Event
+
+if TYPE_CHECKING:  # only the query handlers load these models
+    from core.domain.queries import EventFilter
+
+
+class FeedRequest(NamedTuple):
+    """Selects a page of the feed."""
+
+    event_filter: "EventFilter"
+    position: int | None = 0
+    """Index of the first entry to deal with; None: that of the next event to be stored."""
+    limit: int = 100
+    max_bytes: int = 2_000_000
+    """Most bytes of all events of the page as JSON. A single event may have more."""
+
+
+class FeedPage(NamedTuple):
+    """Entries of the ledger in the order of their indices, and the position to continue from."""
+
+    entries: list[tuple[int, Event]]
+    position: int
+    more: bool
+    """Whether entries of the customers in the filter follow, or may follow, that have not been dealt with."""
+    skipped: int
+    """Number of entries of these customers that were passed over because their events are no longer stored."""
+
+
+class FeedReader(Protocol):
+    """Reads the events of the ledger in the order of their indices."""
+
+    def read(self, request: FeedRequest) -> FeedPage:
+        """Return a page of the events that match the filter.
+
+        The work has a bound for any number of events: a page may be empty although `more` follow.
+
+        Raises:
+            CursorAheadError: the position is beyond the end of the ledger.
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def cursor_key(self) -> bytes:
+        """Return the 32 secret bytes that seal cursors. They never change.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
