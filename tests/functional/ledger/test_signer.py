@@ -130,7 +130,7 @@ def test_after_a_restore_that_lost_entries_the_ledger_continues_under_another_or
     settings: Settings, tmp_path: Path
 ) -> None:
     pipeline = start_pipeline(settings)
-    pipeline.services.publish([event(1)])
+    pipeline.services.acceptance.publish([event(1)])
     until(lambda: is_proven(pipeline, event(1).event_id))
     former = pipeline.services.proofs
     sealed = former.find(event(1).event_id)
@@ -147,12 +147,12 @@ def test_after_a_restore_that_lost_entries_the_ledger_continues_under_another_or
     named = settings.model_copy(update={"ledger_origin": "audit.example.org/second"})
     pipeline = start_pipeline(named)
     try:
-        pipeline.services.publish([event(2)])
+        pipeline.services.acceptance.publish([event(2)])
         until(lambda: is_proven(pipeline, event(2).event_id))
         assert pipeline.services.proofs.checkpoint().note.startswith(b"audit.example.org/second\n")
         (record,) = pipeline.services.reader.list_page(
             EventFilter(event_types=("audit-log.ledger.restarted",)), PageRequest()
-        )
+        ).events
         assert record.event_data["reason"] == "restored a backup"
         assert is_proven(pipeline, record.event_id)
     finally:
