@@ -194,7 +194,7 @@ def test_a_store_that_is_down_is_no_end_of_the_feed(services: Services, store: F
 
 
 def test_events_without_a_ledger_are_in_the_feed_as_well(settings: Settings) -> None:
-    off = Database(settings.store_url, commits=False)
+    off = Database(settings.store_url, with_commitments=False)
     migrate(off.engine)
     services = Services(settings.model_copy(update={"ledger": "off"}), database=off)
     off.events.add([event(1)])
