@@ -94,7 +94,7 @@ class Exchange:
 
     def _refuse(self, error: Exception) -> None:
         event = _refused_event(self._request, self._request_id, self._observation)
-        self._response = self._application.refuse(_raise(error), event, None)
+        self._response = self._application.respond(_operation_raising(error), event, context=None)
         error.with_traceback(None)  # its frames hold the request, and the error itself
 
 
@@ -119,7 +119,7 @@ class Application:
         self._services = services
         self._tracing = tracing or NoTracing()
         self.requests: Final = requests or RequestMetrics(CollectorRegistry(), [])
-        self.refuse: Final = Responder(lambda: services)
+        self.respond: Final = Responder(lambda: services)
         self.refusals: Final = AccessLog()
         """Of the requests without a route."""
         self._endpoints: dict[tuple[str, str], _Endpoint] = {
@@ -140,10 +140,10 @@ class Application:
 
     def answer(self, request: HTTPRequest, refusal: AuditLogError | None = None) -> HTTPResponse:
         """Answer a request, with the problem details of `refusal` if there is one."""
-        return self.begin(request, refusal).finish()
+        return self.handle(request, refusal).finish()
 
-    def begin(self, request: HTTPRequest, refusal: AuditLogError | None = None) -> Exchange:
-        """Handle a request, and return it with its response, which leaves by `Exchange.finish`."""
+    def handle(self, request: HTTPRequest, refusal: AuditLogError | None = None) -> Exchange:
+        """Call the handler of a request. `finish` of the returned exchange gives the response."""
         observation = self.requests.begin(request.method)
         try:
             exchange = Exchange(self, request, observation)
@@ -196,7 +196,7 @@ def _pattern(path: str) -> str:
     return path.replace("{", "<").replace("}", ">")
 
 
-def _raise(error: Exception) -> Operation:
+def _operation_raising(error: Exception) -> Operation:
     """Build the operation that refuses a request, so that refusals are logged and answered like all others."""
 
     def refuse(_request: Request, _services: Services) -> NoReturn:

@@ -59,16 +59,16 @@ class ByteBudget:
 class Share:
     """The bytes of a budget that one connection holds."""
 
-    __slots__ = ("_budget", "held")
+    __slots__ = ("_budget", "used_bytes")
 
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
-        self.held = 0
+        self.used_bytes = 0
 
-    def hold(self, count: int) -> None:
+    def set(self, count: int) -> None:
         """Set the bytes held to `count`."""
-        self._budget.used += count - self.held
-        self.held = count
+        self._budget.used += count - self.used_bytes
+        self.used_bytes = count
 
 
 class ConnectionLimits:

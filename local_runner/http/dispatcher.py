@@ -93,17 +93,18 @@ class Dispatcher:
         self._on_stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def hold(self, parsed: ParsedRequest, send: Callable[[HTTPResponse], None]) -> bool:
-        """Handle a request that accepts an event, if it is one, on the event loop; whether it was one.
+    def accept_in_turn(self, parsed: ParsedRequest, send: Callable[[HTTPResponse], None]) -> bool:
+        """Handle `POST /event` on the event loop and return True, if accepting waits for nothing.
 
-        `send` is called with its response when the events of this turn of the event loop are written.
+        Its response goes to `send` when the events of this turn of the event loop are written. For any other request it
+        returns False, and the caller passes that to `dispatch`.
         """
         request = parsed.request
         if self._group is None or parsed.error is not None or len(request.body) > _LARGE_BYTES:
             return False
         if self._application.place(request.method, request.path) is not Place.ACCEPT:
             return False
-        self._group.hold(partial(self._application.begin, request), send)
+        self._group.hold(partial(self._application.handle, request), send)
         return True
 
     def dispatch(self, parsed: ParsedRequest) -> tuple[BoundedThreads | None, Task]:

@@ -29,9 +29,9 @@ class Incoming:
         """Memory of the request that is being handled."""
 
     @property
-    def held(self) -> int:
+    def used_bytes(self) -> int:
         """Bytes that the connection holds of the budget."""
-        return self._requests.held
+        return self._requests.used_bytes
 
     def receive(self, data: bytes) -> None:
         """Add bytes."""
@@ -44,17 +44,17 @@ class Incoming:
 
     def bound(self) -> bool:
         """Account for the requests held here; refuse them if all connections together hold too much, and return so."""
-        waiting = self._parser.held + len(self.unread)
-        self._requests.hold(waiting + self.busy_bytes)
+        waiting = self._parser.used_bytes + len(self.unread)
+        self._requests.set(waiting + self.busy_bytes)
         if waiting <= SMALL_BYTES or not self._limits.requests.exceeded:
             return False
         self.unread = b""
         self._parser.refuse_all(OverloadedError(_NO_MEMORY))
-        self._requests.hold(self._parser.held + self.busy_bytes)
+        self._requests.set(self._parser.used_bytes + self.busy_bytes)
         return True
 
     def release(self) -> None:
         """Give back what a lost connection holds, but for a request that a thread works on."""
         self.unread = b""
         self._parser.close()
-        self._requests.hold(self.busy_bytes)
+        self._requests.set(self.busy_bytes)

@@ -31,22 +31,22 @@ class Outgoing:
         return self.writable and not (self.closing or self.lingering)
 
     @property
-    def held(self) -> int:
+    def used_bytes(self) -> int:
         """Bytes of responses that the client does not read."""
-        return self._responses.held
+        return self._responses.used_bytes
 
     def write(self, content: bytes) -> None:
         """Write a response."""
         self._transport.write(content)
         if not self.writable:
-            self._responses.hold(len(content))
+            self._responses.set(len(content))
             if self._limits.responses.exceeded:
                 self._limits.bound_responses()
 
     def resume(self) -> None:
         """The client reads again."""
         self.writable = True
-        self._responses.hold(0)
+        self._responses.set(0)
 
     def linger(self) -> None:
         """Close later: closed at once, with bytes unread, the response may never arrive (RFC 9112 section 9.6)."""
@@ -68,7 +68,7 @@ class Outgoing:
     def release(self) -> None:
         """Give back what the responses of a lost connection hold."""
         self.closing = True
-        self._responses.hold(0)
+        self._responses.set(0)
 
     def waits_for(self) -> Wait:
         """Return the step that the connection waits for on this side."""

@@ -77,7 +77,7 @@ class RequestParser:
         return bool(self._parsed)
 
     @property
-    def held(self) -> int:
+    def used_bytes(self) -> int:
         """Bytes of memory that requests take here, those being received included."""
         return self._parsed_bytes + self._header_bytes + len(self._target) + len(self._body)
 

@@ -80,7 +80,7 @@ class HTTPProtocol(asyncio.Protocol):
     @property
     def response_bytes(self) -> int:
         """See `Evictable`."""
-        return self._out.held
+        return self._out.used_bytes
 
     def _release(self) -> None:
         """Leave nothing to the garbage collector, which seldom runs here, and nothing in the budgets.
@@ -157,7 +157,7 @@ class HTTPProtocol(asyncio.Protocol):
             or bool(self._in.unread)
         )
         waits = waits and not self._out.lingering  # further bytes are discarded
-        if waits or self._in.held or self._parser.phase is not Phase.REQUEST:
+        if waits or self._in.used_bytes or self._parser.phase is not Phase.REQUEST:
             self._bound_requests()
         if self._reading is waits and not self._out.closing:
             self._reading = not waits
@@ -169,11 +169,10 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _answer(self) -> None:
         parsed = self._parser.take()
-        self._busy = self._held = True
-        if self._dispatcher.hold(parsed, partial(self._send_held, keep_alive=parsed.keep_alive)):
+        if self._dispatcher.accept_in_turn(parsed, partial(self._send_after_write, keep_alive=parsed.keep_alive)):
+            self._busy = self._held = True
             self._in.busy_bytes = parsed.size if parsed.size > SMALL_BYTES else 0
             return
-        self._busy = self._held = False
         executor, task = self._dispatcher.dispatch(parsed)
         if executor is None:
             self._send(task(), keep_alive=parsed.keep_alive)
@@ -182,7 +181,7 @@ class HTTPProtocol(asyncio.Protocol):
             future = self._loop.run_in_executor(executor, task)
             future.add_done_callback(partial(self._answered, keep_alive=parsed.keep_alive))
 
-    def _send_held(self, response: HTTPResponse, *, keep_alive: bool) -> None:
+    def _send_after_write(self, response: HTTPResponse, *, keep_alive: bool) -> None:
         self._busy = self._held = False
         if self._in.busy_bytes:
             self._in.busy_bytes = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 from threading import get_ident
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from core.domain.models import Event
 from local_runner.aws_events.proxy_event import HTTPResponse
@@ -23,23 +23,13 @@ class StagingQueue(Protocol):
     """A queue that takes the events of several requests at once."""
 
     def stage(self, events: Sequence[Event], traceparent: str | None = None) -> Staged:
-        """Reserve room for events that `commit` will write.
-
-        Raises:
-            QueueFullError: the queue is at its limit; trying again later helps.
-            QueueUnavailableError: the queue is closed.
-        """
+        """See `InMemoryQueue.stage`."""
 
     def commit(self, staged: Sequence[Staged]) -> None:
-        """Write all staged events, or none of them, and release their room in that case.
-
-        Raises:
-            QueueFullError: the spool is at its limit; trying again later helps.
-            QueueUnavailableError: the disk did not take them; trying again later helps.
-        """
+        """See `InMemoryQueue.commit`."""
 
 
-class Exchange(Protocol):
+class PendingResponse(Protocol):
     """A request that was handled, and whose response waits."""
 
     def finish(self, error: Exception | None = None) -> HTTPResponse:
@@ -61,7 +51,7 @@ class GroupCommit:
         self._writing: _Batch | None = None
         self._handling = _NO_THREAD  # the event loop's thread while it handles a request
         self._published: _Batch | None = None  # by the request that is being handled
-        self._held: list[tuple[_Batch | None, Exchange, Callable[[HTTPResponse], None]]] = []
+        self._held: list[_Held] = []
         self._turn_ends = False  # whether `_end_turn` will be called
 
     def publish(self, events: Sequence[Event], traceparent: str | None = None) -> None:
@@ -92,8 +82,8 @@ class GroupCommit:
             batch, self._batch = self._batch, _Batch()
             batch.commit(self._queue)
 
-    def hold(self, begin: Callable[[], Exchange], send: Callable[[HTTPResponse], None]) -> None:
-        """Handle a request by `begin`, and call `send` with its response at the end of this turn of the event loop.
+    def hold(self, handle: Callable[[], PendingResponse], send: Callable[[HTTPResponse], None]) -> None:
+        """Handle a request by `handle`, and call `send` with its response at the end of this turn of the event loop.
 
         The event loop's thread calls it. With a thread that writes, `send` is called when the write is done.
         """
@@ -103,10 +93,10 @@ class GroupCommit:
                 asyncio.get_running_loop().call_soon(self._end_turn)
         self._handling, self._published = get_ident(), None
         try:
-            exchange = begin()
+            response = handle()
         finally:
             self._handling = _NO_THREAD
-        self._held.append((self._published, exchange, send))
+        self._held.append(_Held(self._published, response, send))
 
     def close(self) -> None:
         """Wait for the last write."""
@@ -125,7 +115,7 @@ class GroupCommit:
             batch.commit(self._queue)
             _send_all(held)
 
-    def _end_write(self, held: "list[tuple[_Batch | None, Exchange, Callable[[HTTPResponse], None]]]") -> None:
+    def _end_write(self, held: "list[_Held]") -> None:
         self._writing = None
         if self._turn_ends:
             asyncio.get_running_loop().call_soon(self._end_turn)
@@ -158,6 +148,14 @@ class _Batch:
             self.done.set()
 
 
-def _send_all(held: Sequence[tuple[_Batch | None, Exchange, Callable[[HTTPResponse], None]]]) -> None:
-    for batch, exchange, send in held:
-        send(exchange.finish(batch.error if batch else None))
+class _Held(NamedTuple):
+    """A handled request whose response waits; `batch` is None if it published nothing."""
+
+    batch: _Batch | None
+    response: PendingResponse
+    send: Callable[[HTTPResponse], None]
+
+
+def _send_all(held: Sequence[_Held]) -> None:
+    for batch, response, send in held:
+        send(response.finish(batch.error if batch else None))

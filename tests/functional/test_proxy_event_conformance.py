@@ -66,7 +66,7 @@ def fast(raw: bytes) -> Any:
         seen.append(parsed)
         return None, lambda: HTTPResponse(200, [], b"")
 
-    dispatcher = SimpleNamespace(hold=lambda *_: False, dispatch=dispatch, limits=ConnectionLimits())
+    dispatcher = SimpleNamespace(accept_in_turn=lambda *_: False, dispatch=dispatch, limits=ConnectionLimits())
     transport = SimpleNamespace(
         get_extra_info=lambda _: ("192.0.2.1", 1),
         write=_nothing,
