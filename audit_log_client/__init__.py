@@ -22,7 +22,7 @@ from audit_log_client.errors import (
     RefusedError,
     UnavailableError,
 )
-from audit_log_client.models import Filters, Page, Receipt, StoredEvent
+from audit_log_client.models import FeedPage, Filters, Page, Receipt, StoredEvent
 from audit_log_client.recorder import AuditLog, Failure
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Credentials",
     "EventTooLargeError",
     "Failure",
+    "FeedPage",
     "Filters",
     "Page",
     "Receipt",

@@ -11,7 +11,7 @@ import httpx
 
 from audit_log_client.credentials import BearerAuth, Credentials
 from audit_log_client.errors import RefusedError, UnavailableError
-from audit_log_client.models import Filters, Page, Receipt, StoredEvent
+from audit_log_client.models import FeedPage, Filters, Page, Receipt, StoredEvent
 from audit_log_client.problems import problem, reason
 from audit_log_client.retries import Retries
 
@@ -44,6 +44,7 @@ class Api:
             raise ValueError("the address must begin with http:// or https://")
         self._url = url.rstrip("/")
         self._retries = Retries(patience, sleep, on_retry)
+        self._sleep = sleep
         auth = BearerAuth(self._url, credentials)
         self._http = httpx.Client(auth=auth, timeout=_TIMEOUT, transport=transport)
 
@@ -93,6 +94,46 @@ class Api:
         while page["next_cursor"]:
             page = self.page(filters, order=order, cursor=page["next_cursor"])
             yield from page["events"]
+
+    def feed(self, filters: Filters, *, after: str | None = None, limit: int = 1000) -> FeedPage:
+        """Return a page of events in the order in which they were stored, at most 1,000 events.
+
+        `after` is the `next_cursor` of an earlier page, `now` for events that are stored from now on, or None to begin
+        with the oldest event. RefusedError has status 409 if the log ends before the cursor: see its message.
+        """
+        paging = [("limit", str(limit)), *([("after", after)] if after else [])]
+        page: FeedPage = _accepted(self._call("GET", "/event/feed", params=[*filters.pairs(), *paging])).json()
+        return page
+
+    def follow(
+        self,
+        filters: Filters,
+        *,
+        after: str | None = None,
+        interval: float = 1.0,
+        on_outage: Callable[[UnavailableError], object] = lambda _: None,
+    ) -> Iterator[FeedPage]:
+        """Iterate over the pages of `feed` without end, waiting `interval` seconds where no more follow.
+
+        To continue after an interruption, keep the `next_cursor` of a page once its events are dealt with, and pass it
+        as `after`: no event is lost, and those of one page at most are repeated. A service that is away is waited for,
+        for any time; `on_outage` is called once for each outage.
+        """
+        is_away = False
+        while True:
+            try:
+                page = self.feed(filters, after=after)
+            except UnavailableError as exc:
+                if not is_away:
+                    on_outage(exc)
+                is_away = True
+                self._sleep(interval)
+                continue
+            is_away = False
+            after = page["next_cursor"]
+            yield page
+            if not page["more"]:
+                self._sleep(interval)
 
     def export(self, filters: Filters, kind: Format = "ndjson") -> Iterator[bytes]:
         """Iterate over the parts of a file of all matching events, oldest first.

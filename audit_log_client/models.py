@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 MAX_BATCH_EVENTS: Final = 1000
 MAX_EVENT_BYTES: Final = 256 * 1024
@@ -19,6 +19,22 @@ class StoredEvent(TypedDict):
     event_data: dict[str, Any]
     received_at: str
     recorded_by: str
+    index: NotRequired[int]
+    """Index in the ledger. Only the feed has it, and only for credentials that see all customers."""
+
+
+class FeedPage(TypedDict):
+    """Events in the order in which they were stored, and the cursor to continue with.
+
+    While `more` is true further events may follow at once, also after a page without events. `skipped` counts events
+    that are no longer stored.
+    """
+
+    events: list[StoredEvent]
+    count: int
+    next_cursor: str
+    more: bool
+    skipped: int
 
 
 class Page(TypedDict):

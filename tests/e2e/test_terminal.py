@@ -16,7 +16,6 @@ from typer.testing import CliRunner, Result
 from audit_log_client import Api, Filters, StoredEvent
 from audit_log_client.models import MAX_BATCH_EVENTS
 from local_runner.cli import main
-from local_runner.cli.remote.tail import Follower
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
@@ -227,52 +226,3 @@ def test_an_export_has_every_event_once(service: Service, tmp_path: Path, kind: 
 def test_an_export_of_nothing_is_an_empty_file(service: Service) -> None:
     ended = run(service, "export", "--event-type", "cli.none")
     assert (ended.exit_code, ended.stdout, ended.stderr.strip()) == (0, "", "0 events")
-
-
-def test_a_follower_gives_each_event_once(service: Service) -> None:
-    clock = time.time
-    with Api(service.url, patience=0) as api:
-        follower = Follower(api, Filters(event_types=("cli.tail",)), clock)
-
-        def post(number: int, at: int) -> None:
-            event = new_event(event_type="cli.tail", timestamp_utc=at, event_data={"n": number}, event_id=None)
-            with service.client() as client:
-                client.post("/event", json=event).raise_for_status()
-            stored(service, "cli.tail", number + 1)
-
-        now = int(clock())
-        for number in range(3):
-            post(number, now - 3 + number)
-        assert numbers(follower.start(2)) == [1, 2]
-        assert follower.poll() == []
-        post(3, now - 30)
-        post(4, now + 10_000)
-        assert sorted(numbers(follower.poll())) == [3, 4]
-        assert follower.poll() == []
-        post(5, int(clock()))
-        assert numbers(follower.poll()) == [5]
-
-
-def test_a_tail_outlives_a_restart_of_the_service(tmp_path: Path) -> None:
-    with Service.start(tmp_path / "data") as first:
-        tail = subprocess.Popen(
-            [AUDIT_LOG, "tail", "--json", "--interval", "0.1", "--url", first.url],
-            env=environment(tmp_path) | {"PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert tail.stdout
-        assert tail.stderr
-        try:
-            run(first, "send", "--event-type", "cli.tail", "--customer", "1", "--data", '{"n": 1}')
-            assert json.loads(tail.stdout.readline())["event_data"] == {"n": 1}
-            first.stop()
-            assert "Waiting for it." in tail.stderr.readline()
-            command = [AUDIT_LOG, "serve", "--port", str(first.port)]
-            with Service(command, first.port, first.data_dir, {}).wait_until_up() as second:
-                run(second, "send", "--event-type", "cli.tail", "--customer", "1", "--data", '{"n": 2}')
-                assert json.loads(tail.stdout.readline())["event_data"] == {"n": 2}
-                tail.send_signal(signal.SIGINT)
-                rest, _ = tail.communicate(timeout=10)
-                assert (tail.returncode, rest) == (130, "")
-        finally:
-            tail.kill()

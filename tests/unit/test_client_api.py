@@ -166,3 +166,51 @@ def test_secrets_are_not_shown() -> None:
 def test_an_address_without_a_scheme_is_refused() -> None:
     with pytest.raises(ValueError, match="must begin with http"):
         Api("localhost:8000")
+
+
+def feed_page(number: int, *, more: bool) -> httpx.Response:
+    page = {"events": [], "count": 0, "next_cursor": f"cursor-{number}", "more": more, "skipped": 0}
+    return httpx.Response(200, json=page)
+
+
+def test_a_follower_asks_at_once_while_more_follow_and_waits_otherwise(pauses: list[float]) -> None:
+    answers = iter([feed_page(1, more=True), feed_page(2, more=False), feed_page(3, more=False)])
+    asked: list[tuple[str | None, list[float]]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.params.get("after"), list(pauses)))
+        return next(answers)
+
+    with Api("http://x", Token("t"), sleep=pauses.append, transport=httpx.MockTransport(answer)) as api:
+        pages = api.follow(Filters(), interval=5)
+        assert [next(pages)["next_cursor"] for _ in range(3)] == ["cursor-1", "cursor-2", "cursor-3"]
+    assert asked == [(None, []), ("cursor-1", []), ("cursor-2", [5])]
+
+
+def test_a_follower_waits_for_a_service_that_is_away_and_reports_each_outage_once(pauses: list[float]) -> None:
+    away = httpx.Response(503)
+    answers = iter([away, away, feed_page(1, more=True), away, away, away, feed_page(2, more=True)])
+    said: list[str] = []
+    after: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        after.append(request.url.params.get("after"))
+        return next(answers)
+
+    transport = httpx.MockTransport(answer)
+    with Api("http://x", Token("t"), patience=0, sleep=pauses.append, transport=transport) as api:
+        pages = api.follow(Filters(), after="now", on_outage=lambda reason: said.append(str(reason)))
+        assert [next(pages)["next_cursor"] for _ in range(2)] == ["cursor-1", "cursor-2"]
+    assert after == ["now", "now", "now", "cursor-1", "cursor-1", "cursor-1", "cursor-1"]
+    assert len(said) == 2
+    assert pauses == [1.0] * 5
+
+
+def test_a_cursor_of_another_state_of_the_log_is_refused_and_not_retried(pauses: list[float]) -> None:
+    refusal = httpx.Response(409, json={"detail": "The log ends before this cursor."})
+    with (
+        Api("http://x", Token("t"), sleep=pauses.append, transport=httpx.MockTransport(lambda _: refusal)) as api,
+        pytest.raises(RefusedError, match="ends before this cursor") as refused,
+    ):
+        next(api.follow(Filters(), after="cursor"))
+    assert (refused.value.status, pauses) == (409, [])

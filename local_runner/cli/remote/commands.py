@@ -95,22 +95,51 @@ def tail(  # noqa: PLR0913
     last: Annotated[
         int,
         typer.Option(
-            "--last", "-n", metavar="COUNT", min=0, max=_PAGE_SIZE, help="Number of past events to begin with."
+            "--last",
+            "-n",
+            metavar="COUNT",
+            min=0,
+            max=_PAGE_SIZE,
+            help="Number of past events to begin with, without --from-start and a FILE to continue from.",
         ),
     ] = 10,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the oldest event, unless FILE says where to continue.")
+    ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep the place in this file, and continue from it: after an interruption some events may be shown "
+            "again, and none is lost.",
+            dir_okay=False,
+        ),
+    ] = None,
     interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Seconds between two polls.")] = 1.0,
     as_json: AsJson = False,
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
 ) -> None:
-    """Follow events as they are stored, until Ctrl-C. Waits for a service that restarts."""
+    """Follow events in the order in which they are stored, until Ctrl-C. Waits for a service that restarts."""
     from local_runner.cli.remote import event_display
-    from local_runner.cli.remote.tail import Follower, follow
+    from local_runner.cli.remote.tail import StateFile, ends_within_line, follow, follow_newest
 
     selected = filters(event_type, customer, None, None, where, field)
+    place = StateFile(state) if state else None
+    after = place.read() if place else None
+    as_text = formatting.to_json if as_json else event_display.as_line
     with connected(url, client_id, patience=0) as api, contextlib.suppress(KeyboardInterrupt):
-        for event in follow(Follower(api, selected), last, interval, _on_outage):
-            typer.echo(formatting.to_json(event) if as_json else event_display.as_line(event))
+        if after and ends_within_line(sys.stdout):
+            typer.echo()  # the event of that line follows again
+        if after or from_start:
+            pages = follow(api, selected, after=after, interval=interval, on_message=_print_message)
+        else:
+            pages = follow_newest(api, selected, last, interval=interval, on_message=_print_message)
+        for events, cursor in pages:
+            if events:
+                typer.echo("\n".join(map(as_text, events)))  # flushed before the place moves
+            if place:
+                place.write(cursor)
     raise typer.Exit(_INTERRUPTED)
 
 
@@ -217,8 +246,8 @@ def _send_one(event: bytes, url: str, client_id: str | None) -> None:
     typer.echo(formatting.visible(receipt.accepted[0]))
 
 
-def _on_outage(message: str) -> None:
-    typer.echo(f"{formatting.visible(message)} Waiting for it.", err=True)
+def _print_message(message: str) -> None:
+    typer.echo(formatting.visible(message), err=True)
 
 
 @contextlib.contextmanager

@@ -1,65 +1,103 @@
-"""Follows a service: yields each event once, soon after it is stored."""
+"""Follows the feed of a service, and keeps the place of its reader in a file."""
 
-import time
+import os
+import stat
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Final
+from pathlib import Path
+from typing import TextIO
 
 from audit_log_client import Api, Filters, StoredEvent, UnavailableError
-
-OVERLAP: Final = 60
-"""Seconds before the last poll that a poll reads again. Events are listed by their own time: one that is stored later
-than this after it happened is missed."""
+from core.errors import AuditLogError
 
 
-class Follower:
-    """Polls for new events. `clock` is in Unix seconds and has to be close to that of the service."""
+class StateFileError(AuditLogError):
+    """The file with the place of a reader cannot be used. The message says why."""
 
-    def __init__(self, api: Api, filters: Filters, clock: Callable[[], float] = time.time) -> None:
-        self._api = api
-        self._filters = filters
-        self._clock = clock
-        self._since = int(clock()) - OVERLAP
-        # Time by id of the events that were returned and may be listed again.
-        self._seen: dict[str, int] = {}
 
-    def start(self, last: int) -> list[StoredEvent]:
-        """Return the newest `last` events, oldest first. Later polls return only events that are stored after this."""
-        self.poll()
-        newest = self._api.page(self._filters, limit=last)["events"][::-1] if last else []
-        self._seen |= {event["event_id"]: event["timestamp_utc"] for event in newest}
-        return newest
+class StateFile:
+    """File with the cursor of the last page that its reader has dealt with."""
 
-    def poll(self) -> list[StoredEvent]:
-        """Return the events that were stored since the last successful poll, however long ago that was.
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> str | None:
+        """Return the cursor; None if there is no file yet.
 
         Raises:
-            UnavailableError: the service does not answer; poll again later.
+            StateFileError: it cannot be read, or has no cursor.
         """
-        now = int(self._clock())
-        listed = list(self._api.events(replace(self._filters, start=self._since), order="asc"))
-        new = [event for event in listed if event["event_id"] not in self._seen]
-        self._since = now - OVERLAP
-        self._seen |= {event["event_id"]: event["timestamp_utc"] for event in new}
-        self._seen = {event_id: at for event_id, at in self._seen.items() if at >= self._since}
-        return new
-
-
-def follow(follower: Follower, last: int, interval: float, on_outage: Callable[[str], None]) -> Iterator[StoredEvent]:
-    """Yield the newest `last` events, and then new events without end, polling every `interval` seconds.
-
-    `on_outage` is called once for each outage, with its reason.
-    """
-    yield from follower.start(last)
-    is_away = False
-    while True:
-        time.sleep(interval)
         try:
-            new = follower.poll()
-        except UnavailableError as exc:
-            if not is_away:
-                on_outage(str(exc))
-            is_away = True
-        else:
-            is_away = False
-            yield from new
+            cursor = self._path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as exc:
+            raise StateFileError(f"The file of --state cannot be read ({_reason(exc)}): name another one.") from exc
+        if not cursor:
+            raise StateFileError("The file of --state is empty: delete it to start over, or name another one.")
+        return cursor
+
+    def write(self, cursor: str) -> None:
+        """Replace the cursor at once: after a crash the file has the former one or this one.
+
+        Raises:
+            StateFileError: it cannot be written, and has the former cursor.
+        """
+        new = self._path.with_name(f"{self._path.name}.new")
+        try:
+            with new.open("w", encoding="ascii") as file:
+                file.write(f"{cursor}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+        except OSError as exc:
+            raise StateFileError(
+                f"The file of --state cannot be written ({_reason(exc)}): check its directory, then start again."
+            ) from exc
+
+
+def follow(
+    api: Api, filters: Filters, *, after: str | None, interval: float, on_message: Callable[[str], None]
+) -> Iterator[tuple[list[StoredEvent], str]]:
+    """Yield pages of events in the order in which they are stored, without end, each with the cursor behind it.
+
+    Pages without events are left out, unless more follow. `on_message` is called once for each outage of the service,
+    and where events are missing.
+    """
+
+    def on_outage(reason: UnavailableError) -> None:
+        on_message(f"{reason} Waiting for it.")
+
+    for page in api.follow(filters, after=after, interval=interval, on_outage=on_outage):
+        if page["skipped"]:
+            on_message(f"{page['skipped']:,} events are missing here: they were deleted before they could be followed.")
+        if page["events"] or page["more"]:
+            yield page["events"], page["next_cursor"]
+
+
+def follow_newest(
+    api: Api, filters: Filters, last: int, *, interval: float, on_message: Callable[[str], None]
+) -> Iterator[tuple[list[StoredEvent], str]]:
+    """Yield the newest `last` events by their own time, then those that are stored from now on, each event once."""
+    now = api.feed(filters, after="now", limit=1)["next_cursor"]
+    newest = api.page(filters, limit=last)["events"][::-1] if last else []
+    yield newest, now
+    shown = {event["event_id"] for event in newest}
+    for events, cursor in follow(api, filters, after=now, interval=interval, on_message=on_message):
+        yield [event for event in events if event["event_id"] not in shown], cursor
+
+
+def ends_within_line(output: TextIO) -> bool:
+    """Return whether output is appended to a file that ends within a line, as a kill can leave it."""
+    try:
+        descriptor = output.fileno()
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
+        with Path(f"/dev/fd/{descriptor}").open("rb") as file:  # the descriptor itself may be write-only
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False  # an empty file
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
