@@ -15,10 +15,13 @@ from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
 from core.domain.reconciliation import Window, minute_of
 from core.errors import NotSupportedError, StoreUnavailableError
+from core.ports.feed import FeedRequest
 from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
 from core.stores import partitions, retention, schema
 from core.stores.event_counters import ACCEPTED, SqlEventCounters
+from core.stores.feed import SqlFeed
+from core.stores.ledger.integration import Ledger
 from core.stores.migrations.upgrade import migrate
 from core.stores.reconciliation import reconcile, rows_received
 from core.stores.sql import SqlEventStore
@@ -138,6 +141,19 @@ def test_the_months_of_deleted_events_are_noted_with_the_time_of_the_last_deleti
     store.add([event(9, timestamp_utc=DECEMBER)])
     retention.delete_expired(engine, before=FEBRUARY, now=may)
     assert dropped_months(engine) == {"2025-12": may, "2026-01": may}
+
+
+def test_the_feed_counts_deleted_events_and_has_those_that_are_stored_in_their_month_later(
+    engine: Engine, store: SqlEventStore
+) -> None:
+    partitions.create(engine, 0, now=NOW)
+    store.add(at(DECEMBER, JANUARY - 1, JANUARY))
+    retention.delete_expired(engine, before=JANUARY, now=NOW)
+    store.add([event(9, timestamp_utc=DECEMBER)])
+    Ledger(engine).integrate()
+    page = SqlFeed(engine).read(FeedRequest(EventFilter(visible_customers=(42,))))
+    assert page.skipped == 2
+    assert [each for _, each in page.entries] == [event(2, timestamp_utc=JANUARY), event(9, timestamp_utc=DECEMBER)]
 
 
 def test_a_partition_of_several_months_notes_each(engine: Engine, store: SqlEventStore) -> None:
