@@ -1,6 +1,7 @@
 """What a token does not allow, on every route that asks for one."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from core.auth.tokens import READ, WRITE
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER
+from core.ledger.tiles import Tile
+from core.ports.ledger import SealedEvent, SignedCheckpoint
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
@@ -26,6 +29,31 @@ ID = "00000000-0000-7000-8000-000000000001"
 every_guarded_route = pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.path}")
 
 
+class Proofs:
+    """Implements `LedgerProofs` for a ledger of one event, whose files are words."""
+
+    def find(self, event_id: str) -> SealedEvent | None:
+        return SealedEvent(event(1), b"salts", 0) if event_id == ID else None
+
+    def prove(self, sealed: SealedEvent, size: int | None = None) -> bytes:  # noqa: ARG002 - the port's signature
+        return b"proof"
+
+    def data(self, sealed: SealedEvent) -> bytes:  # noqa: ARG002 - the port's signature
+        return b"data"
+
+    def checkpoint(self) -> SignedCheckpoint:
+        return SignedCheckpoint(1, b"checkpoint")
+
+    def consistency(self, old: int) -> bytes:  # noqa: ARG002 - the port's signature
+        return b"consistency"
+
+    def tile(self, tile: Tile) -> bytes:  # noqa: ARG002 - the port's signature
+        return b"tile"
+
+    def policy(self) -> bytes:
+        return b"policy"
+
+
 class House:
     """Services of tests, and the answers that their handlers give to a token."""
 
@@ -37,15 +65,20 @@ class House:
 
     def ask(self, operation: Any, **request: Any) -> dict[str, Any]:
         answer = lambda_handler(operation, lambda: self.services)(proxy_event(**request), None)
-        return {**json.loads(answer["body"]), **answer}
+        is_json = answer["headers"]["Content-Type"].endswith("json")
+        return {**(json.loads(answer["body"]) if is_json else {}), **answer}
 
     def route(self, route: Route, **request: Any) -> dict[str, Any]:
         """A request that the route would take, if the token allowed it."""
         body = {"/event": new_event(), "/events": {"events": [new_event()]}}.get(route.path)
+        names = re.findall(r"{(\w+)}", route.path)
+        values = {"event_id": ID, "level": "0", "n1": "x001", "n2": "x000", "n3": "x000", "n4": "x000"}
+        parameters = {name: "000" if name == names[-1] and name.startswith("n") else values[name] for name in names}
         usual = {
             "method": route.method,
-            "path": route.path.replace("{event_id}", ID),
-            "path_parameters": {"event_id": ID} if route.path_parameters else None,
+            "path": route.path.format(**parameters),
+            "path_parameters": parameters or None,
+            "query": [("old", "1")] if route.path == "/ledger/consistency" else [],
             "body": body if route.method == "POST" else None,
         }
         return self.ask(route.operation, **{**usual, **request})
@@ -54,6 +87,7 @@ class House:
 @pytest.fixture
 def house(services: Services, store: FakeStore) -> House:
     store.add([event(1)])
+    services.proofs = Proofs()
     return House(services)
 
 
@@ -68,7 +102,7 @@ def real(settings: Settings, queue: FakeQueue, sqlite_store: SqlEventStore) -> H
 def test_the_routes_that_ask_for_no_token_are_these_and_no_others() -> None:
     assert {route.path for route in ROUTES if route.scope is None} == {
         "/access-token", "/oauth2/token", "/.well-known/jwks.json", "/health", "/ready", "/openapi.json", "/docs",
-        "/docs/{file}", "/", "/viewer/{file}",
+        "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy",
     }  # fmt: skip
     assert {(route.method, route.scope) for route in GUARDED} == {("GET", READ), ("POST", WRITE)}
 
