@@ -11,7 +11,6 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
-import orjson
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -54,19 +53,14 @@ def insert_sealed(
     Raises:
         IdTakenError: see `StoreDialect.insert`.
         BatchNumberTakenError: nothing can be committed; trying again helps.
-        OverflowError: the customer of an event is no signed 64-bit integer, or its time is beyond the year 9999.
-        EventNotStorableError: a value of an event is not JSON.
+        EventNotStorableError: a value of an event has not its type, or is beyond its bounds.
     """
     number = new_number()
-    seals = _seal(rows) if has_commitments(connection) else None
-    batch = {  # before the first INSERT, which locks out other writers on SQLite
-        "number": number,
-        "size": len(rows),
-        "ids": bytes.fromhex("".join(row.event_id for row in rows).replace("-", "")),
-        "months": _big_endian("i", (month_of(row.timestamp_utc) for row in rows)),
-        "customers": _big_endian("q", (row.customer_id for row in rows)),
-        "commitments": b"".join(each.commitment for each in seals) if seals else None,
-    }
+    try:  # before the first INSERT, which locks out other writers on SQLite
+        seals = seal(rows) if has_commitments(connection) else None
+        batch = _batch(number, rows, seals)
+    except (TypeError, ValueError, OverflowError) as exc:  # among them orjson's errors
+        raise EventNotStorableError("The event store cannot store a value of this event.") from exc
     dialect.insert(connection, rows, number, [each.salts for each in seals] if seals else None)
     try:
         connection.execute(_BATCH, batch)
@@ -76,11 +70,15 @@ def insert_sealed(
         raise
 
 
-def _seal(rows: Sequence[Event]) -> list[Seal]:
-    try:
-        return seal(rows)
-    except orjson.JSONEncodeError as exc:  # a TypeError, which callers would take for a bug
-        raise EventNotStorableError("The event store cannot store a value of this event.") from exc
+def _batch(number: int, rows: Sequence[Event], seals: Sequence[Seal] | None) -> dict[str, object]:
+    return {
+        "number": number,
+        "size": len(rows),
+        "ids": bytes.fromhex("".join(row.event_id for row in rows).replace("-", "")),
+        "months": _big_endian("i", (month_of(row.timestamp_utc) for row in rows)),
+        "customers": _big_endian("q", (row.customer_id for row in rows)),
+        "commitments": b"".join(each.commitment for each in seals) if seals else None,
+    }
 
 
 def _big_endian(code: Literal["i", "q"], values: Iterable[int]) -> bytes:

@@ -122,6 +122,7 @@ def killed_accepting_process(rounds: int) -> Verdict:
                 left.add(made.service.storing_process or 0)
                 made.service.process.kill()
                 made.service.process.wait()
+                made.service.stop()  # closes its log
                 made.start()
             wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), "the end of all that stored")
         return judge(load.recorder, made.database_url)

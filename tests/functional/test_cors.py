@@ -39,6 +39,17 @@ def of_local_runner(origins: str, data_dir: Path) -> Ask:
     return ask
 
 
+PARAMETERS = {
+    "event_id": "1",
+    "file": "nothing.js",
+    "level": "0",
+    "n1": "x001",
+    "n2": "x000",
+    "n3": "x000",
+    "n4": "000",
+}
+
+
 def of_chalice(origins: str, data_dir: Path, patch: pytest.MonkeyPatch) -> Ask:
     patch.setenv("AUDIT_LOG_DATA_DIR", str(data_dir))
     patch.setenv("AUDIT_LOG_JWT_SECRET", SECRET)
@@ -46,9 +57,7 @@ def of_chalice(origins: str, data_dir: Path, patch: pytest.MonkeyPatch) -> Ask:
 
     def ask(method: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
         resource = path if path in PATHS else "/docs/{file}"
-        event = proxy_event(
-            method, path, headers=_named(headers), path_parameters={"event_id": "1", "file": "nothing.js"}
-        )
+        event = proxy_event(method, path, headers=_named(headers), path_parameters=PARAMETERS)
         event["requestContext"] |= {"httpMethod": method, "resourcePath": resource, "identity": {}}
         answer = chalice_app({**event, "resource": resource}, None)
         return answer["statusCode"], {name.lower(): value for name, value in answer["headers"].items()}

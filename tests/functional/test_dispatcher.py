@@ -182,7 +182,7 @@ def test_a_request_is_answered_in_the_place_of_its_route(services: Services, rou
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/nowhere"), ("GET", "/event/1/2"), ("OPTIONS", "/event"), ("PUT", "/event"), ("GET", "")],
+    [("GET", "/nowhere"), ("GET", "/events/1/2"), ("OPTIONS", "/event"), ("PUT", "/event"), ("GET", "")],
 )
 def test_what_has_no_route_is_refused_where_no_read_waits(services: Services, method: str, path: str) -> None:
     assert Application(services).place(method, path) is Place.PAGE

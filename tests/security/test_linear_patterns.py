@@ -78,6 +78,7 @@ WORST = {
     "local_runner.cli.remote.event_stream._BATCH": Worst("{", " "),
     "core.domain.canonical_json._BEYOND_BMP": Worst("", "a", ""),
     "core.domain.canonical_json._DOUBLE": Worst('"', '\\"', ""),
+    "core.domain.canonical_json._OTHERWISE": Worst("[", "1.0", ""),
     "core.domain.queued_events._ID": Worst("00000000", "-0000"),
     "core.domain.queued_events._RECEIVED_AT": Worst("2026-01-31T12:00:00.000Z", "Z"),
     "core.ledger.checkpoints._ORIGIN": Worst("", "a", " "),
