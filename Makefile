@@ -20,7 +20,7 @@ run: install  ## the service on http://127.0.0.1:8000, SQLite, no other server (
 	@exec $(BIN)/audit-log serve $(ARGS)
 
 test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
-	@$(BIN)/python -m pytest --numprocesses=4 --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal --cov --cov-report=term:skip-covered $(ARGS)
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
 	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
 
