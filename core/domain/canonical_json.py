@@ -10,6 +10,7 @@ text of every event without numbers beyond 2^53, is that of RFC 8785.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,15 +18,13 @@ import orjson
 _FIRST_UNEQUAL: Final = 2.0**63
 """Doubles from here on are no signed 64-bit integers."""
 
-_NUMBER_STARTS: Final = bytes.maketrans(b",[eE", b"::..")
-_NUMERALS: Final = b"0123456789-"
 _BEYOND_BMP: Final = re.compile(rb"[\xf0-\xf7]")  # first byte of four in UTF-8
-
-# A double that orjson writes otherwise: with an exponent, or with .0 for an integer. Between 10^-5 and 10^16 all other
-# doubles have the same text.
-_OTHERWISE: Final = re.compile(rb"[:,\[]-?[0-9.]++(?:e|(?<=\.0)[,\]}])")
-# Everything up to a double or the end, and the double. Strings and integers are skipped as a whole.
-_DOUBLE: Final = re.compile(rb'((?:[^"0-9-]++|"(?:[^"\\]++|\\.)*+"?|-?[0-9]++(?![.e]))*+)(-?[0-9]++[.e][0-9e+-]*+)?')
+# These leave :. of a double, whether it is a member, or first or later in an array.
+_VALUE_STARTS: Final = bytes.maketrans(b",[", b"::")
+# All but e, and the letters before it in true and false.
+_NO_SIGNS: Final = b"0123456789-_ ABCDEFGHIJKLMNOPQRSTUVWXYZabcdfghijklmnopqrtvwxyz"
+# Everything up to a double with an exponent or the end, and the double. Strings and other numbers are skipped whole.
+_EXPONENT: Final = re.compile(rb'((?:[^"0-9-]++|"(?:[^"\\]++|\\.)*+"?|-?[0-9.]++(?!e))*+)(-?[0-9.]++e[0-9+-]++)?')
 
 _MAX_PLAIN_DIGITS: Final = 21
 _MIN_PLAIN_POINT: Final = -6
@@ -37,18 +36,50 @@ def canonical(value: dict[str, Any] | list[Any]) -> bytes:
     Raises:
         orjson.JSONEncodeError: the value is not JSON, or has an integer beyond 64 bits or a lone surrogate.
     """
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    # orjson sorts names by code points. Beyond U+FFFF that is another order than that of UTF-16 code units.
-    if not text.isascii() and _BEYOND_BMP.search(text):
-        text = orjson.dumps(_ordered(value))
-    # A double is a value with a point or an exponent after its digits. A string that looks like one only costs time.
-    if b":." in text.translate(_NUMBER_STARTS, _NUMERALS) and _OTHERWISE.search(text):
-        text = _DOUBLE.sub(_with_canonical_double, text)
+    return canonical_texts([value])[0]
+
+
+def canonical_texts(values: Sequence[dict[str, Any] | list[Any]]) -> list[bytes]:
+    """Return the canonical text of each value, see `canonical`.
+
+    orjson's text is mostly canonical. That is checked for all texts at once, which takes a fraction of the time of
+    checking each.
+    """
+    texts = [orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in values]
+    joined = b"\n".join(texts)
+    # Skeletons have :.e or :e for a double with an exponent, and :. for others. Strings like that only cost time.
+    skeleton = joined.translate(_VALUE_STARTS, _NO_SIGNS)
+    if b":." in skeleton and (b".0," in joined or b".0}" in joined or b".0]" in joined):
+        texts = [_without_integral_doubles(text, value) for text, value in zip(texts, values, strict=True)]
+    if not joined.isascii() and _BEYOND_BMP.search(joined):
+        texts = [_in_order(text) for text in texts]
+    if b":e" in skeleton or b":.e" in skeleton:
+        texts = [_EXPONENT.sub(_with_canonical_double, text) for text in texts]
+    return texts
+
+
+def _without_integral_doubles(text: bytes, value: Any) -> bytes:
+    """Write integers without .0, as ECMAScript does."""
+    if b".0," in text or b".0}" in text or b".0]" in text:
+        return orjson.dumps(_with_integers(value), option=orjson.OPT_SORT_KEYS)
     return text
 
 
+def _with_integers(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {name: _with_integers(item) for name, item in value.items()}
+    if kind is list:
+        return [_with_integers(item) for item in value]
+    return int(value) if kind is float and _is_64_bit_integer(value) else value
+
+
+def _in_order(text: bytes) -> bytes:
+    """Sort members by UTF-16 code units (RFC 8785 section 3.2.3); orjson sorts by code points."""
+    return orjson.dumps(_ordered(orjson.loads(text))) if _BEYOND_BMP.search(text) else text
+
+
 def _ordered(value: Any) -> Any:
-    """Return the value with the members of each object in canonical order (RFC 8785 section 3.2.3)."""
     if isinstance(value, dict):
         return {name: _ordered(value[name]) for name in sorted(value, key=lambda name: name.encode("utf-16-be"))}
     if isinstance(value, list):
@@ -57,12 +88,16 @@ def _ordered(value: Any) -> Any:
 
 
 def _with_canonical_double(match: re.Match[bytes]) -> bytes:
-    return match[1] + _encode_double(float(match[2])).encode() if match[2] else match[1]
+    return match[1] + encode_double(float(match[2])).encode() if match[2] else match[1]
 
 
-def _encode_double(value: float) -> str:
+def _is_64_bit_integer(value: float) -> bool:
+    return value.is_integer() and -_FIRST_UNEQUAL <= value < _FIRST_UNEQUAL
+
+
+def encode_double(value: float) -> str:
     """Encode a double as ECMAScript does (RFC 8785 section 3.2.2.3), or as the 64-bit integer that it equals."""
-    if value.is_integer() and -_FIRST_UNEQUAL <= value < _FIRST_UNEQUAL:
+    if _is_64_bit_integer(value):
         return str(int(value))
     # repr has the shortest digits that identify the double, as ECMAScript requires; only the notation differs.
     sign = "-" if value < 0 else ""

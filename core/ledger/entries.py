@@ -22,14 +22,15 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from core.domain.canonical_json import canonical
+from core.domain.canonical_json import canonical, canonical_texts
 from core.domain.models import Event, rfc3339_milliseconds
 
 SALT_BYTES: Final = 32
 """Bytes of an event's two salts, first that of the head and then that of the data."""
 
-_DATA: Final = b"audit-log.data/1\n"
-_HEAD: Final = b"audit-log.head/1\n"
+_DATA: Final = b"audit-log.data/1"
+_HEAD: Final = b"audit-log.head/1"
+_DOCUMENT: Final = b"%b\n%b\n%b"  # kind, salt, JSON
 _ENTRY: Final = b"audit-log.event/1 "
 _SECONDS_PER_DAY: Final = 86_400
 _MONTHS_PER_YEAR: Final = 12
@@ -50,8 +51,16 @@ class Seal(NamedTuple):
 def seal(events: Sequence[Event]) -> list[Seal]:
     """Commit to each event with new salts."""
     random = os.urandom(SALT_BYTES * len(events))
+    digits = random.hex().encode()
     starts = range(0, len(random), SALT_BYTES)
-    return [seal_with(event, random[start : start + SALT_BYTES]) for start, event in zip(starts, events, strict=True)]
+    texts = canonical_texts([event.event_data for event in events])
+    seals = []
+    for event, text, start in zip(events, texts, starts, strict=True):
+        middle, end = start + SALT_BYTES // 2, start + SALT_BYTES
+        data = sha256(_DOCUMENT % (_DATA, digits[2 * middle : 2 * end], text)).hexdigest()
+        head = sha256(_DOCUMENT % (_HEAD, digits[2 * start : 2 * middle], _head(event, data))).digest()
+        seals.append(Seal(month_of(event.timestamp_utc), random[start:end], head))
+    return seals
 
 
 def seal_with(event: Event, salts: bytes) -> Seal:
@@ -61,16 +70,21 @@ def seal_with(event: Event, salts: bytes) -> Seal:
 
 def data_document(event_data: dict[str, Any], salts: bytes) -> bytes:
     """Return the data document of an event."""
-    return b"%b%b\n%b" % (_DATA, salts[SALT_BYTES // 2 :].hex().encode(), canonical(event_data))
+    return _DOCUMENT % (_DATA, salts[SALT_BYTES // 2 :].hex().encode(), canonical(event_data))
 
 
 def head_document(event: Event, salts: bytes) -> bytes:
     """Return the head document of an event."""
+    data = sha256(data_document(event.event_data, salts)).hexdigest()
+    return _DOCUMENT % (_HEAD, salts[: SALT_BYTES // 2].hex().encode(), _head(event, data))
+
+
+def _head(event: Event, data: str) -> bytes:
     # The names are in canonical order and no value is a double, so that this is canonical JSON.
-    head = orjson.dumps(
+    return orjson.dumps(
         {
             "customer_id": event.customer_id,
-            "data": sha256(data_document(event.event_data, salts)).hexdigest(),
+            "data": data,
             "event_id": event.event_id,
             "event_type": event.event_type,
             "received_at": rfc3339_milliseconds(event.received_at),
@@ -78,7 +92,6 @@ def head_document(event: Event, salts: bytes) -> bytes:
             "timestamp_utc": event.timestamp_utc,
         }
     )
-    return b"%b%b\n%b" % (_HEAD, salts[: SALT_BYTES // 2].hex().encode(), head)
 
 
 def entry(month: int, commitment: bytes) -> bytes:

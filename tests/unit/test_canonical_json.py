@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.domain.canonical_json import canonical
+from core.domain.canonical_json import canonical, canonical_texts, encode_double
 from core.domain.strict_json import loads
 from core.stores.json_text import to_decimal_json
 from tests.support.builders import event
@@ -139,14 +139,14 @@ def test_the_text_of_a_double_reads_as_the_same_double(double: float) -> None:
 
 
 def plainly(value: Any) -> str:
-    """The canonical text by recursion, with the numbers of `canonical` alone."""
+    """The canonical text by recursion and by Python's shortest digits, as RFC 8785 defines it."""
     if isinstance(value, dict):
         names = sorted(value, key=lambda name: name.encode("utf-16-be"))
         return "{" + ",".join(f"{plainly(name)}:{plainly(value[name])}" for name in names) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(plainly, value)) + "]"
     if isinstance(value, float):
-        return canonical([value]).decode()[1:-1]
+        return encode_double(value)
     return orjson.dumps(value).decode()
 
 
@@ -155,6 +155,13 @@ def plainly(value: Any) -> str:
 @example({'"': 1.5, "\\": ["\\", 1.5, '",1.5', -1.5e-9, -7, 8], "1.5": "1.5", "😀": {"\ufb33": ":1.5", "z": -0.0}})
 def test_the_text_is_that_of_the_definition(value: dict[str, Any]) -> None:
     assert canonical(value).decode() == plainly(value)
+
+
+@settings(deadline=None)
+@given(st.lists(objects, max_size=5))
+@example([{"a": [True, False, None]}, {"a": 2.0}, {"a": "2.0,1e30"}, {"😀": 1e30, "\ufb33": 1e-7}, {"a": 0.5}])
+def test_each_text_of_a_batch_is_that_of_the_definition(batch: list[dict[str, Any]]) -> None:
+    assert [text.decode() for text in canonical_texts(batch)] == list(map(plainly, batch))
 
 
 @settings(deadline=None)
