@@ -69,7 +69,7 @@ load-test: $(VENV)/.installed-dev  ## load a service that is already running (AR
 bench: $(VENV)/.installed-dev  ## this service compared with a plain FastAPI one, in one run
 	@$(BIN)/python -m benchmarks.compare $(ARGS)
 
-faults: $(VENV)/.installed-dev  ## every fault in full, and what became of the events (ARGS="kill" for some, "--short")
+faults: $(VENV)/.installed-dev  ## every fault in full, and what became of the events (ARGS="kill" for some, "--short", "--rounds 20")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 docker: var/docker/.env var/docker/jwt-key.pem  ## the service on RabbitMQ and PostgreSQL, by docker compose

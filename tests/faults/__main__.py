@@ -18,6 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("words", nargs="*", help="run only scenarios whose name has one of these words")
     parser.add_argument("--short", action="store_true", help="as few rounds as in the test suite")
+    parser.add_argument("--rounds", type=int, help="rounds of each scenario, instead of its number")
     options = parser.parse_args()
     columns = ("fault", "rounds", *FIGURES, "seconds")
     table = Table(*columns, box=None)
@@ -26,7 +27,7 @@ def main() -> int:
     for scenario in SCENARIOS:
         if options.words and not set(options.words) & set(re.findall(r"[\w-]+", scenario.name)):
             continue
-        rounds = scenario.short if options.short else scenario.rounds
+        rounds = options.rounds or (scenario.short if options.short else scenario.rounds)
         console.print(f"{scenario.name}, {rounds} rounds ...", highlight=False)
         started = time.monotonic()
         verdict = scenario.run(rounds)

@@ -32,7 +32,6 @@ PLACES: Final = ("storing", "stored", "integrating", "integrated", "guarded", "s
 """Before the commit of the store and after it, the same for the integrator, the note only in the guard, the end."""
 
 _EVENTS: Final = 40
-_PROVEN_OF_ROUND: Final = 5
 _CHECKPOINT_LINES: Final = 5
 
 
@@ -87,16 +86,16 @@ def killed_at_each_place(rounds: int, server: str | None = None) -> Verdict:
             unexpected += subprocess.run(command, check=False).returncode != -signal.SIGKILL
             process.handle(events)
             recorder.acknowledged |= dict.fromkeys((event.event_id for event in events), time.monotonic())
-        return _judge(process.database, directory, recorder, unexpected)
+        return judge_proofs(process.database, directory, recorder, unexpected)
 
 
-def _judge(database: Database, directory: Path, recorder: AcceptanceRecorder, unexpected: int) -> Verdict:
+def judge_proofs(database: Database, directory: Path, recorder: AcceptanceRecorder, unexpected: int) -> Verdict:
     """Every acknowledged event is in the ledger once and proven, and every checkpoint ever signed is a beginning."""
     stored = indices(database.engine)
     newest = database.proofs.checkpoint()
     unexpected += len(faults(database.engine)) + (newest.size != len(stored))
     lost = recorder.acknowledged.keys() - stored.keys()
-    for event_id in list(recorder.acknowledged)[::_PROVEN_OF_ROUND]:
+    for event_id in recorder.acknowledged:
         sealed = database.proofs.find(event_id)
         try:
             proven = sealed and verify_event(database.proofs.prove(sealed), POLICY, event_id=event_id)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from local_runner.spool.disk_spool import SYNC_SECONDS
-from tests.faults import brokers, inside, ledger, ledger_steps, runner
+from tests.faults import brokers, inside, ledger, ledger_steps, ledger_workers, runner
 from tests.faults.load import Verdict
 from tests.support import databases
 
@@ -41,12 +41,16 @@ SCENARIOS: Final = (
     Scenario("consumer thread killed", inside.killed_consumer, 100, 2),
     Scenario("bit flipped in the spool", inside.flipped_bits, 1000, 50),
     Scenario("kill -9 at each step of the ledger", ledger_steps.killed_at_each_place, 200, 6),
-    Scenario(
-        "kill -9 at each step of the ledger, PostgreSQL",
-        partial(ledger_steps.killed_at_each_place, server=databases.POSTGRESQL),
-        60,
-        6,
+    *(
+        Scenario(
+            f"kill -9 at each step of the ledger, {name}",
+            partial(ledger_steps.killed_at_each_place, server=server),
+            60,
+            6,
+        )
+        for name, server in {"PostgreSQL": databases.POSTGRESQL, "MariaDB": databases.MARIADB}.items()
     ),
+    Scenario("two workers integrate at once, seconds", ledger_workers.two_integrators, 60, 3),
     Scenario("kill -9 of a worker in mid-batch", brokers.killed_workers, 50, 1),
     Scenario("restart of PostgreSQL and of RabbitMQ under load", brokers.restarted_servers, 10, 1),
     *(
