@@ -17,6 +17,7 @@ from audit_log_client.retries import Retries
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
+_WAIT_SECONDS: Final = 20  # below the time limit of a response
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 
 Order = Literal["asc", "desc"]
@@ -37,6 +38,7 @@ class Api:
         *,
         patience: float = 60.0,
         sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
         on_retry: Callable[[UnavailableError], object] = lambda _: None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -45,6 +47,7 @@ class Api:
         self._url = url.rstrip("/")
         self._retries = Retries(patience, sleep, on_retry)
         self._sleep = sleep
+        self._clock = clock
         auth = BearerAuth(self._url, credentials)
         self._http = httpx.Client(auth=auth, timeout=_TIMEOUT, transport=transport)
 
@@ -95,13 +98,18 @@ class Api:
             page = self.page(filters, order=order, cursor=page["next_cursor"])
             yield from page["events"]
 
-    def feed(self, filters: Filters, *, after: str | None = None, limit: int = 1000) -> FeedPage:
+    def feed(self, filters: Filters, *, after: str | None = None, limit: int = 1000, wait: int = 0) -> FeedPage:
         """Return a page of events in the order in which they were stored, at most 1,000 events.
 
         `after` is the `next_cursor` of an earlier page, `now` for events that are stored from now on, or None to begin
-        with the oldest event. RefusedError has status 409 if the log ends before the cursor: see its message.
+        with the oldest event. If there is none yet, a service that can wait does so for `wait` seconds, at most 25.
+        RefusedError has status 409 if the log ends before the cursor: see its message.
         """
-        paging = [("limit", str(limit)), *([("after", after)] if after else [])]
+        paging = [
+            ("limit", str(limit)),
+            *([("after", after)] if after else []),
+            *([("wait", str(wait))] if wait else []),
+        ]
         page: FeedPage = _accepted(self._call("GET", "/event/feed", params=[*filters.pairs(), *paging])).json()
         return page
 
@@ -113,7 +121,9 @@ class Api:
         interval: float = 1.0,
         on_outage: Callable[[UnavailableError], object] = lambda _: None,
     ) -> Iterator[FeedPage]:
-        """Iterate over the pages of `feed` without end, waiting `interval` seconds where no more follow.
+        """Iterate over the pages of `feed` without end; a service that can wait answers when there are events.
+
+        Where no more follow, `interval` seconds pass at least from one request to the next.
 
         To continue after an interruption, keep the `next_cursor` of a page once its events are dealt with, and pass it
         as `after`: no event is lost, and those of one page at most are repeated. A service that is away is waited for,
@@ -121,8 +131,9 @@ class Api:
         """
         is_away = False
         while True:
+            asked = self._clock()
             try:
-                page = self.feed(filters, after=after)
+                page = self.feed(filters, after=after, wait=_WAIT_SECONDS)
             except UnavailableError as exc:
                 if not is_away:
                     on_outage(exc)
@@ -132,8 +143,8 @@ class Api:
             is_away = False
             after = page["next_cursor"]
             yield page
-            if not page["more"]:
-                self._sleep(interval)
+            if not page["more"] and (pause := asked + interval - self._clock()) > 0:
+                self._sleep(pause)
 
     def export(self, filters: Filters, kind: Format = "ndjson") -> Iterator[bytes]:
         """Iterate over the parts of a file of all matching events, oldest first.

@@ -19,12 +19,15 @@ from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.handler import lambda_handler
 from functions.http.limits import MAX_RESPONSE_BYTES
+from functions.http.long_poll import LongPoll
 from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
 from functions.http.response import Response, ResponseModel
 from functions.http.route import Header
 
 MAX_LIMIT: Final = 1000
+MAX_WAIT_SECONDS: Final = 25
+"""Below the 29 seconds of API Gateway, and the 60 seconds of common proxies."""
 
 _DEFAULT_LIMIT: Final = 100
 _NOW: Final = "now"
@@ -46,7 +49,13 @@ AFTER: Final = Parameter(
     "Where to continue: `next_cursor` of an answer, with any filters; `now`: only events that are stored from now on. "
     "Default: from the oldest event. A token that sees all customers may also send the `index` of an event.",
 )
-PARAMETERS: Final = (*FILTERS, AFTER, LIMIT)
+WAIT: Final = Parameter(
+    "wait",
+    partial(integer, low=0, high=MAX_WAIT_SECONDS),
+    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
+    "Seconds to wait at most if there is no event yet. The service may answer sooner without an event; on AWS it does.",
+)
+PARAMETERS: Final = (*FILTERS, AFTER, LIMIT, WAIT)
 NEXT_PAGE: Final = Header(
     "Link",
     'URL of the next page: <...>; rel="next" (RFC 8288). Only while `more` is true, so that following it ends.',
@@ -90,16 +99,21 @@ def event_feed(request: Request, services: Services) -> Response:
     filters = event_filter(query, claims)
     limit = query.one(LIMIT) or _DEFAULT_LIMIT
     after = query.one(AFTER)
+    wait = query.one(WAIT) or 0
     query.raise_errors()
     seal = CursorSeal(services.feed.cursor_key())
     room = MAX_RESPONSE_BYTES - limit * _BYTES_PER_INDEX - _BYTES_AROUND
     page = services.feed.read(FeedRequest(filters, _position(after, claims, seal), limit, room))
     cursor = seal.seal(page.position)
-    headers = {}
-    if page.more:
-        parameters = [pair for pair in request.query if pair[0] != AFTER.name]
-        headers["Link"] = f'<?{urlencode([*parameters, (AFTER.name, cursor)])}>; rel="next"'
-    return Response(200, _body(page, cursor, with_index=claims.customers is None), headers=headers)
+    continued = urlencode([*(pair for pair in request.query if pair[0] != AFTER.name), (AFTER.name, cursor)])
+    headers = {"Link": f'<?{continued}>; rel="next"'} if page.more else {}
+    waits = wait and not (page.entries or page.more or page.skipped)
+    return Response(
+        200,
+        _body(page, cursor, with_index=claims.customers is None),
+        headers=headers,
+        long_poll=LongPoll(wait, page.position, continued) if waits else None,
+    )
 
 
 handler = lambda_handler(event_feed)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from shutil import disk_usage
 from typing import Final
@@ -49,10 +50,12 @@ class Pipeline:
         meter: Meter | None = None,
         tracing: Tracing | None = None,
         storing: StoringProcess | None = None,
+        on_indices: Callable[[], object] = lambda: None,
     ) -> None:
         """Start consuming. `settings` are prepared and the schema of `database` is current, see `bootstrap`.
 
         With `storing` a child process stores the events; `close` ends it. Without, this process does.
+        `on_indices` is called when stored events got their indices in the ledger.
 
         Raises:
             InvalidSettingsError: the settings describe keys or a data directory that cannot be used.
@@ -96,7 +99,7 @@ class Pipeline:
         self.services.require_usable()
         self.services.poll()
         self._consumer.start()
-        self._integrator = Integrator(database.ledger)
+        self._integrator = Integrator(database.ledger, on_indices=on_indices)
         self._signer.start()
 
     @property

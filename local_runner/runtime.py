@@ -40,9 +40,15 @@ class Runtime:
 
 
 def start_runtime(
-    settings: Settings, database: Database, meter: Meter | None = None, tracing: Tracing | None = None
+    settings: Settings,
+    database: Database,
+    meter: Meter | None = None,
+    tracing: Tracing | None = None,
+    on_indices: Callable[[], object] = lambda: None,
 ) -> Runtime:
     """Start a pipeline with a storing process, or connect to a broker. `settings` are prepared, the schema is current.
+
+    `on_indices` is called when this process has given stored events their indices in the ledger.
 
     Raises:
         InvalidSettingsError: the settings do not describe a usable service.
@@ -51,7 +57,9 @@ def start_runtime(
     if settings.queue_in_process:
         storing = StoringProcess(settings, meter)
         try:
-            pipeline = Pipeline(settings, database, meter=meter, tracing=tracing, storing=storing)
+            pipeline = Pipeline(
+                settings, database, meter=meter, tracing=tracing, storing=storing, on_indices=on_indices
+            )
         except BaseException:
             storing.close()
             raise

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event as Flag
 from types import FrameType
 
 from uvicorn import Server
@@ -22,6 +23,7 @@ from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
+from local_runner.background.ledger_watch import LedgerWatch
 from local_runner.background.management import ManagementServer
 from local_runner.background.stop_deadline import STOP_SECONDS, end_process_within
 from local_runner.bootstrap import open_database, prepare
@@ -159,7 +161,8 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
     management = ManagementServer()
     management.watch_connections(limits)
     traces = tracing()
-    runtime = start_runtime(settings, database, management.meter, traces)
+    indices_given = Flag()
+    runtime = start_runtime(settings, database, management.meter, traces, indices_given.set)
     _serve_management(management, address, runtime)
     tune_memory()
     waits = not settings.queue_in_process or (
@@ -168,12 +171,15 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
 
     def stop() -> None:
         end_process_within(STOP_SECONDS - FINISH_SECONDS)
+        watch.close()
         runtime.close()
         management.close()
         traces.close()
 
     application = Application(runtime.services, requests=management.requests(), tracing=traces)
-    return Dispatcher(application, on_stop=stop, waits=waits, group=runtime.group, limits=limits)
+    dispatcher = Dispatcher(application, on_stop=stop, waits=waits, group=runtime.group, limits=limits)
+    watch = LedgerWatch(runtime.services.feed.size, dispatcher.held, indices_given)
+    return dispatcher
 
 
 def _serve_management(management: ManagementServer, address: ManagementAddress, runtime: Runtime) -> None:

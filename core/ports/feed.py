@@ -43,6 +43,13 @@ class FeedReader(Protocol):
             StoreUnavailableError: trying again later helps.
         """
 
+    def size(self) -> int:
+        """Return the number of entries of the ledger: the position behind the newest one.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
     def cursor_key(self) -> bytes:
         """Return the 32 secret bytes that seal cursors. They never change.
 

@@ -80,6 +80,11 @@ class SqlFeed:
                 raise CursorAheadError(_AHEAD)
             return self._read(connection, request, start, end)
 
+    def size(self) -> int:
+        """See `FeedReader.size`."""
+        with open_read_connection(self._engine) as connection:
+            return int(connection.execute(_END).scalar_one())
+
     def cursor_key(self) -> bytes:
         """See `FeedReader.cursor_key`."""
         if self._key is None:

@@ -10,6 +10,7 @@ from core.wiring import Services
 from functions import runtime
 from functions.http.access_log import AccessLog, AccessLogEntry
 from functions.http.cors import cors_headers
+from functions.http.long_poll import current_long_poll
 from functions.http.problems import problem
 from functions.http.request import ProxyEvent, Request, authenticated_client, current_traceparent, request_id_of
 from functions.http.response import REQUEST_ID, ProxyResponse, Response
@@ -50,6 +51,7 @@ class Responder:
             if response.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 fields = {"request_id": request_id, "operation": operation.__name__}
                 _log.exception("handler_failed", extra=fields)
+        current_long_poll.set(response.long_poll)
         with_body = event.get("httpMethod") != "HEAD"
         return response.to_proxy(request_id, with_body=with_body, extra_headers=extra)
 

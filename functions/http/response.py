@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from functions.http.long_poll import LongPoll
+
 ProxyResponse = dict[str, Any]
 
 REQUEST_ID: Final = "X-Request-Id"
@@ -28,6 +30,8 @@ class Response(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     is_text: bool = True
     """Whether the body is UTF-8. API Gateway needs base64 for anything else."""
+    long_poll: LongPoll | None = None
+    """Not None if the client would rather wait than get this response."""
 
     @classmethod
     def of(cls, status: int, model: BaseModel, headers: Mapping[str, str] | None = None) -> "Response":

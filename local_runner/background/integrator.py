@@ -1,6 +1,7 @@
 """The integrator: a thread that gives stored events their indices in the ledger, every second."""
 
 import logging
+from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
 from typing import Final, Protocol
@@ -26,10 +27,16 @@ class IntegratedLedger(Protocol):
 class Integrator:
     """Integrates in rounds until `close`. After a failure it pauses for longer, and it never ends because of one."""
 
-    def __init__(self, ledger: IntegratedLedger, pause: float = PAUSE_SECONDS) -> None:
-        """Start the thread."""
+    def __init__(
+        self,
+        ledger: IntegratedLedger,
+        pause: float = PAUSE_SECONDS,
+        on_indices: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Start the thread. It calls `on_indices` when it has given events their indices."""
         self._ledger = ledger
         self._pause = pause
+        self._on_indices = on_indices
         self._failures = 0
         self._stop = Flag()
         self._thread = Thread(target=self._run, name="integrator", daemon=True)
@@ -44,7 +51,7 @@ class Integrator:
         while not self._stop.wait(min(self._pause * 2**self._failures, _LONGEST_PAUSE)):
             try:
                 while not self._stop.is_set() and self._ledger.integrate():
-                    pass
+                    self._on_indices()
             except StoreUnavailableError as exc:
                 if not self._failures:
                     action = "Check the database; stored events get their indices when it is back."

@@ -1,6 +1,7 @@
 """The application of the local runner: routes an HTTP request to its handler, by a proxy event."""
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, Final, NamedTuple, NoReturn
 
 import uuid_utils
@@ -14,6 +15,7 @@ from functions.http.access_log import AccessLog, AccessLogEntry
 from functions.http.cors import preflight
 from functions.http.errors import MethodNotAllowedError, RouteNotFoundError
 from functions.http.handler import Handler, Operation, Responder, plain_handler
+from functions.http.long_poll import LongPoll, current_long_poll
 from functions.http.request import Request, authenticated_client, current_traceparent
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
@@ -29,7 +31,10 @@ _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
 
 
 class Exchange:
-    """A request and its response, which may be replaced until `finish` returns it."""
+    """A request and its response, which may be replaced until `finish` returns it.
+
+    If `long_poll` is not None, its client would rather wait than get this response: `ask_again` replaces it.
+    """
 
     __slots__ = (
         "_access_log",
@@ -39,7 +44,9 @@ class Exchange:
         "_request",
         "_request_id",
         "_response",
+        "_started",
         "_traceparent",
+        "long_poll",
     )
 
     def __init__(self, application: "Application", request: HTTPRequest, observation: Observation) -> None:
@@ -50,10 +57,13 @@ class Exchange:
         self._access_log = application.refusals
         self._client: str | None = None
         self._traceparent: str | None = None
+        self._started = monotonic()
+        self.long_poll: LongPoll | None = None
 
     def handle(self, refusal: AuditLogError | None) -> None:
         """Call the handler of the request, or refuse it."""
         application, request, observation = self._application, self._request, self._observation
+        self.long_poll = None
         try:
             endpoint, path_parameters = application.route(request)
             observation.route, self._access_log = endpoint.resource, endpoint.access_log
@@ -69,8 +79,24 @@ class Exchange:
         if refusal is None:
             self._response = endpoint.handler(event, LambdaContext(endpoint.resource, self._request_id))
             self._client, self._traceparent = authenticated_client.get(), current_traceparent.get()
+            self.long_poll = current_long_poll.get()
         else:
             self._refuse(refusal)
+
+    @property
+    def seconds_to_wait(self) -> float:
+        """How long the client still waits for a better response."""
+        return self._started + self.long_poll.seconds - monotonic() if self.long_poll else 0.0
+
+    def ask_again(self) -> None:
+        """Call the handler again, from where its response without an event ended."""
+        if self.long_poll:
+            self._request = self._request._replace(query=self.long_poll.query)
+            self.handle(None)
+
+    def leave_out(self, seconds: float) -> None:
+        """Do not count seconds that were spent waiting: they say nothing about how fast the service answers."""
+        self._observation.started += seconds
 
     def finish(self, error: Exception | None = None) -> HTTPResponse:
         """Return the response, or that to `error` in its place. Counts the request and writes its log record."""

@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 from functions.http.errors import ServerBusyError
 from functions.http.route import Place
 from local_runner.aws_events.proxy_event import HTTPRequest, HTTPResponse
-from local_runner.http.application import Application
+from local_runner.http.application import Application, Exchange
 from local_runner.http.bounded_threads import BoundedThreads
 from local_runner.http.connection_limits import ConnectionLimits
+from local_runner.http.held_requests import HeldRequests, Task
 from local_runner.http.parser import ParsedRequest
 from local_runner.queue.group_commit import GroupCommit
 
@@ -43,8 +44,6 @@ _LARGE_BOUNDS: Final = Bounds(1, 64, 5.0)
 
 _BUSY: Final = "Too many requests of this kind wait, so that this one was not begun: send it again later."
 
-Task = Callable[[], HTTPResponse]
-
 
 class Dispatcher:
     """Calls the application, on the event loop or in a thread. For uvicorn it is an ASGI application with a lifespan.
@@ -67,6 +66,7 @@ class Dispatcher:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.limits: Final = limits or ConnectionLimits()
+        self.held: Final = HeldRequests(self._ask_again)
         self._application = application
         self._bounds = {place: bounds[place] for place in bounds if waits or place is not Place.ACCEPT}
         self._threads = {
@@ -125,7 +125,20 @@ class Dispatcher:
             return None, partial(self._application.answer, request, ServerBusyError(_BUSY))
         return threads, partial(self._answer_in_thread, request, self._clock() + bounds.seconds)
 
-    def _answer_in_thread(self, request: HTTPRequest, deadline: float) -> HTTPResponse:
+    def _ask_again(self, exchange: Exchange) -> tuple[BoundedThreads | None, Task]:
+        threads = self._threads[Place.READ]
+        return (None, exchange.finish) if threads.is_full else (threads, partial(_ask_again, exchange))
+
+    def _answer_in_thread(self, request: HTTPRequest, deadline: float) -> HTTPResponse | Exchange:
         if self._clock() > deadline:
             return self._application.answer(request, ServerBusyError(_BUSY))
-        return self._application.answer(request)
+        return _finish_unless_it_waits(self._application.handle(request))
+
+
+def _ask_again(exchange: Exchange) -> HTTPResponse | Exchange:
+    exchange.ask_again()
+    return _finish_unless_it_waits(exchange)
+
+
+def _finish_unless_it_waits(exchange: Exchange) -> HTTPResponse | Exchange:
+    return exchange if exchange.long_poll else exchange.finish()

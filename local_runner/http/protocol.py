@@ -13,8 +13,11 @@ from uvicorn.server import ServerState
 
 from functions.http.errors import OverloadedError
 from local_runner.aws_events.proxy_event import HTTPResponse
+from local_runner.http.application import Exchange
+from local_runner.http.bounded_threads import BoundedThreads
 from local_runner.http.codec import encode_response
 from local_runner.http.deadlines import Deadlines, Wait, timeout_error
+from local_runner.http.held_requests import HeldRequest, Task
 from local_runner.http.incoming import SMALL_BYTES, Incoming
 from local_runner.http.outgoing import Outgoing
 from local_runner.http.parser import Phase, RequestParser
@@ -46,7 +49,8 @@ class HTTPProtocol(asyncio.Protocol):
         self._server = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._busy = False  # a request is handled, and its response was not sent
-        self._held = False  # that request is handled, and its response waits for the end of the event loop's turn
+        self._held = False  # that request waits without a thread: for the end of the event loop's turn, or longer
+        self._long_poll: HeldRequest | None = None
         self._reading = True
         self._first = True
         self._deadlines = Deadlines(self._loop, self._waits_for, self._on_timeout)
@@ -87,6 +91,9 @@ class HTTPProtocol(asyncio.Protocol):
 
         `_answered` does so for a request that a thread works on.
         """
+        if self._long_poll:
+            self._long_poll.drop()
+            self._long_poll = None
         self._server.connections.discard(self)
         self._limits.remove(self)
         self._deadlines.cancel()
@@ -96,6 +103,8 @@ class HTTPProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """Answer requests in progress for a short while, and then close. uvicorn calls it on a stop."""
         self._deadlines.stop()
+        if self._long_poll:
+            self._long_poll.answer()
         self._close_if_idle()
 
     def data_received(self, data: bytes) -> None:
@@ -113,6 +122,8 @@ class HTTPProtocol(asyncio.Protocol):
         if self._parser.phase is Phase.BODY and not self._parser.ended:
             self._parser.refuse(self._parser.malformed())
         self._parser.ended = True
+        if self._long_poll:
+            self._long_poll.answer()  # a client that has died looks like this, too
         self._process()
         return (self._busy or self._parser.has_request) and bool(self._transport.can_write_eof())
 
@@ -149,7 +160,7 @@ class HTTPProtocol(asyncio.Protocol):
             self._loop.call_soon(self._process)
 
     def _pause_or_resume(self) -> None:
-        # A held response leaves so soon that a pause of reading would cost more.
+        # A held response leaves soon, or waits for events: then reading shows that a connection is lost.
         waits = (
             (self._busy and not self._held)
             or not self._out.writable
@@ -169,37 +180,61 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _answer(self) -> None:
         parsed = self._parser.take()
-        if self._dispatcher.accept_in_turn(parsed, partial(self._send_after_write, keep_alive=parsed.keep_alive)):
+        if self._dispatcher.accept_in_turn(parsed, partial(self._deliver_later, keep_alive=parsed.keep_alive)):
             self._busy = self._held = True
             self._in.busy_bytes = parsed.size if parsed.size > SMALL_BYTES else 0
             return
-        executor, task = self._dispatcher.dispatch(parsed)
-        if executor is None:
-            self._send(task(), keep_alive=parsed.keep_alive)
-        else:
-            self._busy, self._in.busy_bytes = True, parsed.size
-            future = self._loop.run_in_executor(executor, task)
-            future.add_done_callback(partial(self._answered, keep_alive=parsed.keep_alive))
+        self._in.busy_bytes = parsed.size
+        self._run(*self._dispatcher.dispatch(parsed), keep_alive=parsed.keep_alive)
 
-    def _send_after_write(self, response: HTTPResponse, *, keep_alive: bool) -> None:
+    def _run(self, executor: BoundedThreads | None, task: Task, *, keep_alive: bool) -> None:
+        if executor is None:
+            self._deliver(task(), keep_alive=keep_alive)
+        else:
+            self._busy, self._held = True, False
+            future = self._loop.run_in_executor(executor, task)
+            future.add_done_callback(partial(self._answered, keep_alive=keep_alive))
+
+    def _answered(self, future: "asyncio.Future[HTTPResponse | Exchange]", *, keep_alive: bool) -> None:
+        if future.cancelled() or (error := future.exception()):
+            self._end_request()
+            _log.error("request_failed", exc_info=None if future.cancelled() else error)
+            self._transport.abort()
+        else:
+            self._deliver_later(future.result(), keep_alive=keep_alive)
+
+    def _deliver_later(self, answer: HTTPResponse | Exchange, *, keep_alive: bool) -> None:
+        self._deliver(answer, keep_alive=keep_alive)
+        if not self._out.closing and (self._in.unread or self._parser.has_request or not self._reading):
+            self._process()
+
+    def _deliver(self, answer: HTTPResponse | Exchange, *, keep_alive: bool) -> None:
+        if isinstance(answer, Exchange):
+            if self._hold(answer, keep_alive=keep_alive):
+                return
+            answer = answer.finish()
+        self._end_request()
+        if not self._out.closing:
+            self._send(answer, keep_alive=keep_alive)
+
+    def _hold(self, exchange: Exchange, *, keep_alive: bool) -> bool:
+        """Hold a request for a better answer, if the client still waits for one; return whether it does."""
+        if not (self._out.closing or self._parser.ended or self._deadlines.stopping):
+            self._long_poll = self._dispatcher.held.hold(exchange, partial(self._resume, keep_alive=keep_alive))
+        self._held = self._long_poll is not None
+        return self._held
+
+    def _resume(self, executor: BoundedThreads | None, task: Task, *, keep_alive: bool) -> None:
+        """Continue with a request that was held."""
+        self._long_poll = None
+        self._run(executor, task, keep_alive=keep_alive)
+        self._process()
+
+    def _end_request(self) -> None:
         self._busy = self._held = False
         if self._in.busy_bytes:
             self._in.busy_bytes = 0
             self._bound_requests()
-        if not self._out.closing:
-            self._send(response, keep_alive=keep_alive)
-            if self._in.unread or self._parser.has_request or not self._reading:
-                self._process()
-
-    def _answered(self, future: "asyncio.Future[HTTPResponse]", *, keep_alive: bool) -> None:
-        self._busy, self._in.busy_bytes = False, 0
-        self._bound_requests()
-        if future.cancelled() or (error := future.exception()):
-            _log.error("request_failed", exc_info=None if future.cancelled() else error)
-            self._transport.abort()
-        elif not self._out.closing:
-            self._send(future.result(), keep_alive=keep_alive)
-            self._process()
 
     def _send(self, response: HTTPResponse, *, keep_alive: bool) -> None:
         last = not self._parser.has_request and (self._parser.ended or self._deadlines.stopping)

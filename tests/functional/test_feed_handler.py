@@ -140,7 +140,8 @@ def test_what_is_no_cursor_is_refused_with_the_remedy(log: Log, after: str) -> N
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ({"limit": 0}, ["limit"]), ({"limit": 1001}, ["limit"]), ({"limit": "x"}, ["limit"]), ({"wait": 20}, ["wait"]),
+        ({"limit": 0}, ["limit"]), ({"limit": 1001}, ["limit"]), ({"limit": "x"}, ["limit"]), ({"wait": 26}, ["wait"]),
+        ({"wait": -1}, ["wait"]),
         ({"cursor": "x"}, ["cursor"]), ({"after": "9" * 30}, ["after"]), ({"event_type[x]": "a"}, ["event_type[x]"]),
     ],
 )  # fmt: skip
@@ -201,3 +202,8 @@ def test_events_without_a_ledger_are_in_the_feed_as_well(settings: Settings) -> 
     off.ledger.integrate()
     assert numbers(ask(FakeGateway(services))) == [1]
     services.close()
+
+
+def test_where_no_request_can_be_held_one_that_would_wait_is_answered_at_once(log: Log) -> None:
+    answer = ask(log.gateway, wait=25)
+    assert (numbers(answer), answer.json["more"]) == ([], False)

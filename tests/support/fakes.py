@@ -225,6 +225,10 @@ class FakeStore:
         more = len(found) > request.limit
         return FeedPage(found[: request.limit], found[request.limit][0] if more else len(events), more, skipped=0)
 
+    def size(self) -> int:
+        """See `FeedReader.size`."""
+        return len(self.events)
+
     def cursor_key(self) -> bytes:
         """See `FeedReader.cursor_key`."""
         return b"k" * 32

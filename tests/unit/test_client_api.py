@@ -13,6 +13,7 @@ import trustme
 
 from audit_log_client import Api, ClientSecret, Filters, RefusedError, Token, UnavailableError
 from audit_log_client.credentials import Credentials
+from tests.support.fakes import FakeClock
 from tests.support.flaky import FlakyService, status, unreachable
 
 LINE = b'{"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "event_type": "good"}'
@@ -173,18 +174,36 @@ def feed_page(number: int, *, more: bool) -> httpx.Response:
     return httpx.Response(200, json=page)
 
 
-def test_a_follower_asks_at_once_while_more_follow_and_waits_otherwise(pauses: list[float]) -> None:
+def test_a_follower_asks_at_once_while_more_follow_and_after_an_interval_otherwise(pauses: list[float]) -> None:
     answers = iter([feed_page(1, more=True), feed_page(2, more=False), feed_page(3, more=False)])
     asked: list[tuple[str | None, list[float]]] = []
+    clock = FakeClock()
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append((request.url.params.get("after"), list(pauses)))
+        assert request.url.params["wait"] == "20"
+        clock.now += 2
         return next(answers)
 
-    with Api("http://x", Token("t"), sleep=pauses.append, transport=httpx.MockTransport(answer)) as api:
+    transport = httpx.MockTransport(answer)
+    with Api("http://x", Token("t"), sleep=pauses.append, clock=clock, transport=transport) as api:
         pages = api.follow(Filters(), interval=5)
         assert [next(pages)["next_cursor"] for _ in range(3)] == ["cursor-1", "cursor-2", "cursor-3"]
-    assert asked == [(None, []), ("cursor-1", []), ("cursor-2", [5])]
+    assert asked == [(None, []), ("cursor-1", []), ("cursor-2", [3])]
+
+
+def test_a_follower_asks_at_once_again_if_the_service_has_waited(pauses: list[float]) -> None:
+    clock = FakeClock()
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        clock.now += 20
+        return feed_page(1, more=False)
+
+    transport = httpx.MockTransport(answer)
+    with Api("http://x", Token("t"), sleep=pauses.append, clock=clock, transport=transport) as api:
+        pages = api.follow(Filters(), interval=5)
+        assert [next(pages)["next_cursor"] for _ in range(3)] == ["cursor-1"] * 3
+    assert pauses == []
 
 
 def test_a_follower_waits_for_a_service_that_is_away_and_reports_each_outage_once(pauses: list[float]) -> None:

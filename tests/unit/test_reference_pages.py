@@ -108,7 +108,7 @@ def test_the_tables_of_parameters_are_complete() -> None:
     printed = {quoted(row[0])[0].removesuffix(".PATH") for row in rows}
     assert printed == {parameter.name for parameter in query_events.PARAMETERS}
     printed = {quoted(row[0])[0] for row in table(HTTP, "parameter", "meaning")}
-    others = [*export_events.PARAMETERS, event_feed.AFTER, event_feed.LIMIT]
+    others = [*export_events.PARAMETERS, event_feed.AFTER, event_feed.LIMIT, event_feed.WAIT]
     assert printed == {each.name for each in others} - {each.name for each in FILTERS}
 
 

@@ -115,7 +115,9 @@ def tail(  # noqa: PLR0913
             dir_okay=False,
         ),
     ] = None,
-    interval: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="Seconds between two polls.")] = 1.0,
+    interval: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Seconds from one request to the next at least.")
+    ] = 1.0,
     as_json: AsJson = False,
     url: Url = _DEFAULT_URL,
     client_id: ClientId = None,
