@@ -20,6 +20,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
+_WITHOUT_COVERAGE = [Path(__file__).parent / name for name in ("e2e", "faults", "security")]
+"""Their service runs in other processes, so tracing would only slow down the client in the test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in _WITHOUT_COVERAGE):
+            item.add_marker("no_cover")
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

@@ -8,10 +8,9 @@ from core.errors import EventNotStorableError
 from core.ports.store import Outcome
 from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
-from tests.faults.servers import MariaDB, MissingServerError, running
+from tests.faults.servers import MariaDB, running_or_skipped
 from tests.support import databases
 from tests.support.builders import event
-from tests.support.skipping import skip_or_fail
 
 PACKET = 65_536
 
@@ -22,12 +21,9 @@ class SmallPackets(MariaDB):
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[SqlEventStore]:
-    try:
-        with running(SmallPackets) as server, databases.opened(server.url) as engine:
-            migrate(engine)
-            yield SqlEventStore(engine)
-    except MissingServerError as exc:
-        skip_or_fail(str(exc))
+    with running_or_skipped(SmallPackets) as server, databases.opened(server.url) as engine:
+        migrate(engine)
+        yield SqlEventStore(engine)
 
 
 def test_an_event_beyond_a_packet_is_refused_and_not_taken_for_an_outage(store: SqlEventStore) -> None:

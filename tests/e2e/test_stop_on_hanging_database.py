@@ -11,12 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.servers import MissingServerError, PostgreSQL, running
+from tests.faults.servers import PostgreSQL, running_or_skipped
 from tests.support import kafka
 from tests.support.builders import new_event
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, free_port
-from tests.support.skipping import skip_or_fail
 
 PROMISED_SECONDS = 10.0
 HANGING = ("/event", "/event?customer_id=42", "/ready")
@@ -24,11 +23,8 @@ HANGING = ("/event", "/event?customer_id=42", "/ready")
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[PostgreSQL]:
-    try:
-        with running(PostgreSQL) as server:
-            yield server
-    except MissingServerError as exc:
-        skip_or_fail(str(exc))
+    with running_or_skipped(PostgreSQL) as server:
+        yield server
 
 
 def start(command: str, directory: Path, settings: dict[str, str]) -> Service:

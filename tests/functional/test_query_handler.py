@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -34,6 +34,15 @@ def ask(gateway: FakeGateway, *query: tuple[str, str], **parts: Any) -> Answer:
 
 def numbers(answer: Answer) -> list[int]:
     return [int(found["event_id"][-12:]) for found in answer.json["events"]]
+
+
+def add_six(gateway: FakeGateway, event_data: Callable[[int], dict[str, Any]]) -> None:
+    gateway.services.writer.add(
+        [
+            event(number, event_type="ab"[number % 2], customer_id=number % 3, event_data=event_data(number))
+            for number in range(6)
+        ]
+    )
 
 
 def pages(gateway: FakeGateway, *query: tuple[str, str]) -> Iterator[Answer]:
@@ -81,17 +90,7 @@ def test_nothing_found_is_an_empty_page(gateway: FakeGateway) -> None:
     ],
 )
 def test_parameters_find_the_events_they_name(gateway: FakeGateway, query: Pairs, found: list[int]) -> None:
-    gateway.services.writer.add(
-        [
-            event(
-                number,
-                event_type="ab"[number % 2],
-                customer_id=number % 3,
-                event_data={"number": number, "deep": {"list": [0, {"é": "x y"}]}},
-            )
-            for number in range(6)
-        ]
-    )
+    add_six(gateway, lambda number: {"number": number, "deep": {"list": [0, {"é": "x y"}]}})
     assert numbers(ask(gateway, *query)) == found
 
 
@@ -158,18 +157,11 @@ def test_a_query_that_would_show_something_else_is_refused(gateway: FakeGateway,
     ],
 )
 def test_operators_find_what_they_ask_for(gateway: FakeGateway, query: Pairs, found: list[int]) -> None:
-    gateway.services.writer.add(
-        [
-            event(
-                number,
-                event_type="ab"[number % 2],
-                customer_id=number % 3,
-                event_data={"number": number, "targets": [{}, {"id": f"doc-{number % 3}"}]}
-                | ({"even": None} if number % 2 == 0 else {}),
-            )
-            for number in range(6)
-        ]
-    )
+    def event_data(number: int) -> dict[str, Any]:
+        even: dict[str, None] = {} if number % 2 else {"even": None}
+        return {"number": number, "targets": [{}, {"id": f"doc-{number % 3}"}], **even}
+
+    add_six(gateway, event_data)
     assert numbers(ask(gateway, *query)) == found
 
 

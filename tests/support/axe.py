@@ -4,15 +4,13 @@ A package of Python brings its script. It is installed without its dependencies 
 `tests/support/axe.txt`.
 """
 
-import fcntl
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 from selenium import webdriver
 
-from tests.support.skipping import skip_or_fail
+from tests.support.pinned import install_once
 
 _PINS = Path(__file__).with_name("axe.txt")
 _HOME = Path(__file__).parents[2] / ".cache" / "axe"
@@ -33,14 +31,6 @@ def violations(browser: webdriver.Chrome) -> list[str]:
 
 @cache
 def _script() -> str:
-    _HOME.mkdir(parents=True, exist_ok=True)
-    with (_HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the one that installs
-        done = _HOME / "installed.txt"
-        if not done.exists() or done.read_text() != _PINS.read_text():
-            options = ["--no-deps", "--require-hashes", "--upgrade", "--target", str(_HOME), "-r", str(_PINS)]
-            install = [sys.executable, "-m", "pip", "install", *options]
-            if subprocess.run(install, capture_output=True, check=False).returncode:
-                skip_or_fail(f"axe-core cannot be installed: see why by `{' '.join(install)}`")
-            done.write_text(_PINS.read_text())
+    install = [sys.executable, "-m", "pip", "install", "--upgrade", "--target", str(_HOME)]
+    install_once(_HOME, _PINS, lambda: install, "axe-core")
     return (_HOME / "axe_playwright_python" / "axe.min.js").read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ into a separate virtual environment, once, from `tests/support/sqs_server.txt`.
 """
 
 import atexit
-import fcntl
 import json
 import secrets
 import subprocess
@@ -25,9 +24,9 @@ from botocore.config import Config
 from core.ports.queue import Message
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
 from tests.support.builders import event
+from tests.support.pinned import install_once
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 from tests.support.service import free_port
-from tests.support.skipping import skip_or_fail
 
 PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
 ACCOUNT = "000000000000"
@@ -70,17 +69,13 @@ def _answers(url: str) -> bool:
 
 
 def _installed() -> Path:
-    _HOME.mkdir(parents=True, exist_ok=True)
-    with (_HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the one that installs
-        done = _HOME / "installed.txt"
-        if not done.exists() or done.read_text() != _PINS.read_text():
-            venv.create(_HOME, with_pip=True)
-            install = [str(_HOME / "bin" / "pip"), "install", "--no-deps", "--require-hashes", "-r", str(_PINS)]
-            if subprocess.run(install, capture_output=True, check=False).returncode:
-                skip_or_fail(f"The SQS-compatible server cannot be installed: see why by `{' '.join(install)}`")
-            done.write_text(_PINS.read_text())
+    install_once(_HOME, _PINS, _installer, "The SQS-compatible server")
     return _HOME
+
+
+def _installer() -> list[str]:
+    venv.create(_HOME, with_pip=True)
+    return [str(_HOME / "bin" / "pip"), "install"]
 
 
 @cache

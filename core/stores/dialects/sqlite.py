@@ -32,10 +32,9 @@ from core.stores.dialects.sqlite_terms import index_terms, match_expression, nee
 from core.stores.json_text import to_json
 from core.stores.schema import EVENT_COLUMNS, unix_milliseconds
 
-_BUSY_SECONDS: Final = 5.0
 _PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",  # commits are durable
-    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}",
+    f"PRAGMA busy_timeout={sqlite_wal.BUSY_SECONDS * 1000:.0f}",
     "PRAGMA cache_size=-65536",  # KiB; a batch touches pages of all indexes, the default of 2,000 is too small
 )
 # Steps of SQLite's virtual machine between two checks of the clock, which need the interpreter's lock: about 10 ms.

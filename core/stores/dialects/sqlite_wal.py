@@ -15,10 +15,12 @@ from sqlalchemy import Engine, event
 
 from core.stores.dialects.sqlite_file import path_of
 
+BUSY_SECONDS: Final = 5.0
+"""Wait of a connection for the locks of others."""
+
 _CHECKPOINT_PAGES: Final = 8_000  # 32 MB: a page that several batches change is written to the database once
 _KEPT_BYTES: Final = 64 * 1024 * 1024
 _MAX_BYTES: Final = 128 * 1024 * 1024
-_BUSY_SECONDS: Final = 5.0
 _WAIT_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 5.0
 _REPORT_SECONDS: Final = 60.0
@@ -37,7 +39,7 @@ def switch_on(connection: sqlite3.Connection) -> None:
     """
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit={_KEPT_BYTES}")
-    deadline = time.monotonic() + _BUSY_SECONDS
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")

@@ -9,21 +9,17 @@ import pytest
 
 from core.errors import QueueUnavailableError
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
-from tests.faults.servers import MissingServerError, RabbitMQ, running
+from tests.faults.servers import RabbitMQ, running_or_skipped
 from tests.support.builders import event
 from tests.support.rabbitmq import PATIENCE, bodies, body, sooner_or_later, take
-from tests.support.skipping import skip_or_fail
 
 TIMEOUT = 2.0
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RabbitMQ]:
-    try:
-        with running(RabbitMQ) as server:
-            yield server
-    except MissingServerError as exc:
-        skip_or_fail(str(exc))
+    with running_or_skipped(RabbitMQ) as server:
+        yield server
 
 
 def seconds_of_refusal(publisher: RabbitMQPublisher, number: int) -> float:
