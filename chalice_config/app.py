@@ -21,7 +21,7 @@ from functions.http.cors import preflight
 from functions.http.errors import MalformedRequestError, MethodNotAllowedError
 from functions.http.handler import Handler, Operation, lambda_handler
 from functions.lambda_runtime import STAGE
-from functions.operations import maintenance
+from functions.operations import ledger, maintenance
 from functions.operations.clients import execute
 from functions.routes import ROUTES
 
@@ -136,8 +136,8 @@ def create_partitions(_event: object, _context: object) -> dict[str, Any]:
 
 @app.lambda_function(name="integrate-ledger")
 def integrate_ledger(_event: object, _context: object) -> dict[str, Any]:
-    """Give stored events their indices in the ledger."""
-    return maintenance.integrate_ledger(runtime.services())
+    """Give stored events their indices in the ledger, and sign its checkpoint."""
+    return ledger.integrate(runtime.services(), os.environ)
 
 
 @app.lambda_function(name="reconcile")

@@ -17,7 +17,7 @@ _BEGIN: Final = b"-----BEGIN "
 
 
 class LedgerKeys:
-    """Signs and recognizes the checkpoints of one ledger."""
+    """Implements `CheckpointKeys` with private keys in this process."""
 
     def __init__(
         self, origin: str, signing: Iterable["Ed25519PrivateKey"], former: Iterable["Ed25519PublicKey"] = ()

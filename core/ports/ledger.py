@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from core.domain.models import Event
+from core.ledger.notes import Note
 from core.ledger.tiles import Tile
 
 
@@ -77,6 +78,23 @@ class LedgerProofs(Protocol):
         Raises:
             ProofPendingError: no process has signed with a key yet.
         """
+
+
+class CheckpointKeys(Protocol):
+    """Signs the checkpoints of one ledger, and recognizes them."""
+
+    origin: str
+    """Name of the ledger and of its keys."""
+
+    @property
+    def public_keys(self) -> dict[bytes, bytes]:
+        """Public keys by their key ids."""
+
+    def sign(self, text: str) -> Note:
+        """Sign the text of a checkpoint with each key; one text always gets the same signatures."""
+
+    def signed(self, note: Note) -> bool:
+        """Whether one of the keys signed the note, and no signature in their names is wrong."""
 
 
 class CheckpointGuard(Protocol):

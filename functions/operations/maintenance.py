@@ -40,15 +40,6 @@ def create_partitions(services: Services) -> dict[str, Any]:
     return {"created": create(services.database.engine, MONTHS_AHEAD, now=_now(services))}
 
 
-def integrate_ledger(services: Services) -> dict[str, Any]:
-    """Give the stored events that have no index in the ledger their indices; return the number of these events.
-
-    Raises:
-        StoreUnavailableError: the database cannot be reached; events integrated so far keep their indices.
-    """
-    return {"integrated": sum(iter(services.database.ledger.integrate, 0))}
-
-
 def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accepted_between) -> dict[str, Any]:
     """Compare the events of a day with what became of them; publish the difference as a metric and return the figures.
 

@@ -13,6 +13,7 @@ from core.aws import metrics
 from core.queues.sqs.address import SQSAddress
 from core.settings import PREFIX, Settings
 from functions.lambda_runtime import STAGE
+from functions.operations.ledger import BUCKET, KEYS
 from infra.build import TEMPLATE
 from infra.template import resources
 from tests.support.lambda_package import built, template
@@ -122,6 +123,30 @@ def test_each_role_may_do_what_its_functions_call_and_no_more(deployed: dict[str
     }  # fmt: skip
     assert actions(deployed, "ReconcileRole") == {connect, "sqs:GetQueueAttributes", "cloudwatch:GetMetricData"}
     assert actions(deployed, "DatabaseRole") == {connect}
+    assert actions(deployed, "LedgerRole") == {
+        connect, "kms:Sign", "kms:Verify", "kms:GetPublicKey", "s3:GetObject", "s3:PutObject", "s3:ListBucket",
+    }  # fmt: skip
+
+
+def test_the_ledger_is_signed_by_one_function_and_its_guard_keeps_every_checkpoint(deployed: dict[str, Any]) -> None:
+    functions = of_type(deployed, "AWS::Serverless::Function")
+    signing = [
+        name for name, function in functions.items() if function["Role"] == {"Fn::GetAtt": ["LedgerRole", "Arn"]}
+    ]
+    assert signing == ["IntegrateLedger"]
+    variables = functions["IntegrateLedger"]["Environment"]["Variables"]
+    assert variables[KEYS] == {"Fn::GetAtt": ["LedgerKey", "Arn"]}
+    assert variables[BUCKET] == {"Ref": "LedgerGuard"}
+    key = of_type(deployed, "AWS::KMS::Key")["LedgerKey"]
+    assert (key["KeySpec"], key["KeyUsage"]) == ("ECC_NIST_EDWARDS25519", "SIGN_VERIFY")
+    guard = of_type(deployed, "AWS::S3::Bucket")["LedgerGuard"]
+    assert guard["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert guard["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Days"] >= 365
+    assert all(deployed["Resources"][name]["DeletionPolicy"] == "Retain" for name in ("LedgerKey", "LedgerGuard"))
+    reached = {
+        str(each["ServiceName"]).rpartition(".")[2][:-2] for each in of_type(deployed, "AWS::EC2::VPCEndpoint").values()
+    }
+    assert {"kms", "s3"} <= reached
 
 
 def test_the_database_is_reached_by_the_proxy_alone_and_is_kept(deployed: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 
 from core.domain.audit_events import audit_event
 from core.errors import InvalidSettingsError, ProofPendingError
-from core.ledger.keys import LedgerKeys
 from core.ledger.notes import ED25519, verifier_key
+from core.ports.ledger import CheckpointKeys
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.own_events import insert_own_event
@@ -83,7 +83,7 @@ def restart(engine: Engine, origin: str, reason: str, *, at: datetime) -> int:
     return int(size)
 
 
-def publish_keys(engine: Engine, keys: LedgerKeys) -> None:
+def publish_keys(engine: Engine, keys: CheckpointKeys) -> None:
     """Store the public keys of the ledger.
 
     Raises:

@@ -11,10 +11,9 @@ from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from core.errors import LedgerForkError
 from core.ledger.checkpoints import Checkpoint, MalformedCheckpointError, parse_checkpoint
-from core.ledger.keys import LedgerKeys
 from core.ledger.notes import MalformedNoteError, parse_note
 from core.ledger.tree import root
-from core.ports.ledger import CheckpointGuard
+from core.ports.ledger import CheckpointGuard, CheckpointKeys
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.ledger.stored_tree import full_subtrees
 from core.stores.schema import ledger_checkpoints
@@ -40,7 +39,7 @@ _ACTION: Final = (
 class CheckpointSigner:
     """Signs the checkpoints of the ledger in one database."""
 
-    def __init__(self, engine: Engine, keys: LedgerKeys, guard: CheckpointGuard) -> None:
+    def __init__(self, engine: Engine, keys: CheckpointKeys, guard: CheckpointGuard) -> None:
         self._engine = engine
         self._keys = keys
         self._guard = guard
