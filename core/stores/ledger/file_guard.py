@@ -52,9 +52,13 @@ class FileGuard:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self._directory / _LOCK).open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, also by a kill
+        descriptor = os.open(self._directory / _LOCK, os.O_WRONLY | os.O_CREAT, _PRIVATE)
+        try:
+            os.fchmod(descriptor, _PRIVATE)  # versions before made the file readable to everyone
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when the file is closed, also by a kill
             yield
+        finally:
+            os.close(descriptor)
 
     def _write(self, name: str, data: bytes, mode: int) -> None:
         descriptor = os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | mode, _PRIVATE)
