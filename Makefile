@@ -9,7 +9,7 @@ SCRIPTS := functions/pages/static/docs.js $(wildcard functions/pages/static/view
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-lowest test-wheel lint audit format chalice-local load-test bench faults demo screenshot \
+.PHONY: help install run test test-lowest test-wheel lint audit format chalice-local load-test bench faults verifiers demo screenshot \
   docker package deploy scan lock clean
 
 help:  ## list the targets
@@ -87,6 +87,16 @@ var/docker/jwt-key.pem:
 	@mkdir -p -m 700 var && mkdir -p -m 700 var/docker
 	@openssl genpkey -algorithm ed25519 -out $@ && chmod 644 $@
 
+verifiers: $(VENV)/.installed-dev build/verifiers/.installed  ## proofs on three databases by verifiers of others (ARGS="SQLite --events 20")
+	@$(BIN)/python -m tests.verifiers $(ARGS)
+
+# In a separate environment, because their requirements exclude each other.
+build/verifiers/.installed: tests/verifiers/verifiers.txt tests/verifiers/alone.txt
+	@$(PYTHON) -m venv build/verifiers
+	@build/verifiers/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  -r tests/verifiers/verifiers.txt -r tests/verifiers/alone.txt
+	@touch $@
+
 package: $(VENV)/.installed-dev  ## the package and the template for AWS, in dist/aws/
 	@$(BIN)/python -m infra.build
 
@@ -119,6 +129,10 @@ lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and wit
 	  --no-header --upgrade tests/support/sqs_server.in --output-file tests/support/sqs_server.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --no-deps tests/support/axe.in --output-file tests/support/axe.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade tests/verifiers/verifiers.in --output-file tests/verifiers/verifiers.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade --no-deps tests/verifiers/alone.in --output-file tests/verifiers/alone.txt
 
 clean:  ## remove the virtual environment and caches, never the data in var/
 	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
