@@ -121,7 +121,7 @@ def _by_command(folder: Path, case: Case) -> str:
 
 
 def run(name: str, server: str | None, events: int) -> list[str]:
-    """Verify on one database; return what went wrong."""
+    """Verify on one database; return the disagreements."""
     wrong: list[str] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="audit-log-verifiers-")))
