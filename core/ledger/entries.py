@@ -75,8 +75,13 @@ def data_document(event_data: dict[str, Any], salts: bytes) -> bytes:
 
 def head_document(event: Event, salts: bytes) -> bytes:
     """Return the head document of an event."""
-    data = sha256(data_document(event.event_data, salts)).hexdigest()
-    return _DOCUMENT % (_HEAD, salts[: SALT_BYTES // 2].hex().encode(), _head(event, data))
+    digest = sha256(data_document(event.event_data, salts)).digest()
+    return head_of(event, salts[: SALT_BYTES // 2], digest)
+
+
+def head_of(event: Event, head_salt: bytes, data_digest: bytes) -> bytes:
+    """Return the head document of an event from the SHA-256 of its data document, which may be erased."""
+    return _DOCUMENT % (_HEAD, head_salt.hex().encode(), _head(event, data_digest.hex()))
 
 
 def _head(event: Event, data: str) -> bytes:
@@ -96,7 +101,7 @@ def _head(event: Event, data: str) -> bytes:
 
 def entry(month: int, commitment: bytes) -> bytes:
     """Return the entry of an event: the bytes that the leaf of the tree is the hash of."""
-    return b"%s%s %s\n" % (_ENTRY, _month_text(month), commitment.hex().encode())
+    return b"%s%s %s\n" % (_ENTRY, month_text(month).encode(), commitment.hex().encode())
 
 
 def month_of(timestamp: int) -> int:
@@ -111,6 +116,7 @@ def _month_of_day(day: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _month_text(month: int) -> bytes:
+def month_text(month: int) -> str:
+    """Return a month, counted from 1970-01, as text: 2026-01."""
     years, months = divmod(month, _MONTHS_PER_YEAR)
-    return b"%04d-%02d" % (_EPOCH_YEAR + years, months + 1)
+    return f"{_EPOCH_YEAR + years:04d}-{months + 1:02d}"

@@ -93,6 +93,19 @@ def read_keys(origin: str, file: Path) -> LedgerKeys:
     return LedgerKeys(origin, signing, former)
 
 
+def public_keys(origin: str, raw: Iterable[bytes]) -> LedgerKeys | None:
+    """Return keys that only verify, from 32 bytes each; None if the extra `keys` is not installed.
+
+    Raises:
+        ValueError: not 32 bytes.
+    """
+    try:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
+    except ImportError:
+        return None
+    return LedgerKeys(origin, (), map(Ed25519PublicKey.from_public_bytes, raw))
+
+
 def generate_key() -> str:
     """Return a new Ed25519 private key in PEM form."""
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - with the extra `keys`

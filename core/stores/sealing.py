@@ -58,7 +58,7 @@ def insert_sealed(
     number = new_number()
     try:  # before the first INSERT, which locks out other writers on SQLite
         seals = seal(rows) if has_commitments(connection) else None
-        batch = _batch(number, rows, seals)
+        batch = batch_row(number, rows, seals)
     except (TypeError, ValueError, OverflowError) as exc:  # among them orjson's errors
         raise EventNotStorableError("The event store cannot store a value of this event.") from exc
     dialect.insert(connection, rows, number, [each.salts for each in seals] if seals else None)
@@ -70,7 +70,13 @@ def insert_sealed(
         raise
 
 
-def _batch(number: int, rows: Sequence[Event], seals: Sequence[Seal] | None) -> dict[str, object]:
+def stored_salts(connection: Connection, salts: bytes) -> bytes | str:
+    """Return salts as the database of a connection has them."""
+    return salts.hex() if connection.dialect.name == "sqlite" else salts
+
+
+def batch_row(number: int, rows: Sequence[Event], seals: Sequence[Seal] | None) -> dict[str, object]:
+    """Return the row of a batch of events, with commitments if there are seals."""
     return {
         "number": number,
         "size": len(rows),

@@ -1,8 +1,9 @@
 """`audit-log ledger ...`: the state and the keys of the ledger, and the consistency of its checkpoints."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,9 @@ from local_runner.cli import formatting
 from local_runner.cli.remote.options import ClientId, connected
 from local_runner.cli.typer_app import App
 from local_runner.cli.verify import NOT_PROVEN, Key, PolicyFile, trust
+
+if TYPE_CHECKING:
+    from core.stores.ledger.checking.findings import Report
 
 app = App(help="State and keys of the ledger, and the consistency of its checkpoints.", no_args_is_help=True)
 
@@ -56,6 +60,61 @@ def policy() -> None:
 
     with existing_store() as services:
         typer.echo(services.proofs.policy().decode(), nl=False)
+
+
+@app.command()
+def check(
+    processes: Annotated[
+        int, typer.Option(metavar="COUNT", min=0, max=64, help="Processes to check in. Default: one per core.")
+    ] = os.cpu_count() or 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag of typer
+) -> None:
+    """Recompute the ledger from the stored events, and name those that are changed, missing, added or moved.
+
+    The service may run meanwhile. Ends with status 3 if something was found, and with 1 if it could not be checked.
+    """
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    from core.stores.ledger.checking.check import check_ledger
+    from core.stores.ledger.file_guard import FileGuard
+    from local_runner.background.signer import GUARD_NAME
+    from local_runner.cli.offline import existing_store
+
+    columns = (TextColumn("checking"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with existing_store() as services, formatting.progress(*columns) as bar:
+        task = bar.add_task("", total=None)
+        report = check_ledger(
+            services.database.engine,
+            last_note=FileGuard(services.settings.data_dir / GUARD_NAME).latest(),
+            processes=processes,
+            progress=lambda done, total: bar.update(task, advance=done, total=total),
+        )
+    if as_json:
+        typer.echo(formatting.to_json(report.facts()))
+    else:
+        _print_report(report)
+    if not report.is_whole:
+        raise typer.Exit(NOT_PROVEN)
+
+
+@app.command()
+def adopt() -> None:
+    """Seal the events that were stored before the ledger existed. The service may run meanwhile.
+
+    From then on they can be proven like others; for the time before, nothing is proven. An interrupted adoption continues
+    where it was.
+    """
+    from rich.progress import TextColumn
+
+    from core.stores.ledger.former_events import adopt as adopt_events
+    from local_runner.cli.offline import existing_store
+
+    with existing_store() as services, formatting.progress(TextColumn("{task.completed:,} events")) as bar:
+        task = bar.add_task("", total=None)
+        count = adopt_events(
+            services.database.engine, at=datetime.now(UTC), progress=lambda done: bar.update(task, advance=done)
+        )
+    typer.echo(f"adopted {count:,} events" if count else "every event is in the ledger")
 
 
 @app.command()
@@ -121,3 +180,25 @@ def consistency(  # noqa: PLR0913 - one parameter per option
         typer.echo(f"NOT CONSISTENT: {exc}")
         raise typer.Exit(NOT_PROVEN) from None
     typer.echo(f"CONSISTENT: the first {first.size:,} of {last.size:,} entries in {last.origin} are those of {old}")
+
+
+def _print_report(report: "Report") -> None:
+    rows = [
+        ("entries", f"{report.size:,}"),
+        ("events", f"{report.events:,}"),
+        ("erased", f"{report.erased:,}, as the log records"),
+        ("deleted", f"{report.dropped:,} by retention, as the log records"),
+        ("not adopted", f"{report.uncommitted:,}"),
+        ("signatures", f"{report.signatures:,}"),
+        ("guard", "not on this host" if report.guard is None else f"{report.guard:,} entries"),
+    ]
+    formatting.console().print(formatting.properties(rows))
+    for finding in report.findings.named:
+        of_event = [finding.event_id] if finding.event_id else []
+        at_index = [] if finding.index is None else [f"entry {finding.index}"]
+        typer.echo(formatting.visible(" ".join([finding.kind.upper(), *of_event, *at_index])) + f": {finding.detail}")
+    total = sum(report.findings.counts.values())
+    if total > len(report.findings.named):
+        typer.echo(f"and {total - len(report.findings.named):,} more")
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.findings.counts.items()))
+    typer.echo("WHOLE: every event is the one that was logged" if report.is_whole else f"NOT WHOLE: {counts}")

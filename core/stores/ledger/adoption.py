@@ -18,6 +18,7 @@ from core.stores.connections import open_connection
 from core.stores.dialects import dialect_of
 from core.stores.ledger.stored_tree import FIRST_BATCH, covered_leaves, full_subtrees, read_entries
 from core.stores.schema import events, ledger_batches, ledger_checkpoints, ledger_nodes
+from core.stores.sealing import stored_salts
 
 _LEAVES: Final = 25_600
 """Leaves of one transaction: 100 tiles."""
@@ -112,13 +113,10 @@ class Adoption:
             connection.execute(
                 _SALT,
                 [
-                    {"id": one, "time": event.timestamp_utc, "made": self._stored_salts(seals[one].salts)}
+                    {"id": one, "time": event.timestamp_utc, "made": stored_salts(connection, seals[one].salts)}
                     for one, event in stored.items()
                 ],
             )
-
-    def _stored_salts(self, salts: bytes) -> bytes | str:
-        return salts.hex() if self._engine.dialect.name == "sqlite" else salts
 
 
 class _AdoptedMeanwhileError(Exception):

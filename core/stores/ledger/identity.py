@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from core.domain.audit_events import audit_event
 from core.errors import InvalidSettingsError, ProofPendingError
@@ -107,7 +107,12 @@ def ledger_keys(engine: Engine) -> list[str]:
         StoreUnavailableError: the database is unreachable.
     """
     with open_read_connection(engine) as connection:
-        origin, keys = connection.execute(_ORIGIN).scalar(), connection.execute(_KEYS).all()
+        origin, keys = origin_and_keys(connection)
     if origin is None or not keys:
         raise ProofPendingError("The ledger has no key yet: no process signs its checkpoints.", RETRY_AFTER_SECONDS)
-    return [verifier_key(origin, ED25519, row.value) for row in keys]
+    return [verifier_key(origin, ED25519, key) for key in keys]
+
+
+def origin_and_keys(connection: Connection) -> tuple[str | None, list[bytes]]:
+    """Return the origin of the ledger and its public keys, 32 bytes each; None and no key until one has signed."""
+    return connection.execute(_ORIGIN).scalar(), [row.value for row in connection.execute(_KEYS)]

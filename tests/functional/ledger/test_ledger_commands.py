@@ -1,6 +1,7 @@
 """`audit-log proof get` and `audit-log ledger ...`, with a running service and with its data."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,3 +99,27 @@ def test_a_ledger_that_was_never_signed_has_no_key(tmp_path: Path) -> None:
             status, text = run(off, "ledger", *command)
             assert (status, "ledger" in text) == (1, True)
         assert json.loads(run(off, "ledger", "status", "--json")[1])["signed"] == 0
+
+
+def test_a_ledger_is_checked_while_the_service_runs_and_a_change_ends_with_3(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with Service.start(tmp_path_factory.mktemp("checked") / "data", ledger_seconds="1") as service:
+        event_id = post(service)
+        assert run(service, "proof", "get", event_id, "--output", service.data_dir)[0] == 0
+        status, text = run(service, "ledger", "check", "--processes", 1)
+        assert (status, text.splitlines()[-1]) == (0, "WHOLE: every event is the one that was logged")
+        with sqlite3.connect(service.data_dir / "audit-log.db") as connection:
+            connection.execute("UPDATE events SET event_data = '{}' WHERE event_id = ?", (event_id,))
+        status, text = run(service, "ledger", "check", "--processes", 0)
+        assert status == 3
+        assert f"CHANGED {event_id} entry 0: it differs from its commitment\nNOT WHOLE: 1 changed" in text
+        status, text = run(service, "ledger", "check", "--processes", 0, "--json")
+        facts = json.loads(text)
+        assert (status, facts["whole"], facts["counts"]) == (3, False, {"changed": 1})
+        assert facts["findings"][0]["event_id"] == event_id
+
+
+def test_a_ledger_that_is_not_there_cannot_be_checked(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["ledger", "check"], env=environment(tmp_path))
+    assert isinstance(ended.exception, AuditLogError)  # `main` ends with 1

@@ -1,0 +1,10 @@
+"""Names that an erasure leaves in the log."""
+
+from typing import Final
+
+from core.domain.models import RESERVED_PREFIX
+
+ERASED: Final = "events.erased"
+"""Kind of the event that records an erasure, see `audit_event`. Its data has `event_ids`, `whole`, `reason`, `by`."""
+STONE_TYPE: Final = f"{RESERVED_PREFIX}erased"
+"""Type of an event that was erased as a whole: only its id, its times and its place in the ledger are left."""
