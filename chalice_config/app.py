@@ -140,6 +140,12 @@ def integrate_ledger(_event: object, _context: object) -> dict[str, Any]:
     return ledger.integrate(runtime.services(), os.environ)
 
 
+@app.lambda_function(name="check-ledger")
+def check_ledger(_event: object, _context: object) -> dict[str, Any]:
+    """Check the ledger against the stored events."""
+    return maintenance.check_ledger(runtime.services(), os.environ[STAGE])
+
+
 @app.lambda_function(name="reconcile")
 def reconcile(_event: object, _context: object) -> dict[str, Any]:
     """Compare accepted and stored events."""

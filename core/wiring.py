@@ -47,6 +47,7 @@ class Parts(TypedDict, total=False):
     checks: Mapping[str, Check]
     consumer_check: Check
     signing_check: Check
+    history_check: Check | None
 
 
 class Services:
@@ -145,6 +146,8 @@ class Services:
             checks["consumer"] = self._parts["consumer_check"]
         if "signing_check" in self._parts:
             checks["signing"] = self._parts["signing_check"]
+        if history_check := self._parts.get("history_check"):
+            checks["history"] = history_check
         return checks
 
     @cached_property

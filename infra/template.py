@@ -16,6 +16,7 @@ FUNCTIONS: Final = (
     "Migrate",
     "CreatePartitions",
     "IntegrateLedger",
+    "CheckLedger",
     "Reconcile",
     "AdministerClients",
 )

@@ -14,8 +14,9 @@ from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
-from local_runner.background.signer import SignerThread
+from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
@@ -72,6 +73,7 @@ class Pipeline:
         self.group = GroupCommit(self.queue, in_thread=settings.spool == "disk")
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
         self._signer = SignerThread(settings, database)
+        self._daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
         self._storing = storing
         self._consumer = ConsumerSupervisor(
             self.queue, storing or tracing.consumer(handler), consumer_limits or _LIMITS
@@ -93,6 +95,7 @@ class Pipeline:
                 "store": self._check_store,
                 "ledger": database.ledger.check,
                 "signing": self._signer.check,
+                "history": self._daily_check.check,
                 "migrations": database.check_revision,
             },
         )
@@ -101,6 +104,7 @@ class Pipeline:
         self._consumer.start()
         self._integrator = Integrator(database.ledger, on_indices=on_indices)
         self._signer.start()
+        self._daily_check.start()
 
     @property
     def restarts(self) -> int:
@@ -119,6 +123,7 @@ class Pipeline:
             self._storing.close()
         self._integrator.close()
         self._signer.close()
+        self._daily_check.close()
         self._log_stop(self.queue.depth, timeout)
         self._recorder.close()
         self._spool.close()

@@ -9,9 +9,10 @@ from core.queues.brokers import broker
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
 from local_runner.background.management import ManagementServer
-from local_runner.background.signer import SignerThread
+from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.background.stop_deadline import end_process_within
 from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
@@ -53,6 +54,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     )
     database = open_database(settings)
     signer = SignerThread(settings, database)
+    daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
     services = Services(
         settings,
         database=database,
@@ -60,11 +62,14 @@ def work(settings: Settings, host: str, port: int) -> None:
         instrumentation=traces,
         consumer_check=supervisor.check,
         signing_check=signer.check,
+        history_check=daily_check.check if settings.ledger_key_file else None,
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
     supervisor.start()
     integrator = Integrator(services.database.ledger)
     signer.start()
+    if settings.ledger_key_file:  # the guard is on the host that signs
+        daily_check.start()
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
@@ -72,6 +77,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     source.close()  # first, so that the broker gives the remaining messages to another worker
     integrator.close()
     signer.close()
+    daily_check.close()
     management.close()
     services.close()
     traces.close()

@@ -22,6 +22,7 @@ STAGE: Final = "Stage"
 
 ACCEPTED: Final = "EventsAccepted"
 UNACCOUNTED: Final = "EventsUnaccounted"
+LEDGER_FINDINGS: Final = "LedgerFindings"
 COUNTER_METRICS: Final[Mapping[CounterName, str]] = {
     CounterName.STORED: "EventsStored",
     CounterName.DUPLICATE: "EventsRepeated",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from core.aws.cloudwatch import accepted_between
-from core.aws.metrics import UNACCOUNTED, LoggedMetrics
+from core.aws.metrics import LEDGER_FINDINGS, UNACCOUNTED, LoggedMetrics
 from core.domain.reconciliation import Window
 from core.wiring import Services
 
@@ -38,6 +38,19 @@ def create_partitions(services: Services) -> dict[str, Any]:
     from core.stores.partitions import create  # noqa: PLC0415 - as above
 
     return {"created": create(services.database.engine, MONTHS_AHEAD, now=_now(services))}
+
+
+def check_ledger(services: Services, stage: str) -> dict[str, Any]:
+    """Check the ledger against the stored events; publish the number of findings as a metric and return the report.
+
+    Raises:
+        StoreUnavailableError: the database cannot be reached.
+    """
+    from core.stores.ledger.checking.check import check_ledger as check  # noqa: PLC0415 - as above
+
+    report = check(services.database.engine)
+    LoggedMetrics(stage, services.clock).put(LEDGER_FINDINGS, sum(report.findings.counts.values()))
+    return report.facts()
 
 
 def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accepted_between) -> dict[str, Any]:

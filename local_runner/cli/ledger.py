@@ -101,8 +101,8 @@ def check(
 def adopt() -> None:
     """Seal the events that were stored before the ledger existed. The service may run meanwhile.
 
-    From then on they can be proven like others; for the time before, nothing is proven. An interrupted adoption continues
-    where it was.
+    From then on they can be proven like others; for the time before, nothing is proven. An interrupted adoption
+    continues where it was.
     """
     from rich.progress import TextColumn
 

@@ -42,6 +42,11 @@ _CHECK_GAUGES: Final = {
         "audit_log_ledger_signed_size",
         "Entries under the checkpoint that this process signed last.",
     ),
+    ("history", "findings"): ("audit_log_ledger_findings", "Contradictions that the last check of the ledger found."),
+    ("history", "checked_at"): (
+        "audit_log_ledger_checked_timestamp_seconds",
+        "Time of the last check of the ledger, at first that of the start.",
+    ),
     ("ledger", "oldest_pending_seconds"): (
         "audit_log_ledger_oldest_pending_seconds",
         "Age of the oldest stored batch whose events have no index yet.",

@@ -138,6 +138,11 @@ def test_stored_events_get_an_index_once(in_lambda: LambdaProcess) -> None:
     assert in_lambda.call("app.integrate_ledger", {}) == {"integrated": 0, "signed": None}
 
 
+def test_the_ledger_is_checked(in_lambda: LambdaProcess) -> None:
+    assert in_lambda.call("app.check_ledger", {})["whole"]
+    assert [line["LedgerFindings"] for line in in_lambda.log if "LedgerFindings" in line] == [0]
+
+
 def test_the_books_are_compared(in_lambda: LambdaProcess) -> None:
     result = in_lambda.call("app.reconcile", {})
     assert result.keys() == {"accepted", "stored", "repeated", "dead_lettered", "in_flight", "dropped", "difference"}

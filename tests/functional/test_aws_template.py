@@ -41,8 +41,8 @@ def test_cfn_lint_has_nothing_to_say() -> None:
 def test_every_function_has_what_chalice_leaves_out(deployed: dict[str, Any]) -> None:
     functions = of_type(deployed, "AWS::Serverless::Function")
     assert functions.keys() == {
-        "APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "IntegrateLedger", "Reconcile",
-        "AdministerClients",
+        "APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "IntegrateLedger", "CheckLedger",
+        "Reconcile", "AdministerClients",
     }  # fmt: skip
     for name, function in functions.items():
         assert function["Role"]["Fn::GetAtt"][0] in of_type(deployed, "AWS::IAM::Role"), name
@@ -77,7 +77,7 @@ def test_the_queue_feeds_the_consumer_and_hears_which_messages_failed(deployed: 
     assert all(2 <= stage[concurrency] <= 1000 for stage in deployed["Mappings"]["Stages"].values())
 
 
-@pytest.mark.parametrize("function", ["CreatePartitions", "IntegrateLedger", "Reconcile"])
+@pytest.mark.parametrize("function", ["CreatePartitions", "IntegrateLedger", "CheckLedger", "Reconcile"])
 def test_what_the_clock_calls_has_a_schedule(deployed: dict[str, Any], function: str) -> None:
     (event,) = of_type(deployed, "AWS::Serverless::Function")[function]["Events"].values()
     assert event["Type"] == "Schedule"
@@ -183,7 +183,7 @@ def test_the_gateways_own_errors_are_problem_details(deployed: dict[str, Any]) -
 
 def test_every_alarm_tells_somebody_what_it_means(deployed: dict[str, Any]) -> None:
     alarms = of_type(deployed, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 14
+    assert len(alarms) == 16
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["AlarmDescription"], name
@@ -192,7 +192,7 @@ def test_every_alarm_tells_somebody_what_it_means(deployed: dict[str, Any]) -> N
 def test_our_metrics_are_looked_at_by_the_names_they_are_written_with(deployed: dict[str, Any]) -> None:
     alarms = of_type(deployed, "AWS::CloudWatch::Alarm").values()
     ours = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == metrics.NAMESPACE}
-    assert ours == {metrics.UNACCOUNTED}
+    assert ours == {metrics.UNACCOUNTED, metrics.LEDGER_FINDINGS}
     body = of_type(deployed, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
     shown = set(re.findall(r'"(Events\w+)"', body))
     assert shown == {metrics.ACCEPTED, metrics.UNACCOUNTED, *metrics.COUNTER_METRICS.values()}

@@ -84,6 +84,7 @@ def test_every_part_has_its_check(pipeline: Pipeline) -> None:
         "store": {"database": "sqlite"},
         "ledger": {"size": ANY, "oldest_pending_seconds": ANY},
         "signing": {"signed": ANY},
+        "history": {"findings": 0, "checked_at": ANY},
         "migrations": {"revision": ANY},
     }
 

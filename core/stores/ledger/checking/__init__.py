@@ -1,1 +1,1 @@
-"""Check of the ledger: recomputes it from the stored events, and names what is changed, missing, added or moved."""
+"""Check of the ledger: recomputes it from the stored events, and names each event that was changed, lost, added or moved."""

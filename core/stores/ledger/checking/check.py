@@ -44,11 +44,11 @@ def _no_progress(_done: int, _total: int) -> None:
 def check_ledger(
     engine: Engine, *, last_note: bytes | None = None, processes: int = 0, progress: Progress = _no_progress
 ) -> Report:
-    """Recompute the ledger from the stored events. Writers go on meanwhile; what they append is not checked.
+    """Recompute the ledger from the stored events. Writers may append entries meanwhile, which are not checked.
 
     Args:
         engine: Of the database.
-        last_note: The last checkpoint that the guard remembers, if it is at hand.
+        last_note: The last checkpoint that the guard remembers, if it is on this host.
         processes: Number of processes to check ranges in; 0: this one.
         progress: See `Progress`.
 

@@ -117,7 +117,11 @@ class RowCheck:
             is_stone = event.event_type == STONE_TYPE and event.customer_id == SYSTEM_CUSTOMER
             return None if is_stone else "it was erased as a whole, and has content"
         head = head_of(event, erasure["head_salt"], erasure["data_digest"])
-        return None if sha256(head).digest() == commitment else "the rest that its erasure left differs from its commitment"
+        return (
+            None
+            if sha256(head).digest() == commitment
+            else "the rest that its erasure left differs from its commitment"
+        )
 
     def _ids_erased_by(self, by_event: str, whole: bool, month: str) -> frozenset[str] | None:  # noqa: FBT001 - a cached key
         """Return the ids that an event records as erased; None if retention has deleted that event."""
