@@ -118,6 +118,27 @@ def adopt() -> None:
 
 
 @app.command()
+def export(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIRECTORY", help="Directory for the files; created if it does not exist.")
+    ],
+) -> None:
+    """Write checkpoint, tiles and entries as files for a static host (C2SP tlog-tiles).
+
+    A further export to the same directory adds the missing files.
+    """
+    from rich.progress import TextColumn
+
+    from local_runner.cli.ledger_export import export_ledger
+    from local_runner.cli.offline import existing_store
+
+    with existing_store() as services, formatting.progress(TextColumn("{task.completed:,} tiles")) as bar:
+        task = bar.add_task("", total=None)
+        size, written = export_ledger(services.proofs, directory, lambda done: bar.update(task, advance=done))
+    typer.echo(f"{directory} has the {size:,} entries of the newest checkpoint; {written:,} files are new")
+
+
+@app.command()
 def restart(
     origin: Annotated[str, typer.Option(metavar="NAME", help="Name of the ledger from now on.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the event that records it.")],
