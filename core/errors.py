@@ -88,6 +88,22 @@ class ProofPendingError(ProofNotFoundError):
         self.retry_after = retry_after
 
 
+class EventErasedError(ProofNotFoundError):
+    """The event was erased, so that this part of its proof does not exist any more. It never will."""
+
+
+class EventHeldError(AuditLogError):
+    """A legal hold keeps events that were to be erased or deleted. Release the hold that the message names first."""
+
+
+class ErasureRefusedError(AuditLogError):
+    """The erasure names events that cannot be erased. Nothing was erased; the message says what to change."""
+
+
+class HoldNotFoundError(AuditLogError):
+    """No active legal hold has this id. List the holds to find its id."""
+
+
 class CursorAheadError(AuditLogError):
     """The ledger ends before the cursor: an older state of the database was restored. The message has the remedy."""
 

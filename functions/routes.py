@@ -85,12 +85,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/event/{event_id}/proof", Tag.LEDGER, Place.READ, event_proof.event_proof, "Get the proof of an event",
-        {200: "text/plain"}, (404, 422), scope=READ, parameters=(event_proof.TREE_SIZE,),
+        {200: "text/plain"}, (404, 410, 422), scope=READ, parameters=(event_proof.TREE_SIZE,),
         path_parameters={"event_id": {"type": "string", "format": "uuid"}}, response_headers={404: (PROOF_RETRY,)},
     ),
     Route(
         "GET", "/event/{event_id}/proof/data", Tag.LEDGER, Place.READ, event_proof.event_proof_data,
-        "Get the data document of an event", {200: "text/plain"}, (404, 422), scope=READ,
+        "Get the data document of an event", {200: "text/plain"}, (404, 410, 422), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
     ),
     Route(

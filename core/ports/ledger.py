@@ -15,6 +15,14 @@ class SignedCheckpoint(NamedTuple):
     note: bytes
 
 
+class Erased(NamedTuple):
+    """The rest that an erasure of an event leaves. None twice if it was erased as a whole."""
+
+    head_salt: bytes | None
+    data_digest: bytes | None
+    """SHA-256 of the data document."""
+
+
 @dataclass(frozen=True, slots=True)
 class SealedEvent:
     """A stored event with the salts that open its commitment, and its index in the ledger."""
@@ -24,6 +32,8 @@ class SealedEvent:
     """None if the event was stored without a commitment."""
     index: int | None
     """None until a round of integration after the event was stored."""
+    erasure: Erased | None = None
+    """The rest that an erasure left, if the event was erased."""
 
 
 class LedgerProofs(Protocol):
@@ -41,6 +51,7 @@ class LedgerProofs(Protocol):
         Raises:
             ProofPendingError: no signed checkpoint covers the event yet.
             ProofNotFoundError: the event has no commitment, or there is no such checkpoint, or it does not cover it.
+            EventErasedError: the event was erased as a whole.
         """
 
     def data(self, sealed: SealedEvent) -> bytes:
@@ -48,6 +59,7 @@ class LedgerProofs(Protocol):
 
         Raises:
             ProofNotFoundError: the event has no commitment.
+            EventErasedError: its data was erased.
         """
 
     def checkpoint(self) -> SignedCheckpoint:

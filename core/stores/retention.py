@@ -15,8 +15,10 @@ from sqlalchemy import Connection, Engine, text
 
 from core.domain.audit_events import audit_event
 from core.stores.dialects import dialect_of
+from core.stores.holds import holding, refuse
 from core.stores.own_events import insert_own_event
 from core.stores.partitions import Partition, month_start, partitions, postgresql_connection, unix_seconds
+from core.stores.schema import events as events_table
 from core.stores.schema import unix_milliseconds
 
 _MARK: Final = "audit-log: to be deleted, events from "
@@ -116,8 +118,13 @@ def delete_expired(engine: Engine, *, before: int, now: datetime) -> Deletion:
 
     Raises:
         NotSupportedError: not PostgreSQL.
+        EventHeldError: a legal hold keeps one of these events; nothing was deleted, and the refusal is recorded.
         StoreUnavailableError: another session locks the table for over ten seconds; months deleted so far stay deleted.
     """
+    with postgresql_connection(engine) as connection:
+        hold = holding(connection, events_table.c.timestamp_utc < before)
+    if hold:
+        raise refuse(engine, hold, "retention", by="audit-log partitions", at=now)
     events = dict(_drop_marked(engine, now))
     for partition in _expired(engine, before):
         _detach(engine, partition)

@@ -182,6 +182,20 @@ dropped_months: Final = Table(
     Column("at", UnixMilliseconds, nullable=False),
 )
 
+holds: Final = Table(
+    "holds",
+    metadata,
+    Column("hold_id", String(36), primary_key=True),
+    # The events that it keeps: each condition that is not NULL applies; times in Unix seconds, `until` excluded.
+    Column("customer_id", BigInteger),
+    Column("event_type", String(255)),
+    Column("since", BigInteger),
+    Column("until", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("placed_at", UnixMilliseconds, nullable=False),
+    Column("released_at", UnixMilliseconds),
+)
+
 service_keys: Final = Table(
     "service_keys",
     metadata,

@@ -36,7 +36,7 @@ from core.stores import event_counters
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import AccessPlan, IdTakenError, dialect_of
 from core.stores.filters import column_filters, data_filters, divide, is_sql
-from core.stores.outcomes import counts_of, outcome
+from core.stores.outcomes import counts_of, forgive_erased, outcome
 from core.stores.schema import EVENT_COLUMNS, events
 from core.stores.sealing import BatchNumbers, BatchNumberTakenError, insert_sealed, new_batch_number
 from core.stores.search import COUNT_LIMIT, SearchLimits, search
@@ -93,6 +93,8 @@ class SqlEventStore:
             # Each event is compared with the stored one, or else with the first of the batch that has its id.
             firsts |= already_stored
             outcomes = [outcome(item, firsts[item.event_id]) for item in batch]
+            if Outcome.CONFLICT in outcomes:
+                outcomes = forgive_erased(connection, batch, firsts, outcomes)
             event_counters.add(connection, f"{self._source}.{get_ident()}", counts_of(batch, outcomes, firsts))
             connection.commit()
         return outcomes

@@ -34,6 +34,7 @@ _DETAILS: Final = {
     404: "No event has this id, or the token may not see it. A new event appears within a second.",
     409: "The log ends before this cursor: its database was restored to an earlier state. Compare what you have with "
     "the log, then start from now or from an index.",
+    410: "The data of the event was erased. A proof that was made before stays valid.",
     413: "The event has 300000 bytes as compact JSON: at most 262144 are accepted.",
     415: "The Content-Type is not supported: send application/json in UTF-8.",
     422: "The event is invalid: see errors.",

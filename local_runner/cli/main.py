@@ -18,6 +18,8 @@ from local_runner.cli.backup import backup
 from local_runner.cli.clients import app as client_app
 from local_runner.cli.dead_letters import app as dead_letter_app
 from local_runner.cli.demo.command import demo
+from local_runner.cli.erase import erase
+from local_runner.cli.holds import app as hold_app
 from local_runner.cli.ledger import app as ledger_app
 from local_runner.cli.load_test.command import load_test
 from local_runner.cli.partitions import app as partitions_app
@@ -187,7 +189,8 @@ _COMMANDS: Final[list[tuple[str, Callable[..., Any]]]] = [
     (_USE, commands.query), (_USE, commands.show), (_USE, commands.tail),
     (_USE, commands.send), (_USE, commands.export), (_USE, load_test),
     (_PROVE, verify),
-    (_MANAGE, token), (_MANAGE, migrate), (_MANAGE, backup), (_MANAGE, reconcile), (_MANAGE, openapi),
+    (_MANAGE, token), (_MANAGE, migrate), (_MANAGE, backup), (_MANAGE, erase), (_MANAGE, reconcile),
+    (_MANAGE, openapi),
 ]  # fmt: skip
 """Panel of the help and function of each command, in the order of the help."""
 
@@ -195,5 +198,11 @@ for _panel, _function in _COMMANDS:
     app.command(_function.__name__.replace("_", "-"), rich_help_panel=_panel)(_function)
 for _name, _group in {"proof": proof_app, "ledger": ledger_app}.items():
     app.add_typer(_group, name=_name, rich_help_panel=_PROVE)
-for _name, _group in {"client": client_app, "dead-letters": dead_letter_app, "partitions": partitions_app}.items():
+_GROUPS: Final = {
+    "client": client_app,
+    "dead-letters": dead_letter_app,
+    "hold": hold_app,
+    "partitions": partitions_app,
+}
+for _name, _group in _GROUPS.items():
     app.add_typer(_group, name=_name, rich_help_panel=_MANAGE)

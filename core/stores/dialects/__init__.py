@@ -101,6 +101,15 @@ class StoreDialect(Protocol):
             IdTakenError: an id exists already.
         """
 
+    def begin_erasing(self, connection: Connection) -> None:
+        """Begin a transaction that reads and erases rows, where their locks would not suffice."""
+
+    def replace_terms(self, connection: Connection, before: Sequence[Event], after: Sequence[Event]) -> None:
+        """Replace what a separate index has of events, in the transaction that changes them."""
+
+    def scrub(self, engine: Engine) -> str | None:
+        """Remove erased content from the files of the database; return what could not be reached."""
+
     def select_by_ids(self, event_ids: Sequence[str]) -> Select[Any]:
         """Return a query for the events with these ids."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, literal, select, tuple_
 
+from core.domain.models import Event
 from core.domain.queries import EventFilter, Position
 from core.stores.dialects import AccessPlan
 from core.stores.schema import EVENT_COLUMNS, events
@@ -32,6 +33,14 @@ def set_up_engine(_engine: Engine) -> None:
 
 def set_up_writes(_engine: Engine) -> None:
     """Prepare nothing."""
+
+
+def begin_erasing(_connection: Connection) -> None:
+    """Rely on the locks of rows."""
+
+
+def replace_terms(_connection: Connection, _before: Sequence[Event], _after: Sequence[Event]) -> None:
+    """Have no separate index."""
 
 
 def check_connection(_connection: Connection) -> None:

@@ -68,6 +68,8 @@ class _MySQL:
     set_up_engine = staticmethod(common.set_up_engine)
     set_up_writes = staticmethod(common.set_up_writes)
     check_connection = staticmethod(common.check_connection)
+    begin_erasing = staticmethod(common.begin_erasing)
+    replace_terms = staticmethod(common.replace_terms)
     select_by_ids = staticmethod(common.select_by_ids)
     plan_access = staticmethod(common.plan_access)
 
@@ -114,6 +116,9 @@ class _MySQL:
             if self.is_duplicate_key(exc.orig):
                 raise IdTakenError from None
             raise
+
+    def scrub(self, engine: Engine) -> str | None:  # noqa: ARG002 - the protocol's signature
+        return "the undo and redo log and the binary log of the server, until they are purged"
 
     def indexes(self, _data_filter: DataFilter) -> bool:
         return False

@@ -97,6 +97,8 @@ class _PostgreSQL:
     set_up_engine = staticmethod(common.set_up_engine)
     set_up_writes = staticmethod(common.set_up_writes)
     check_connection = staticmethod(common.check_connection)
+    begin_erasing = staticmethod(common.begin_erasing)
+    replace_terms = staticmethod(common.replace_terms)
     keyset_condition = staticmethod(common.keyset_condition)
 
     def options(self, url: URL) -> Mapping[str, Any]:
@@ -138,6 +140,16 @@ class _PostgreSQL:
             if self.is_duplicate_key(exc):
                 raise IdTakenError from None
             raise
+
+    def scrub(self, engine: Engine) -> str | None:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            connection.exec_driver_sql("VACUUM events")
+            connection.invalidate()  # so that no other use of it has this setting
+        return (
+            "the write-ahead log of PostgreSQL and its archive, until they are removed, and free space inside "
+            "the pages of its tables, until other rows overwrite it or VACUUM FULL rewrites the partition"
+        )
 
     def select_by_ids(self, wanted: Sequence[str]) -> Select[Any]:
         same_key = (events.c.event_id == event_ids.c.event_id) & (events.c.timestamp_utc == event_ids.c.timestamp_utc)

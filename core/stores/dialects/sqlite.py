@@ -25,6 +25,7 @@ from core.stores.dialects import (
     StoreDialect,
     TimeLimit,
     common,
+    sqlite_erasing,
     sqlite_file,
     sqlite_wal,
 )
@@ -77,6 +78,9 @@ class _SQLite:
     set_up_engine = staticmethod(sqlite_file.watch)
     set_up_writes = staticmethod(sqlite_wal.truncate_when_large)
     check_connection = staticmethod(sqlite_file.check)
+    begin_erasing = staticmethod(sqlite_erasing.begin)
+    replace_terms = staticmethod(sqlite_erasing.replace_terms)
+    scrub = staticmethod(sqlite_erasing.scrub)
     select_by_ids = staticmethod(common.select_by_ids)
     keyset_condition = staticmethod(common.keyset_condition)
 

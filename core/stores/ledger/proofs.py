@@ -5,19 +5,19 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Select, select
 
 from core.domain.models import Event
-from core.errors import ProofNotFoundError, ProofPendingError
+from core.errors import EventErasedError, ProofNotFoundError, ProofPendingError
 from core.ledger.checkpoints import parse_checkpoint
-from core.ledger.entries import data_document, head_document
+from core.ledger.entries import data_document, head_document, head_of
 from core.ledger.notes import parse_note
 from core.ledger.proof_files import consistency_file, proof_file
 from core.ledger.tiles import ENTRIES, Tile, encode_bundle
 from core.ledger.tree import consistency_proof, inclusion_proof
-from core.ports.ledger import SealedEvent, SignedCheckpoint
+from core.ports.ledger import Erased, SealedEvent, SignedCheckpoint
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.ledger.identity import RETRY_AFTER_SECONDS, ledger_keys
 from core.stores.ledger.stored_tree import full_subtrees, read_entries, read_tile
-from core.stores.schema import events, ledger_batches, ledger_checkpoints
+from core.stores.schema import erasures, events, ledger_batches, ledger_checkpoints
 
 _NOTES: Final = select(ledger_checkpoints.c.note).where(ledger_checkpoints.c.note.is_not(None))
 _PENDING: Final = (
@@ -40,6 +40,8 @@ class SqlProofs:
         """See `LedgerProofs.find`."""
         query: Select[Any] = self._dialect.select_by_ids([event_id])
         query = query.add_columns(events.c.salts, ledger_batches.c.first_index, events.c.place)
+        query = query.add_columns(erasures.c.by_event, erasures.c.head_salt, erasures.c.data_digest)
+        query = query.outerjoin(erasures, erasures.c.event_id == events.c.event_id)
         query = query.outerjoin(ledger_batches, ledger_batches.c.number == events.c.batch)
         with open_read_connection(self._engine) as connection:
             row = connection.execute(query).mappings().one_or_none()
@@ -47,12 +49,16 @@ class SqlProofs:
             return None
         event = Event.model_construct(**{name: row[name] for name in Event.model_fields})
         salts = bytes.fromhex(row["salts"]) if isinstance(row["salts"], str) else row["salts"]
-        return SealedEvent(event, salts, None if row["first_index"] is None else row["first_index"] + row["place"])
+        erasure = None
+        if row["by_event"] is not None:
+            erasure = Erased(row["head_salt"], row["data_digest"])
+        return SealedEvent(
+            event, salts, None if row["first_index"] is None else row["first_index"] + row["place"], erasure
+        )
 
     def prove(self, sealed: SealedEvent, size: int | None = None) -> bytes:
         """See `LedgerProofs.prove`."""
-        if sealed.salts is None:
-            raise ProofNotFoundError(_UNCOMMITTED)
+        head = _head(sealed)
         with open_read_connection(self._engine) as connection:
             checkpoint = _checkpoint(connection, size)
             if checkpoint is None and size is not None:
@@ -62,10 +68,12 @@ class SqlProofs:
             if sealed.index >= checkpoint.size:
                 raise ProofNotFoundError("The checkpoint of this size is older than the event.")
             path = inclusion_proof(sealed.index, checkpoint.size, full_subtrees(connection))
-        return proof_file(sealed.index, path, checkpoint.note, head_document(sealed.event, sealed.salts))
+        return proof_file(sealed.index, path, checkpoint.note, head)
 
     def data(self, sealed: SealedEvent) -> bytes:
         """See `LedgerProofs.data`."""
+        if sealed.erasure:
+            raise EventErasedError("The data of the event was erased. A proof that was made before stays valid.")
         if sealed.salts is None:
             raise ProofNotFoundError(_UNCOMMITTED)
         return data_document(sealed.event.event_data, sealed.salts)
@@ -98,6 +106,17 @@ class SqlProofs:
     def policy(self) -> bytes:
         """See `LedgerProofs.policy`."""
         return "".join([*(f"log {key}\n" for key in ledger_keys(self._engine)), "quorum none\n"]).encode()
+
+
+def _head(sealed: SealedEvent) -> bytes:
+    erasure = sealed.erasure
+    if erasure and erasure.head_salt is not None and erasure.data_digest is not None:
+        return head_of(sealed.event, erasure.head_salt, erasure.data_digest)
+    if erasure:
+        raise EventErasedError("The event was erased as a whole. A proof that was made before stays valid.")
+    if sealed.salts is None:
+        raise ProofNotFoundError(_UNCOMMITTED)
+    return head_document(sealed.event, sealed.salts)
 
 
 def _required(checkpoint: SignedCheckpoint | None) -> SignedCheckpoint:

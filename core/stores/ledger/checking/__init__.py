@@ -1,1 +1,1 @@
-"""Check of the ledger: recomputes it from the stored events, and names each event that was changed, lost, added or moved."""
+"""Check of the ledger: recomputes it from the stored events, and names those that were changed, lost or added."""
