@@ -45,7 +45,7 @@ Batch = list[Event]
 def killed_at_any_statement(rounds: int, database: str) -> Verdict:
     """Kill processes that store and integrate at once; redeliver the batches that they did not acknowledge."""
     recorder = AcceptanceRecorder()
-    with _database(database) as url, databases.opened(url) as engine:
+    with database_of(database) as url, databases.opened(url) as engine:
         migrate(engine)
         waiting: list[Batch] = []
         for _ in range(rounds):
@@ -62,7 +62,8 @@ def killed_at_any_statement(rounds: int, database: str) -> Verdict:
 
 
 @contextmanager
-def _database(name: str) -> Iterator[str]:
+def database_of(name: str) -> Iterator[str]:
+    """Yield the URL of a new, empty database that is dropped in the end: `SQLite`, `PostgreSQL` or `MariaDB`."""
     if name in _SERVERS:
         with databases.throwaway(_SERVERS[name]) as url:
             yield url

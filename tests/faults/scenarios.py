@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from local_runner.spool.disk_spool import SYNC_SECONDS
-from tests.faults import brokers, inside, ledger, ledger_steps, ledger_workers, runner
+from tests.faults import brokers, feed, inside, ledger, ledger_steps, ledger_workers, runner, tail
 from tests.faults.load import Verdict
 from tests.support import databases
 
@@ -62,5 +62,15 @@ SCENARIOS: Final = (
         )
         for database in ("SQLite", "PostgreSQL", "MariaDB")
     ),
+    *(
+        Scenario(
+            f"stops and kills while the feed is read, {database}",
+            partial(feed.read_in_a_race, database=database),
+            60,
+            8,
+        )
+        for database in ("SQLite", "PostgreSQL", "MariaDB")
+    ),
+    Scenario("kill -9 of a tail with a state", tail.killed_tail, 100, 3),
     Scenario("redelivery storm, each message 1 to 5 times", brokers.redelivery_storm, 50, 2),
 )
