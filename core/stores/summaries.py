@@ -147,7 +147,7 @@ def _slices(wanted: EventFilter) -> list[EventFilter]:
         customers = tuple(c for c in wanted.visible_customers if c in customers or not customers)
         if not customers:
             return []
-    by_type: list[tuple[str, ...]] = [(value,) for value in wanted.event_types] or [()]
+    by_type: list[tuple[str, ...]] = [(value,) for value in dict.fromkeys(wanted.event_types)] or [()]
     by_customer: list[tuple[int, ...]] = [(value,) for value in dict.fromkeys(customers)] or [()]
     undivided = wanted.model_copy(update={"data": ()})
     if len(by_type) * len(by_customer) > _MAX_SLICES:

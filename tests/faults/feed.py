@@ -91,7 +91,7 @@ class _Process:
 
 
 def read_in_a_race(rounds: int, database: str) -> Verdict:
-    """Stop or kill a process in each round; compare what readers of the feed have got with what is stored."""
+    """Stop or kill a process in each round; compare the events that readers of the feed got with the stored ones."""
     with database_of(database) as url, databases.opened(url) as engine, ThreadPoolExecutor() as pool:
         migrate(engine)
         complete = Flag()

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from core.domain.filter_text import OPERATORS_OF
 from core.domain.models import Event
 from core.domain.queries import Condition, DataFilter, EventFilter, FieldName, Operator
 from tests.support.builders import RECEIVED_AT, event
@@ -16,7 +17,6 @@ EDGES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 5, 5.0, 0.1, -0.0, 1e300, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 1.2345678901234568e18,
     "", "a", "A", "ab", "a ", "ä", "a\u0308", "5", "true", "null", "*", "doc-1", "doc-2", "𝄞",
 )  # fmt: skip
-OPERATORS: tuple[Operator, ...] = ("not", "gt", "gte", "lt", "lte", "prefix", "exists")
 
 texts = st.text(st.sampled_from('aAzZßéÉ中Ωω😀 ."\u0308'), max_size=6)
 scalars = st.sampled_from(EDGES) | st.integers(-3, 3) | texts
@@ -72,13 +72,14 @@ def _condition(field: FieldName, operator: Operator, values: st.SearchStrategy[A
 
 
 _moments = st.integers(0, 6).map(lambda milliseconds: RECEIVED_AT + timedelta(milliseconds=milliseconds))
+recorders = st.sampled_from(("tests", "client", "none", "Client-1"))
 conditions = st.one_of(
-    *(_condition("event_data", operator, _values(operator)) for operator in OPERATORS),
-    *(_condition("event_type", operator, st.sampled_from(TYPES)) for operator in OPERATORS[:-1]),
-    *(_condition("customer_id", operator, st.sampled_from(CUSTOMERS)) for operator in OPERATORS[:-2]),
-    *(_condition("received_at", operator, _moments) for operator in OPERATORS[:-2]),
-    _condition("recorded_by", "eq", st.sampled_from(("tests", "none"))),
-    _condition("timestamp_utc", "not", st.integers(0, 5)),
+    *(_condition("event_data", operator, _values(operator)) for operator in OPERATORS_OF["event_data"]),
+    *(_condition("event_type", operator, st.sampled_from(TYPES)) for operator in OPERATORS_OF["event_type"]),
+    *(_condition("customer_id", operator, st.sampled_from(CUSTOMERS)) for operator in OPERATORS_OF["customer_id"]),
+    *(_condition("received_at", operator, _moments) for operator in ("eq", *OPERATORS_OF["received_at"])),
+    *(_condition("recorded_by", operator, recorders) for operator in ("eq", *OPERATORS_OF["recorded_by"])),
+    *(_condition("timestamp_utc", operator, st.integers(0, 5)) for operator in ("eq", *OPERATORS_OF["timestamp_utc"])),
 )
 _rarely = st.integers(0, 3).map(lambda number: number == 0)
 
