@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, select
 
 from core.auth.sealed_cursor import CursorSeal
 from core.auth.tokens import WRITE
 from core.settings import Settings
 from core.stores.database import Database
 from core.stores.migrations.upgrade import migrate
+from core.stores.schema import events
 from core.wiring import Services
 from functions.event_feed import event_feed
 from functions.http.limits import MAX_RESPONSE_BYTES
@@ -207,3 +211,47 @@ def test_events_without_a_ledger_are_in_the_feed_as_well(settings: Settings) -> 
 def test_where_no_request_can_be_held_one_that_would_wait_is_answered_at_once(log: Log) -> None:
     answer = ask(log.gateway, wait=25)
     assert (numbers(answer), answer.json["more"]) == ([], False)
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from([1, 2, 3]), st.integers(1, 3)) | st.just(None), min_size=1, max_size=8
+)  # fmt: skip
+"""Each stores a batch of so many events of a customer, or deletes the oldest event of customer 2, as retention does."""
+
+
+@hypothesis.settings(max_examples=20, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(steps=STEPS, limit=st.integers(1, 4), start=st.sampled_from(["", "now"]))
+def test_answers_to_a_limited_token_are_the_same_without_the_events_of_others(
+    settings: Settings,
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[int, int] | None],
+    limit: int,
+    start: str,
+) -> None:
+    def answers(visible: set[int]) -> list[tuple[Any, ...]]:
+        """What a token for customer 2 is answered after each step, in a log with the events of these customers."""
+        log = Log(settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("log")}))
+        narrow = FakeGateway(log.services, customers=[2])
+        after: dict[str, str] = {"after": start} if start else {}
+        seen: list[tuple[Any, ...]] = []
+        for step, made in enumerate(steps):
+            if made is None:
+                _delete_oldest(log, customer_id=2)
+            elif made[0] in visible:
+                log.store(*(step * 10 + number for number in range(made[1])), customer_id=made[0])
+            answer = ask(narrow, limit=limit, wait=25, **after)
+            body, link = answer.json, answer.headers.pop("Link", "")
+            cursor = body.pop("next_cursor")
+            answer.headers.pop("X-Request-Id")
+            seen.append((answer.status, body, answer.headers, len(cursor), link.replace(cursor, "")))
+            after = {"after": cursor}
+        log.services.close()
+        return seen
+
+    assert answers({1, 2, 3}) == answers({2})
+
+
+def _delete_oldest(log: Log, customer_id: int) -> None:
+    with log.database.engine.begin() as connection:
+        oldest = connection.execute(select(func.min(events.c.event_id)).where(events.c.customer_id == customer_id))
+        connection.execute(delete(events).where(events.c.event_id == oldest.scalar()))
