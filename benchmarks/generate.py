@@ -113,6 +113,7 @@ def _load_sqlite(connection: Any, given: Iterator[Row]) -> None:
 
 
 def _load_postgresql(connection: Any, given: Iterator[Row]) -> None:
+    columns = ", ".join(column.name for column in EVENT_COLUMNS)
     connection.execute("SET LOCAL statement_timeout = 0")
     connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
     with connection.cursor() as cursor:
@@ -120,7 +121,7 @@ def _load_postgresql(connection: Any, given: Iterator[Row]) -> None:
             with cursor.copy("COPY event_ids FROM STDIN") as copy:
                 for row in chunk:
                     copy.write_row((row[0], row[3]))
-            with cursor.copy("COPY events FROM STDIN") as copy:
+            with cursor.copy(f"COPY events ({columns}) FROM STDIN") as copy:
                 for row in chunk:
                     copy.write_row(row)
 

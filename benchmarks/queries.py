@@ -20,7 +20,7 @@ from sqlalchemy import Engine, Select, event
 
 from benchmarks import generate
 from benchmarks.generate import BIG_CUSTOMER, CUSTOMERS, FIRST, SECONDS, TYPES, USERS
-from core.domain.filter_text import parse
+from benchmarks.timing import in_turns, milliseconds, ratio, shown
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, PageRequest, Position
 from core.domain.trusted_fields import build_event
@@ -29,7 +29,6 @@ from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.engine import reading_engine
 from core.stores.sql import SqlEventStore
-from core.stores.summaries import SqlEventSummaries
 from core.wiring import Services
 from functions.http.handler import lambda_handler
 from functions.query_events import query_events
@@ -75,57 +74,6 @@ FILTERS: Final[dict[str, EventFilter]] = {
     "a user": EventFilter(data=USER(value="user77")),
     "a user that does not occur": EventFilter(data=USER(value="nobody")),
 }
-
-
-HOUR: Final = datetime.fromtimestamp(FIRST + SECONDS - 3_600, UTC)
-OPERATORS: Final[dict[str, list[tuple[str, str]]]] = {
-    "[not], finds nearly all": [("event_data.admin_data.username[not]", "user77")],
-    "[not], finds nothing": [("event_data.success[not]", "true"), ("event_data.success[not]", "false")],
-    "[gt] a number, finds nothing": [("event_data.changes[0].old[gt]", "1e9")],
-    "[lte] a text, finds some": [("event_data.admin_data.username[lte]", "user1")],
-    "[prefix], finds some": [("event_data.admin_data.username[prefix]", "user77")],
-    "[prefix], finds nothing": [("event_data.admin_data.username[prefix]", "nobody")],
-    "[exists], finds nothing": [("event_data.none[exists]", "true")],
-    "[*] equal, finds some": [("event_data.changes[*].old", "77")],
-    "[*] equal, finds nothing": [("event_data.changes[*].old", "none")],
-    "q, two words, finds some": [("q", "user77 email")],
-    "q, finds nothing": [("q", "nowhere")],
-    "event_type[prefix], finds nothing": [("event_type[prefix]", "none.")],
-    "customer_id[gt], finds nothing": [("customer_id[gt]", "1000000")],
-    "recorded_by, finds nothing": [("recorded_by", "nobody")],
-    "received_at[gte] of the last hour": [("received_at[gte]", HOUR.isoformat())],
-    "timestamp_utc[gte] of the last hour": [("timestamp_utc[gte]", HOUR.isoformat())],
-    "a user that does not occur, and [gt]": [("event_data.admin_data.username", "nobody"), ("event_data.a[gt]", "1")],
-}
-READERS: Final = {
-    "all events": EventFilter(),
-    "the big customer": BIG,
-    "50 customers": EventFilter(visible_customers=(BIG_CUSTOMER, *CUSTOMERS[:49])),
-}
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1000
-
-
-def in_turns(rounds: int, *works: Callable[[], object]) -> list[list[float]]:
-    """The milliseconds of each, round by round; a first round that warms up does not count."""
-    measured = [[milliseconds(work) for work in works] for _ in range(rounds + 1)]
-    return [list(times) for times in zip(*measured[1:], strict=True)]
-
-
-def shown(measured: Sequence[float], digits: int = 2) -> str:
-    """Median, and least to most."""
-    middle, least, most = (f"{value:,.{digits}f}" for value in (median(measured), min(measured), max(measured)))
-    return f"{middle} ({least} to {most})"
-
-
-def ratio(one: Sequence[float], other: Sequence[float]) -> float:
-    """The median of the ratios of neighbours."""
-    return median(there / here for here, there in zip(one, other, strict=True))
 
 
 def without_hint(
@@ -193,27 +141,6 @@ def list_all(store: SqlEventStore, rounds: int) -> None:
         matches = find_page(PageRequest(limit=1))
         total = f"{matches.total_count:,} {matches.total_relation}"
         print(f"| {name} | {shown(page)} | {shown(count)} | {shown(answer)} | {total} |")
-
-
-def operators(store: SqlEventStore, summaries: SqlEventSummaries, rounds: int) -> None:
-    """The newest page of every operator, how many pages lead through all events, and a summary by a path."""
-    print("\n| operator | whose events | newest 100 | events | searched to |\n|---|---|---|---|---|")
-    for name, pairs in OPERATORS.items():
-        for whose, reader in READERS.items():
-            wanted = parse(pairs).model_copy(
-                update={"customer_ids": reader.customer_ids, "visible_customers": reader.visible_customers}
-            )
-            [page] = in_turns(rounds, partial(store.find_page, wanted, PageRequest()))
-            found = store.find_page(wanted, PageRequest())
-            reached = found.stopped_at and datetime.fromtimestamp(found.stopped_at.timestamp_utc, UTC).date()
-            print(f"| {name} | {whose} | {shown(page)} | {len(found.events)} | {reached or ''} |")
-    for whose, reader in READERS.items():
-        [plain, by] = in_turns(
-            rounds,
-            partial(summaries.summarize, reader),
-            partial(summaries.summarize, reader, ("admin_data", "username")),
-        )
-        print(f"| summary | {whose} | {shown(plain)} | | |\n| the same by a path | {whose} | {shown(by)} | | |")
 
 
 BEFORE_ALL: Final = Position(timestamp_utc=0, event_id=OLDEST.event_id, offset=0)
@@ -316,7 +243,6 @@ def main() -> None:
         compare(store, single, arguments.rounds)
         compare_by_key(engines[0], store, arguments.rounds)
         list_all(store, arguments.rounds)
-        operators(store, SqlEventSummaries(engines[0]), arguments.rounds)
         inside(store, arguments.queries)
         insert(store, small, arguments.rounds)
 
