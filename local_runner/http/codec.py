@@ -14,9 +14,16 @@ _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\
 _CACHED_NAME_BYTES: Final = 64
 
 
-def parse_header_name(name: bytes) -> str:
-    """Decode a header name, in title case: names are case-insensitive (RFC 9110 section 5.1)."""
-    return _cached_name(name) if len(name) <= _CACHED_NAME_BYTES else _parse_name(name)
+def parse_headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """Decode headers: all values by name, the names in title case (they are case-insensitive, RFC 9110 section 5.1)."""
+    headers: dict[str, list[str]] = {}
+    for name, value in fields:
+        key = _cached_name(name) if len(name) <= _CACHED_NAME_BYTES else _parse_name(name)
+        if key in headers:
+            headers[key].append(value.rstrip().decode("latin-1"))
+        else:
+            headers[key] = [value.rstrip().decode("latin-1")]
+    return headers
 
 
 def _parse_name(name: bytes) -> str:
@@ -29,6 +36,8 @@ _cached_name = lru_cache(maxsize=256)(_parse_name)  # short names only: clients 
 def parse_target(text: bytes) -> tuple[str, str]:
     """Split a request target (RFC 9112 section 3.2) into the percent-decoded path and the query string as sent."""
     if text.startswith(b"/"):
+        if b"?" not in text and b"%" not in text:
+            return text.decode("utf-8", "replace"), ""
         path, _, query = text.partition(b"?")
     else:
         try:
@@ -41,10 +50,14 @@ def parse_target(text: bytes) -> tuple[str, str]:
     return path.decode("utf-8", "replace"), query.decode("latin-1")
 
 
-def encode_response(response: HTTPResponse, defaults: Iterable[tuple[bytes, bytes]], *, keep_alive: bool) -> bytes:
-    """Encode a complete response; `defaults` are headers of every response, such as Date."""
+def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Encode headers as lines."""
+    return b"".join([b"%s: %s\r\n" % header for header in headers])
+
+
+def encode_response(response: HTTPResponse, default_headers: bytes, *, keep_alive: bool) -> bytes:
+    """Encode a complete response; `default_headers` are lines that every response has, such as Date."""
     status, headers, body = response
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     close = "" if keep_alive else "Connection: close\r\n"
-    always = b"".join([b"%s: %s\r\n" % header for header in defaults])
-    return b"%b%b\r\n%b" % (f"{_STATUS_LINES[status]}{lines}{close}".encode("latin-1"), always, body)
+    return b"%b%b\r\n%b" % (f"{_STATUS_LINES[status]}{lines}{close}".encode("latin-1"), default_headers, body)

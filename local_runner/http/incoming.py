@@ -39,7 +39,9 @@ class Incoming:
 
     def parse(self) -> None:
         """Give the next bytes to the parser."""
-        part, self.unread = self.unread[:_PART_BYTES], self.unread[_PART_BYTES:]
+        part, self.unread = self.unread, b""
+        if len(part) > _PART_BYTES:
+            part, self.unread = part[:_PART_BYTES], part[_PART_BYTES:]
         self._parser.feed(part)
 
     def bound(self) -> bool:

@@ -1,8 +1,11 @@
 """The sending side of a connection: its responses, and its end."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from functions.http.limits import MAX_BODY_BYTES
+from local_runner.aws_events.proxy_event import HTTPResponse
+from local_runner.http.codec import encode_headers, encode_response
 from local_runner.http.connection_limits import ConnectionLimits, Share
 from local_runner.http.deadlines import Wait
 
@@ -12,12 +15,13 @@ _LINGER_BYTES: Final = MAX_BODY_BYTES  # from a client that reads no response be
 class Outgoing:
     """Writes to one transport, and keeps the bytes that the client does not read within the limits."""
 
-    __slots__ = ("_discarded", "_limits", "_responses", "_transport", "closing", "lingering", "writable")
+    __slots__ = ("_defaults", "_discarded", "_limits", "_responses", "_transport", "closing", "lingering", "writable")
 
     def __init__(self, transport: Any, limits: ConnectionLimits) -> None:
         self._transport = transport
         self._limits = limits
         self._responses = Share(limits.responses)
+        self._defaults: tuple[Sequence[tuple[bytes, bytes]], bytes] = ((), b"")
         self._discarded = 0  # bytes
         self.writable = True
         """The client reads its responses; it may be set by the transport's notices."""
@@ -35,8 +39,11 @@ class Outgoing:
         """Bytes of responses that the client does not read."""
         return self._responses.used_bytes
 
-    def write(self, content: bytes) -> None:
-        """Write a response."""
+    def send(self, response: HTTPResponse, defaults: Sequence[tuple[bytes, bytes]], *, keep_alive: bool) -> None:
+        """Send a response; `defaults` are headers of every response, such as Date. uvicorn makes a list each second."""
+        if self._defaults[0] is not defaults:
+            self._defaults = defaults, encode_headers(defaults)
+        content = encode_response(response, self._defaults[1], keep_alive=keep_alive)
         self._transport.write(content)
         if not self.writable:
             self._responses.set(len(content))

@@ -5,7 +5,6 @@ uvicorn keeps the sockets, TLS, signals and workers, and makes one of these for 
 
 import asyncio
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn import Config
@@ -15,7 +14,6 @@ from functions.http.errors import OverloadedError
 from local_runner.aws_events.proxy_event import HTTPResponse
 from local_runner.http.application import Exchange
 from local_runner.http.bounded_threads import BoundedThreads
-from local_runner.http.codec import encode_response
 from local_runner.http.deadlines import Deadlines, Wait, timeout_error
 from local_runner.http.held_requests import HeldRequest, Task
 from local_runner.http.incoming import SMALL_BYTES, Incoming
@@ -51,6 +49,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._busy = False  # a request is handled, and its response was not sent
         self._held = False  # that request waits without a thread: for the end of the event loop's turn, or longer
         self._long_poll: HeldRequest | None = None
+        self._keep_alive = False  # after that request
         self._reading = True
         self._first = True
         self._deadlines = Deadlines(self._loop, self._waits_for, self._on_timeout)
@@ -60,7 +59,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._transport: Any = transport
         self._out = Outgoing(transport, self._limits)
         peer = transport.get_extra_info("peername")
-        self._parser = RequestParser(peer[0] if peer else "", self._deadlines.restart, self._ask_for_body)
+        self._parser = RequestParser(peer[0] if peer else "", self._ask_for_body)
         self._in = Incoming(self._parser, self._limits)
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own protocols only
         if not self._limits.add(self):
@@ -125,7 +124,7 @@ class HTTPProtocol(asyncio.Protocol):
         if self._long_poll:
             self._long_poll.answer()  # a client that has died looks like this, too
         self._process()
-        return (self._busy or self._parser.has_request) and bool(self._transport.can_write_eof())
+        return bool((self._busy or self._parser.parsed) and self._transport.can_write_eof())
 
     def pause_writing(self) -> None:
         """The client does not read its answers: no further one is made."""
@@ -144,10 +143,13 @@ class HTTPProtocol(asyncio.Protocol):
         for _ in range(_ANSWERS):
             if self._busy or not self._out.open:
                 break
-            if parser.has_request:
+            if parser.parsed:
                 self._answer()
             elif self._in.unread and not parser.ended:
+                phases = parser.phases
                 self._in.parse()
+                if parser.phases != phases:
+                    self._deadlines.restart()
             else:
                 self._close_if_idle()
                 break
@@ -162,10 +164,7 @@ class HTTPProtocol(asyncio.Protocol):
     def _pause_or_resume(self) -> None:
         # A held response leaves soon, or waits for events: then reading shows that a connection is lost.
         waits = (
-            (self._busy and not self._held)
-            or not self._out.writable
-            or self._parser.has_request
-            or bool(self._in.unread)
+            (self._busy and not self._held) or not self._out.writable or bool(self._parser.parsed or self._in.unread)
         )
         waits = waits and not self._out.lingering  # further bytes are discarded
         if waits or self._in.used_bytes or self._parser.phase is not Phase.REQUEST:
@@ -180,54 +179,55 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _answer(self) -> None:
         parsed = self._parser.take()
-        if self._dispatcher.accept_in_turn(parsed, partial(self._deliver_later, keep_alive=parsed.keep_alive)):
+        self._keep_alive = parsed.keep_alive
+        if self._dispatcher.accept_in_turn(parsed, self._deliver_later):
             self._busy = self._held = True
             self._in.busy_bytes = parsed.size if parsed.size > SMALL_BYTES else 0
             return
         self._in.busy_bytes = parsed.size
-        self._run(*self._dispatcher.dispatch(parsed), keep_alive=parsed.keep_alive)
+        self._run(*self._dispatcher.dispatch(parsed))
 
-    def _run(self, executor: BoundedThreads | None, task: Task, *, keep_alive: bool) -> None:
+    def _run(self, executor: BoundedThreads | None, task: Task) -> None:
         if executor is None:
-            self._deliver(task(), keep_alive=keep_alive)
+            self._deliver(task())
         else:
             self._busy, self._held = True, False
             future = self._loop.run_in_executor(executor, task)
-            future.add_done_callback(partial(self._answered, keep_alive=keep_alive))
+            future.add_done_callback(self._answered)
 
-    def _answered(self, future: "asyncio.Future[HTTPResponse | Exchange]", *, keep_alive: bool) -> None:
+    def _answered(self, future: "asyncio.Future[HTTPResponse | Exchange]") -> None:
         if future.cancelled() or (error := future.exception()):
             self._end_request()
             _log.error("request_failed", exc_info=None if future.cancelled() else error)
             self._transport.abort()
         else:
-            self._deliver_later(future.result(), keep_alive=keep_alive)
+            self._deliver_later(future.result())
 
-    def _deliver_later(self, answer: HTTPResponse | Exchange, *, keep_alive: bool) -> None:
-        self._deliver(answer, keep_alive=keep_alive)
-        if not self._out.closing and (self._in.unread or self._parser.has_request or not self._reading):
+    def _deliver_later(self, answer: HTTPResponse | Exchange) -> None:
+        self._deliver(answer)
+        if not self._out.closing and (self._in.unread or self._parser.parsed or not self._reading):
             self._process()
 
-    def _deliver(self, answer: HTTPResponse | Exchange, *, keep_alive: bool) -> None:
+    def _deliver(self, answer: HTTPResponse | Exchange) -> None:
         if isinstance(answer, Exchange):
-            if self._hold(answer, keep_alive=keep_alive):
+            if self._hold(answer):
                 return
             answer = answer.finish()
         self._end_request()
         if not self._out.closing:
-            self._send(answer, keep_alive=keep_alive)
+            self._send(answer)
 
-    def _hold(self, exchange: Exchange, *, keep_alive: bool) -> bool:
+    def _hold(self, exchange: Exchange) -> bool:
         """Hold a request for a better answer, if the client still waits for one; return whether it does."""
         if not (self._out.closing or self._parser.ended or self._deadlines.stopping):
-            self._long_poll = self._dispatcher.held.hold(exchange, partial(self._resume, keep_alive=keep_alive))
+            self._long_poll = self._dispatcher.held.hold(exchange, self._resume)
         self._held = self._long_poll is not None
         return self._held
 
-    def _resume(self, executor: BoundedThreads | None, task: Task, *, keep_alive: bool) -> None:
+    def _resume(self, executor: BoundedThreads | None, task: Task) -> None:
         """Continue with a request that was held."""
         self._long_poll = None
-        self._run(executor, task, keep_alive=keep_alive)
+        self._run(executor, task)
         self._process()
 
     def _end_request(self) -> None:
@@ -236,10 +236,10 @@ class HTTPProtocol(asyncio.Protocol):
             self._in.busy_bytes = 0
             self._bound_requests()
 
-    def _send(self, response: HTTPResponse, *, keep_alive: bool) -> None:
-        last = not self._parser.has_request and (self._parser.ended or self._deadlines.stopping)
-        keep_alive = keep_alive and not last
-        self._out.write(encode_response(response, self._server.default_headers, keep_alive=keep_alive))
+    def _send(self, response: HTTPResponse) -> None:
+        last = not self._parser.parsed and (self._parser.ended or self._deadlines.stopping)
+        keep_alive = self._keep_alive and not last
+        self._out.send(response, self._server.default_headers, keep_alive=keep_alive)
         self._first = False
         if keep_alive:
             if self._parser.phase is Phase.REQUEST:
@@ -259,18 +259,18 @@ class HTTPProtocol(asyncio.Protocol):
         """Close if the last answer was sent, or none is asked for and the service stops."""
         stops = self._parser.ended or (self._deadlines.stopping and self._parser.phase is Phase.REQUEST)
         if stops and not (
-            self._busy or self._out.lingering or self._out.closing or self._parser.has_request or self._in.unread
+            self._busy or self._out.lingering or self._out.closing or self._parser.parsed or self._in.unread
         ):
             self._close()
 
     def _ask_for_body(self) -> None:
-        if not (self._busy or self._parser.has_request):  # the response to an earlier request has to be sent first
+        if not (self._busy or self._parser.parsed):  # the response to an earlier request has to be sent first
             self._transport.write(_CONTINUE)
 
     def _waits_for(self) -> Wait:
         if not self._out.open:
             return self._out.waits_for()
-        if self._busy or self._parser.has_request:
+        if self._busy or self._parser.parsed:
             return Wait.NOTHING
         phase = self._parser.phase
         if phase is Phase.REQUEST:

@@ -141,9 +141,9 @@ class House:
         """The processor time that a request takes, which may be refused, but not by a fault of the service."""
         answered: list[int] = []
         started = time.thread_time()
-        reader = RequestParser("127.0.0.1", on_phase=lambda: None, on_expectation=lambda: None)
+        reader = RequestParser("127.0.0.1", on_expectation=lambda: None)
         reader.feed(request)
-        while reader.has_request:
+        while reader.parsed:
             parsed = reader.take()
             answered.append(self.application.answer(parsed.request, parsed.error).status)
         taken = time.thread_time() - started
