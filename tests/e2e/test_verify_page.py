@@ -15,6 +15,7 @@ from tests.unit.ledger.sample_log import SampleLog, cosigned, private_key
 
 LOG = SampleLog()
 INDEX = 5
+PAGE = ROOT / "docs" / "verify.html"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 def verify(browser: webdriver.Chrome, folder: Path, proof: bytes, data: bytes | None, key: str = LOG.vkey) -> str:
     """What the page says about these files."""
-    browser.get((ROOT / "docs" / "verify.html").as_uri())
+    browser.get(PAGE.as_uri())
     browser.find_element(By.ID, "key").send_keys(key)
     for name, content in {"proof": proof, "data": data}.items():
         if content is not None:
@@ -36,6 +37,11 @@ def verify(browser: webdriver.Chrome, folder: Path, proof: bytes, data: bytes | 
     WebDriverWait(browser, WAIT_SECONDS).until(lambda _: result.text)
     assert hosts_asked_by(browser) <= {""}  # a file has none
     return result.text
+
+
+def test_the_page_verifies_with_the_code_of_the_log_viewer() -> None:
+    code = (ROOT / "functions" / "pages" / "static" / "viewer" / "verifier.js").read_text(encoding="utf-8")
+    assert code in PAGE.read_text(encoding="utf-8"), "copy viewer/verifier.js between the marks of docs/verify.html"
 
 
 @pytest.mark.parametrize("index", [0, INDEX, len(LOG.events) - 1])

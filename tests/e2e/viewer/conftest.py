@@ -1,6 +1,6 @@
 """One browser for all tests of the log viewer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,3 +23,14 @@ def only_its_own_host(browser: webdriver.Chrome) -> Iterator[None]:
     yield
     browser.execute_script("localStorage.clear()")  # what one test chose is not chosen for the next
     assert hosts_asked_by(browser) == {urlsplit(browser.current_url).netloc}
+
+
+@pytest.fixture
+def before_the_page(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Runs a script before the page's own, for this test."""
+
+    def run(source: str) -> None:
+        added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        request.addfinalizer(lambda: browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {**added}))
+
+    return run

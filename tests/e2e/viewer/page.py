@@ -137,3 +137,12 @@ def post(service: Service, *events: dict[str, Any]) -> list[str]:
 
 def numbered(count: int, customer: int, **fields: Any) -> list[dict[str, Any]]:
     return [new_event(customer_id=customer, event_data={"number": number}, **fields) for number in range(count)]
+
+
+def until_proven(service: Service, event_id: str) -> None:
+    """Wait until a signed checkpoint has the event."""
+    with service.client() as client:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while client.get(f"/event/{event_id}/proof").status_code != 200:
+            assert time.monotonic() < deadline, "the event has no proof"
+            time.sleep(0.05)

@@ -50,17 +50,6 @@ read().then(done);
 
 
 @pytest.fixture
-def before_the_page(browser: webdriver.Chrome, request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Runs a script before the page's own, for this test."""
-
-    def run(source: str) -> None:
-        added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
-        request.addfinalizer(lambda: browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {**added}))
-
-    return run
-
-
-@pytest.fixture
 def large(service: Service) -> int:
     """A customer of the service whose events are more than one part."""
     events = [

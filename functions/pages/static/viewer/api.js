@@ -6,6 +6,9 @@ const BASE = new URL("../", import.meta.url);
 
 /** An error response, with the service's message. `status` is 0 if there was no response. */
 export class ApiError extends Error {
+  /** Seconds after which the service wants to be asked again, or null. */
+  retryAfter = null;
+
   constructor(status, message, errors = []) {
     super(message);
     this.status = status;
@@ -53,6 +56,13 @@ export class Api {
     return parse((await this.#authorized(`${path}?${new URLSearchParams(parameters)}`, signal)).text());
   }
 
+  /** GET the bytes at a path. Throws ApiError. */
+  async bytes(path, parameters, signal) {
+    const query = new URLSearchParams(parameters);
+    const { bytes } = await this.#authorized(parameters.length ? `${path}?${query}` : path, signal);
+    return new Uint8Array(bytes);
+  }
+
   /** GET one part of an export: its bytes, and the URL of the next part or null. Throws ApiError. */
   async part(url, signal) {
     const response = await this.#authorized(url, signal);
@@ -97,7 +107,9 @@ export class Api {
     if (response.ok) return { headers: response.headers, url: response.url, bytes, text };
     const answer = parse(text());
     const message = answer?.detail ?? answer?.error_description ?? `The service answered ${response.status}.`;
-    throw new ApiError(response.status, message, answer?.errors ?? []);
+    const error = new ApiError(response.status, message, answer?.errors ?? []);
+    error.retryAfter = Number(response.headers.get("Retry-After")) || null;
+    throw error;
   }
 
   #newToken(reason) {

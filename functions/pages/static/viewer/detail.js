@@ -11,13 +11,14 @@ import { exactMoment, zone } from "./time-zone.js";
 
 const panel = byId("detail");
 
-/** Show an event of `view`. `onClose()` is called at the end. */
-export function showDetail(event, { view, onClose }) {
+/** Show an event of `view` with the section of its `proof`. `onClose()` is called at the end. */
+export function showDetail(event, { view, proof, onClose }) {
   const onFilter = (name, value) => view.add(name, value);
   const changes = changesOf(event.event_data);
   const parts = [
     head(visible(sentenceText(event) ?? event.event_type), onClose),
     el("p", { id: "event-place", class: "event-place", hidden: true }),
+    proof,
     follow(view, event),
     el(
       "div",

@@ -34,6 +34,11 @@ function downloaded(name, kind) {
   };
 }
 
+/** Download bytes as a file. */
+export function download(bytes, name) {
+  save(new Blob([bytes]), name);
+}
+
 /** Download a blob. This is the only link that the page creates. */
 function save(blob, name) {
   const link = document.createElement("a");

@@ -2,20 +2,24 @@
 
 import { hideDetail, showDetail, showNoDetail } from "./detail.js";
 import { showPlace } from "./event-place.js";
+import { proofSection } from "./proof.js";
 
 export class OpenEvent {
   #view;
   #results;
   #get;
+  #ledger;
+  #checking = new AbortController(); // of the proof that is shown
   #id = null; // of the event whose detail is shown
   #event = null; // that event, once fetched
   #fetching = { id: null, event: null };
 
-  /** `get(event_id)` fetches an event. */
-  constructor(view, results, get) {
+  /** `get(event_id)` fetches an event, `ledger` checks its proof. */
+  constructor(view, results, get, ledger) {
     this.#view = view;
     this.#results = results;
     this.#get = get;
+    this.#ledger = ledger;
   }
 
   /** Fetch the view's event unless it was. Resolves to null if the view has none or there is none. */
@@ -39,7 +43,9 @@ export class OpenEvent {
       const event = this.#results.find(id) ?? (await this.#fetched(id));
       if (this.#view.event !== id) return;
       this.#event = event;
-      showDetail(event, { view: this.#view, onClose: () => this.close() });
+      this.#checking = new AbortController();
+      const proof = proofSection(event, this.#ledger, this.#checking.signal);
+      showDetail(event, { view: this.#view, proof, onClose: () => this.close() });
       this.place(range());
     } catch (error) {
       if (this.#view.event === id) showNoDetail(error.message, () => this.close());
@@ -56,6 +62,7 @@ export class OpenEvent {
   /** Show the event again, in another time zone. */
   refresh(range) {
     this.#id = null;
+    this.#checking.abort();
     return this.show(range);
   }
 
@@ -69,6 +76,7 @@ export class OpenEvent {
   forget() {
     this.#id = null;
     this.#event = null;
+    this.#checking.abort();
     hideDetail();
   }
 

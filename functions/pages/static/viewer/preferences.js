@@ -1,5 +1,5 @@
-// Preferences of the page in the browser's storage: nothing about the user, the token or the log. No other module uses
-// the storage.
+// Preferences of the page in the browser's storage, with the public key and size of the ledger: nothing about the user,
+// the token or an event. No other module uses the storage.
 
 const PREFIX = "audit-log.";
 const current = new Map(); // for browsers that deny storage
