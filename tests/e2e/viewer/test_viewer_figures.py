@@ -71,7 +71,7 @@ def test_live_puts_an_event_at_its_time_and_all_numbers_follow(browser: webdrive
         post(service, new_event(customer_id=9035, event_type=name, timestamp_utc=now - age))
     page = ViewerPage(browser, service.url, "last=1h&customer_id=9035").loaded()
     page.button("Live").click()
-    assert "do not appear" in page.find("#live-note").text
+    assert "are marked late" in page.find("#live-note").text
     post(service, new_event(customer_id=9035, event_type="viewer.late", timestamp_utc=now - 120))
     page.shows(3)
     assert page.types() == ["viewer.newest", "viewer.late", "viewer.oldest"]

@@ -33,6 +33,15 @@ export function showCount(listed, total, { isFromNewest, searchedTo }) {
   if (!listed && searchedTo === null) byId("count").textContent = "";
 }
 
+/** Count `more` late events that belong below the listed ones; null: the list is new. */
+export function showBelow(more) {
+  const box = byId("live-below");
+  const count = more === null ? 0 : Number(box.dataset.count) + more;
+  box.dataset.count = count;
+  box.hidden = count === 0;
+  box.textContent = `${events(count)} stored meanwhile ${count === 1 ? "is" : "are"} dated before the listed ones.`;
+}
+
 /** Explain an empty list, with buttons that widen the view. `isUnfinished`: a search has not reached the end. */
 export function showEmptiness(view, isUnfinished) {
   const ways = [];

@@ -5,8 +5,11 @@ import { byId } from "./dom.js";
 const SECONDS = 2;
 const MOST_SECONDS = 30;
 
-/** `poll()` fetches new events. After failures the interval doubles, up to 30 s, and the button says that it failed. */
-export function liveTail(poll) {
+/**
+ * `poll()` fetches new events; `onToggle()` is called when the user starts or ends the tail. After failures the interval
+ * doubles, up to 30 s, and the button says that it failed.
+ */
+export function liveTail(poll, onToggle) {
   const button = byId("live");
   const label = byId("live-label");
   let timer = null;
@@ -37,12 +40,20 @@ export function liveTail(poll) {
     clearTimeout(timer);
     wait = SECONDS;
     timer = isOn ? setTimeout(tick, 0) : null;
+    onToggle();
     button.setAttribute("aria-pressed", String(isOn));
     byId("live-note").hidden = !isOn;
     show(false);
   }
 
+  function wake() {
+    if (document.hidden || timer === null) return;
+    clearTimeout(timer);
+    timer = setTimeout(tick, 0);
+  }
+
   button.addEventListener("click", toggle);
+  document.addEventListener("visibilitychange", wake);
   return {
     toggle,
     get isOn() {

@@ -3,16 +3,18 @@
 import { Api } from "./api.js";
 import { chips } from "./chips.js";
 import { columnChoice } from "./columns.js";
-import { showCount, showEmptiness } from "./counts.js";
-import { byId, keepFocus } from "./dom.js";
+import { showBelow, showCount, showEmptiness } from "./counts.js";
+import { byId, keepFocus, toast } from "./dom.js";
 import { EventList } from "./event-list.js";
 import { exporting } from "./export.js";
 import { facets } from "./facets.js";
+import { FeedTail } from "./feed-tail.js";
 import { filterLine } from "./filters.js";
 import { visible } from "./format.js";
 import { keyboard } from "./keyboard.js";
 import { KnownValues } from "./known-values.js";
 import { Ledger } from "./ledger.js";
+import { listEnds } from "./list-ends.js";
 import { liveTail } from "./live.js";
 import { OpenEvent } from "./open-event.js";
 import { Overview } from "./overview.js";
@@ -26,6 +28,8 @@ import { timeRange } from "./time-range.js";
 import { onZone, zone } from "./time-zone.js";
 import { View } from "./view.js";
 
+const CONFLICT = 409;
+
 theme();
 const view = new View();
 const api = new Api(signInDialog((path, options) => api.request(path, options)));
@@ -37,7 +41,8 @@ const results = new Results((eventId) => view.set({ event: eventId }));
 const ledger = new Ledger(api);
 const openEvent = new OpenEvent(view, results, (id) => api.get(`event/${encodeURIComponent(id)}`, []), ledger);
 const overview = new Overview(view, known, (path, query, signal) => api.get(path, query, signal));
-const live = liveTail(poll);
+const tail = new FeedTail((path, query, signal) => api.get(path, query, signal));
+const live = liveTail(poll, () => tail.stop());
 const exports = exporting(api, () => view.parameters(api.now));
 const showRange = timeRange(view);
 const problem = new Problem({
@@ -77,6 +82,7 @@ async function load() {
     showPage(page);
     problem.clear();
   } catch (error) {
+    if (!signal.aborted) tail.stop(); // it would insert into a list that may miss events
     problem.show(error);
   } finally {
     if (!signal.aborted) document.body.classList.remove("loading");
@@ -88,6 +94,7 @@ function showList(loaded) {
   keepFocus(
     () => {
       results.replace(loaded.events);
+      showBelow(null);
       showPage(loaded.page);
       results.restoreFocus();
     },
@@ -110,66 +117,41 @@ function ask(now) {
   showRange(range);
 }
 
-/** Fetch more events at one end of the list: `fetchEvents(signal)` and `add(events)`. */
-async function extend(button, fetchEvents, add) {
-  if (button.ariaDisabled === "true") return; // disabling it would lose the focus
-  button.ariaDisabled = "true";
-  try {
-    const events = await fetchEvents(loading.signal);
-    keepFocus(
-      () => {
-        add(events);
-        showPage(null);
-      },
-      () => results.focus(events[0]?.event_id),
-    );
-    problem.clear();
-  } catch (error) {
-    problem.show(error);
-  } finally {
-    button.ariaDisabled = "false";
-  }
-}
-
-function loadOlder() {
-  return extend(
-    byId("more"),
-    (signal) => list.loadOlder(signal),
-    (events) => results.append(events),
-  );
-}
-
-function loadNewer() {
-  return extend(
-    byId("newer"),
-    (signal) => list.loadNewer(signal),
-    (events) => results.prepend(events),
-  );
-}
-
-/** Insert events stored since the last poll. If a whole page is new, some may be missing in between: load again. */
+/** Insert the events stored since the last poll. The first poll begins the tail, and one that lost its place again. */
 async function poll() {
+  if (document.body.classList.contains("loading")) return; // the list may miss an event that is stored now
+  const { signal } = loading;
   try {
-    const { now } = api;
-    const { signal } = loading;
-    const page = await api.get("event", view.parameters(now), signal);
-    const isNew = page.events.filter((event) => !results.find(event.event_id));
-    const isGap = isNew.length && isNew.length === page.events.length && results.events.length;
-    if (isGap || list.hasNewer) {
-      await load();
-      return;
-    }
-    range = view.range(now);
-    showRange(range);
-    if (range.start !== null) results.removeBefore(range.start);
-    results.insert(isNew);
-    await overview.renew(isNew.length > 0, view.parameters(now), signal);
-    showPage(page);
-    problem.clear();
+    if (!tail.isStarted) await tail.start(signal);
+    else if (!list.hasNewer && (await insertStored(signal))) return;
+    if (!signal.aborted) await load();
   } catch (error) {
+    if (error.status === CONFLICT) {
+      tail.stop(); // an earlier state of the log was restored
+      toast(visible(error.message));
+    }
     problem.show(error);
     throw error;
   }
+}
+
+/** Insert what the tail has. Resolves to false if the list has to be loaded again. */
+async function insertStored(signal) {
+  const { now } = api;
+  const stored = await tail.read(view.liveParameters(now), signal);
+  if (stored === null) return false;
+  if (signal.aborted) return true; // the list that replaces this one has them
+  range = view.range(now);
+  showRange(range);
+  const removed = range.start === null ? 0 : results.removeBefore(range.start);
+  const fresh = stored.filter((event) => !results.find(event.event_id));
+  const below = results.insert(fresh, list.hasOlder);
+  overview.add(fresh.length - removed);
+  showBelow(below);
+  await overview.renew(fresh.length + removed > 0, view.parameters(now), signal);
+  showPage(null);
+  problem.clear();
+  return true;
 }
 
 /** Take values and paths from the listed events. */
@@ -258,8 +240,7 @@ function step(by) {
 }
 
 byId("sign-out").addEventListener("click", signOut);
-byId("more").addEventListener("click", loadOlder);
-byId("newer").addEventListener("click", loadNewer);
+listEnds({ list, results, problem, signal: () => loading.signal, onAdded: () => showPage(null) });
 byId("print").addEventListener("click", () => {
   byId("export-menu").hidePopover();
   print();

@@ -63,10 +63,17 @@ export class Overview {
     this.#known.countValues(field, frequent);
   }
 
-  /** Load again if there are new events, but not too often. */
-  async renew(hasNew, parameters, signal) {
-    this.#isOld ||= hasNew;
-    if (this.#isOld && performance.now() >= this.#due) await this.load(parameters, signal);
+  /** Load again if the matching events changed, but not too often. */
+  async renew(hasChanged, parameters, signal) {
+    this.#isOld ||= hasChanged;
+    if (!this.#isOld || performance.now() < this.#due) return;
+    await this.load(parameters, signal);
+    this.total = { count: this.#summary.total_count, relation: this.#summary.total_relation };
+  }
+
+  /** Count `change` more matching events, until the next summary. */
+  add(change) {
+    this.total = { ...this.total, count: this.total.count + change };
   }
 
   /** Divide the bars of the chart as the view says. */

@@ -7,11 +7,14 @@ import { visible } from "./format.js";
 import { sentenceText } from "./sentences.js";
 import { moment } from "./time-zone.js";
 
+const LATE_SECONDS = 60;
+
 export class Results {
   #onOpen;
   #events = [];
   #focused = null; // id of the event whose row had the focus when it was removed
   #columns = [];
+  #late = new Set(); // ids of the events that were inserted late
   #isFull = false;
   #body = byId("events").tBodies[0];
 
@@ -44,6 +47,7 @@ export class Results {
   replace(events) {
     this.#focused = document.activeElement.closest("#events tbody tr")?.eventId ?? this.#focused;
     this.#events = events;
+    this.#late.clear();
     this.#render();
   }
 
@@ -65,24 +69,33 @@ export class Results {
     this.#body.prepend(...events.map((event) => this.#row(event)));
   }
 
-  /** Insert new events in time order: late events do not belong at the top. */
-  insert(events) {
-    for (const event of events) {
+  /**
+   * Insert new events in time order, and mark those that came late. Returns the number of those that are not inserted,
+   * because they belong below the listed ones, of which there are more if `hasOlder`.
+   */
+  insert(events, hasOlder) {
+    const last = this.#events.at(-1);
+    const listed = events.filter((event) => !hasOlder || !last || isNewer(event, last));
+    for (const event of listed) {
       const place = this.#events.findIndex((other) => isNewer(event, other));
+      if (isLate(event)) this.#late.add(event.event_id);
       const row = this.#row(event);
       row.classList.add("new");
       this.#body.insertBefore(row, this.#body.rows[place] ?? null);
       this.#events.splice(place < 0 ? this.#events.length : place, 0, event);
     }
+    return events.length - listed.length;
   }
 
-  /** Remove events before `start`, for a range that moves with the clock. */
+  /** Remove events before `start`, for a range that moves with the clock. Returns their number. */
   removeBefore(start) {
     const kept = this.#events.filter((event) => event.timestamp_utc >= start);
+    const removed = this.#events.length - kept.length;
     while (this.#events.length > kept.length) {
       this.#events.pop();
       this.#body.lastChild.remove();
     }
+    return removed;
   }
 
   /** Show the whole data of each event, for print, or only its beginning. */
@@ -132,7 +145,7 @@ export class Results {
   #row(event) {
     const open = () => this.#onOpen(event.event_id);
     const cells = this.#columns.map(({ name, content }) => {
-      const inside = name === "time" ? opener(event) : content(event, this.#isFull);
+      const inside = name === "time" ? opener(event, this.#late.has(event.event_id)) : content(event, this.#isFull);
       return el("td", { role: "cell", class: classOf(name) }, inside);
     });
     const isFailure = verdictOf(event) === "failure";
@@ -143,15 +156,22 @@ export class Results {
 }
 
 /** The button that opens an event: its time, and its sentence to screen readers. */
-function opener(event) {
+function opener(event, isMarkedLate) {
   const time = moment(event.timestamp_utc);
-  const said = [time, visible(event.event_type), visible(sentenceText(event) ?? "")].filter(Boolean).join(" ");
-  return el("button", { type: "button", class: "time", "aria-label": said }, time);
+  const late = isMarkedLate ? "late" : "";
+  const said = [time, late, visible(event.event_type), visible(sentenceText(event) ?? "")].filter(Boolean).join(" ");
+  const mark = isMarkedLate ? el("span", { class: "late" }, late) : null;
+  return el("button", { type: "button", class: "time", "aria-label": said }, time, mark);
 }
 
 /** The class of a column's cells: that of a path is the same for all paths. */
 function classOf(name) {
   return `column c-${isNamed(name) ? name : "path"}`;
+}
+
+/** Whether an event was received long after it happened. */
+function isLate({ timestamp_utc: happened, received_at: received }) {
+  return Date.parse(received) / 1000 - happened > LATE_SECONDS;
 }
 
 /** Whether an event is listed above another: by time, then by id. */

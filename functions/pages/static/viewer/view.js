@@ -78,6 +78,11 @@ export class View extends EventTarget {
     return parameters;
   }
 
+  /** Build the parameters of GET /event/feed: those of GET /event, without an end that moves with the clock. */
+  liveParameters(now) {
+    return this.parameters(now).filter(([name, value]) => name !== END || value !== String(now));
+  }
+
   #read() {
     const pairs = [...new URLSearchParams(location.hash.slice(1))];
     const fields = new Map(pairs);
