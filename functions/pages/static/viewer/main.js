@@ -119,7 +119,7 @@ function ask(now) {
 
 /** Insert the events stored since the last poll. The first poll begins the tail, and one that lost its place again. */
 async function poll() {
-  if (document.body.classList.contains("loading")) return; // the list may miss an event that is stored now
+  if (document.body.classList.contains("loading")) return; // the list may miss a new event
   const { signal } = loading;
   try {
     if (!tail.isStarted) await tail.start(signal);
