@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from selenium import webdriver
 
-from tests.e2e.viewer.page import ViewerPage, post
+from tests.e2e.viewer.page import ViewerPage, post, until_proven
 from tests.support.browser import log_of
 from tests.support.builders import new_event
 from tests.support.service import Service
@@ -44,6 +44,7 @@ def test_what_an_event_holds_is_shown_and_never_run(browser: webdriver.Chrome, s
         deep = [deep]
     data = {**HOSTILE, "deep": deep}
     [event_id] = post(service, new_event(event_type=HOSTILE_TYPE, customer_id=9004, event_data=data))
+    until_proven(service, event_id)  # the browser logs the 404 before
     log_of(browser, "browser")  # what others left
     page = ViewerPage(browser, service.url, f"customer_id=9004&event={event_id}").loaded()
     page.shows(1)
@@ -79,6 +80,7 @@ def test_conventional_fields_links_and_preferences_are_text_as_well(
         "changes": [{"path": img, "from": {"x": img}, "to": HOSTILE["script"]}, None, 3, {"to": "z" * 100_000}],
     }
     [event_id] = post(service, new_event(customer_id=9068, event_data=data))
+    until_proven(service, event_id)  # the browser logs the 404 before
     log_of(browser, "browser")
     named = urlencode({"name": img, "columns": f"{img},time,event,actor,outcome,__proto__,constructor.name"})
     page = ViewerPage(browser, service.url, f"customer_id=9068&last=24h&event={event_id}&{named}").loaded()

@@ -207,3 +207,27 @@ def test_a_service_without_a_ledger_has_no_proofs(browser: webdriver.Chrome, tmp
         page = opened(browser, service, found)
         says(page, "? No proof: ")
         assert httpx.get(f"{service.url}/ledger/policy").status_code == 404
+
+
+def test_a_report_has_the_state_of_the_proof_of_each_event(
+    browser: webdriver.Chrome, service: Service, changing: Callable[[str], None]
+) -> None:
+    ids = post(service, *(new_event(customer_id=9201, event_data={"secret": word}) for word in ("one", "two", "three")))
+    until_proven(service, ids[-1])
+    changing("if (path === '/event') return { text: text.replace('\"two\"', '\"2\"') }")
+    page = ViewerPage(browser, service.url, "customer_id=9201&last=24h").loaded()
+    page.shows(3)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert page.cells("proof") == ["not checked"] * 3
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert page.cells("proof") == []
+    browser.execute_script("window.print = () => dispatchEvent(new Event('beforeprint'))")
+    page.button("Export").click()
+    page.button("Print or PDF").click()
+    page.until(lambda: page.cells("proof"), "nothing is printed")
+    states = dict(zip(page.cells("event"), page.cells("proof"), strict=True))
+    assert sorted(states.values()) == ["NOT PROVEN", "proven", "proven"]
+    assert next(state for cell, state in states.items() if '"2"' in cell) == "NOT PROVEN"
+    report = str(browser.execute_script("return document.getElementById('report').textContent"))
+    assert "2 proven" in report
+    assert "1 NOT PROVEN" in report

@@ -1,5 +1,5 @@
-// The events that were stored since a moment, read from the feed in the order of storing: none is missed, also not those
-// dated earlier, however long the page slept, and whatever filters came in between.
+// The events that were stored since a moment, read from the feed in the order of storing: none is missed, whenever it
+// happened, however long the page slept, and whatever filters came in between.
 
 const MOST = 1000; // events read at once; beyond them the list is loaded again
 

@@ -22,7 +22,7 @@ export class Ledger {
    * "waiting" {seconds}: no signed checkpoint has the event yet, ask again then
    * "refused" {reason, isOtherLedger}: not proven; isOtherLedger: it is not the ledger that this browser remembers
    * "unable": this browser cannot check signatures
-   * "none" {reason}: the service has no proof, or did not answer
+   * "none" {reason, status}: the service has no proof, or did not answer, by this HTTP status
    */
   async check(event, signal) {
     try {
@@ -31,7 +31,7 @@ export class Ledger {
       if (error.name === "AbortError") throw error;
       if (error instanceof CannotCheck) return { state: "unable" };
       if (error.status === NOT_FOUND && error.retryAfter) return { state: "waiting", seconds: error.retryAfter };
-      if (error.status !== undefined) return { state: "none", reason: error.message };
+      if (error.status !== undefined) return { state: "none", reason: error.message, status: error.status };
       const isKnown = error instanceof NotProven;
       const reason = isKnown ? error.message : "a file of the proof is malformed";
       return { state: "refused", reason, isOtherLedger: isKnown && error.isOtherLedger };

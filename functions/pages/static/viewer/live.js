@@ -6,8 +6,8 @@ const SECONDS = 2;
 const MOST_SECONDS = 30;
 
 /**
- * `poll()` fetches new events; `onToggle()` is called when the user starts or ends the tail. After failures the interval
- * doubles, up to 30 s, and the button says that it failed.
+ * `poll()` fetches new events; `onToggle()` is called when the user starts or ends the tail. After failures the
+ * interval doubles, up to 30 s, and the button says that it failed.
  */
 export function liveTail(poll, onToggle) {
   const button = byId("live");

@@ -18,8 +18,8 @@ import { listEnds } from "./list-ends.js";
 import { liveTail } from "./live.js";
 import { OpenEvent } from "./open-event.js";
 import { Overview } from "./overview.js";
+import { printing } from "./printing.js";
 import { Problem } from "./problem.js";
-import { fillReport } from "./report.js";
 import { Results } from "./results.js";
 import { sharing } from "./share.js";
 import { signInDialog } from "./sign-in.js";
@@ -228,12 +228,6 @@ async function onNewZone() {
   await openEvent.refresh(() => range);
 }
 
-function beforePrint() {
-  const who = api.claims.sub ?? "";
-  fillReport({ view, range, result: byId("count").textContent, who: visible(who), now: api.now });
-  results.showInFull(true);
-}
-
 function step(by) {
   const id = results.step(by);
   if (id && view.event) view.set({ event: id });
@@ -241,14 +235,20 @@ function step(by) {
 
 byId("sign-out").addEventListener("click", signOut);
 listEnds({ list, results, problem, signal: () => loading.signal, onAdded: () => showPage(null) });
-byId("print").addEventListener("click", () => {
-  byId("export-menu").hidePopover();
-  print();
+printing({
+  results,
+  ledger,
+  signal: () => loading.signal,
+  head: () => ({
+    view,
+    range,
+    result: byId("count").textContent,
+    who: visible(api.claims.sub ?? ""),
+    now: api.now,
+  }),
 });
 onZone(onNewZone);
 view.addEventListener("change", onChange);
-addEventListener("beforeprint", beforePrint);
-addEventListener("afterprint", () => results.showInFull(false));
 keyboard([
   { keys: ["/"], does: "Add a filter", run: () => filters.focus(), inList: true },
   { keys: ["j"], does: "Next event", run: () => step(1), inList: true },

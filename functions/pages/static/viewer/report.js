@@ -5,12 +5,13 @@ import { fieldName, visible } from "./format.js";
 import { exactMoment } from "./time-zone.js";
 import { rangeText } from "./time-range.js";
 
-/** Fill the head for the `view`. `result` is the line above the list, `who` the client. */
-export function fillReport({ view, range, result, who, now }) {
+/** Fill the head for the `view`. `result` is the line above the list, `proofs` one on the proofs, `who` the client. */
+export function fillReport({ view, range, result, proofs, who, now }) {
   const rows = [
     ["Question", question(view.filters)],
     ["Range", rangeText(range)],
     ["Result", result || "No events"],
+    ["Proofs", proofs],
     ["Printed", `${exactMoment(now)}${who ? ` by ${who}` : ""}`],
     ["Source", location.href],
   ];

@@ -15,7 +15,8 @@ export class Results {
   #focused = null; // id of the event whose row had the focus when it was removed
   #columns = [];
   #late = new Set(); // ids of the events that were inserted late
-  #isFull = false;
+  #names = null;
+  #words = null; // states of the proofs, for print
   #body = byId("events").tBodies[0];
 
   /** `onOpen(event_id)` is called when the user opens an event. */
@@ -26,8 +27,10 @@ export class Results {
 
   /** Show the columns of these names, or the default for null. */
   showColumns(names) {
+    this.#names = names;
     this.#columns = (names ?? DEFAULT_COLUMNS).map(column);
     if (!this.#columns.some(({ name }) => name === "time")) this.#columns.unshift(column("time"));
+    if (this.#words) this.#columns.push(proofColumn(this.#words));
     const heads = this.#columns.map(({ name, title }) =>
       el("th", { scope: "col", role: "columnheader", class: classOf(name) }, title()),
     );
@@ -98,10 +101,13 @@ export class Results {
     return removed;
   }
 
-  /** Show the whole data of each event, for print, or only its beginning. */
-  showInFull(isFull) {
-    this.#isFull = isFull;
-    this.#render();
+  /**
+   * Show the whole data of each event and the state of its proof, for print. `words` has the state by event id; null
+   * shows the list again as it is on the screen.
+   */
+  showReport(words) {
+    this.#words = words;
+    this.showColumns(this.#names);
   }
 
   /** Scroll to an event's row unless it is seen. */
@@ -145,7 +151,8 @@ export class Results {
   #row(event) {
     const open = () => this.#onOpen(event.event_id);
     const cells = this.#columns.map(({ name, content }) => {
-      const inside = name === "time" ? opener(event, this.#late.has(event.event_id)) : content(event, this.#isFull);
+      const inside =
+        name === "time" ? opener(event, this.#late.has(event.event_id)) : content(event, this.#words !== null);
       return el("td", { role: "cell", class: classOf(name) }, inside);
     });
     const isFailure = verdictOf(event) === "failure";
@@ -153,6 +160,11 @@ export class Results {
     row.eventId = event.event_id;
     return row;
   }
+}
+
+/** The column with the state of each event's proof. */
+function proofColumn(words) {
+  return { name: "proof", title: () => "Proof", content: ({ event_id: id }) => words.get(id) ?? "not checked" };
 }
 
 /** The button that opens an event: its time, and its sentence to screen readers. */
@@ -166,7 +178,7 @@ function opener(event, isMarkedLate) {
 
 /** The class of a column's cells: that of a path is the same for all paths. */
 function classOf(name) {
-  return `column c-${isNamed(name) ? name : "path"}`;
+  return `column c-${isNamed(name) || name === "proof" ? name : "path"}`;
 }
 
 /** Whether an event was received long after it happened. */
