@@ -115,6 +115,27 @@ def test_operators_and_words_are_typed_as_well(browser: webdriver.Chrome, servic
     page.until(lambda: page.all("#empty"), "something is found")
 
 
+def test_short_signs_are_operators_and_times_and_addresses_are_words(
+    browser: webdriver.Chrome, service: Service
+) -> None:
+    data = [{"who": {"full name": "Ada L"}, "size": n, "note": "at 10:30 from https://a.example"} for n in range(5)]
+    post(service, *(new_event(customer_id=9046, event_type="viewer.short", event_data=each) for each in data))
+    page = ViewerPage(browser, service.url, "customer_id=9046&last=24h").loaded()
+    line = 'type:viewer.short size>=2 size<4 size!=3 who."full name":"Ada L" 10:30 https://a.example'
+    page.type_filter(line + Keys.ESCAPE + Keys.ENTER)
+    page.shows(1)
+    assert page.view() == {
+        "last": "24h",
+        "customer_id": "9046",
+        "event_type": "viewer.short",
+        "event_data.size[gte]": "2",
+        "event_data.size[lt]": "4",
+        "event_data.size[not]": "3",
+        'event_data.who."full name"': '"Ada L"',
+        "q": "10:30 https://a.example",
+    }
+
+
 def test_a_path_is_completed_and_then_its_value(browser: webdriver.Chrome, service: Service) -> None:
     post(service, new_event(customer_id=9044, event_data={"invoice": {"number": "INV-7"}}))
     page = ViewerPage(browser, service.url, "customer_id=9044").loaded()

@@ -1,5 +1,5 @@
 // The text of filters as the user types it: words `field=value`, such as `type=user.login outcome=failure actor=ada`,
-// with the operators of the API, such as `amount[gte]=100`.
+// with the operators of the API, such as `amount[gte]=100`, or in short `type:user.login amount>=100 outcome!=success`.
 
 import { PARAMETERS } from "./known-values.js";
 import { pathProblem, valueProblem } from "./paths.js";
@@ -9,6 +9,9 @@ const WORD = /(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+/gu;
 const OPERATOR = /\[(?:not|gt|gte|lt|lte|prefix|exists)\]$/u;
 const OTHERS = new Set(["recorded_by", "timestamp_utc", "received_at", "event_type", "customer_id"]);
 const PARTS = /^(?<name>(?:[^"=]|"[^"]*")*)=(?<value>.*)$/su;
+// A name begins with a letter: 10:30 and 10.0.0.1:80 are words, as are an address with :// and one with ::.
+const SHORT = /^(?<name>[\p{L}_](?:[^"=:<>!]|"[^"]*")*)(?<sign>!=|>=|<=|[<>:])(?<value>(?!\/\/|:).+)$/su;
+const SIGNS = { ":": "", "!=": "[not]", ">": "[gt]", ">=": "[gte]", "<": "[lt]", "<=": "[lte]" };
 const MOST = 2n ** 63n;
 const HELP = "Write a filter as field=value, such as type=user.login or actor=admin, or words to look for.";
 
@@ -17,8 +20,10 @@ export function words(text) {
   return text.match(WORD) ?? [];
 }
 
-/** Split a word at its equals sign: {name, value}, or null. */
+/** Split a word at its equals sign or a short sign: {name, value}, the name with its operator, or null. */
 export function parts(word) {
+  const short = SHORT.exec(word)?.groups;
+  if (short) return { name: short.name + SIGNS[short.sign], value: short.value };
   return PARTS.exec(word)?.groups ?? null;
 }
 

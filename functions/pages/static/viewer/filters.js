@@ -18,15 +18,16 @@ export function filterLine(view, known) {
   function suggestions(text) {
     const typed = /\s$/u.test(text) ? "" : (words(text).at(-1) ?? "");
     const options = optionsFor(typed.toLowerCase());
-    return { options, isFirstMeant: typed !== "" && !typed.includes("=") };
+    return { options, isFirstMeant: typed !== "" && !parts(typed) };
   }
 
   function optionsFor(typed) {
     const groups = known.groups().map(({ name, options }) => options.map((one) => fielded(one, name)));
     if (!typed) return groups.flatMap((options) => options.slice(0, PER_GROUP));
     const ranges = [...PRESETS].map(([key, { label }]) => ({ field: "range", label, value: key, last: key }));
-    const found = [...groups.flat(), ...ranges].filter((one) => textOf(one).includes(typed));
     const { name, value } = parts(typed) ?? {};
+    const sought = name === undefined ? typed : `${name}=${value}`;
+    const found = [...groups.flat(), ...ranges].filter((one) => textOf(one).includes(sought));
     if (name === undefined) {
       const paths = known.paths().filter((path) => path.toLowerCase().includes(typed));
       const completed = paths.map((path) => ({ field: "path", label: path, start: `${path}=` }));
