@@ -140,6 +140,10 @@ class LedgerForkError(AuditLogError):
     """The ledger does not contain the checkpoint signed before, so nothing is signed. Events are stored as before."""
 
 
+class AnchorUnavailableError(AuditLogError):
+    """A witness or another place outside of this service did not take a checkpoint. The next round tries again."""
+
+
 class SecretUnavailableError(AuditLogError):
     """The secret that a setting refers to cannot be read. Nothing was changed: try again later."""
 

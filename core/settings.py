@@ -33,6 +33,7 @@ _EXAMPLE: Final = re.compile(
 )
 _ORIGIN: Final = re.compile(r"https?://[^/\s*@?#]+")
 _LEDGER_ORIGIN: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
+_ANCHOR: Final = re.compile(r"log|/\S+|https?://[^\s@]+")
 _RATE: Final = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)")
 
 
@@ -153,6 +154,22 @@ class Settings(BaseModel):
         "Default: generated in the data directory if the queue is memory://, otherwise nothing is signed here.",
     )
     ledger_seconds: int = Field(default=5, ge=1, le=3600, description="Seconds between two signed checkpoints.")
+    ledger_witnesses: Path | None = Field(
+        default=None,
+        description="Policy file (C2SP tlog-policy) of the witnesses that cosign the checkpoints, with their URLs; the "
+        "process that signs asks them.",
+    )
+    ledger_witness_seconds: int = Field(
+        default=60, ge=1, le=86400, description="Seconds between two checkpoints that are sent to the witnesses."
+    )
+    ledger_anchors: tuple[str, ...] = Field(
+        default=(),
+        description="Places that get a copy of the newest checkpoint, separated by spaces: `log` is a log record, a "
+        "path a file that lines are appended to, a URL an RFC 3161 time stamp authority; default: none.",
+    )
+    ledger_anchor_seconds: int = Field(
+        default=3600, ge=1, le=604800, description="Seconds between two copies of the newest checkpoint."
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
     )
@@ -160,9 +177,9 @@ class Settings(BaseModel):
         default="console", description="console for people, json for machines."
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "ledger_anchors", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("cors_origins")
@@ -170,6 +187,13 @@ class Settings(BaseModel):
     def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not _ORIGIN.fullmatch(origin) for origin in value):
             raise ValueError("must be origins, such as https://console.example.org, without a path and without *")
+        return value
+
+    @field_validator("ledger_anchors")
+    @classmethod
+    def _known_anchors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not _ANCHOR.fullmatch(anchor) for anchor in value):
+            raise ValueError("must be `log`, absolute paths of files and URLs of time stamp authorities")
         return value
 
     @model_validator(mode="after")

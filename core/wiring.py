@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
-from core.errors import ProofNotFoundError
+from core.errors import InvalidSettingsError, ProofNotFoundError
+from core.ledger.policies import with_witnesses
 from core.ports.clients import ClientReader
 from core.ports.queue import CommitGroup, DeadLetterQueue, EventPublisher, NoGroup, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
@@ -46,8 +47,7 @@ class Parts(TypedDict, total=False):
     queue_statistics: QueueMonitor
     checks: Mapping[str, Check]
     consumer_check: Check
-    signing_check: Check
-    history_check: Check | None
+    ledger_checks: Mapping[str, Check]
 
 
 class Services:
@@ -115,6 +115,20 @@ class Services:
             )
         return self._parts.get("proofs") or self.database.proofs
 
+    def ledger_policy(self) -> bytes:
+        """Return the public keys of the ledger and of its witnesses (C2SP tlog-policy).
+
+        Raises:
+            ProofNotFoundError: this service has no ledger.
+            ProofPendingError: no process has signed with a key yet.
+            InvalidSettingsError: the policy file of the witnesses cannot be read.
+        """
+        file = self.settings.ledger_witnesses
+        try:
+            return with_witnesses(self.proofs.policy(), file.read_bytes()) if file else self.proofs.policy()
+        except OSError as exc:
+            raise InvalidSettingsError(f"AUDIT_LOG_LEDGER_WITNESSES cannot be read ({exc.strerror}).") from None
+
     @cached_property
     def feed(self) -> "FeedReader":
         """Reads events in the order in which they were stored."""
@@ -144,11 +158,7 @@ class Services:
         }
         if "consumer_check" in self._parts:
             checks["consumer"] = self._parts["consumer_check"]
-        if "signing_check" in self._parts:
-            checks["signing"] = self._parts["signing_check"]
-        if history_check := self._parts.get("history_check"):
-            checks["history"] = history_check
-        return checks
+        return {**checks, **self._parts.get("ledger_checks", {})}
 
     @cached_property
     def clients(self) -> ClientReader:

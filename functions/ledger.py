@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.auth.tokens import READ, Claims
-from core.domain.filter_values import integer
+from core.domain.filter_values import boolean, integer
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import InsufficientScopeError, InvalidFieldsError, ProofNotFoundError
 from core.ledger.tiles import parse_path
@@ -25,6 +25,13 @@ OLD: Final = Parameter(
     required=True,
 )
 
+COSIGNED: Final = Parameter(
+    "cosigned",
+    boolean,
+    {"type": "boolean", "default": False},
+    "Whether the checkpoint must have the cosignatures of enough witnesses.",
+)
+
 _MAX_PATH_PARAMETERS: Final = 4
 TILE_PARAMETERS: Final = tuple(
     tuple(f"n{place}" for place in range(1, count + 1)) for count in range(1, _MAX_PATH_PARAMETERS + 1)
@@ -36,9 +43,15 @@ _IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
 def ledger_checkpoint(request: Request, services: Services) -> Response:
-    """Get the newest signed checkpoint, a C2SP signed note. While none is signed yet, the status is 404."""
-    _authenticate(request, services)
-    return Response(200, services.proofs.checkpoint().note, TEXT, _NEWEST)
+    """Get the newest signed checkpoint, a C2SP signed note. While none is signed yet, the status is 404.
+
+    With `cosigned=true` it is the newest one that enough witnesses have cosigned.
+    """
+    authenticate(request, services, READ)
+    query = QueryString(request.query, (COSIGNED,))
+    cosigned = query.one(COSIGNED) or False
+    query.raise_errors()
+    return Response(200, services.proofs.checkpoint(cosigned=cosigned).note, TEXT, _NEWEST)
 
 
 def ledger_consistency(request: Request, services: Services) -> Response:
@@ -58,9 +71,12 @@ def ledger_consistency(request: Request, services: Services) -> Response:
 
 
 def ledger_policy(request: Request, services: Services) -> Response:
-    """Get the public keys of the ledger, as a C2SP tlog-policy. Verifiers need them from another source as well."""
+    """Get the public keys of the ledger and its witnesses, as a C2SP tlog-policy.
+
+    Verifiers need them from another source as well.
+    """
     QueryString(request.query, ()).raise_errors()
-    return Response(200, services.proofs.policy(), TEXT, _NEWEST)
+    return Response(200, services.ledger_policy(), TEXT, _NEWEST)
 
 
 def tile_operation(parameters: tuple[str, ...]) -> Operation:

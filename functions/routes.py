@@ -95,7 +95,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/ledger/checkpoint", Tag.LEDGER, Place.READ, ledger.ledger_checkpoint, "Get the newest checkpoint",
-        {200: "text/plain"}, (404, 422), scope=READ, response_headers={404: (PROOF_RETRY,)},
+        {200: "text/plain"}, (404, 422), scope=READ, parameters=(ledger.COSIGNED,),
+        response_headers={404: (PROOF_RETRY,)},
     ),
     Route(
         "GET", "/ledger/consistency", Tag.LEDGER, Place.READ, ledger.ledger_consistency,

@@ -9,11 +9,12 @@ from typing import Final
 
 from core.errors import QueueUnavailableError
 from core.ports.queue import QueueStatistics
-from core.ports.telemetry import Meter
+from core.ports.telemetry import Meter, NoTelemetry
 from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
 from local_runner.background.signer import GUARD_NAME, SignerThread
@@ -74,6 +75,7 @@ class Pipeline:
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
         self._signer = SignerThread(settings, database)
         self._daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
+        self._attestation = Attestation(settings, database, meter or NoTelemetry())
         self._storing = storing
         self._consumer = ConsumerSupervisor(
             self.queue, storing or tracing.consumer(handler), consumer_limits or _LIMITS
@@ -96,6 +98,7 @@ class Pipeline:
                 "ledger": database.ledger.check,
                 "signing": self._signer.check,
                 "history": self._daily_check.check,
+                **self._attestation.checks,
                 "migrations": database.check_revision,
             },
         )
@@ -105,6 +108,7 @@ class Pipeline:
         self._integrator = Integrator(database.ledger, on_indices=on_indices)
         self._signer.start()
         self._daily_check.start()
+        self._attestation.start()
 
     @property
     def restarts(self) -> int:
@@ -124,6 +128,7 @@ class Pipeline:
         self._integrator.close()
         self._signer.close()
         self._daily_check.close()
+        self._attestation.close()
         self._log_stop(self.queue.depth, timeout)
         self._recorder.close()
         self._spool.close()

@@ -9,6 +9,7 @@ from core.queues.brokers import broker
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
 from local_runner.background.management import ManagementServer
@@ -55,14 +56,18 @@ def work(settings: Settings, host: str, port: int) -> None:
     database = open_database(settings)
     signer = SignerThread(settings, database)
     daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
+    attestation = Attestation(settings, database, management.meter)
     services = Services(
         settings,
         database=database,
         meter=management.meter,
         instrumentation=traces,
         consumer_check=supervisor.check,
-        signing_check=signer.check,
-        history_check=daily_check.check if settings.ledger_key_file else None,
+        ledger_checks={
+            "signing": signer.check,
+            **({"history": daily_check.check} if settings.ledger_key_file else {}),
+            **attestation.checks,
+        },
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
     supervisor.start()
@@ -70,6 +75,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     signer.start()
     if settings.ledger_key_file:  # the guard is on the host that signs
         daily_check.start()
+    attestation.start()
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
@@ -78,6 +84,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     integrator.close()
     signer.close()
     daily_check.close()
+    attestation.close()
     management.close()
     services.close()
     traces.close()

@@ -1,7 +1,8 @@
 """Policies (C2SP tlog-policy): which logs a verifier trusts, and which witnesses must have cosigned a checkpoint."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from audit_log_client.ledger.errors import PolicyError
@@ -33,6 +34,8 @@ class Policy(NamedTuple):
     logs: tuple[VerifierKey, ...]
     witnesses: tuple[VerifierKey, ...] = ()
     quorum: Group = Group(0, ())
+    urls: Mapping[VerifierKey, str] = MappingProxyType({})
+    """Submission prefixes of witnesses (C2SP tlog-witness), by their keys. Verifiers do not need them."""
 
 
 def policy_of_key(text: str) -> Policy:
@@ -44,8 +47,8 @@ def policy_of_key(text: str) -> Policy:
     return Policy((_key(text, LOG),))
 
 
-def parse_policy(data: bytes) -> Policy:
-    """Decode a policy file.
+def parse_policy(data: bytes, *, needs_log: bool = True) -> Policy:
+    """Decode a policy file. A log's own policy, of its witnesses, `needs_log` not.
 
     Raises:
         PolicyError: a line is malformed, defines a name or key a second time or refers to one that is not defined, or
@@ -58,9 +61,9 @@ def parse_policy(data: bytes) -> Policy:
     for number, words in enumerate(lines, 1):
         if words and not words[0].startswith("#"):
             parser.read(number, words)
-    if parser.quorum is None or not parser.logs:
+    if parser.quorum is None or (needs_log and not parser.logs):
         raise PolicyError("A policy needs a line `log KEY` and a line `quorum NAME`, or `quorum none`.")
-    return Policy(tuple(parser.logs), tuple(parser.witnesses), parser.quorum)
+    return Policy(tuple(parser.logs), tuple(parser.witnesses), parser.quorum, parser.urls)
 
 
 class _Parser:
@@ -68,6 +71,7 @@ class _Parser:
         self.logs: list[VerifierKey] = []
         self.witnesses: list[VerifierKey] = []
         self.quorum: Group | None = None
+        self.urls: dict[VerifierKey, str] = {}
         self._names: dict[str, Group | VerifierKey] = {}
         self._used: set[str] = set()
 
@@ -75,9 +79,10 @@ class _Parser:
         match words:
             case ["log", key] | ["log", key, _]:
                 self._add(number, self.logs, _key(_utf8(key), LOG))
-            case ["witness", name, key] | ["witness", name, key, _]:
+            case ["witness", name, key, *url] if len(url) <= 1:
                 witness = _key(_utf8(key), WITNESS)
                 self._add(number, self.witnesses, witness)
+                self.urls |= dict.fromkeys([witness], url[0]) if url else {}
                 self._define(number, name, witness)
             case ["group", name, threshold, *members] if members:
                 self._define(number, name, self._group(number, threshold, members))

@@ -77,7 +77,7 @@ def read_keys(origin: str, file: Path) -> LedgerKeys:
     try:
         _, *blocks = file.read_bytes().split(_BEGIN)
         for block in blocks:
-            key = _load(_BEGIN + block)
+            key = load_key(_BEGIN + block)
             if isinstance(key, Ed25519PrivateKey):
                 signing.append(key)
             else:
@@ -115,7 +115,12 @@ def generate_key() -> str:
     return Ed25519PrivateKey.generate().private_bytes(*form).decode()
 
 
-def _load(block: bytes) -> "Ed25519PrivateKey | Ed25519PublicKey":
+def load_key(block: bytes) -> "Ed25519PrivateKey | Ed25519PublicKey":
+    """Decode one key in PEM form.
+
+    Raises:
+        ValueError, UnsupportedAlgorithm: it is not an Ed25519 key.
+    """
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - with the extra `keys`
     from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
 

@@ -26,6 +26,11 @@ class Signature(NamedTuple):
     key_id: bytes
     signature: bytes
 
+    @property
+    def line(self) -> str:
+        """The signature as a line of a note."""
+        return f"\u2014 {self.name} {_base64(self.key_id + self.signature)}\n"
+
 
 class Note(NamedTuple):
     """A text, which ends with a newline, and its signatures."""
@@ -35,8 +40,7 @@ class Note(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """Encode the note."""
-        lines = [f"\u2014 {name} {_base64(key_id + signature)}\n" for name, key_id, signature in self.signatures]
-        return f"{self.text}\n{''.join(lines)}".encode()
+        return f"{self.text}\n{''.join(each.line for each in self.signatures)}".encode()
 
 
 def parse_note(data: bytes) -> Note:

@@ -46,7 +46,9 @@ class LedgerProofs(Protocol):
         """Return the event with this id, a UUID in lower case; None if it is not stored."""
 
     def prove(self, sealed: SealedEvent, size: int | None = None) -> bytes:
-        """Return the proof file of an event (C2SP tlog-proof) under the newest checkpoint, or under the one of `size`.
+        """Return the proof file of an event (C2SP tlog-proof) under the checkpoint of `size`.
+
+        Without `size` it is the newest one that witnesses cosigned, or if that does not cover the event, the newest.
 
         Raises:
             ProofPendingError: no signed checkpoint covers the event yet.
@@ -62,19 +64,21 @@ class LedgerProofs(Protocol):
             EventErasedError: its data was erased.
         """
 
-    def checkpoint(self) -> SignedCheckpoint:
-        """Return the newest signed checkpoint.
+    def checkpoint(self, *, cosigned: bool = False) -> SignedCheckpoint:
+        """Return the newest signed checkpoint, or the newest that enough witnesses cosigned.
 
         Raises:
-            ProofPendingError: none is signed yet.
+            ProofPendingError: there is none yet.
         """
 
-    def consistency(self, old: int) -> bytes:
-        """Return the proof that the first `old` entries are the beginning of the newest checkpoint.
+    def consistency(self, old: int, size: int | None = None) -> bytes:
+        """Return the proof that the first `old` entries are the beginning of the checkpoint of `size`, or the newest.
+
+        From 0 entries there is nothing to prove, and the proof has no hashes.
 
         Raises:
-            ProofPendingError: no checkpoint is signed yet.
-            ProofNotFoundError: `old` is 0 or more than the newest checkpoint covers.
+            ProofPendingError: the checkpoint is not signed yet.
+            ProofNotFoundError: `old` is more than the checkpoint covers.
         """
 
     def tile(self, tile: Tile) -> bytes:

@@ -21,7 +21,7 @@ class Check(Protocol):
 
 
 class CounterName(Enum):
-    """Counters of events and tokens."""
+    """Counters of events, tokens and checkpoints."""
 
     ACCEPTED = "accepted"
     STORED = "stored"
@@ -38,6 +38,17 @@ class CounterName(Enum):
     """A token request had invalid credentials, or followed too many failures."""
     TOKEN_REFUSED = "token_refused"  # noqa: S105
     """A request had an invalid token."""
+
+    WITNESS_COSIGNED = "witness_cosigned"
+    """A witness cosigned a checkpoint."""
+    WITNESS_REFUSED = "witness_refused"
+    """A witness answered that it does not cosign: it may have seen another history of the ledger."""
+    WITNESS_UNAVAILABLE = "witness_unavailable"
+    """A witness did not answer, or its answer was no cosignature."""
+    ANCHOR_STORED = "anchor_stored"
+    """Another place took a copy of a checkpoint."""
+    ANCHOR_FAILED = "anchor_failed"
+    """Another place did not take a copy of a checkpoint."""
 
 
 class HistogramName(Enum):

@@ -155,6 +155,15 @@ ledger_checkpoints: Final = Table(
     UniqueConstraint("previous", name="uq_ledger_checkpoints_previous"),
 )
 
+ledger_cosignatures: Final = Table(
+    "ledger_cosignatures",
+    metadata,
+    # Size of a signed checkpoint that enough witnesses cosigned, and their signature lines.
+    Column("size", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("at", UnixMilliseconds, nullable=False),
+    Column("lines", Text, nullable=False),
+)
+
 ledger_origins: Final = Table(
     "ledger_origins",
     metadata,
@@ -194,6 +203,16 @@ holds: Final = Table(
     Column("reason", Text, nullable=False),
     Column("placed_at", UnixMilliseconds, nullable=False),
     Column("released_at", UnixMilliseconds),
+)
+
+retention_rules: Final = Table(
+    "retention_rules",
+    metadata,
+    # Each is empty if the rule is about all types, or all customers; otherwise a customer's id is in decimal.
+    Column("event_type", String(255), primary_key=True),
+    Column("customer", String(20), primary_key=True),
+    Column("keep_days", Integer, nullable=False),
+    Column("at", UnixMilliseconds, nullable=False),
 )
 
 service_keys: Final = Table(

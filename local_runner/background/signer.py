@@ -38,7 +38,7 @@ def open_signer(settings: Settings, database: Database) -> CheckpointSigner | No
         InvalidSettingsError: the key cannot be used, or the ledger has another origin.
         StoreUnavailableError: the database is unreachable.
     """
-    file = _key_file(settings) if settings.has_ledger else None
+    file = _key_file(settings) if signs_here(settings) else None
     if file is None:
         return None
     if settings.ledger_key_file is None and find_spec("cryptography") is None:
@@ -51,6 +51,11 @@ def open_signer(settings: Settings, database: Database) -> CheckpointSigner | No
     keys = read_keys(fix_origin(database.engine, settings.ledger_origin, default), file)
     publish_keys(database.engine, keys)
     return CheckpointSigner(database.engine, keys, FileGuard(settings.data_dir / GUARD_NAME))
+
+
+def signs_here(settings: Settings) -> bool:
+    """Whether a process with these settings signs checkpoints."""
+    return settings.has_ledger and (settings.queue_in_process or settings.ledger_key_file is not None)
 
 
 def _key_file(settings: Settings) -> Path | None:

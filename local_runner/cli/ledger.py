@@ -55,11 +55,11 @@ def key() -> None:
 
 @app.command()
 def policy() -> None:
-    """Print a policy that trusts the ledger, for `audit-log verify --policy` (C2SP tlog-policy)."""
+    """Print a policy that trusts the ledger and its witnesses, for `audit-log verify --policy` (C2SP tlog-policy)."""
     from local_runner.cli.offline import existing_store
 
     with existing_store() as services:
-        typer.echo(services.proofs.policy().decode(), nl=False)
+        typer.echo(services.ledger_policy().decode(), nl=False)
 
 
 @app.command()

@@ -28,6 +28,7 @@ from local_runner.cli.remote import commands
 from local_runner.cli.remote.proof import app as proof_app
 from local_runner.cli.typer_app import App
 from local_runner.cli.verify import verify
+from local_runner.cli.witness import app as witness_app
 
 _MAX_PORT: Final = 65535
 
@@ -196,7 +197,7 @@ _COMMANDS: Final[list[tuple[str, Callable[..., Any]]]] = [
 
 for _panel, _function in _COMMANDS:
     app.command(_function.__name__.replace("_", "-"), rich_help_panel=_panel)(_function)
-for _name, _group in {"proof": proof_app, "ledger": ledger_app}.items():
+for _name, _group in {"proof": proof_app, "ledger": ledger_app, "witness": witness_app}.items():
     app.add_typer(_group, name=_name, rich_help_panel=_PROVE)
 _GROUPS: Final = {
     "client": client_app,

@@ -16,6 +16,12 @@ _TOKENS: Final = {
     CounterName.TOKEN_DENIED: "denied",
     CounterName.TOKEN_REFUSED: "refused",
 }
+_WITNESSES: Final = {
+    CounterName.WITNESS_COSIGNED: "cosigned",
+    CounterName.WITNESS_REFUSED: "refused",
+    CounterName.WITNESS_UNAVAILABLE: "unavailable",
+}
+_ANCHORS: Final = {CounterName.ANCHOR_STORED: "stored", CounterName.ANCHOR_FAILED: "failed"}
 _BUCKETS: Final = {
     HistogramName.BATCH_EVENTS: (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
     HistogramName.STORE_SECONDS: (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
@@ -68,11 +74,17 @@ class PrometheusMeter(Collector):
         tokens = CounterMetricFamily(
             "audit_log_tokens", "Tokens: given out, denied to a client, refused in a request.", labels=["outcome"]
         )
+        witnesses = CounterMetricFamily(
+            "audit_log_ledger_witness_answers", "Answers of witnesses to checkpoints.", labels=["outcome"]
+        )
+        anchors = CounterMetricFamily(
+            "audit_log_ledger_anchors", "Copies of checkpoints in other places.", labels=["outcome"]
+        )
+        families = ((tokens, _TOKENS), (witnesses, _WITNESSES), (anchors, _ANCHORS))
         for what, number in self._counts.items():
-            family, outcome = (tokens, _TOKENS[what]) if what in _TOKENS else (events, what.value)
-            family.add_metric([outcome], number)
-        yield events
-        yield tokens
+            family, outcomes = next((each for each in families if what in each[1]), (events, {what: what.value}))
+            family.add_metric([outcomes[what]], number)
+        yield from (events, tokens, witnesses, anchors)
         for name, histogram in self._histograms.items():
             family_of_name = HistogramMetricFamily(f"audit_log_{name.value}", _HELP[name])
             histogram.add_to(family_of_name)

@@ -41,10 +41,10 @@ class Proofs:
     def data(self, sealed: SealedEvent) -> bytes:  # noqa: ARG002 - the port's signature
         return b"data"
 
-    def checkpoint(self) -> SignedCheckpoint:
+    def checkpoint(self, *, cosigned: bool = False) -> SignedCheckpoint:  # noqa: ARG002 - the port's signature
         return SignedCheckpoint(1, b"checkpoint")
 
-    def consistency(self, old: int) -> bytes:  # noqa: ARG002 - the port's signature
+    def consistency(self, old: int, size: int | None = None) -> bytes:  # noqa: ARG002 - the port's signature
         return b"consistency"
 
     def tile(self, tile: Tile) -> bytes:  # noqa: ARG002 - the port's signature

@@ -48,6 +48,7 @@ WORST = {
     "core.settings._EXAMPLE": Worst("", "change"),
     "core.settings._ORIGIN": Worst("https://", "a", "/"),
     "core.settings._RATE": Worst("", "1"),
+    "core.settings._ANCHOR": Worst("https://", "a", "@"),
     "core.stores.partitions._BOUNDS": Worst("FOR VALUES FROM ('", "1"),
     "core.domain.traceparent._FORM": Worst(f"01-{'1' * 32}-{'1' * 16}-01", "-", "\n"),
     "functions.http.bearer._BEARER": Worst("bearer ", "="),

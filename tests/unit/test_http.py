@@ -41,6 +41,7 @@ STATUSES = {
     errors.EventNotStorableError("x"): 500,
     errors.NotSupportedError("x"): 500,
     errors.GuardUnavailableError("x"): 500,
+    errors.AnchorUnavailableError("x"): 500,
     errors.LedgerForkError("x"): 500,
     errors.ProofNotFoundError("x"): 404,
     errors.ProofPendingError("x", 5): 404,

@@ -23,8 +23,10 @@ _PRIVATE: Final = 0o600
 class FileGuard:
     """Implements `CheckpointGuard`. The directory is created at the first write."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, keeps_history: bool = True) -> None:
+        """Without `keeps_history` there is no file of all checkpoints: a witness remembers the last one."""
         self._directory = directory
+        self._keeps_history = keeps_history
 
     def latest(self) -> bytes | None:
         """See `CheckpointGuard.latest`."""
@@ -38,15 +40,18 @@ class FileGuard:
     def advance(self, expected: bytes | None, note: bytes) -> None:
         """See `CheckpointGuard.advance`."""
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._directory.is_dir():
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _sync(self._directory.parent)
             with self._locked():
                 if self.latest() != expected:
                     raise GuardUnavailableError("Another process signed a checkpoint meanwhile.")
                 # The history first: a checkpoint that is `last` must be in it after a crash as well.
-                self._write(_HISTORY, note, os.O_APPEND)
+                if self._keeps_history:
+                    self._write(_HISTORY, note, os.O_APPEND)
                 self._write(_NEW, note, os.O_TRUNC)
                 (self._directory / _NEW).replace(self._directory / _LAST)
-                self._sync_directory()
+                _sync(self._directory)
         except OSError as exc:
             raise self._unavailable(exc) from exc
 
@@ -67,15 +72,16 @@ class FileGuard:
             file.flush()
             os.fsync(descriptor)
 
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
     def _unavailable(self, error: OSError) -> GuardUnavailableError:
         return GuardUnavailableError(
-            f"The checkpoint guard in {self._directory} cannot be used ({error.strerror}): check AUDIT_LOG_DATA_DIR, "
-            "free disk space and permissions."
+            f"The checkpoint guard in {self._directory} cannot be used ({error.strerror}): check that "
+            "directory, free disk space and permissions."
         )
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -14,7 +14,7 @@ from core.ports.ledger import CheckpointKeys
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.own_events import insert_own_event
-from core.stores.schema import ledger_checkpoints, ledger_origins, service_keys
+from core.stores.schema import ledger_checkpoints, ledger_cosignatures, ledger_origins, service_keys
 
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -76,6 +76,7 @@ def restart(engine: Engine, origin: str, reason: str, *, at: datetime) -> int:
         note = connection.execute(_LAST_NOTE).scalar()
         connection.execute(insert(ledger_origins).values(origin=origin, since_size=size, at=at, reason=reason))
         connection.execute(update(ledger_checkpoints).values(note=None))
+        connection.execute(delete(ledger_cosignatures))
         connection.execute(delete(service_keys).where(service_keys.c.name.startswith(_PREFIX)))
         facts = {"former": former, "entries": size, "reason": reason, "last_checkpoint": note}
         insert_own_event(connection, dialect_of(engine), audit_event("ledger.restarted", origin, at=at, **facts))

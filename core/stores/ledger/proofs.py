@@ -17,15 +17,27 @@ from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.ledger.identity import RETRY_AFTER_SECONDS, ledger_keys
 from core.stores.ledger.stored_tree import full_subtrees, read_entries, read_tile
-from core.stores.schema import erasures, events, ledger_batches, ledger_checkpoints
+from core.stores.schema import erasures, events, ledger_batches, ledger_checkpoints, ledger_cosignatures
 
-_NOTES: Final = select(ledger_checkpoints.c.note).where(ledger_checkpoints.c.note.is_not(None))
+_NOTES: Final = (
+    select(ledger_checkpoints.c.note, ledger_cosignatures.c.lines)
+    .outerjoin(ledger_cosignatures, ledger_cosignatures.c.size == ledger_checkpoints.c.size)
+    .where(ledger_checkpoints.c.note.is_not(None))
+)
+_COSIGNED: Final = (
+    select(ledger_checkpoints.c.note, ledger_cosignatures.c.lines)
+    .join_from(ledger_cosignatures, ledger_checkpoints, ledger_cosignatures.c.size == ledger_checkpoints.c.size)
+    .where(ledger_checkpoints.c.note.is_not(None))
+    .order_by(ledger_cosignatures.c.size.desc())
+    .limit(1)
+)
 _PENDING: Final = (
     "The event is stored, and no signed checkpoint covers it yet: try again in {seconds} seconds. If that does not "
     "help, /ready says why no checkpoint is signed."
 )
 _UNCOMMITTED: Final = "The event was stored without a commitment, such as with AUDIT_LOG_LEDGER=off: it has no proof."
 _NO_CHECKPOINT: Final = "No checkpoint of the ledger is signed yet."
+_NOT_COSIGNED: Final = "No checkpoint of the ledger is cosigned by enough witnesses yet."
 _NOT_SIGNED: Final = "No signed checkpoint has this size."
 
 
@@ -61,6 +73,8 @@ class SqlProofs:
         head = _head(sealed)
         with open_read_connection(self._engine) as connection:
             checkpoint = _checkpoint(connection, size)
+            if size is None and (cosigned := _cosigned(connection)) and _covers(cosigned, sealed):
+                checkpoint = cosigned
             if checkpoint is None and size is not None:
                 raise ProofNotFoundError(_NOT_SIGNED)
             if checkpoint is None or sealed.index is None or (size is None and sealed.index >= checkpoint.size):
@@ -78,18 +92,20 @@ class SqlProofs:
             raise ProofNotFoundError(_UNCOMMITTED)
         return data_document(sealed.event.event_data, sealed.salts)
 
-    def checkpoint(self) -> SignedCheckpoint:
+    def checkpoint(self, *, cosigned: bool = False) -> SignedCheckpoint:
         """See `LedgerProofs.checkpoint`."""
         with open_read_connection(self._engine) as connection:
+            if cosigned:
+                return _required(_cosigned(connection), _NOT_COSIGNED)
             return _required(_checkpoint(connection))
 
-    def consistency(self, old: int) -> bytes:
+    def consistency(self, old: int, size: int | None = None) -> bytes:
         """See `LedgerProofs.consistency`."""
         with open_read_connection(self._engine) as connection:
-            checkpoint = _required(_checkpoint(connection))
-            if not 0 < old <= checkpoint.size:
+            checkpoint = _required(_checkpoint(connection, size))
+            if not 0 <= old <= checkpoint.size:
                 raise ProofNotFoundError("The ledger has no entries, or fewer than this number.")
-            path = consistency_proof(old, checkpoint.size, full_subtrees(connection))
+            path = consistency_proof(old, checkpoint.size, full_subtrees(connection)) if old else []
         return consistency_file(old, path, checkpoint.note)
 
     def tile(self, tile: Tile) -> bytes:
@@ -119,19 +135,32 @@ def _head(sealed: SealedEvent) -> bytes:
     return head_document(sealed.event, sealed.salts)
 
 
-def _required(checkpoint: SignedCheckpoint | None) -> SignedCheckpoint:
+def _covers(checkpoint: SignedCheckpoint, sealed: SealedEvent) -> bool:
+    return sealed.index is not None and sealed.index < checkpoint.size
+
+
+def _required(checkpoint: SignedCheckpoint | None, otherwise: str = _NO_CHECKPOINT) -> SignedCheckpoint:
     if checkpoint is None:
-        raise ProofPendingError(_NO_CHECKPOINT, RETRY_AFTER_SECONDS)
+        raise ProofPendingError(otherwise, RETRY_AFTER_SECONDS)
     return checkpoint
 
 
 def _checkpoint(connection: Connection, size: int | None = None) -> SignedCheckpoint | None:
-    """Return the newest signed checkpoint, or the one of this size."""
+    """Return the newest signed checkpoint, or the one of this size, with its cosignatures."""
     query = _NOTES.order_by(ledger_checkpoints.c.size.desc()).limit(1)
     if size is not None:
         query = _NOTES.where(ledger_checkpoints.c.size == size)
-    text = connection.execute(query).scalar()
-    if text is None:
+    return _signed(connection, query)
+
+
+def _cosigned(connection: Connection) -> SignedCheckpoint | None:
+    """Return the newest checkpoint that enough witnesses cosigned, with their signatures."""
+    return _signed(connection, _COSIGNED)
+
+
+def _signed(connection: Connection, query: Select[Any]) -> SignedCheckpoint | None:
+    row = connection.execute(query).one_or_none()
+    if row is None:
         return None
-    note = text.encode()
+    note = f"{row.note}{row.lines or ''}".encode()
     return SignedCheckpoint(parse_checkpoint(parse_note(note).text).size, note)
