@@ -4,12 +4,13 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Final
 
 from core.domain.models import Event
-from core.domain.reconciliation import minute_of
+from core.domain.reconciliation import minute_of, moment_of
 from core.errors import AuditLogError
 from core.stores.event_counters import ACCEPTED, NUMBERED, REPEATED, CounterKind, SqlEventCounters
 from local_runner.spool.slot import SlotHistory
@@ -37,6 +38,8 @@ class AcceptanceCounter:
         self._source: Final = recovered_slots[0].slot if recovered_slots else uuid.uuid4().hex
         self._counts: Counter[tuple[int, CounterKind]] = Counter()
         self._lock = Lock()
+        # The minute that was counted in last, and its bounds: two comparisons cost a tenth of `minute_of`.
+        self._minute, self._minute_start, self._minute_end = 0, moment_of(0), moment_of(0)
         self._stop = Flag()
         for history in recovered_slots:
             uncounted = history.accepted - event_counters.count(history.slot, 0, NUMBERED)
@@ -52,16 +55,23 @@ class AcceptanceCounter:
         """See `AcceptanceRecorder.record`."""
         with self._lock:
             for event in events:
-                self._counts[minute_of(event.received_at), ACCEPTED] += 1
+                self._counts[self._minute_of(event.received_at), ACCEPTED] += 1
             self._counts[0, NUMBERED] += len(events)  # repeats have no sequence number in the spool
             for event in repeats:
-                self._counts[minute_of(event.received_at), ACCEPTED] += 1
-                self._counts[minute_of(event.received_at), REPEATED] += 1
+                minute = self._minute_of(event.received_at)
+                self._counts[minute, ACCEPTED] += 1
+                self._counts[minute, REPEATED] += 1
 
     def close(self) -> None:
         """Write the remaining counts and stop the thread."""
         self._stop.set()
         self._thread.join()
+
+    def _minute_of(self, moment: datetime) -> int:
+        if not self._minute_start <= moment < self._minute_end:
+            self._minute = minute_of(moment)
+            self._minute_start, self._minute_end = moment_of(self._minute), moment_of(self._minute + 1)
+        return self._minute
 
     def _flush_periodically(self) -> None:
         while not self._stop.wait(FLUSH_SECONDS):
