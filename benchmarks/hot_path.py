@@ -2,7 +2,7 @@
 
 64 connections send 1,000 events with 100 tokens in rotation, in turns of one event loop, without sockets and into a
 queue that keeps nothing. Each row is a longer part of the path than the row before; the rows take turns, and each shows
-the least of six. The batches of `POST /events` and new tokens follow in tables of their own.
+the least of six. The batches of `POST /events` and new tokens follow in separate tables.
 """
 
 from __future__ import annotations
