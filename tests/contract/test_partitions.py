@@ -14,14 +14,16 @@ from typer.testing import CliRunner
 from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
 from core.domain.reconciliation import Window, minute_of
-from core.errors import NotSupportedError, StoreUnavailableError
+from core.errors import EventHeldError, NotSupportedError, StoreUnavailableError
 from core.ports.feed import FeedRequest
 from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
-from core.stores import partitions, retention, schema
+from core.stores import holds, partitions, retention, schema
 from core.stores.event_counters import ACCEPTED, SqlEventCounters
 from core.stores.feed import SqlFeed
+from core.stores.ledger.checking.check import check_ledger
 from core.stores.ledger.integration import Ledger
+from core.stores.ledger.stored_tree import StoredTree
 from core.stores.migrations.upgrade import migrate
 from core.stores.reconciliation import reconcile, rows_received
 from core.stores.sql import SqlEventStore
@@ -268,3 +270,45 @@ def test_the_command_makes_shows_and_drops(engine: Engine, store: SqlEventStore,
     assert recorded(store) == [(-1, {"subject": "2020-01", "month": "2020-01", "events": 1})]
     assert count(engine, "events") == 1
     assert run.invoke(app, ["drop", "--keep-months", "3"]).output == "no event is that old\n"
+
+
+def test_a_legal_hold_keeps_a_month_until_it_is_released(engine: Engine, store: SqlEventStore) -> None:
+    store.add(at(JANUARY, FEBRUARY))
+    hold = holds.place(engine, holds.Hold(until=JANUARY + 1, reason="case 7"), by="counsel", at=NOW)
+    with pytest.raises(EventHeldError, match=hold.hold_id):
+        retention.delete_expired(engine, before=FEBRUARY, now=NOW)
+    assert store.get(event(0).event_id) is not None
+    found = store.find_page(EventFilter(event_types=("audit-log.hold.refused",)), PageRequest())
+    assert [each.event_data["operation"] for each in found.events] == ["retention"]
+    holds.release(engine, hold.hold_id, reason="settled", by="counsel", at=NOW)
+    assert retention.delete_expired(engine, before=FEBRUARY, now=NOW).events == {"2026-01": 1 + 3}
+
+
+def test_a_check_explains_deleted_months_by_the_events_that_record_them(engine: Engine, store: SqlEventStore) -> None:
+    ledger = Ledger(engine, StoredTree())
+    store.add(at(DECEMBER, DECEMBER + 1, JANUARY, FEBRUARY))
+    ledger.integrate()
+    retention.delete_expired(engine, before=JANUARY, now=NOW)
+    ledger.integrate()
+    report = check_ledger(engine)
+    assert (report.is_whole, report.dropped) == (True, 2)
+    retention.delete_expired(engine, before=MARCH, now=NOW.replace(month=4, day=1))  # the record of December as well
+    ledger.integrate()
+    report = check_ledger(engine)
+    assert (report.is_whole, report.dropped) == (True, 5)
+
+
+def test_a_row_that_was_deleted_before_retention_makes_its_count_too_short(
+    engine: Engine, store: SqlEventStore
+) -> None:
+    ledger = Ledger(engine, StoredTree())
+    store.add(at(DECEMBER, DECEMBER + 1, JANUARY))
+    ledger.integrate()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM events WHERE event_id = '{event(0).event_id}'")  # noqa: S608 - of the test
+    retention.delete_expired(engine, before=JANUARY, now=NOW)
+    ledger.integrate()
+    assert [(each.kind, each.event_id) for each in check_ledger(engine).findings.named] == [
+        ("missing", event(0).event_id),
+        ("missing", event(1).event_id),
+    ]

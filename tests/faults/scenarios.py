@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from local_runner.spool.disk_spool import SYNC_SECONDS
-from tests.faults import brokers, feed, inside, ledger, ledger_steps, ledger_workers, runner, tail
+from tests.faults import brokers, erasure, feed, inside, ledger, ledger_steps, ledger_workers, runner, tail
 from tests.faults.load import Verdict
 from tests.support import databases
 
@@ -72,5 +72,12 @@ SCENARIOS: Final = (
         for database in ("SQLite", "PostgreSQL", "MariaDB")
     ),
     Scenario("kill -9 of a tail with a state", tail.killed_tail, 100, 3),
+    Scenario("kill -9 in mid-erase, SQLite", erasure.killed_while_erasing, 100, 2),
+    Scenario(
+        "kill -9 in mid-erase, PostgreSQL",
+        partial(erasure.killed_while_erasing, server=databases.POSTGRESQL),
+        30,
+        2,
+    ),
     Scenario("redelivery storm, each message 1 to 5 times", brokers.redelivery_storm, 50, 2),
 )
