@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from core.ledger.checkpoints import Checkpoint
-from core.ledger.entries import entry, seal_with
+from core.ledger.entries import data_document, entry, seal_with
 from core.ledger.keys import LedgerKeys
 from core.ledger.tree import leaf_hash, root
 from core.stores.engine import open_engine
@@ -129,10 +129,13 @@ def swap(*names: str) -> Callable[[Connection], None]:
 
 
 def pretend_an_erasure(connection: Connection) -> None:
-    """Erase an event as the service does, and let the record of another event, or none, explain it."""
+    """Erase an event exactly as the service does, with the id of an event that does not record it."""
+    stored = connection.execute(select(events.c.salts).where(events.c.event_id == FIRST)).scalar_one()
+    salts = bytes.fromhex(stored) if isinstance(stored, str) else stored
+    digest = sha256(data_document(event(5).event_data, salts)).digest()
     set_event(connection, FIRST, event_data={}, salts=None)
     facts = {"event_id": FIRST, "erased_at": RECEIVED_AT, "by_event": SECOND, "whole": False}
-    connection.execute(insert(erasures).values(**facts, head_salt=bytes(16), data_digest=bytes(32)))
+    connection.execute(insert(erasures).values(**facts, head_salt=salts[:16], data_digest=digest))
 
 
 def replace_in_batch(connection: Connection, column: str, start: int, value: bytes) -> None:
