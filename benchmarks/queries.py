@@ -23,7 +23,7 @@ from benchmarks.generate import BIG_CUSTOMER, CUSTOMERS, FIRST, SECONDS, TYPES, 
 from benchmarks.timing import in_turns, milliseconds, ratio, shown
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, PageRequest, Position
-from core.domain.trusted_fields import build_event
+from core.domain.trusted_fields import build_model
 from core.settings import Settings
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
@@ -120,7 +120,7 @@ def compare_by_key(engine: Engine, store: SqlEventStore, rounds: int) -> None:
 
         def by_key(query: Select[Any] = query) -> list[Event]:
             with open_read_connection(engine) as connection:
-                return [build_event(dict(row)) for row in connection.execute(query).mappings()]
+                return [build_model(Event, dict(row)) for row in connection.execute(query).mappings()]
 
         found, keyed = in_turns(rounds * 10, partial(store.find_page, wanted, page), by_key)
         print(f"| {name} | {shown(found)} | {shown(keyed)} | {ratio(keyed, found):.2f} |")

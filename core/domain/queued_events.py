@@ -9,7 +9,7 @@ import orjson
 
 from core.domain.models import MAX_TIMESTAMP, Event
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER, loads_encoded
-from core.domain.trusted_fields import build_event
+from core.domain.trusted_fields import build_model
 
 _ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _RECEIVED_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -55,7 +55,7 @@ def decode_published(body: str) -> Event | None:
             and type(recorded_by) is str
         ):
             fields["received_at"] = _receive_time(received_at)
-            return build_event(fields)
+            return build_model(Event, fields)
     except (ValueError, TypeError, AttributeError, OverflowError):  # not JSON, or not the types of an event
         pass
     return None

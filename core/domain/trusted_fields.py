@@ -1,20 +1,19 @@
-"""Events of fields that are known to be valid, such as those of a stored row."""
+"""Models of fields that are known to be valid, such as those of a stored row."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from core.domain.models import Event
+from pydantic import BaseModel
 
-_NAMES: Final = tuple(Event.model_fields)
+Model = TypeVar("Model", bound=BaseModel)
+
+_set: Final = object.__setattr__  # the models are frozen
 
 
-def build_event(fields: dict[str, Any]) -> Event:
-    """Make an event of all its fields, and keep the dict. `Event.model_construct` does it in six times the time."""
-    event = Event.__new__(Event)
-    for name, value in (
-        ("__dict__", fields),
-        ("__pydantic_fields_set__", set(_NAMES)),
-        ("__pydantic_extra__", None),
-        ("__pydantic_private__", None),
-    ):
-        object.__setattr__(event, name, value)  # the model is frozen
-    return event
+def build_model(model: type[Model], fields: dict[str, Any]) -> Model:
+    """Make a model of all its fields, and keep the dict. `model_construct` does it in six times the time."""
+    built = model.__new__(model)
+    _set(built, "__dict__", fields)
+    _set(built, "__pydantic_fields_set__", set(fields))
+    _set(built, "__pydantic_extra__", None)
+    _set(built, "__pydantic_private__", None)
+    return built

@@ -12,22 +12,20 @@ from array import array
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, bindparam, func, select
 
 from core.domain.matching import matches
-from core.domain.trusted_fields import build_event
+from core.domain.models import Event
+from core.domain.trusted_fields import build_model
 from core.errors import CursorAheadError, StoreUnavailableError
 from core.ports.feed import FeedPage, FeedRequest
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.ledger.stored_tree import FIRST_BATCH
 from core.stores.schema import EVENT_COLUMNS, ledger_batches, ledger_checkpoints, service_keys
-
-if TYPE_CHECKING:
-    from core.domain.models import Event
 
 _FIRST_BATCHES: Final = 2  # a large one fills a page, and small ones cost few queries
 _MAX_BATCHES: Final = 128  # bounds the memory: a batch has up to 3,000 events, of 24 bytes each
@@ -144,7 +142,7 @@ class _Page:
         if row is None:
             self._skipped += 1
         elif matches(row, self._wanted):  # type: ignore[arg-type] # a row has the attributes of an event
-            event = build_event(dict(zip(_NAMES, row, strict=True)))
+            event = build_model(Event, dict(zip(_NAMES, row, strict=True)))
             self._room -= len(event.to_json())
             if self._room < 0 and self._entries:
                 return False

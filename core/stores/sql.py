@@ -29,7 +29,7 @@ from sqlalchemy import (
 from core.domain.models import Event, EventId
 from core.domain.queries import EventFilter, Listing, Matches, PageRequest
 from core.domain.strict_json import MAX_INTEGER
-from core.domain.trusted_fields import build_event
+from core.domain.trusted_fields import build_model
 from core.errors import EventNotStorableError
 from core.ports.store import Outcome
 from core.stores import event_counters
@@ -234,7 +234,7 @@ def _written_out(number: int) -> ColumnElement[int]:
 
 
 def _event(row: Row[Any]) -> Event:
-    return build_event(dict(zip(_NAMES, row, strict=False)))  # a count may follow the columns
+    return build_model(Event, dict(zip(_NAMES, row, strict=False)))  # a count may follow the columns
 
 
 def _order(table: FromClause, page: PageRequest) -> Iterator[UnaryExpression[Any]]:

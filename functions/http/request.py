@@ -105,7 +105,9 @@ def _forwarded_prefix(headers: Mapping[str, Sequence[str]]) -> str:
 
     It is not trusted: a client that sends it only changes the links in the response to itself.
     """
-    values = headers.get("x-forwarded-prefix", ())
+    values = headers.get("x-forwarded-prefix")
+    if not values:
+        return ""
     prefix = values[0].rstrip("/") if len(values) == 1 else ""
     return prefix if _PLAIN_PATH.fullmatch(prefix) else ""
 

@@ -46,7 +46,7 @@ def build_proxy_event(
         MalformedRequestError: the query string has more than `MAX_QUERY_FIELDS` fields.
     """
     method, path, query_string, headers, body, source_ip, protocol = request
-    query = _parse_query(query_string) if query_string else {}
+    query = _parse_query(query_string) if query_string else None
     single = {name: values[-1] for name, values in headers.items()}
     text, is_base64 = _text(body)
     return {
@@ -56,7 +56,7 @@ def build_proxy_event(
         # Of a repeated header or parameter, API Gateway keeps the last value here.
         "headers": single,
         "multiValueHeaders": headers,
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} if query else None,
         "multiValueQueryStringParameters": query or None,
         "pathParameters": path_parameters or None,
         "stageVariables": None,
