@@ -5,7 +5,7 @@ from typing import Final
 from core.auth.tokens import READ, Claims
 from core.domain.filter_values import boolean, integer
 from core.domain.strict_json import MAX_INTEGER
-from core.errors import InsufficientScopeError, InvalidFieldsError, ProofNotFoundError
+from core.errors import InsufficientScopeError, ProofNotFoundError
 from core.ledger.tiles import parse_path
 from core.wiring import Services
 from functions.event_proof import TEXT
@@ -63,10 +63,7 @@ def ledger_consistency(request: Request, services: Services) -> Response:
     query = QueryString(request.query, (OLD,))
     old = query.one(OLD)
     query.raise_errors()
-    if old is None:
-        raise InvalidFieldsError(
-            "The query parameters are invalid: see errors.", [{"loc": ["old"], "msg": "is required, such as old=1000"}]
-        )
+    assert old is not None  # noqa: S101 - OLD is required
     return Response(200, services.proofs.consistency(old), TEXT, _NEWEST)
 
 

@@ -28,7 +28,7 @@ class Parameter(Generic[T]):
     description: str
     repeatable: bool = False
     required: bool = False
-    """Whether requests without it are refused, by the operation."""
+    """Whether `QueryString` refuses requests without it."""
     members: tuple[str, ...] = ()
     """Not empty if it stands for several parameters, as an object for its members: names to suggest for them."""
     is_member: Callable[[str], bool] = _is_none
@@ -47,6 +47,9 @@ class QueryString:
         for name in self._values:
             if name not in names and not any(parameter.is_member(name) for parameter in known):
                 self.add_error(name, f"is not a parameter{_suggestion(name, names)}")
+        for parameter in known:
+            if parameter.required and parameter.name not in self._values:
+                self.add_error(parameter.name, "is required")
 
     def one(self, parameter: Parameter[T]) -> T | None:
         """Return the value of a parameter that may occur once; None if it is absent or invalid."""

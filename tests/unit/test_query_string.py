@@ -4,7 +4,7 @@ import pytest
 
 from core.domain.queries import DataFilter, EventFilter
 from core.errors import InvalidFieldsError
-from functions.http.query_string import QueryString
+from functions.http.query_string import Parameter, QueryString
 from functions.query_events import LIMIT, PARAMETERS
 
 
@@ -71,3 +71,11 @@ def test_more_data_filters_than_a_database_takes_are_refused(pair: Any) -> None:
 
 def test_data_filters_are_unknown_where_there_are_none() -> None:
     assert errors(QueryString([("event_data.a", "1")], known=())) == {"event_data.a": "is not a parameter"}
+
+
+def test_a_required_parameter_that_is_missing_is_an_error_with_all_others() -> None:
+    needed = Parameter("needed", int, {}, "", required=True)
+    assert errors(QueryString([("other", "1")], [needed])) == {
+        "other": "is not a parameter",
+        "needed": "is required",
+    }
