@@ -85,7 +85,8 @@ def of_ours(events: list[dict[str, Any]], count: int) -> object:
     from datetime import UTC, datetime  # noqa: PLC0415 - counted where it is used
 
     from core.domain.models import Event, NewEvent  # noqa: PLC0415 - the same
-    from local_runner.queue.memory import InMemoryQueue, QueueLimits  # noqa: PLC0415 - the same
+    from local_runner.queue.memory import InMemoryQueue  # noqa: PLC0415 - the same
+    from local_runner.queue.visibility import QueueLimits  # noqa: PLC0415 - the same
 
     filled = InMemoryQueue(_Nowhere(), QueueLimits(max_messages=count, max_bytes=10**10))
     for number in range(count):

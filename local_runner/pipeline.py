@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from shutil import disk_usage
-from typing import Final
+from typing import Any, Final
 
 from core.errors import QueueUnavailableError
 from core.ports.queue import QueueStatistics
@@ -21,10 +21,13 @@ from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
+from local_runner.queue.deliveries import Deliveries, MessageDeliveries, RunDeliveries
 from local_runner.queue.group_commit import GroupCommit
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.memory import InMemoryQueue
+from local_runner.queue.spooled import SpoolQueue
 from local_runner.queue.storing_process import StoringProcess
-from local_runner.spool.disk_spool import open_spool
+from local_runner.queue.visibility import QueueLimits
+from local_runner.spool.disk_spool import DiskSpool, open_spool
 from local_runner.spool.spool import SPOOL_NAME, check_spool
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
@@ -70,16 +73,21 @@ class Pipeline:
         self._spool = open_spool(settings.data_dir / SPOOL_NAME, settings.spool)
         self._dead_letters = DeadLetterFile(settings.data_dir / FILE_NAME, handler)
         self._limits = queue_limits or QueueLimits()
-        self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
+        self.queue: InMemoryQueue | SpoolQueue
+        deliveries: Deliveries[Any]
+        if storing and isinstance(self._spool, DiskSpool):
+            self.queue = SpoolQueue(self._dead_letters, self._limits, self._spool)
+            deliveries = RunDeliveries(self.queue, storing)
+        else:
+            self.queue = InMemoryQueue(self._dead_letters, self._limits, spool=self._spool)
+            deliveries = MessageDeliveries(self.queue, storing or tracing.consumer(handler))
         self.group = GroupCommit(self.queue, in_thread=settings.spool == "disk")
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
         self._signer = SignerThread(settings, database)
         self._daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
         self._attestation = Attestation(settings, database, meter or NoTelemetry())
         self._storing = storing
-        self._consumer = ConsumerSupervisor(
-            self.queue, storing or tracing.consumer(handler), consumer_limits or _LIMITS
-        )
+        self._consumer = ConsumerSupervisor(deliveries, consumer_limits or _LIMITS)
         self.services = Services(
             settings,
             database=database,
@@ -147,13 +155,14 @@ class Pipeline:
         if self._spool.stats().mode != "off" and self._free_bytes() < _MIN_FREE_BYTES:
             raise QueueUnavailableError(f"The disk of the data directory {self._data_dir} is full: make room.")
         stats = self.queue.stats()
+        in_memory = isinstance(self.queue, InMemoryQueue)
         return QueueStatistics(
             waiting=stats.waiting,
             in_flight=stats.in_flight,
             oldest_age_seconds=round(stats.oldest_age_seconds, 3),
             capacity=self._limits.max_messages,
-            bytes=stats.bytes,
-            max_bytes=self._limits.max_bytes,
+            bytes=stats.bytes if in_memory else None,
+            max_bytes=self._limits.max_bytes if in_memory else None,
         )
 
     def _free_bytes(self) -> int:

@@ -18,6 +18,7 @@ from local_runner.background.stop_deadline import end_process_within
 from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
+from local_runner.queue.deliveries import MessageDeliveries
 from local_runner.telemetry.tracing import tracing
 
 BATCH_SECONDS: Final = 5.0
@@ -51,7 +52,8 @@ def work(settings: Settings, host: str, port: int) -> None:
     traces = tracing()
     source = broker(settings).source(settings.queue_url)
     supervisor = ConsumerSupervisor(
-        source, traces.consumer(lambda_consumer(lambda: services)), ConsumerLimits(poll=POLL_SECONDS)
+        MessageDeliveries(source, traces.consumer(lambda_consumer(lambda: services))),
+        ConsumerLimits(poll=POLL_SECONDS),
     )
     database = open_database(settings)
     signer = SignerThread(settings, database)

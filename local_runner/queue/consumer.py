@@ -6,13 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event as Flag
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 from core.errors import AuditLogError, QueueUnavailableError, StoreUnavailableError
-from core.ports.queue import EventSource, Message
-from functions.consume_events import ConsumeHandler
-from local_runner.aws_events.lambda_context import LambdaContext
-from local_runner.aws_events.sqs_event import to_sqs_event
+from local_runner.queue.deliveries import Deliveries
+from local_runner.queue.storing_process import StoringCrashError
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +35,10 @@ class ConsumerLimits:
 
 
 class Consumer:
-    """Receives batches, hands each to the handler, deletes the stored messages and delays the failed ones."""
+    """Receives batches, has each stored, deletes the stored messages and delays the failed ones."""
 
-    def __init__(self, queue: EventSource, handler: ConsumeHandler, limits: ConsumerLimits, stop: Flag) -> None:
-        self._queue = queue
-        self._handler = handler
+    def __init__(self, deliveries: Deliveries[Any], limits: ConsumerLimits, stop: Flag) -> None:
+        self._deliveries = deliveries
         self._limits: Final = limits
         self._stop = stop
         # Halved by each failure of the store and doubled by each success: a batch that takes longer than the store's
@@ -66,47 +63,51 @@ class Consumer:
         Raises:
             QueueUnavailableError: the queue cannot be reached; the messages will be received again.
         """
-        messages = self._queue.receive(self._batch_size, wait=wait, window=self._limits.batch_window)
+        batch = self._deliveries.receive(self._batch_size, wait=wait, window=self._limits.batch_window)
         if self._queue_failures:
             _log.info("queue_available", extra={"after_failures": self._queue_failures})
             self._queue_failures = 0
-        if messages:
+        if batch:
             try:
-                self._consume(messages)
+                self._consume(batch)
             except BaseException:
                 # A broker without a visibility timeout keeps them in flight for as long as the connection lasts.
                 with suppress(QueueUnavailableError):
-                    handles = [message.receipt_handle for message in messages]
-                    self._queue.retry_after(handles, self._limits.queue_retry, counted=False)
+                    self._deliveries.give_back(batch, self._limits.queue_retry)
                 raise
-        return len(messages)
+        return self._deliveries.count(batch)
 
-    def _consume(self, messages: Sequence[Message]) -> None:
-        context = LambdaContext("consume_events", messages[0].receipt_handle)
+    def _consume(self, batch: Sequence[Any]) -> None:
         try:
-            response = self._handler(to_sqs_event(messages), context)
+            failed = self._deliveries.store(batch)
         except StoreUnavailableError as exc:
-            self._wait_for_store(messages, exc)
+            self._wait_for_store(batch, exc)
             return
         except Exception:  # noqa: BLE001 - a bug must not stop the queue: logged, and the batch is redelivered
             action = "Report the bug with this stack trace; the messages are retried, then dead-lettered."
-            _log.exception("batch_failed", extra={"messages": len(messages), "action": action})
-            failed = {message.message_id for message in messages}
+            _log.exception("batch_failed", extra={"messages": self._deliveries.count(batch), "action": action})
+            self._note_store_works()
+            self._deliveries.retry(batch, self._retry_delay)
         else:
-            failed = {item["itemIdentifier"] for item in response["batchItemFailures"]}
+            self._note_store_works()
+            self._deliveries.complete(batch, failed, self._retry_delay)
+
+    def _note_store_works(self) -> None:
         if self._store_failures:
             _log.info("store_available", extra={"after_failures": self._store_failures})
             self._store_failures = 0
             self.store_error = None
         self._batch_size = min(self._batch_size * 2, self._limits.batch_size)
-        self._queue.delete([message.receipt_handle for message in messages if message.message_id not in failed])
-        for message in messages:
-            if message.message_id in failed:
-                delay = self._limits.first_retry * 2 ** min(message.receive_count - 1, 16)  # any count may come
-                self._queue.retry_after([message.receipt_handle], min(delay, self._limits.longest_retry))
 
-    def _wait_for_store(self, messages: Sequence[Message], error: StoreUnavailableError) -> None:
-        """Return the messages to the queue without counting the receive: an outage makes no dead letters."""
+    def _retry_delay(self, receive_count: int) -> float:
+        delay: float = self._limits.first_retry * 2 ** min(receive_count - 1, 16)  # any count may come
+        return min(delay, self._limits.longest_retry)
+
+    def _wait_for_store(self, batch: Sequence[Any], error: StoreUnavailableError) -> None:
+        """Return the messages to the queue without counting the receive: an outage makes no dead letters.
+
+        Only a message that alone ends the process that stores is counted, and becomes a dead letter in the end.
+        """
         delay = min(self._limits.store_retry * 2**self._store_failures, self._limits.longest_store_retry)
         if not self._store_failures:
             action = "Check the database; the events wait in the queue and are stored when it is back."
@@ -114,7 +115,10 @@ class Consumer:
         self._store_failures = min(self._store_failures + 1, 16)
         self._batch_size = max(self._batch_size // 2, 1)
         self.store_error = error
-        self._queue.retry_after([message.receipt_handle for message in messages], delay, counted=False)
+        if isinstance(error, StoringCrashError):
+            self._deliveries.isolate(batch, delay)
+        else:
+            self._deliveries.give_back(batch, delay)
         self._stop.wait(delay)
 
     def _wait_for_queue(self, error: QueueUnavailableError) -> None:
@@ -128,12 +132,11 @@ class Consumer:
 class ConsumerSupervisor:
     """Runs the consumer in a thread, and starts another one if that dies before `stop`."""
 
-    def __init__(self, queue: EventSource, handler: ConsumeHandler, limits: ConsumerLimits | None = None) -> None:
+    def __init__(self, deliveries: Deliveries[Any], limits: ConsumerLimits | None = None) -> None:
         self._limits = limits or ConsumerLimits()
-        self._queue = queue
-        self._handler = handler
+        self._deliveries = deliveries
         self._stop = Flag()
-        self._consumer = Consumer(queue, handler, self._limits, self._stop)
+        self._consumer = Consumer(deliveries, self._limits, self._stop)
         self._thread: Thread | None = None
         self._supervisor = Thread(target=self._supervise, name="consumer-supervisor", daemon=True)
         self.restarts = 0
@@ -181,7 +184,7 @@ class ConsumerSupervisor:
             self._thread = self._start_consumer()
 
     def _start_consumer(self) -> Thread:
-        self._consumer = Consumer(self._queue, self._handler, self._limits, self._stop)
+        self._consumer = Consumer(self._deliveries, self._limits, self._stop)
         thread = Thread(target=self._run, args=(self._consumer,), name="consumer", daemon=True)
         thread.start()
         return thread

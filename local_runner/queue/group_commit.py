@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from core.domain.models import Event
 from local_runner.aws_events.proxy_event import HTTPResponse
-from local_runner.queue.memory import Staged
+from local_runner.queue.visibility import Staged
 
 _NO_THREAD: Final = 0
 
@@ -23,10 +23,10 @@ class StagingQueue(Protocol):
     """A queue that takes the events of several requests at once."""
 
     def stage(self, events: Sequence[Event], traceparent: str | None = None) -> Staged:
-        """See `InMemoryQueue.stage`."""
+        """See `VisibilityQueue.stage`."""
 
     def commit(self, staged: Sequence[Staged]) -> None:
-        """See `InMemoryQueue.commit`."""
+        """See `VisibilityQueue.commit`."""
 
 
 class PendingResponse(Protocol):

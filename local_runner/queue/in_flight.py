@@ -1,20 +1,42 @@
-"""Messages that were received and not deleted, and the time at which each becomes visible again."""
+"""Entries of the queue that were received and not deleted, and the time at which each becomes visible again."""
 
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from core.ports.queue import Message
 
 
+class QueueEntry(Protocol):
+    """What the queue holds: one message, or `count` messages with consecutive numbers from `number` on.
+
+    `sent_at` is the time at which the first was accepted, in Unix seconds; `visible_at` is in seconds of the queue's
+    clock. `awaiting_retry` is set while the entry is in flight only because its retry is delayed.
+    """
+
+    receive_count: int
+    receipt_handle: str
+    sent_at: float
+    visible_at: float
+    awaiting_retry: bool
+
+    @property
+    def number(self) -> int:
+        """The sequence number in the spool."""
+
+    @property
+    def count(self) -> int:
+        """The number of messages."""
+
+
+Entry = TypeVar("Entry", bound=QueueEntry)
+
+
 @dataclass(slots=True)
 class QueuedMessage:
-    """A message in the queue; `body` is UTF-8, the smallest form in memory.
-
-    `number` is its sequence number in the spool, `sent_at` is in Unix seconds, and `visible_at` in those of the queue's
-    clock. `awaiting_retry` is set while the message is in flight only because its retry is delayed.
-    """
+    """Implements `QueueEntry` for a message in memory; `body` is UTF-8, the smallest form."""
 
     number: int
     body: bytes
@@ -24,6 +46,11 @@ class QueuedMessage:
     receipt_handle: str = ""
     visible_at: float = 0.0
     awaiting_retry: bool = False
+
+    @property
+    def count(self) -> int:
+        """See `QueueEntry.count`."""
+        return 1
 
     @property
     def message(self) -> Message:
@@ -38,11 +65,11 @@ class QueuedMessage:
         )
 
 
-class InFlight:
-    """Maps the receipt handle of each message's last receive to it. Not thread-safe: the queue's lock guards it."""
+class InFlight(Generic[Entry]):
+    """Maps the receipt handle of each entry's last receive to it. Not thread-safe: the queue's lock guards it."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, QueuedMessage] = {}
+        self._entries: dict[str, Entry] = {}
         self._counter = itertools.count(1)
         # One timer for a whole batch, since a batch is received at once.
         self._timers: list[tuple[float, int, tuple[str, ...]]] = []
@@ -50,27 +77,27 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[QueuedMessage]:
+    def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 
-    def add(self, entries: Sequence[QueuedMessage], visible_at: float) -> None:
-        """Add messages that are being received, each under a new receipt handle."""
+    def add(self, entries: Sequence[Entry], visible_at: float) -> None:
+        """Add entries that are being received, each under a new receipt handle."""
         for entry in entries:
             entry.receive_count += 1
             entry.receipt_handle = f"{entry.number}.{next(self._counter)}"
             self._entries[entry.receipt_handle] = entry
         self.reschedule(entries, visible_at, awaiting_retry=False)
 
-    def get(self, receipt_handles: Iterable[str]) -> list[QueuedMessage]:
-        """Return the messages of these handles; handles that are not valid are ignored."""
+    def get(self, receipt_handles: Iterable[str]) -> list[Entry]:
+        """Return the entries of these handles; handles that are not valid are ignored."""
         return [entry for handle in receipt_handles if (entry := self._entries.get(handle))]
 
-    def pop(self, receipt_handles: Iterable[str]) -> list[QueuedMessage]:
-        """Remove and return the messages of these handles; handles that are not valid are ignored."""
+    def pop(self, receipt_handles: Iterable[str]) -> list[Entry]:
+        """Remove and return the entries of these handles; handles that are not valid are ignored."""
         return [entry for handle in receipt_handles if (entry := self._entries.pop(handle, None))]
 
-    def reschedule(self, entries: Sequence[QueuedMessage], visible_at: float, *, awaiting_retry: bool) -> None:
-        """Make messages visible at another time."""
+    def reschedule(self, entries: Sequence[Entry], visible_at: float, *, awaiting_retry: bool) -> None:
+        """Make entries visible at another time."""
         for entry in entries:
             entry.visible_at = visible_at
             entry.awaiting_retry = awaiting_retry
@@ -78,9 +105,9 @@ class InFlight:
             handles = tuple([entry.receipt_handle for entry in entries])
             heapq.heappush(self._timers, (visible_at, next(self._counter), handles))
 
-    def pop_expired_timers(self, now: float) -> list[QueuedMessage]:
-        """Return the messages that are visible by now, once. They stay in flight until they are popped."""
-        expired: dict[str, QueuedMessage] = {}  # by handle: two timers of a message may expire at a time
+    def pop_expired_timers(self, now: float) -> list[Entry]:
+        """Return the entries that are visible by now, once. They stay in flight until they are popped."""
+        expired: dict[str, Entry] = {}  # by handle: two timers of an entry may expire at a time
         while self._timers and self._timers[0][0] <= now:
             # Of the others some were popped, and some rescheduled, for which there is another timer.
             entries = self.get(heapq.heappop(self._timers)[2])
@@ -88,5 +115,5 @@ class InFlight:
         return list(expired.values())
 
     def next_timer(self) -> float | None:
-        """Return the time by which to call `pop_expired_timers`, or None without messages in flight."""
+        """Return the time by which to call `pop_expired_timers`, or None without entries in flight."""
         return self._timers[0][0] if self._timers else None

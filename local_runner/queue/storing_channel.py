@@ -1,9 +1,10 @@
 """The channel between a service and its storing process: JSON documents over one stream socket.
 
-A batch is a sequence of documents with a part of its records each, so that no encoding holds the interpreter lock of
-the accepting process for long; the last one has no `more`. The reply is one document. The end of the stream is the only
-order to stop.
+A batch of events in the spool is one document that says where they are. Without a spool it is a sequence of documents
+with a part of its records each, so that no encoding holds the interpreter lock of the accepting process for long; the
+last one has no `more`. The reply is one document. The end of the stream is the only order to stop.
 
+    runs    {"runs": [[first, last, segment, position, size, receives]], "traceparents": [[number, traceparent]]}
     part    {"records": [records of an SQS event], "more": true}
     reply   {"counts": {counter: amount}, "measures": {histogram: [values]}} and one of
             {"result": a `BatchResponse`}, {"store_unavailable": {"message": text, "cause": text or null}},
@@ -13,9 +14,12 @@ order to stop.
 import socket
 from collections.abc import Mapping, Sequence
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
+
+from local_runner.queue.spooled import Run
+from local_runner.spool.extents import Extent
 
 PART_RECORDS: Final = 200
 _LENGTH: Final = Struct(">Q")
@@ -63,19 +67,41 @@ def send_batch(channel: socket.socket, records: Sequence[Mapping[str, Any]]) -> 
         send(channel, {"records": records[start:end], "more": end < len(records)})
 
 
-def receive_batch(channel: socket.socket) -> list[Any]:
-    """Wait for a batch, and return its records.
+def send_runs(channel: socket.socket, runs: Sequence[Run]) -> None:
+    """Send where the events of a batch are.
+
+    Raises:
+        ChannelClosedError: the other process has ended.
+    """
+    places = [(*run.extent, run.receive_count) for run in runs]
+    traceparents = {number: traceparent for run in runs for number, traceparent in run.traceparents.items()}
+    send(channel, {"runs": places, "traceparents": [*traceparents.items()]})
+
+
+class Batch(NamedTuple):
+    """A received batch: records of an SQS event, or runs of events in the spool."""
+
+    records: list[Any]
+    runs: list[Run]
+
+
+def receive_batch(channel: socket.socket) -> Batch:
+    """Wait for a batch.
 
     Raises:
         ChannelClosedError: the other process has ended, or shut the channel down.
     """
-    records: list[Any] = []
-    more = True
-    while more:
+    part = receive(channel)
+    if "runs" in part:
+        traceparents = dict(part["traceparents"])
+        return Batch(
+            [], [Run(Extent(*place), 0.0, traceparents, receive_count=count) for *place, count in part["runs"]]
+        )
+    records: list[Any] = part["records"]
+    while part["more"]:
         part = receive(channel)
         records += part["records"]
-        more = part["more"]
-    return records
+    return Batch(records, [])
 
 
 def _read(channel: socket.socket, length: int) -> bytes:

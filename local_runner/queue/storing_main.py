@@ -9,20 +9,25 @@ import socket
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from typing import Any, Final
 
-from core.errors import StoreUnavailableError
+from core.errors import QueueUnavailableError, StoreUnavailableError
 from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import ConsumeHandler, lambda_consumer
 from local_runner.aws_events.lambda_context import LambdaContext
+from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.queue.process_memory import tune_memory
+from local_runner.queue.spooled import Run
 from local_runner.queue.storing_channel import ChannelClosedError, Document, receive_batch, send
 from local_runner.queue.storing_process import HEARTBEAT, HEARTBEAT_SECONDS
+from local_runner.spool.extents import read_extent, slot_directory
+from local_runner.spool.spool import SPOOL_NAME
 from local_runner.telemetry import logging_config
 from local_runner.telemetry.tracing import tracing
 
@@ -54,24 +59,49 @@ class RecordedMeter:
         return taken
 
 
-def main(channel: socket.socket, heartbeat: int) -> None:
-    """Store batches until the channel ends."""
+def main(
+    channel: socket.socket,
+    heartbeat: int,
+    consumer: Callable[[Callable[[], Services]], ConsumeHandler] = lambda_consumer,
+) -> None:
+    """Store batches until the channel ends. `consumer` makes the handler of its services."""
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
     traces = tracing()
     meter = RecordedMeter()
     services = Services(settings, meter=meter, instrumentation=traces)
-    handler = traces.consumer(lambda_consumer(lambda: services))
+    handler = traces.consumer(consumer(lambda: services))
     _ = services.writer  # imported before the first batch
+    spool = settings.data_dir / SPOOL_NAME
     tune_memory()
+    _give_sign_of_life(heartbeat)  # by now: it says whether a crash is that of a batch or that of a start
     Thread(target=_beat, args=(heartbeat,), name="heartbeat", daemon=True).start()
     try:
         while True:
-            reply = _store(receive_batch(channel), handler)
+            batch = receive_batch(channel)
+            reply = _store_runs(batch.runs, handler, spool) if batch.runs else _store(batch.records, handler)
             send(channel, {**reply, **meter.take()})
     except ChannelClosedError:
         services.close()
         traces.close()
+
+
+def _store_runs(runs: Sequence[Run], handler: ConsumeHandler, spool: Path) -> Document:
+    """Store events that this process reads from the spool. Those that cannot be read are among the failed ones."""
+    messages = []
+    unread: list[int] = []
+    for run in runs:
+        try:
+            messages += run.messages(read_extent(slot_directory(spool, run.extent), run.extent))
+        except QueueUnavailableError as exc:
+            action = "Repair the disk: the events stay in the spool, and are read again in a while."
+            _log.error("spool_unreadable", extra={"reason": str(exc), "events": run.count, "action": action})
+            unread += run.numbers
+    reply = _store(to_sqs_event(messages)["Records"], handler) if messages else {"result": {"batchItemFailures": []}}
+    if "result" in reply:
+        failed = [*reply["result"]["batchItemFailures"], *({"itemIdentifier": str(number)} for number in unread)]
+        return {"result": {"batchItemFailures": failed}}
+    return reply
 
 
 def _store(records: list[Any], handler: ConsumeHandler) -> Document:
@@ -86,10 +116,14 @@ def _store(records: list[Any], handler: ConsumeHandler) -> Document:
         return {"failed": repr(exc)}
 
 
+def _give_sign_of_life(descriptor: int) -> None:
+    os.pwrite(descriptor, HEARTBEAT.pack(time.monotonic()), 0)
+
+
 def _beat(descriptor: int) -> None:
     never, service = Flag(), os.getppid()
     while os.getppid() == service:
-        os.pwrite(descriptor, HEARTBEAT.pack(time.monotonic()), 0)
+        _give_sign_of_life(descriptor)
         never.wait(HEARTBEAT_SECONDS)
     # The service was killed, so the channel has ended. A batch in a database that hangs must not keep this process.
     never.wait(_ORPHAN_SECONDS)

@@ -1,9 +1,9 @@
 """Storing in a child process, so that it does not contend with accepting for one interpreter lock.
 
-The process holds no state: it gets a batch, stores it in one transaction, and returns the result. The queue with its
-spool, its retries and its dead letters stays in the accepting process, where a batch counts as done when the result has
-arrived. So a batch whose storing process dies is received again, like after any other failure of the store:
-docs/decisions/0030-events-are-stored-by-a-process-without-state.md
+The process holds no state: it gets a batch, or where it is in the spool, stores it in one transaction, and returns the
+result. The queue with its retries and its dead letters stays in the accepting process, where a batch counts as done
+when the result has arrived. So a batch whose storing process dies is received again, like after any other failure of
+the store: docs/decisions/0030-events-are-stored-by-a-process-without-state.md
 """
 
 import logging
@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from struct import Struct
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -24,7 +25,8 @@ from typing import Any, Final
 from core.errors import StoreUnavailableError
 from core.ports.telemetry import CounterName, HistogramName, Meter, NoTelemetry
 from core.settings import PREFIX, Settings
-from local_runner.queue.storing_channel import ChannelClosedError, Document, receive, send_batch
+from local_runner.queue.spooled import Run
+from local_runner.queue.storing_channel import ChannelClosedError, Document, receive, send_batch, send_runs
 
 HEARTBEAT: Final = Struct("=d")
 """The time of the last sign of life, in seconds of the monotonic clock, which all processes share."""
@@ -34,13 +36,14 @@ SILENT_SECONDS: Final = 4.0
 """Silence after which the process counts as hung: `/ready` reports that within five seconds."""
 
 READY_SECONDS: Final = 5.0
+_MODULE: Final = "local_runner.queue.storing_main"
 _POLL_SECONDS: Final = 0.01
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SETTINGS: Final = {"data_dir", "database_url", "ledger", "log_format"}
 _START_SECONDS: Final = 30.0
-_RESTART_SECONDS: Final = 0.25
+_RESTART_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 8.0
-"""Pauses before a restart double up to this one, unless the process lived longer than it."""
+"""Pauses before a restart double up to this one, as long as processes end before they are ready."""
 
 _STOP_SECONDS: Final = 1.0
 
@@ -49,6 +52,10 @@ _log = logging.getLogger(__name__)
 
 class StoringProcessError(StoreUnavailableError):
     """The storing process has ended or hangs, and accepted events wait. It is replaced when it has ended."""
+
+
+class StoringCrashError(StoringProcessError):
+    """The storing process ended while it worked on a batch."""
 
 
 class BatchFailedError(Exception):
@@ -68,8 +75,9 @@ class StoringProcess:
     One thread at a time may call it: the consumer.
     """
 
-    def __init__(self, settings: Settings, meter: Meter | None = None) -> None:
-        """Start the process. `meter` gets what it counts and measures."""
+    def __init__(self, settings: Settings, meter: Meter | None = None, module: str = _MODULE) -> None:
+        """Start the process, which runs `module`. `meter` gets what it counts and measures."""
+        self._module = module
         self._environment = _environment(settings)
         self._meter = meter or NoTelemetry()
         self._stop = Flag()
@@ -77,6 +85,7 @@ class StoringProcess:
         self._calling = Lock()  # held during a call, whose channel must not be closed
         self._heartbeat = _shared_file()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ended: subprocess.Popen[bytes] | None = None  # the process whose channel ended during the last call
         self._channel: socket.socket | None = None
         self._started_at = 0.0
         self.restarts = 0
@@ -95,20 +104,38 @@ class StoringProcess:
         """Store the records of an SQS event, see `functions.consume_events`.
 
         Raises:
-            StoringProcessError: the process has ended; the batch may have been stored.
+            StoringCrashError: the process has ended over the batch, which may have been stored.
+            StoringProcessError: the process has ended, before it could begin.
             StoreUnavailableError: see `consume_events`.
             BatchFailedError: the process met a bug.
         """
+        return self._call(partial(send_batch, records=event["Records"]))
+
+    def store_runs(self, runs: Sequence[Run]) -> set[int]:
+        """Store the events of runs, which the process reads from the spool; return the numbers of those that failed.
+
+        Raises:
+            StoreUnavailableError: as above.
+            BatchFailedError: the process met a bug.
+        """
+        result = self._call(partial(send_runs, runs=runs))
+        return {int(failed["itemIdentifier"]) for failed in result["batchItemFailures"]}
+
+    def _call(self, send: Callable[[socket.socket], None]) -> Mapping[str, Any]:
         with self._calling:
             with self._lock:
                 process, channel = self._process, self._channel
             assert process is not None  # noqa: S101 - started by __init__
             assert channel is not None  # noqa: S101
+            # A process dies over one batch. Later ones, until another has started, had no part in it.
+            lives = process is not self._ended and process.poll() is None
             try:
-                send_batch(channel, event["Records"])
+                send(channel)
                 reply = receive(channel)
             except ChannelClosedError as exc:
-                raise StoringProcessError("The storing process ended: see the log for why.") from exc
+                self._ended = process
+                error = StoringCrashError if lives and self._is_ready else StoringProcessError
+                raise error("The storing process ended: see the log for why.") from exc
             except BaseException:
                 process.kill()  # its reply would be taken for that of the next batch
                 raise
@@ -133,7 +160,7 @@ class StoringProcess:
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until the process can store, so that an event is visible soon after a start; at most `seconds`."""
         deadline = time.monotonic() + seconds
-        while self._last_beat() <= self._started_at and time.monotonic() < deadline:
+        while not self._is_ready and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
@@ -155,6 +182,11 @@ class StoringProcess:
             channel.close()
         os.close(self._heartbeat)
 
+    @property
+    def _is_ready(self) -> bool:
+        """Whether the present process has given a sign of life, so that it can store."""
+        return self._last_beat() > self._started_at
+
     def _last_beat(self) -> float:
         """Return the time of the last sign of life of the present process, or that of its start."""
         beat = os.pread(self._heartbeat, HEARTBEAT.size, 0)
@@ -166,7 +198,7 @@ class StoringProcess:
             undo.callback(ours.close)
             with theirs:
                 descriptors = [theirs.fileno(), self._heartbeat]
-                command = [sys.executable, "-P", "-m", "local_runner.queue.storing_main", *map(str, descriptors)]
+                command = [sys.executable, "-P", "-m", self._module, *map(str, descriptors)]
                 # A terminal and a service manager send their signals to all processes at once. This one inherits that
                 # they are blocked, since it ends after the service.
                 blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -190,15 +222,13 @@ class StoringProcess:
     def _watch(self) -> None:
         pause = _RESTART_SECONDS
         while (process := self._process) is not None:
-            started = time.monotonic()
             status = process.wait()
             if self._stop.is_set():
                 return
             self.restarts += 1
             action = "Its batch is stored again by the next one. Look at the records before this one for the cause."
             _log.error("storing_process_ended", extra={"status": status, "restarts": self.restarts, "action": action})
-            lived = time.monotonic() - started
-            pause = _RESTART_SECONDS if lived > _LONGEST_PAUSE_SECONDS else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = _RESTART_SECONDS if self._is_ready else min(2 * pause, _LONGEST_PAUSE_SECONDS)
             while not self._stop.wait(pause):
                 try:
                     self._spawn()

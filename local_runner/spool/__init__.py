@@ -56,6 +56,7 @@ Invariants
     7. A segment of an unknown version stops the start, before any file is changed.
 
 Modules: `records` encodes and decodes, `files` does the system calls, `segment` is one file, `segment_list` those of a
-slot, `slot` appends and syncs, `recovery` and `replay` read what earlier processes left, `claim` takes the slots of a
-process, `disk_spool` joins them, and `spool` is the interface to the queue.
+slot, `slot` appends and syncs, `extents` reads records in their places, `recovery` and `replay` read what earlier
+processes left, `claim` takes the slots of a process, `disk_spool` joins them, and `spool` is the interface to the
+queue.
 """

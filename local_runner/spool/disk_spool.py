@@ -11,9 +11,10 @@ from typing import Final, Literal
 
 from core.errors import QueueUnavailableError
 from local_runner.spool.claim import claim_slots
+from local_runner.spool.extents import Extent, read_extent, slot_directory
 from local_runner.spool.files import FileSystem
-from local_runner.spool.records import Record
-from local_runner.spool.slot import SLOT_SHIFT, SlotHistory, SpoolLimits
+from local_runner.spool.records import RECORD_OVERHEAD, SLOT_SHIFT, Record
+from local_runner.spool.slot import SlotHistory, SpoolLimits
 from local_runner.spool.spool import NoSpool, Spool, SpoolStats
 
 SYNC_SECONDS: Final = 0.2
@@ -38,6 +39,7 @@ class DiskSpool:
             InvalidSettingsError: the directory cannot be used, or a segment in it has an unknown version.
         """
         self._mode: Final = mode
+        self._directory: Final = directory
         started = time.perf_counter()
         limits = limits or SpoolLimits()
         self._max_bytes: Final = limits.max_bytes
@@ -59,10 +61,16 @@ class DiskSpool:
 
     def append(self, payloads: Sequence[bytes], sent_at: float) -> range:
         """See `Spool.append`."""
-        numbers, segment, size = self._own.append(payloads, sent_at)
+        extent = self.append_extent(payloads, sent_at)
+        return range(extent.first, extent.last + 1)
+
+    def append_extent(self, payloads: Sequence[bytes], sent_at: float) -> Extent:
+        """Do as `append`, and return where the records are."""
+        numbers, segment, end = self._own.append(payloads, sent_at)
         if self._mode == "disk":
-            self._own.commit(segment, size)
-        return numbers
+            self._own.commit(segment, end)
+        size = sum(map(len, payloads)) + RECORD_OVERHEAD * len(payloads)
+        return Extent(numbers.start, numbers.stop - 1, segment.first, end - size, size)
 
     def acknowledge(self, numbers: Collection[int]) -> None:
         """See `Spool.acknowledge`."""
@@ -79,6 +87,18 @@ class DiskSpool:
                 return records
             self._replays = self._replays[1:]
         return []
+
+    def replay_extents(self, at_most: int) -> list[tuple[Extent, float]]:
+        """Return where the next events are that earlier processes left pending, see `Replay.take_extents`."""
+        while self._replays:
+            if extents := self._replays[0].take_extents(at_most):
+                return extents
+            self._replays = self._replays[1:]
+        return []
+
+    def read(self, extent: Extent) -> list[Record]:
+        """Read the records of an extent, see `read_extent`."""
+        return read_extent(slot_directory(self._directory, extent), extent)
 
     def recovered_slots(self) -> list[SlotHistory]:
         """See `Spool.recovered_slots`."""

@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 VERSION: Final = 1
+SLOT_SHIFT: Final = 48
+"""A sequence number is the number of its slot, shifted left by so many bits, plus a count that begins with 1."""
+
 MAGIC: Final = b"\xffAL\xff"
 """The first bytes of a record. 0xFF does not occur in UTF-8, so no payload contains a magic number or a record."""
 
@@ -58,7 +61,7 @@ def encode_record(number: int, sent_at: float, payload: bytes) -> bytes:
 
 def decode_records(segment: bytes) -> Iterator[Record | Damage]:
     """Yield the records of a segment in file order, and each stretch between them that is no record."""
-    position = segment.index(b"\n") + 1 if version_of(segment) is not None else 0
+    position = records_from(segment)
     view = memoryview(segment)
     while position < len(segment):
         end = _end_of_record(segment, view, position)
@@ -69,6 +72,11 @@ def decode_records(segment: bytes) -> Iterator[Record | Damage]:
             _, number, sent_at = _CHECKED.unpack_from(segment, position + _CHECKED_FROM)
             yield Record(number, sent_at, segment[position + RECORD_OVERHEAD : end])
         position = end
+
+
+def records_from(segment: bytes) -> int:
+    """Return the position behind the header of a segment: 0 if that is damaged, or if this is a part without it."""
+    return segment.index(b"\n") + 1 if version_of(segment) is not None else 0
 
 
 def encode_ack(first: int, last: int) -> bytes:

@@ -12,14 +12,11 @@ from typing import Final
 
 from core.errors import QueueFullError, QueueUnavailableError
 from local_runner.spool.files import FileSystem, lock
-from local_runner.spool.records import encode_record
+from local_runner.spool.records import SLOT_SHIFT, encode_record
 from local_runner.spool.recovery import recover
 from local_runner.spool.replay import Replay
 from local_runner.spool.segment import Segment, SegmentState
 from local_runner.spool.segment_list import SegmentList
-
-SLOT_SHIFT: Final = 48
-"""A sequence number is the number of its slot, shifted left by so many bits, plus a count that begins with 1."""
 
 _WRITABLE: Final = SegmentState.WRITABLE  # every append compares with it, and Python 3.11 looks up members slowly
 

@@ -1,14 +1,19 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from core.domain.models import Event
 from core.errors import QueueUnavailableError
 from core.ports.queue import Message
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.memory import InMemoryQueue
 from local_runner.queue.stats import QueueStats
+from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
+from tests.support.spool_source import SpoolSource
+
+Queue = InMemoryQueue | SpoolSource
 
 
 @pytest.fixture
@@ -21,13 +26,20 @@ def dead_letters() -> FakeDeadLetters:
     return FakeDeadLetters()
 
 
-@pytest.fixture
-def queue(dead_letters: FakeDeadLetters, clock: FakeClock) -> InMemoryQueue:
+@pytest.fixture(params=["memory", "spool"])
+def queue(
+    request: pytest.FixtureRequest, dead_letters: FakeDeadLetters, clock: FakeClock, tmp_path: Path
+) -> Iterator[Queue]:
     limits = QueueLimits(visibility_timeout=30, max_receives=3)
-    return InMemoryQueue(dead_letters, limits, clock=clock, wall_clock=clock)
+    if request.param == "memory":
+        yield InMemoryQueue(dead_letters, limits, clock=clock, wall_clock=clock)
+        return
+    source = SpoolSource(tmp_path / "spool", dead_letters, limits, clock)
+    yield source
+    source.spool.close()
 
 
-def take(queue: InMemoryQueue, at_most: int = 10) -> list[Message]:
+def take(queue: Queue, at_most: int = 10) -> list[Message]:
     return queue.receive(at_most, wait=0)
 
 
@@ -39,13 +51,13 @@ def numbers(messages: Sequence[Message]) -> list[int]:
     return [Event.model_validate_json(message.body).event_data["number"] for message in messages]
 
 
-def give_up(queue: InMemoryQueue, clock: FakeClock) -> None:
+def give_up(queue: Queue, clock: FakeClock) -> None:
     """Receive all there is and not delete it, until it is a dead letter."""
     while take(queue):
         clock.now += 30
 
 
-def test_a_message_carries_the_event_and_says_when_it_was_sent(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_message_carries_the_event_and_says_when_it_was_sent(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(7)])
 
     (message,) = take(queue)
@@ -54,7 +66,7 @@ def test_a_message_carries_the_event_and_says_when_it_was_sent(queue: InMemoryQu
     assert (message.receive_count, message.sent_at) == (1, clock.now)
 
 
-def test_messages_come_in_the_order_they_were_published_and_no_more_than_asked_for(queue: InMemoryQueue) -> None:
+def test_messages_come_in_the_order_they_were_published_and_no_more_than_asked_for(queue: Queue) -> None:
     queue.publish([event(1), event(2)])
     queue.publish([event(3)])
 
@@ -63,7 +75,7 @@ def test_messages_come_in_the_order_they_were_published_and_no_more_than_asked_f
     assert take(queue, 2) == []
 
 
-def test_a_message_in_flight_is_not_received_again_before_its_timeout(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_message_in_flight_is_not_received_again_before_its_timeout(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1)])
     take(queue)
     clock.now += 29.9
@@ -71,7 +83,7 @@ def test_a_message_in_flight_is_not_received_again_before_its_timeout(queue: InM
     assert take(queue) == []
 
 
-def test_a_message_that_is_not_deleted_is_received_again_and_counted(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_message_that_is_not_deleted_is_received_again_and_counted(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1)])
     (first,) = take(queue)
     clock.now += 30
@@ -83,7 +95,7 @@ def test_a_message_that_is_not_deleted_is_received_again_and_counted(queue: InMe
     assert (first.receive_count, second.receive_count) == (1, 2)
 
 
-def test_a_deleted_message_never_comes_back(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_deleted_message_never_comes_back(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1), event(2)])
     queue.delete(receipts(take(queue)))
     clock.now += 1000
@@ -92,7 +104,7 @@ def test_a_deleted_message_never_comes_back(queue: InMemoryQueue, clock: FakeClo
     assert queue.stats() == QueueStats(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
 
 
-def test_a_message_that_comes_back_is_received_before_younger_ones(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_message_that_comes_back_is_received_before_younger_ones(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1), event(2), event(3)])
     take(queue, 2)
     clock.now += 30
@@ -100,7 +112,7 @@ def test_a_message_that_comes_back_is_received_before_younger_ones(queue: InMemo
     assert numbers(take(queue)) == [1, 2, 3]
 
 
-def test_the_receipt_of_an_earlier_receive_has_no_effect(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_the_receipt_of_an_earlier_receive_has_no_effect(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1)])
     stale = receipts(take(queue))
     clock.now += 30
@@ -114,7 +126,7 @@ def test_the_receipt_of_an_earlier_receive_has_no_effect(queue: InMemoryQueue, c
     assert queue.stats().in_flight == 0
 
 
-def test_a_retry_comes_after_its_delay_instead_of_the_timeout(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_retry_comes_after_its_delay_instead_of_the_timeout(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1), event(2)])
     sooner, later = receipts(take(queue))
     queue.retry_after([sooner], 5)
@@ -131,7 +143,7 @@ def test_a_retry_comes_after_its_delay_instead_of_the_timeout(queue: InMemoryQue
 
 
 def test_a_message_received_too_often_becomes_a_dead_letter(
-    queue: InMemoryQueue, dead_letters: FakeDeadLetters, clock: FakeClock
+    queue: Queue, dead_letters: FakeDeadLetters, clock: FakeClock
 ) -> None:
     queue.publish([event(1), event(2)])
     counts = []
@@ -145,7 +157,7 @@ def test_a_message_received_too_often_becomes_a_dead_letter(
     assert queue.stats() == QueueStats(waiting=0, in_flight=0, oldest_age_seconds=0, bytes=0)
 
 
-def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1)])
     for _ in range(10):
         (message,) = take(queue)
@@ -157,7 +169,7 @@ def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: InMemoryQu
 
 
 def test_what_the_dead_letters_do_not_take_stays_and_is_tried_again(
-    queue: InMemoryQueue, dead_letters: FakeDeadLetters, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    queue: Queue, dead_letters: FakeDeadLetters, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue.publish([event(1)])
     dead_letters.down = True
@@ -176,7 +188,7 @@ def test_what_the_dead_letters_do_not_take_stays_and_is_tried_again(
     ]
 
 
-def test_a_closed_queue_takes_nothing_and_gives_out_what_it_holds(queue: InMemoryQueue, clock: FakeClock) -> None:
+def test_a_closed_queue_takes_nothing_and_gives_out_what_it_holds(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1), event(2)])
     take(queue, 1)
     queue.close()
@@ -188,7 +200,7 @@ def test_a_closed_queue_takes_nothing_and_gives_out_what_it_holds(queue: InMemor
     assert numbers(take(queue)) == [1, 2]
 
 
-def test_a_closed_queue_makes_no_message_wait_for_its_retry(queue: InMemoryQueue) -> None:
+def test_a_closed_queue_makes_no_message_wait_for_its_retry(queue: Queue) -> None:
     queue.publish([event(1), event(2), event(3)])
     early, late, _being_dealt_with = take(queue)
     queue.retry_after([early.receipt_handle], 20)
@@ -198,13 +210,11 @@ def test_a_closed_queue_makes_no_message_wait_for_its_retry(queue: InMemoryQueue
     assert sorted(numbers(take(queue))) == [1, 2]
 
 
-def test_the_state_has_the_age_of_the_oldest_message_that_is_not_dealt_with(
-    queue: InMemoryQueue, clock: FakeClock
-) -> None:
+def test_the_state_has_the_age_of_the_oldest_message_that_is_not_dealt_with(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1)])
     clock.now += 10
     queue.publish([event(2)])
-    size = 2 * len(event(1).to_json())
+    size = 2 * len(event(1).to_json()) if isinstance(queue, InMemoryQueue) else 0  # the other has no body in memory
     oldest = receipts(take(queue, 1))
     assert queue.stats() == QueueStats(waiting=1, in_flight=1, oldest_age_seconds=10, bytes=size)
 
@@ -215,9 +225,7 @@ def test_the_state_has_the_age_of_the_oldest_message_that_is_not_dealt_with(
     assert queue.stats() == QueueStats(waiting=1, in_flight=1, oldest_age_seconds=50, bytes=size)
 
 
-def test_a_message_whose_retry_and_timeout_are_both_over_is_received_once(
-    queue: InMemoryQueue, clock: FakeClock
-) -> None:
+def test_a_message_whose_retry_and_timeout_are_both_over_is_received_once(queue: Queue, clock: FakeClock) -> None:
     queue.publish([event(1)])
     queue.retry_after(receipts(take(queue)), 1)
     clock.now += 31

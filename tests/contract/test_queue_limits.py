@@ -10,7 +10,8 @@ import pytest
 from core.domain.models import Event
 from core.errors import QueueFullError
 from core.ports.queue import Message
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.memory import InMemoryQueue
+from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
 

@@ -15,7 +15,9 @@ from core.wiring import Services
 from functions.consume_events import ConsumeHandler, lambda_consumer
 from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.queue.consumer import Consumer, ConsumerLimits
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.deliveries import MessageDeliveries
+from local_runner.queue.memory import InMemoryQueue
+from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters, FakeStore
 
@@ -48,7 +50,7 @@ def consumer(queue: InMemoryQueue, handler: ConsumeHandler, **limits: Any) -> Co
     """A consumer for `take_batch`. Its stop is set, so that it never sleeps."""
     stop = Flag()
     stop.set()
-    return Consumer(queue, handler, ConsumerLimits(batch_window=0, **limits), stop)
+    return Consumer(MessageDeliveries(queue, handler), ConsumerLimits(batch_window=0, **limits), stop)
 
 
 def seconds_until_next_batch(consumer: Consumer, clock: FakeClock) -> float:
@@ -212,7 +214,7 @@ def test_a_broker_that_is_away_is_waited_for_and_the_log_says_so_once(
     queue = QueueBehindABroker(3, stop)
     queue.publish([event(1)])
 
-    Consumer(queue, handler, ConsumerLimits(queue_retry=0.01), stop).run()
+    Consumer(MessageDeliveries(queue, handler), ConsumerLimits(queue_retry=0.01), stop).run()
 
     assert list(store.events.values()) == [event(1)]
     assert [record.message for record in caplog.records] == [

@@ -10,7 +10,9 @@ from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import ConsumeHandler, lambda_consumer
 from local_runner.queue.consumer import ConsumerLimits, ConsumerStoppedError, ConsumerSupervisor
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.deliveries import MessageDeliveries
+from local_runner.queue.memory import InMemoryQueue
+from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeDeadLetters, FakeStore
 
@@ -30,7 +32,9 @@ class Running:
         self.steps: list[Callable[[], object]] = []
         self._handler = handler
         quick = {"batch_window": 0, "poll": 0.01, "first_retry": 0.01, "store_retry": 0.01, "restart_delay": 0.01}
-        self.supervisor = ConsumerSupervisor(self.queue, self._handle, ConsumerLimits(**{**quick, **limits}))
+        self.supervisor = ConsumerSupervisor(
+            MessageDeliveries(self.queue, self._handle), ConsumerLimits(**{**quick, **limits})
+        )
 
     def _handle(self, batch: Mapping[str, Any], context: object) -> Mapping[str, Any]:
         if self.steps:

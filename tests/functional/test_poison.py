@@ -9,7 +9,9 @@ from core.wiring import Services
 from functions.consume_events import lambda_consumer
 from local_runner.queue.consumer import Consumer, ConsumerLimits
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.deliveries import MessageDeliveries
+from local_runner.queue.memory import InMemoryQueue
+from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeStore
 
@@ -25,7 +27,7 @@ def test_nine_are_stored_at_once_and_the_tenth_is_given_up_and_redriven_once(set
     limits = QueueLimits(visibility_timeout=VISIBILITY, max_receives=TRIES)
     queue = InMemoryQueue(dead_letters, limits, clock=clock, wall_clock=clock)
     (stopping := Flag()).set()
-    taking = Consumer(queue, handler, ConsumerLimits(batch_window=0), stopping)
+    taking = Consumer(MessageDeliveries(queue, handler), ConsumerLimits(batch_window=0), stopping)
     for number in range(ROUNDS):
         batch = [event(10 * number + index) for index in range(10)]
         batch[place] = event(10 * number + place, event_type="poison")

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import InvalidSettingsError, QueueFullError, QueueUnavailableError
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.memory import InMemoryQueue
+from local_runner.queue.visibility import QueueLimits
 from local_runner.spool.disk_spool import DiskSpool, open_spool
-from local_runner.spool.slot import SLOT_SHIFT, SpoolLimits
+from local_runner.spool.records import SLOT_SHIFT
+from local_runner.spool.slot import SpoolLimits
 from local_runner.spool.spool import check_spool
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -17,10 +18,13 @@ from core.ports.queue import Message
 from core.settings import Settings
 from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.bootstrap import open_database, prepare
+from local_runner.queue.consumer import ConsumerLimits
 from local_runner.queue.storing_channel import ChannelClosedError, receive, receive_batch, send, send_batch
 from local_runner.queue.storing_process import BatchFailedError, StoringProcess, StoringProcessError
+from local_runner.queue.visibility import QueueLimits
 from local_runner.telemetry.meter import PrometheusMeter
 from tests.support.builders import event
+from tests.support.crashing_storing import DEADLY
 from tests.support.pipelines import start_pipeline
 
 SECONDS = 60.0
@@ -32,11 +36,11 @@ REPORTED_SECONDS = 5.0
 class Running:
     """A pipeline with a storing process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, module: str = "local_runner.queue.storing_main", **options: Any) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
-        self.storing = StoringProcess(settings, PrometheusMeter(self.registry))
-        self.pipeline = start_pipeline(settings, storing=self.storing)
+        self.storing = StoringProcess(settings, PrometheusMeter(self.registry), module)
+        self.pipeline = start_pipeline(settings, storing=self.storing, **options)
 
     def publish(self, *numbers: int) -> None:
         self.pipeline.services.acceptance.publish([event(number) for number in numbers])
@@ -113,6 +117,28 @@ def test_a_killed_process_is_replaced_and_every_event_is_stored_once(
     assert [record.message for record in caplog.records].count("storing_process_ended") == 3
     assert running.pipeline.restarts == 3
     assert running.pipeline.services.checks["dead_letters"]() == {"count": 0}
+
+
+@pytest.mark.parametrize("spool", ["process", "off"])
+def test_an_event_that_crashes_the_interpreter_becomes_a_dead_letter_and_the_others_are_stored(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, spool: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    running = Running(
+        settings.model_copy(update={"spool": spool}),
+        module="tests.support.crashing_storing",
+        queue_limits=QueueLimits(max_receives=2),
+        consumer_limits=ConsumerLimits(first_retry=0.01, store_retry=0.01, longest_store_retry=0.01, batch_size=20),
+    )
+    until(lambda: not running.complaint())
+    running.pipeline.services.acceptance.publish(
+        [event(number, event_type=DEADLY if number == 7 else "harmless") for number in range(20)]
+    )
+    running.drain()
+    assert running.stored() == 19
+    assert running.pipeline.services.checks["dead_letters"]() == {"count": 1}
+    assert running.storing.restarts >= 3
+    running.pipeline.close()
 
 
 def test_a_hanging_process_is_reported_while_events_are_accepted_and_goes_on(running: Running) -> None:
@@ -213,7 +239,7 @@ def test_documents_cross_the_channel_as_they_are() -> None:
     assert receive(there) == {"small": True}
     records = [{"number": number} for number in range(450)]
     send_batch(here, records)
-    assert receive_batch(there) == records
+    assert receive_batch(there).records == records
     here.settimeout(SECONDS)
     here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     send(here, document)

@@ -11,7 +11,9 @@ from core.domain.models import Event
 from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
 from core.queues.brokers import BrokerDeadLetters, BrokerPublisher, BrokerSource
 from local_runner.queue.dead_letters import DeadLetterFile
-from local_runner.queue.memory import InMemoryQueue, QueueLimits
+from local_runner.queue.memory import InMemoryQueue
+from local_runner.queue.visibility import QueueLimits
+from tests.support.spool_source import SpoolSource
 
 MAX_RECEIVES = 3
 
@@ -61,16 +63,25 @@ def broker_queue(
 
 @contextmanager
 def memory_queue() -> Iterator[QueueUnderTest]:
-    """The in-memory queue. It has no connection to lose: unsettled messages are redelivered after their timeout.
-
-    Dead letters are redriven into the consume handler, which here publishes them again.
-    """
-
-    def put_back(sqs_event: Mapping[str, Any], _context: object) -> Mapping[str, Any]:
-        queue.publish([Event.model_validate_json(record["body"]) for record in sqs_event["Records"]])
-        return {"batchItemFailures": []}
-
+    """The in-memory queue. It has no connection to lose: unsettled messages are redelivered after their timeout."""
     with TemporaryDirectory() as directory:
-        dead_letters = DeadLetterFile(Path(directory) / "dead-letters.db", put_back)
+        dead_letters = DeadLetterFile(Path(directory) / "dead-letters.db", lambda event, _: _put_back(queue, event))
         queue = InMemoryQueue(dead_letters, QueueLimits(visibility_timeout=1.0, max_receives=MAX_RECEIVES))
         yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=lambda: None)
+
+
+@contextmanager
+def spool_queue() -> Iterator[QueueUnderTest]:
+    """The queue in the spool, as the in-memory queue."""
+    with TemporaryDirectory() as directory:
+        dead_letters = DeadLetterFile(Path(directory) / "dead-letters.db", lambda event, _: _put_back(queue, event))
+        limits = QueueLimits(visibility_timeout=1.0, max_receives=MAX_RECEIVES)
+        queue = SpoolSource(Path(directory) / "spool", dead_letters, limits)
+        yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=lambda: None)
+        queue.spool.close()
+
+
+def _put_back(queue: EventPublisher, sqs_event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Dead letters are redriven into the consume handler, which here publishes them again."""
+    queue.publish([Event.model_validate_json(record["body"]) for record in sqs_event["Records"]])
+    return {"batchItemFailures": []}

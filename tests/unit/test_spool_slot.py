@@ -9,8 +9,8 @@ import pytest
 
 from core.errors import InvalidSettingsError, QueueFullError
 from local_runner.spool.files import LockedError
-from local_runner.spool.records import encode_ack, encode_record, header
-from local_runner.spool.slot import SLOT_SHIFT, Slot
+from local_runner.spool.records import SLOT_SHIFT, encode_ack, encode_record, header
+from local_runner.spool.slot import Slot
 from tests.support.spooling import append, killed, numbers_and_payloads, open_slot, replayed, segments
 
 
