@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from core.errors import QueueUnavailableError
-from local_runner.spool.records import SLOT_SHIFT, Record, decode_records
+from local_runner.spool.records import SLOT_SHIFT, Record, decode_records, decode_whole
 from local_runner.spool.segment import SUFFIX, path_of
 
 _JOINED_RECORDS: Final = 256
@@ -62,7 +62,11 @@ def read_extent(slot: Path, extent: Extent) -> list[Record]:
         QueueUnavailableError: a record is damaged, or the disk cannot be read.
     """
     try:
-        found = {record.number: record for record in _read(path_of(slot, extent.segment), extent)}
+        content = _read(path_of(slot, extent.segment), extent)
+        records = decode_whole(content)
+        if len(records) == extent.records and (records[0].number, records[-1].number) == (extent.first, extent.last):
+            return records
+        found = {record.number: record for record in _records(content, extent)}
         if len(found) < extent.records:
             found |= {record.number: record for record in _search(slot, extent)}
     except OSError as exc:
@@ -74,14 +78,13 @@ def read_extent(slot: Path, extent: Extent) -> list[Record]:
     return [found[number] for number in sorted(found)]
 
 
-def _read(path: Path, extent: Extent) -> Iterator[Record]:
+def _read(path: Path, extent: Extent) -> bytes:
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(extent.position)
-            content = file.read(extent.size)
+            return file.read(extent.size)
     except FileNotFoundError:
-        return  # another segment has taken over its name, or its records
-    yield from _records(content, extent)
+        return b""  # another segment has its records
 
 
 def _search(slot: Path, extent: Extent) -> Iterator[Record]:

@@ -15,6 +15,7 @@ MAGIC: Final = b"\xffAL\xff"
 
 _PREFIX: Final = Struct(">4sII")  # magic, CRC-32, length of the payload
 _CHECKED: Final = Struct(">IQd")  # the length again, since the CRC covers it, sequence number, Unix seconds
+_RECORD: Final = Struct(">4sIIQd")  # both
 _CHECKED_FROM: Final = _PREFIX.size - 4
 RECORD_OVERHEAD: Final = _CHECKED_FROM + _CHECKED.size
 """Bytes of a record without its payload."""
@@ -77,6 +78,22 @@ def decode_records(segment: bytes) -> Iterator[Record | Damage]:
 def records_from(segment: bytes) -> int:
     """Return the position behind the header of a segment: 0 if that is damaged, or if this is a part without it."""
     return segment.index(b"\n") + 1 if version_of(segment) is not None else 0
+
+
+def decode_whole(part: bytes) -> list[Record]:
+    """Return the records at the beginning of a part of a segment, up to the first bytes that are none."""
+    records: list[Record] = []
+    view = memoryview(part)
+    position, length_of_all = 0, len(part)
+    while position + RECORD_OVERHEAD <= length_of_all:
+        magic, checksum, length, number, sent_at = _RECORD.unpack_from(part, position)
+        start = position + RECORD_OVERHEAD
+        end = start + length
+        if magic != MAGIC or end > length_of_all or crc32(view[position + _CHECKED_FROM : end]) != checksum:
+            break
+        records.append(Record(number, sent_at, part[start:end]))
+        position = end
+    return records
 
 
 def encode_ack(first: int, last: int) -> bytes:

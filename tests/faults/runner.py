@@ -110,6 +110,40 @@ def killed_storing_process(rounds: int) -> Verdict:
         return judge(load.recorder, made.database_url)
 
 
+def stopped_storing_process(rounds: int) -> Verdict:
+    """Halt the process that stores for a moment by SIGSTOP, while events come in: accepting continues."""
+    with runner() as made:
+        with Load([made.url], token(), rate=RATE) as load:
+            for _ in range(rounds):
+                wait_until(lambda: made.service.storing_process is not None, "a storing process")
+                pid = made.service.storing_process or 0
+                os.kill(pid, signal.SIGSTOP)
+                try:
+                    wait_until(load.goes_on(round(RATE / 10)), "accepted events")
+                    time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+                finally:
+                    os.kill(pid, signal.SIGCONT)
+                wait_until(load.goes_on(), "an accepted event")
+        return judge(load.recorder, made.database_url)
+
+
+def restarted_in_any_order(rounds: int) -> Verdict:
+    """Kill both processes of the runner, now this one first and now the other, and start again at once."""
+    with runner() as made:
+        with Load([made.url], token(), rate=RATE) as load:
+            for number in range(rounds):
+                wait_until(load.goes_on(), "an accepted event")
+                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+                wait_until(lambda: made.service.storing_process is not None, "a storing process")
+                both = [made.service.process.pid, made.service.storing_process or 0]
+                for pid in both if number % 2 else reversed(both):
+                    os.kill(pid, signal.SIGKILL)
+                made.service.process.wait()
+                made.service.stop()  # closes its log
+                made.start()
+        return judge(load.recorder, made.database_url)
+
+
 def killed_accepting_process(rounds: int) -> Verdict:
     """Kill the process that accepts, alone, and start another at once: the one that stored for it ends by itself."""
     with runner() as made:

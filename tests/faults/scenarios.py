@@ -28,6 +28,8 @@ SCENARIOS: Final = (
     Scenario("kill -9 of the runner under load", runner.killed_under_load, 200, 2),
     Scenario("kill -9 of the storing process", runner.killed_storing_process, 200, 2),
     Scenario("kill -9 of the accepting process alone", runner.killed_accepting_process, 200, 2),
+    Scenario("kill -9 of both processes, in either order", runner.restarted_in_any_order, 200, 2),
+    Scenario("SIGSTOP and SIGCONT of the storing process", runner.stopped_storing_process, 200, 2),
     Scenario("kill -9 between spool and store", runner.killed_between_spool_and_store, 200, 2),
     Scenario("SIGTERM at 500 events/s", runner.stopped_under_load, 50, 1),
     Scenario("disk full", runner.full_disk, 10, 1),

@@ -11,6 +11,7 @@ from local_runner.spool.records import (
     Record,
     decode_acks,
     decode_records,
+    decode_whole,
     encode_ack,
     encode_record,
     header,
@@ -129,3 +130,16 @@ def test_zeros_and_half_an_acknowledgement_acknowledge_nothing() -> None:
         Damage(0, bytes(ACK_BYTES)),
         Damage(ACK_BYTES, encode_ack(1, 5)[:9]),
     ]
+
+
+def test_whole_records_are_decoded_up_to_the_first_damage() -> None:
+    encoded = [encode_record(number, 1.5, b"payload %d" % number) for number in range(1, 4)]
+    part = b"".join(encoded)
+    records = [Record(number, 1.5, b"payload %d" % number) for number in range(1, 4)]
+    assert decode_whole(part) == records == [*decode_records(part)]
+    for position in range(len(part)):
+        damaged = bytearray(part)
+        damaged[position] ^= 1
+        assert decode_whole(bytes(damaged)) == records[: position // len(encoded[0])]
+    assert decode_whole(part[:-1]) == records[:2]
+    assert decode_whole(b"") == []
