@@ -43,7 +43,7 @@ from local_runner.http.application import Application
 from local_runner.http.dispatcher import Dispatcher
 from local_runner.http.protocol import HTTPProtocol
 from local_runner.queue.group_commit import GroupCommit
-from local_runner.queue.memory import Staged
+from local_runner.queue.visibility import Staged
 from local_runner.telemetry.tracing import NoTracing
 
 if TYPE_CHECKING:
