@@ -146,6 +146,12 @@ def check_ledger(_event: object, _context: object) -> dict[str, Any]:
     return maintenance.check_ledger(runtime.services(), os.environ[STAGE])
 
 
+@app.lambda_function(name="apply-retention")
+def apply_retention(_event: object, _context: object) -> dict[str, Any]:
+    """Delete the events that are due by the retention rules."""
+    return maintenance.apply_retention(runtime.services())
+
+
 @app.lambda_function(name="reconcile")
 def reconcile(_event: object, _context: object) -> dict[str, Any]:
     """Compare accepted and stored events."""

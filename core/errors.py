@@ -144,6 +144,18 @@ class AnchorUnavailableError(AuditLogError):
     """A witness or another place outside of this service did not take a checkpoint. The next round tries again."""
 
 
+class RuleNotFoundError(AuditLogError):
+    """An operator named a retention rule that does not exist. List the rules to find it."""
+
+
+class PurgeRefusedError(AuditLogError):
+    """The retention rules would delete every event. Nothing was deleted; the message has the remedy."""
+
+
+class ArchiveUnavailableError(AuditLogError):
+    """The archive cannot be written, so the events stay in the store. Make room, or name another directory."""
+
+
 class SecretUnavailableError(AuditLogError):
     """The secret that a setting refers to cannot be read. Nothing was changed: try again later."""
 

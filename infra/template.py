@@ -17,6 +17,7 @@ FUNCTIONS: Final = (
     "CreatePartitions",
     "IntegrateLedger",
     "CheckLedger",
+    "ApplyRetention",
     "Reconcile",
     "AdministerClients",
 )

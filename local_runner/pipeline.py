@@ -17,6 +17,7 @@ from functions.consume_events import lambda_consumer
 from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
+from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
@@ -85,6 +86,7 @@ class Pipeline:
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
         self._signer = SignerThread(settings, database)
         self._daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
+        self._retention = RetentionTimer(database)
         self._attestation = Attestation(settings, database, meter or NoTelemetry())
         self._storing = storing
         self._consumer = ConsumerSupervisor(deliveries, consumer_limits or _LIMITS)
@@ -117,6 +119,7 @@ class Pipeline:
         self._signer.start()
         self._daily_check.start()
         self._attestation.start()
+        self._retention.start()
 
     @property
     def restarts(self) -> int:
@@ -137,6 +140,7 @@ class Pipeline:
         self._signer.close()
         self._daily_check.close()
         self._attestation.close()
+        self._retention.close()
         self._log_stop(self.queue.depth, timeout)
         self._recorder.close()
         self._spool.close()

@@ -13,6 +13,7 @@ from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
 from local_runner.background.management import ManagementServer
+from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.background.stop_deadline import end_process_within
 from local_runner.bootstrap import open_database
@@ -58,6 +59,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     database = open_database(settings)
     signer = SignerThread(settings, database)
     daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
+    retention = RetentionTimer(database)
     attestation = Attestation(settings, database, management.meter)
     services = Services(
         settings,
@@ -78,6 +80,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     if settings.ledger_key_file:  # the guard is on the host that signs
         daily_check.start()
     attestation.start()
+    retention.start()
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
@@ -87,6 +90,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     signer.close()
     daily_check.close()
     attestation.close()
+    retention.close()
     management.close()
     services.close()
     traces.close()

@@ -1,28 +1,27 @@
-"""Retention on PostgreSQL: deletes the events of old months, and records what it deleted.
+"""Retention on PostgreSQL: drops partitions whose events are nearly all due, and records what it deleted.
 
-A partition is dropped in two transactions. The first detaches it, which locks the table of events briefly, and marks it
-by a comment; the second counts its events and drops it. If the second does not happen, the next run finds the mark.
-Old events in the default partition are deleted month by month.
+A partition is dropped in two transactions. The first detaches it, which locks the table of events briefly, moves the
+events that are kept to the default partition, and marks the rest by a comment; the second counts it and drops it. If
+the second does not happen, the next run finds the mark. Due events elsewhere are deleted by `core.stores.purging`.
 """
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import ColumnElement, Connection, Engine, text
 
 from core.domain.audit_events import audit_event
 from core.stores.dialects import dialect_of
-from core.stores.holds import holding, refuse
 from core.stores.own_events import insert_own_event
-from core.stores.partitions import Partition, month_start, partitions, postgresql_connection, unix_seconds
-from core.stores.schema import events as events_table
+from core.stores.partitions import Partition, partitions, postgresql_connection
 from core.stores.schema import unix_milliseconds
 
 _MARK: Final = "audit-log: to be deleted, events from "
 _IDS_PER_CHUNK: Final = 20_000
+_MOVED_SHARE: Final = 20
+"""A partition is dropped if at most one event in that many is kept."""
 
 _MARKED: Final = text("""
 SELECT oid::regclass::text AS name, obj_description(oid, 'pg_class') AS mark, pg_total_relation_size(oid) AS bytes,
@@ -30,14 +29,9 @@ SELECT oid::regclass::text AS name, obj_description(oid, 'pg_class') AS mark, pg
 FROM pg_class WHERE relkind = 'r' AND NOT relispartition AND starts_with(obj_description(oid, 'pg_class'), :mark)
 ORDER BY mark
 """)
-_MONTHS_IN_DEFAULT: Final = text("""
-SELECT to_char(to_timestamp(timestamp_utc) AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*) AS rows
-FROM events_default WHERE timestamp_utc < :before GROUP BY month ORDER BY month
-""")
-# `rows` is a table, or the events that the same statement deletes in `gone`. The ledger keeps the places of deleted
-# events, and `dropped_months` says why the events of their months are missing.
+# The ledger keeps the places of deleted events, and `dropped_months` says why the events of their months are missing.
 _COUNT: Final = """
-WITH {gone}noted AS (
+WITH noted AS (
     INSERT INTO dropped_months (month, at)
     SELECT DISTINCT to_char(to_timestamp(timestamp_utc) AT TIME ZONE 'UTC', 'YYYY-MM'), :at FROM {rows}
     ON CONFLICT (month) DO UPDATE SET at = excluded.at
@@ -47,10 +41,10 @@ WITH {gone}noted AS (
 )
 SELECT coalesce(sum(count), 0)::bigint FROM counted
 """
-_DELETED: Final = """gone AS (
-    DELETE FROM events_default WHERE timestamp_utc >= :start AND timestamp_utc < :end
-    RETURNING received_at, timestamp_utc
-), """
+_KEPT: Final = "SELECT count(*) FILTER (WHERE NOT ({due})) AS kept, count(*) AS stored FROM {name} AS events"
+_MOVE: Final = """
+WITH kept AS (DELETE FROM {name} AS events WHERE NOT ({due}) RETURNING *) INSERT INTO events SELECT * FROM kept
+"""
 _ORPHANS: Final = text("""
 WITH looked_at AS (
     SELECT event_id, timestamp_utc FROM event_ids WHERE event_id > :after ORDER BY event_id LIMIT :limit
@@ -66,80 +60,51 @@ SELECT (SELECT event_id::text FROM looked_at ORDER BY event_id DESC LIMIT 1) AS 
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiredMonth:
-    """Events to be deleted. `month` is the first one of a partition, such as 2025-06.
+def drop_partitions(engine: Engine, due: ColumnElement[bool], *, before: int, now: datetime) -> dict[str, int]:
+    """Drop the partitions that end by `before`, in Unix seconds, and whose events are nearly all `due`.
 
-    `rows` is exact for the default partition, otherwise an estimate. `size` is in bytes, 0 for the default partition.
-    """
-
-    month: str
-    table: str
-    rows: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """Numbers of deleted events by month, and of the ids that were deleted with these or left by an interruption."""
-
-    events: dict[str, int]
-    ids: int
-
-
-def horizon(keep_months: int, *, now: datetime) -> int:
-    """Return the start of the oldest month to keep, in Unix seconds; `keep_months` excludes the current month."""
-    return unix_seconds(month_start(now, -keep_months))
-
-
-def expired(engine: Engine, *, before: int) -> list[ExpiredMonth]:
-    """Return the months whose events are all before `before`: partitions, and events in the default partition.
+    Returns the numbers of deleted events by the first month of each. Each partition is deleted together with the event
+    that records it, `audit-log.events.dropped`, and its months are noted in `dropped_months`. Ids whose events
+    are gone are deleted in chunks, those that an interruption left with the next partition. A retry of a deleted event
+    is rejected until its id is deleted; afterwards it is stored again.
 
     Raises:
         NotSupportedError: not PostgreSQL.
-        StoreUnavailableError: trying again later helps.
-    """
-    found = [ExpiredMonth(_month(each), each.name, each.rows, each.size) for each in _expired(engine, before)]
-    with postgresql_connection(engine) as connection:
-        _without_time_limit(connection)
-        marked = connection.execute(_MARKED, {"mark": _MARK}).all()
-        in_default = connection.execute(_MONTHS_IN_DEFAULT, {"before": before}).all()
-    found += [ExpiredMonth(row.mark.removeprefix(_MARK), row.name, row.rows, row.bytes) for row in marked]
-    found += [ExpiredMonth(row.month, "events_default", row.rows, 0) for row in in_default]
-    return sorted(found, key=lambda each: (each.month, each.table))
-
-
-def delete_expired(engine: Engine, *, before: int, now: datetime) -> Deletion:
-    """Delete the events of `expired`, then the ids before `before` whose events are gone.
-
-    Each month is deleted together with the audit event that records it, `audit-log.events.dropped`, and noted in
-    `dropped_months` with the time of its last deletion. Ids are deleted in chunks. Whatever an interruption leaves is
-    deleted next time. A retry of a deleted event is rejected until its id is deleted; afterwards it is stored again.
-
-    Raises:
-        NotSupportedError: not PostgreSQL.
-        EventHeldError: a legal hold keeps one of these events; nothing was deleted, and the refusal is recorded.
         StoreUnavailableError: another session locks the table for over ten seconds; months deleted so far stay deleted.
     """
-    with postgresql_connection(engine) as connection:
-        hold = holding(connection, events_table.c.timestamp_utc < before)
-    if hold:
-        raise refuse(engine, hold, "retention", by="audit-log partitions", at=now)
-    events = dict(_drop_marked(engine, now))
+    condition = str(due.compile(engine, compile_kwargs={"literal_binds": True}))
+    dropped = finish_drops(engine, now=now)
     for partition in _expired(engine, before):
-        _detach(engine, partition)
-        events |= dict(_drop_marked(engine, now))
-    events |= dict(_delete_from_default(engine, before, now))
-    return Deletion(events, sum(_delete_orphaned_ids(engine, before)))
+        if _is_nearly_all(engine, partition, condition):
+            _detach(engine, partition, condition)
+            dropped |= dict(_drop_marked(engine, now))
+    if dropped:
+        _delete_orphaned_ids(engine, before)
+    return dropped
+
+
+def finish_drops(engine: Engine, *, now: datetime) -> dict[str, int]:
+    """Drop the partitions that an interrupted run has detached only; see `drop_partitions`."""
+    return dict(_drop_marked(engine, now))
 
 
 def _expired(engine: Engine, before: int) -> list[Partition]:
     return [partition for partition in partitions(engine) if partition.end is not None and partition.end <= before]
 
 
-def _detach(engine: Engine, partition: Partition) -> None:
+def _is_nearly_all(engine: Engine, partition: Partition, due: str) -> bool:
+    """Whether moving the events that are kept is less work than deleting the others."""
     with postgresql_connection(engine) as connection:
+        _without_time_limit(connection)
+        row = connection.exec_driver_sql(_KEPT.format(name=partition.name, due=due)).one()
+    return bool(row.kept * _MOVED_SHARE <= row.stored)
+
+
+def _detach(engine: Engine, partition: Partition, due: str) -> None:
+    with postgresql_connection(engine) as connection:
+        _without_time_limit(connection)
         connection.exec_driver_sql(f"ALTER TABLE events DETACH PARTITION {partition.name}")
+        connection.exec_driver_sql(_MOVE.format(name=partition.name, due=due))
         connection.exec_driver_sql(f"COMMENT ON TABLE {partition.name} IS '{_MARK}{_month(partition)}'")
         connection.commit()
 
@@ -151,24 +116,9 @@ def _drop_marked(engine: Engine, now: datetime) -> Iterator[tuple[str, int]]:
         month = row.mark.removeprefix(_MARK)
         with postgresql_connection(engine) as connection:
             _without_time_limit(connection)
-            counted = text(_COUNT.format(gone="", rows=row.name))
+            counted = text(_COUNT.format(rows=row.name))
             count = connection.scalar(counted, _parameters(now)) or 0
             connection.exec_driver_sql(f"DROP TABLE {row.name}")
-            _record(engine, connection, month, count, now)
-        yield month, count
-
-
-def _delete_from_default(engine: Engine, before: int, now: datetime) -> Iterator[tuple[str, int]]:
-    with postgresql_connection(engine) as connection:
-        _without_time_limit(connection)
-        months = [row.month for row in connection.execute(_MONTHS_IN_DEFAULT, {"before": before})]
-    for month in months:
-        start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-        bounds = {"start": unix_seconds(start), "end": min(unix_seconds(month_start(start, 1)), before)}
-        with postgresql_connection(engine) as connection:
-            _without_time_limit(connection)
-            counted = text(_COUNT.format(gone=_DELETED, rows="gone"))
-            count = connection.scalar(counted, {**_parameters(now), **bounds}) or 0
             _record(engine, connection, month, count, now)
         yield month, count
 
@@ -185,14 +135,13 @@ def _record(engine: Engine, connection: Connection, month: str, count: int, now:
     connection.commit()
 
 
-def _delete_orphaned_ids(engine: Engine, before: int) -> Iterator[int]:
-    """Delete the ids before `before` whose events are gone, in one scan of all ids; yield the number of each chunk."""
+def _delete_orphaned_ids(engine: Engine, before: int) -> None:
+    """Delete the ids before `before` whose events are gone, in one scan of all ids."""
     after: str | None = "00000000-0000-0000-0000-000000000000"
     while after is not None:
         with postgresql_connection(engine) as connection:
             row = connection.execute(_ORPHANS, {"after": after, "limit": _IDS_PER_CHUNK, "before": before}).one()
             connection.commit()
-        yield row.gone
         after = row.last
 
 

@@ -13,6 +13,9 @@ MONTHS_AHEAD: Final = 3
 SETTLING: Final = timedelta(minutes=15)
 """Younger events may not have reached CloudWatch yet, and SQS counts its messages a minute late."""
 
+PURGE_SECONDS: Final = 600
+"""A function of Lambda ends after 15 minutes at the latest. The next run continues."""
+
 AcceptedBetween = Callable[[str, int, int], int]
 
 
@@ -51,6 +54,21 @@ def check_ledger(services: Services, stage: str) -> dict[str, Any]:
     report = check(services.database.engine)
     LoggedMetrics(stage, services.clock).put(LEDGER_FINDINGS, sum(report.findings.counts.values()))
     return report.facts()
+
+
+def apply_retention(services: Services) -> dict[str, Any]:
+    """Delete the events that are due by the retention rules, for at most ten minutes; return their number.
+
+    Raises:
+        StoreUnavailableError: the database cannot be reached; deletions so far are recorded.
+        PurgeRefusedError: no event of a client would be left.
+    """
+    from core.stores.purging import purge  # noqa: PLC0415 - as above
+
+    end = services.clock() + PURGE_SECONDS
+    return {
+        "deleted": purge(services.database.engine, now=_now(services), pause=lambda _: services.clock() > end).total()
+    }
 
 
 def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accepted_between) -> dict[str, Any]:

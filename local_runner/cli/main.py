@@ -26,6 +26,7 @@ from local_runner.cli.partitions import app as partitions_app
 from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
 from local_runner.cli.remote.proof import app as proof_app
+from local_runner.cli.retention import app as retention_app
 from local_runner.cli.typer_app import App
 from local_runner.cli.verify import verify
 from local_runner.cli.witness import app as witness_app
@@ -204,6 +205,7 @@ _GROUPS: Final = {
     "dead-letters": dead_letter_app,
     "hold": hold_app,
     "partitions": partitions_app,
+    "retention": retention_app,
 }
 for _name, _group in _GROUPS.items():
     app.add_typer(_group, name=_name, rich_help_panel=_MANAGE)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from core.stores.partitions import Partition
-    from core.stores.retention import ExpiredMonth
 
 app = App(help="Monthly partitions of the events on PostgreSQL.", no_args_is_help=True)
 
@@ -46,31 +45,6 @@ def create(
     typer.echo(f"created {', '.join(made)}" if made else "all partitions exist")
 
 
-@app.command()
-def drop(
-    keep_months: Annotated[
-        int, typer.Option(metavar="MONTHS", min=1, help="Number of full months to keep before the current one.")
-    ],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,  # noqa: FBT002 - a flag of typer
-) -> None:
-    """Delete the events of old months permanently. A retry of a deleted event would be stored again."""
-    from core.stores import retention
-
-    now = datetime.now(UTC)
-    before = retention.horizon(keep_months, now=now)
-    with _engine() as engine:
-        expired = retention.expired(engine, before=before)
-        if expired:
-            _print_expired(expired)
-            if not yes:
-                typer.confirm("Delete these events permanently?", abort=True)
-        deletion = retention.delete_expired(engine, before=before, now=now)
-    for month, events in deletion.events.items():
-        typer.echo(f"dropped {month}: {events} events")
-    if not deletion.events:
-        typer.echo(f"dropped {deletion.ids} ids of deleted events" if deletion.ids else "no event is that old")
-
-
 @contextmanager
 def _engine() -> Iterator[Engine]:
     from core.settings import Settings
@@ -95,23 +69,6 @@ def _print(found: Sequence[Partition]) -> None:
         (each.name, _day(each.start), _day(each.end), f"~{each.rows}", decimal(each.size))
         for each in found
     )  # fmt: skip
-    formatting.console().print(formatting.table(columns, rows))
-
-
-def _print_expired(expired: Sequence[ExpiredMonth]) -> None:
-    from rich.filesize import decimal
-    from rich.table import Column
-
-    columns = ("month", Column("table", no_wrap=True), Column("rows", justify="right"), "size")
-    rows = (
-        (
-            each.month,
-            each.table,
-            f"~{each.rows}" if each.size else str(each.rows),
-            decimal(each.size) if each.size else "",
-        )
-        for each in expired
-    )
     formatting.console().print(formatting.table(columns, rows))
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from local_runner.cli import formatting
+from local_runner.cli.archives import verify_archive
 
 if TYPE_CHECKING:
     from audit_log_client.ledger import Policy, ProvenEvent
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 NOT_PROVEN: Final = 3
 """Exit status if a file does not prove its event."""
 
+_ARCHIVE_SUFFIX: Final = ".ndjson.gz"
 _DATA_SUFFIX: Final = ".data"
 _NO_DATA: Final = "not in the files; the SHA-256 of its document is proven to be {}"
 
@@ -36,7 +38,12 @@ def verify(
     *,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Proofs of events, ID.tlog-proof."),
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Proofs of events, ID.tlog-proof, or archives, .ndjson.gz.",
+        ),
     ],
     policy: PolicyFile = None,
     key: Key = None,
@@ -53,6 +60,9 @@ def verify(
     failed = False
     for file in files:
         try:
+            if file.name.endswith(_ARCHIVE_SUFFIX):
+                _print_archive(file, verify_archive(file, trusted), as_json=as_json)
+                continue
             proven = _verify(file, trusted)
         except NotProvenError as exc:
             failed = True
@@ -97,6 +107,13 @@ def _event_id(file: Path) -> str | None:
         return str(UUID(file.stem))
     except ValueError:
         return None
+
+
+def _print_archive(file: Path, events: int, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(_as_json(file, events=events))
+    else:
+        typer.echo(f"PROVEN {formatting.visible(str(file))}: all {events:,} events")
 
 
 def _print(file: Path, proven: "ProvenEvent", *, as_json: bool) -> None:

@@ -8,17 +8,17 @@ from threading import Event as Flag
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, inspect, select
+from sqlalchemy import Engine, delete, insert, inspect, select
 from typer.testing import CliRunner
 
 from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
 from core.domain.reconciliation import Window, minute_of
-from core.errors import EventHeldError, NotSupportedError, StoreUnavailableError
+from core.errors import NotSupportedError
 from core.ports.feed import FeedRequest
 from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
-from core.stores import holds, partitions, retention, schema
+from core.stores import holds, partitions, purging, retention, schema
 from core.stores.event_counters import ACCEPTED, SqlEventCounters
 from core.stores.feed import SqlFeed
 from core.stores.ledger.checking.check import check_ledger
@@ -51,6 +51,18 @@ def store(engine: Engine) -> SqlEventStore:
 
 def at(*times: int) -> list[Event]:
     return [event(number, timestamp_utc=time) for number, time in enumerate(times)]
+
+
+def delete_before(engine: Engine, before: int) -> dict[str, int]:
+    """Delete all events before a time, in Unix seconds, a day after it; the numbers by month."""
+    with engine.begin() as connection:
+        connection.execute(delete(schema.retention_rules))
+        connection.execute(insert(schema.retention_rules).values(event_type="", customer="", keep_days=1, at=NOW))
+    return dict(purging.purge(engine, now=day_after(before), everything=True))
+
+
+def day_after(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds + 86_400, UTC)
 
 
 def count(engine: Engine, table: str) -> int:
@@ -135,14 +147,13 @@ def test_the_months_of_deleted_events_are_noted_with_the_time_of_the_last_deleti
     engine: Engine, store: SqlEventStore
 ) -> None:
     """Places of these events stay in the ledger: a reader has to know why the events are missing."""
-    april, may = (datetime(2026, month, 15, 1, 2, 3, 4000, tzinfo=UTC) for month in (4, 5))
     partitions.create(engine, 0, now=NOW)
     store.add(at(DECEMBER, JANUARY - 1, JANUARY))
-    retention.delete_expired(engine, before=JANUARY, now=april)
-    assert dropped_months(engine) == {"2025-12": april}
+    delete_before(engine, JANUARY)
+    assert dropped_months(engine) == {"2025-12": day_after(JANUARY)}
     store.add([event(9, timestamp_utc=DECEMBER)])
-    retention.delete_expired(engine, before=FEBRUARY, now=may)
-    assert dropped_months(engine) == {"2025-12": may, "2026-01": may}
+    delete_before(engine, FEBRUARY)
+    assert dropped_months(engine) == dict.fromkeys(["2025-12", "2026-01"], day_after(FEBRUARY))
 
 
 def test_the_feed_counts_deleted_events_and_has_those_that_are_stored_in_their_month_later(
@@ -150,7 +161,7 @@ def test_the_feed_counts_deleted_events_and_has_those_that_are_stored_in_their_m
 ) -> None:
     partitions.create(engine, 0, now=NOW)
     store.add(at(DECEMBER, JANUARY - 1, JANUARY))
-    retention.delete_expired(engine, before=JANUARY, now=NOW)
+    delete_before(engine, JANUARY)
     store.add([event(9, timestamp_utc=DECEMBER)])
     Ledger(engine).integrate()
     page = SqlFeed(engine).read(FeedRequest(EventFilter(visible_customers=(42,))))
@@ -164,21 +175,16 @@ def test_a_partition_of_several_months_notes_each(engine: Engine, store: SqlEven
             f"CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ({DECEMBER - 86_400}) TO ({JANUARY})"
         )
     store.add(at(DECEMBER - 1, DECEMBER))
-    retention.delete_expired(engine, before=JANUARY, now=NOW)
-    assert dropped_months(engine) == {"2025-11": NOW, "2025-12": NOW}
+    delete_before(engine, JANUARY)
+    assert dropped_months(engine) == dict.fromkeys(["2025-11", "2025-12"], day_after(JANUARY))
 
 
 def test_what_is_wholly_too_old_is_dropped_with_its_ids_and_nothing_else(engine: Engine, store: SqlEventStore) -> None:
     partitions.create(engine, 2, now=NOW)
     batch = at(JANUARY, FEBRUARY - 1, FEBRUARY, MARCH)
     store.add(batch)
-    april = datetime(2026, 4, 15, tzinfo=UTC)
-    assert retention.expired(engine, before=retention.horizon(3, now=april)) == []
-    before = retention.horizon(2, now=april)
-    [going] = retention.expired(engine, before=before)
-    assert (going.month, going.table) == ("2026-01", "events_2026_01")
-    deletion = retention.delete_expired(engine, before=before, now=april)
-    assert (deletion.events, deletion.ids) == ({"2026-01": 2}, 2)
+    assert delete_before(engine, FEBRUARY) == {"2026-01": 2}
+    assert "events_2026_01" not in inspect(engine).get_table_names()
     assert store.find_page(EventFilter(customer_ids=(42,)), PageRequest(order="asc")).events == batch[2:]
     assert recorded(store) == [(-1, {"subject": "2026-01", "month": "2026-01", "events": 2})]
     assert count(engine, "event_ids") == 3
@@ -191,15 +197,10 @@ def test_old_events_in_the_default_partition_go_month_by_month(engine: Engine, s
     june, july, august = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (6, 7, 8))
     store.add(at(0, june, june + 1, july - 1, july, august - 1, august))
     partitions.create(engine, 1, now=november)
-    before = retention.horizon(3, now=november)
-    expired = [(each.month, each.table, each.rows) for each in retention.expired(engine, before=before)]
-    in_months = [("1970-01", 1), ("2026-06", 3), ("2026-07", 2)]
-    assert expired == [(month, "events_default", rows) for month, rows in in_months]
-    deletion = retention.delete_expired(engine, before=before, now=november)
-    assert (deletion.events, deletion.ids) == (dict(in_months), 6)
+    assert delete_before(engine, august) == {"1970-01": 1, "2026-06": 3, "2026-07": 2}
     assert [each.timestamp_utc for each in store.find_page(EventFilter(end=august), PageRequest()).events] == [august]
     assert [data["events"] for _, data in recorded(store)] == [1, 3, 2]
-    assert retention.expired(engine, before=before) == []
+    assert delete_before(engine, august) == {}
 
 
 def test_what_retention_deletes_is_accounted_for(engine: Engine, store: SqlEventStore) -> None:
@@ -207,7 +208,7 @@ def test_what_retention_deletes_is_accounted_for(engine: Engine, store: SqlEvent
     store.add(at(DECEMBER, JANUARY, JANUARY + 1))
     counters, received = SqlEventCounters(engine), minute_of(event().received_at)
     counters.add("door", {(received, ACCEPTED): 3})
-    retention.delete_expired(engine, before=FEBRUARY, now=datetime(2026, 4, 15, tzinfo=UTC))
+    delete_before(engine, FEBRUARY)
     result = reconcile(
         Window(0, received + 10**6), counters, lambda: QueueStatistics(0), stored=partial(rows_received, engine)
     )
@@ -215,33 +216,29 @@ def test_what_retention_deletes_is_accounted_for(engine: Engine, store: SqlEvent
 
 
 def test_a_partition_that_was_detached_only_is_dropped_by_the_next_run(engine: Engine, store: SqlEventStore) -> None:
-    april = datetime(2026, 4, 15, tzinfo=UTC)
     partitions.create(engine, 0, now=NOW)
     partitions.create(engine, 0, now=datetime(2020, 1, 1, tzinfo=UTC))
     store.add(at(JANUARY, JANUARY + 1))
     with engine.begin() as connection:  # somebody keeps this one elsewhere
         connection.exec_driver_sql("ALTER TABLE events DETACH PARTITION events_2020_01")
-    with engine.connect() as reader:
-        reader.exec_driver_sql("SELECT * FROM events_2026_01")
-        with pytest.raises(StoreUnavailableError):  # the reader holds the table
-            retention.delete_expired(engine, before=FEBRUARY, now=april)
-    assert [each.table for each in retention.expired(engine, before=FEBRUARY)] == ["events_2026_01"]
-    assert retention.delete_expired(engine, before=FEBRUARY, now=april).events == {"2026-01": 2}
+    [january, _] = partitions.partitions(engine)
+    retention._detach(engine, january, "true")  # noqa: SLF001 - a kill after this step
+    assert [each.name for each in partitions.partitions(engine)] == ["events_default"]
+    assert delete_before(engine, FEBRUARY) == {"2026-01": 2}
     assert recorded(store) == [(-1, {"subject": "2026-01", "month": "2026-01", "events": 2})]
     assert {"events_2020_01"} == {name for name in inspect(engine).get_table_names() if name.startswith("events_2")}
 
 
-def test_ids_that_an_interrupted_deletion_left_are_deleted_later(
+def test_ids_that_an_interrupted_deletion_left_are_deleted_with_the_next_partition(
     engine: Engine, store: SqlEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "_IDS_PER_CHUNK", 2)
-    partitions.create(engine, 0, now=NOW)
-    store.add(at(*range(JANUARY, JANUARY + 7), FEBRUARY))
+    partitions.create(engine, 1, now=NOW)
+    store.add(at(*range(JANUARY, JANUARY + 7), FEBRUARY, MARCH))
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE events_2026_01")
-    deletion = retention.delete_expired(engine, before=FEBRUARY, now=NOW)
-    assert (deletion.events, deletion.ids) == ({}, 7)
-    assert count(engine, "event_ids") == 1
+    assert delete_before(engine, MARCH) == {"2026-02": 1}
+    assert count(engine, "event_ids") == 2  # of the last event, and of the one that records the deletion
 
 
 @pytest.mark.parametrize("other", ["sqlite_store", "mariadb_store"])
@@ -257,45 +254,30 @@ def run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     return CliRunner()
 
 
-def test_the_command_makes_shows_and_drops(engine: Engine, store: SqlEventStore, run: CliRunner) -> None:
-    partitions.create(engine, 0, now=datetime(2020, 1, 1, tzinfo=UTC))
-    store.add(at(int(datetime(2020, 1, 5, tzinfo=UTC).timestamp())))
+def test_the_command_makes_and_shows(run: CliRunner) -> None:
     assert "created events_" in run.invoke(app, ["create", "--ahead", "0"]).output
     assert run.invoke(app, ["create", "--ahead", "0"]).output == "all partitions exist\n"
     assert "any other time" in run.invoke(app, ["list"]).output
-    refused = run.invoke(app, ["drop", "--keep-months", "3"], input="n\n")
-    assert (refused.exit_code, "events_2020_01" in refused.output) == (1, True)
-    assert count(engine, "events") == 1
-    assert "dropped 2020-01: 1 events" in run.invoke(app, ["drop", "--keep-months", "3", "--yes"]).output
-    assert recorded(store) == [(-1, {"subject": "2020-01", "month": "2020-01", "events": 1})]
-    assert count(engine, "events") == 1
-    assert run.invoke(app, ["drop", "--keep-months", "3"]).output == "no event is that old\n"
 
 
-def test_a_legal_hold_keeps_a_month_until_it_is_released(engine: Engine, store: SqlEventStore) -> None:
-    store.add(at(JANUARY, FEBRUARY))
+def test_a_partition_goes_without_the_events_that_a_legal_hold_keeps(engine: Engine, store: SqlEventStore) -> None:
+    store.add(at(JANUARY, JANUARY + 1, FEBRUARY))
+    partitions.create(engine, 0, now=datetime.fromtimestamp(JANUARY, UTC))
     hold = holds.place(engine, holds.Hold(until=JANUARY + 1, reason="case 7"), by="counsel", at=NOW)
-    with pytest.raises(EventHeldError, match=hold.hold_id):
-        retention.delete_expired(engine, before=FEBRUARY, now=NOW)
+    assert delete_before(engine, FEBRUARY) == {"2026-01": 1}
     assert store.get(event(0).event_id) is not None
-    found = store.find_page(EventFilter(event_types=("audit-log.hold.refused",)), PageRequest())
-    assert [each.event_data["operation"] for each in found.events] == ["retention"]
     holds.release(engine, hold.hold_id, reason="settled", by="counsel", at=NOW)
-    assert retention.delete_expired(engine, before=FEBRUARY, now=NOW).events == {"2026-01": 1 + 3}
+    assert delete_before(engine, FEBRUARY) == {"2026-01": 1}
 
 
 def test_a_check_explains_deleted_months_by_the_events_that_record_them(engine: Engine, store: SqlEventStore) -> None:
     ledger = Ledger(engine, StoredTree())
     store.add(at(DECEMBER, DECEMBER + 1, JANUARY, FEBRUARY))
     ledger.integrate()
-    retention.delete_expired(engine, before=JANUARY, now=NOW)
+    delete_before(engine, JANUARY)
     ledger.integrate()
     report = check_ledger(engine)
     assert (report.is_whole, report.dropped) == (True, 2)
-    retention.delete_expired(engine, before=MARCH, now=NOW.replace(month=4, day=1))  # the record of December as well
-    ledger.integrate()
-    report = check_ledger(engine)
-    assert (report.is_whole, report.dropped) == (True, 5)
 
 
 def test_a_row_that_was_deleted_before_retention_makes_its_count_too_short(
@@ -306,7 +288,7 @@ def test_a_row_that_was_deleted_before_retention_makes_its_count_too_short(
     ledger.integrate()
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DELETE FROM events WHERE event_id = '{event(0).event_id}'")  # noqa: S608 - of the test
-    retention.delete_expired(engine, before=JANUARY, now=NOW)
+    delete_before(engine, JANUARY)
     ledger.integrate()
     assert [(each.kind, each.event_id) for each in check_ledger(engine).findings.named] == [
         ("missing", event(0).event_id),

@@ -143,6 +143,10 @@ def test_the_ledger_is_checked(in_lambda: LambdaProcess) -> None:
     assert [line["LedgerFindings"] for line in in_lambda.log if "LedgerFindings" in line] == [0]
 
 
+def test_retention_without_a_rule_deletes_nothing(in_lambda: LambdaProcess) -> None:
+    assert in_lambda.call("app.apply_retention", {}) == {"deleted": 0}
+
+
 def test_the_books_are_compared(in_lambda: LambdaProcess) -> None:
     result = in_lambda.call("app.reconcile", {})
     assert result.keys() == {"accepted", "stored", "repeated", "dead_lettered", "in_flight", "dropped", "difference"}

@@ -42,6 +42,7 @@ def test_every_function_has_what_chalice_leaves_out(deployed: dict[str, Any]) ->
     functions = of_type(deployed, "AWS::Serverless::Function")
     assert functions.keys() == {
         "APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "IntegrateLedger", "CheckLedger",
+        "ApplyRetention",
         "Reconcile", "AdministerClients",
     }  # fmt: skip
     for name, function in functions.items():
@@ -77,7 +78,9 @@ def test_the_queue_feeds_the_consumer_and_hears_which_messages_failed(deployed: 
     assert all(2 <= stage[concurrency] <= 1000 for stage in deployed["Mappings"]["Stages"].values())
 
 
-@pytest.mark.parametrize("function", ["CreatePartitions", "IntegrateLedger", "CheckLedger", "Reconcile"])
+@pytest.mark.parametrize(
+    "function", ["CreatePartitions", "IntegrateLedger", "CheckLedger", "ApplyRetention", "Reconcile"]
+)
 def test_what_the_clock_calls_has_a_schedule(deployed: dict[str, Any], function: str) -> None:
     (event,) = of_type(deployed, "AWS::Serverless::Function")[function]["Events"].values()
     assert event["Type"] == "Schedule"
@@ -183,7 +186,7 @@ def test_the_gateways_own_errors_are_problem_details(deployed: dict[str, Any]) -
 
 def test_every_alarm_tells_somebody_what_it_means(deployed: dict[str, Any]) -> None:
     alarms = of_type(deployed, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 16
+    assert len(alarms) == 17
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["AlarmDescription"], name

@@ -110,6 +110,12 @@ class StoreDialect(Protocol):
     def scrub(self, engine: Engine) -> str | None:
         """Remove erased content from the files of the database; return what could not be reached."""
 
+    def begin_write(self, connection: Connection) -> None:
+        """Begin a transaction that reads before it writes, so that it is not refused when it begins to write."""
+
+    def delete(self, connection: Connection, rows: Sequence[Event]) -> None:
+        """Delete stored events, their ids and their terms."""
+
     def select_by_ids(self, event_ids: Sequence[str]) -> Select[Any]:
         """Return a query for the events with these ids."""
 

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, literal, select, tuple_
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, delete, literal, select, tuple_
 
 from core.domain.models import Event
 from core.domain.queries import EventFilter, Position
 from core.stores.dialects import AccessPlan
 from core.stores.schema import EVENT_COLUMNS, events
+
+
+def delete_by_ids(connection: Connection, rows: Sequence[Event]) -> None:
+    """See `StoreDialect.delete`."""
+    connection.execute(delete(events).where(events.c.event_id.in_([row.event_id for row in rows])))
 
 
 def select_by_ids(event_ids: Sequence[str]) -> Select[Any]:
@@ -25,6 +30,10 @@ def keyset_condition(place: Position, *, descending: bool) -> ColumnElement[bool
 
 def create_database(_url: URL) -> None:
     """Leave the creation of databases to the administrator of the server."""
+
+
+def begin_write(_connection: Connection) -> None:
+    """Leave it to the driver, which begins a transaction with the first statement."""
 
 
 def set_up_engine(_engine: Engine) -> None:

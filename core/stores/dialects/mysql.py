@@ -65,6 +65,8 @@ class _MySQL:
     DRIVER = "mysql+pymysql"
     EXTRA: str | None = "mysql"
     create_database = staticmethod(common.create_database)
+    begin_write = staticmethod(common.begin_write)
+    delete = staticmethod(common.delete_by_ids)
     set_up_engine = staticmethod(common.set_up_engine)
     set_up_writes = staticmethod(common.set_up_writes)
     check_connection = staticmethod(common.check_connection)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Select,
     Table,
     cast,
+    delete,
     event,
     func,
     literal,
@@ -94,6 +95,7 @@ class _PostgreSQL:
     DRIVER = "postgresql+psycopg"
     EXTRA: str | None = "postgres"
     create_database = staticmethod(common.create_database)
+    begin_write = staticmethod(common.begin_write)
     set_up_engine = staticmethod(common.set_up_engine)
     set_up_writes = staticmethod(common.set_up_writes)
     check_connection = staticmethod(common.check_connection)
@@ -150,6 +152,12 @@ class _PostgreSQL:
             "the write-ahead log of PostgreSQL and its archive, until they are removed, and free space inside "
             "the pages of its tables, until other rows overwrite it or VACUUM FULL rewrites the partition"
         )
+
+    def delete(self, connection: Connection, rows: Sequence[Event]) -> None:
+        ids, times = [row.event_id for row in rows], [row.timestamp_utc for row in rows]
+        of_rows = (events.c.event_id.in_(ids), events.c.timestamp_utc.between(min(times), max(times)))
+        connection.execute(delete(event_ids).where(event_ids.c.event_id.in_(ids)))
+        connection.execute(delete(events).where(*of_rows))  # the times choose the partitions
 
     def select_by_ids(self, wanted: Sequence[str]) -> Select[Any]:
         same_key = (events.c.event_id == event_ids.c.event_id) & (events.c.timestamp_utc == event_ids.c.timestamp_utc)

@@ -8,7 +8,20 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import Any, Final
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Integer, and_, event, func, literal_column, or_, text
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    and_,
+    event,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -31,7 +44,7 @@ from core.stores.dialects import (
 )
 from core.stores.dialects.sqlite_terms import index_terms, match_expression, needs_recheck
 from core.stores.json_text import to_json
-from core.stores.schema import EVENT_COLUMNS, unix_milliseconds
+from core.stores.schema import EVENT_COLUMNS, events, unix_milliseconds
 
 _PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",  # commits are durable
@@ -47,6 +60,7 @@ _EXCEEDED: Final[Mapping[int | None, TimeLimit]] = {
 _COLUMNS: Final = ", ".join(column.name for column in EVENT_COLUMNS)
 _VALUES: Final = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(EVENT_COLUMNS) + 1))
 _INSERT: Final = f"INSERT INTO events ({_COLUMNS}, salts, batch, place) SELECT {_VALUES}, ?, key FROM json_each(?)"  # noqa: S608 - names
+_DELETE_TERMS: Final = "INSERT INTO event_terms (event_terms, rowid, words) VALUES ('delete', ?, ?)"
 _INSERT_TERMS: Final = "INSERT INTO event_terms (rowid, words) SELECT ? + key, value FROM json_each(?)"
 _DUPLICATE_KEYS: Final = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 _BY_NUMBER: Final = "NOT INDEXED"  # allows the primary key only
@@ -83,6 +97,18 @@ class _SQLite:
     scrub = staticmethod(sqlite_erasing.scrub)
     select_by_ids = staticmethod(common.select_by_ids)
     keyset_condition = staticmethod(common.keyset_condition)
+
+    def begin_write(self, connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def delete(self, connection: Connection, rows: Sequence[Event]) -> None:
+        # The full-text index has no content: it has to be given the terms that it has.
+        ids = [row.event_id for row in rows]
+        found = connection.execute(select(events.c.event_id, _NUMBER).where(events.c.event_id.in_(ids)))
+        numbers: dict[str, int] = dict(found.all())
+        terms = [(numbers[row.event_id], index_terms(row.customer_id, row.event_type, row.event_data)) for row in rows]
+        connection.exec_driver_sql(_DELETE_TERMS, terms)
+        common.delete_by_ids(connection, rows)
 
     def options(self, url: URL) -> Mapping[str, Any]:  # noqa: ARG002 - the protocol's signature
         return {}

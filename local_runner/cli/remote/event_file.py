@@ -124,6 +124,7 @@ def _imported(text: bytes) -> bytes:
     if str(exported.get("event_type")).startswith(RESERVED_PREFIX):
         raise _OwnEventError
     received_at, recorded_by = exported.pop("received_at"), exported.pop("recorded_by")
+    exported.pop("proof", None)  # of an archive
     if not isinstance(exported["event_data"], dict):
         return text
     exported["event_data"] = add_origin(exported["event_data"], received_at, recorded_by)

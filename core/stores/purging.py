@@ -1,0 +1,189 @@
+"""The purge: deletes events that are due by the retention rules, in bounded batches, and records what it deleted.
+
+Each batch is one transaction: the events, what belongs to them, their number by month in `audit-log.events.dropped`,
+the counters and `dropped_months`. So the log explains every missing entry of the ledger at any time, also after a kill;
+the next run continues with the events that are left. On PostgreSQL months of which little is kept go as partitions
+before, see `core.stores.retention`. The ledger keeps the commitments of deleted events: proofs of them stay valid.
+"""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, insert, not_, or_, select, update
+
+from core.domain.audit_events import audit_event
+from core.domain.models import RESERVED_PREFIX, Event
+from core.domain.reconciliation import minute_of
+from core.domain.retention import RetentionRule, stronger
+from core.errors import PurgeRefusedError
+from core.stores import event_counters
+from core.stores.connections import open_connection, open_read_connection
+from core.stores.dialects import dialect_of
+from core.stores.holds import active
+from core.stores.own_events import insert_own_event
+from core.stores.retention import drop_partitions, finish_drops
+from core.stores.retention_rules import read_rules
+from core.stores.schema import EVENT_COLUMNS, dropped_months, events
+
+BATCH_EVENTS: Final = 1_000
+
+_OWN: Final = func.substr(events.c.event_type, 1, len(RESERVED_PREFIX)) == RESERVED_PREFIX
+_ORDER: Final = (events.c.timestamp_utc, events.c.event_id)
+
+Archive = Callable[[Sequence[Event]], None]
+"""Keeps events before they are deleted. Raises an AuditLogError to keep them in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The events that are due by one rule: all before `before`, in Unix seconds."""
+
+    rule: RetentionRule
+    before: int
+    events: int
+    oldest: int | None
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def held(engine: Engine) -> ColumnElement[bool]:
+    """Return the condition that a legal hold keeps an event, whatever the rules say."""
+    return or_(false(), *(hold.condition for hold in active(engine)))
+
+
+def plan(engine: Engine, *, now: datetime) -> list[Due]:
+    """Count the events that are due, by rule. Nothing is changed.
+
+    Raises:
+        StoreUnavailableError: trying again later helps.
+    """
+    rules = read_rules(engine)
+    found = []
+    for rule in rules:
+        query = select(func.count(), func.min(events.c.timestamp_utc)).where(_due(rule, rules, now), not_(held(engine)))
+        with open_read_connection(engine) as connection:
+            count, oldest = connection.execute(query).one()
+        found.append(Due(rule, rule.before(now), count, oldest))
+    return found
+
+
+def purge(
+    engine: Engine,
+    *,
+    now: datetime,
+    everything: bool = False,
+    archive: Archive | None = None,
+    pause: Callable[[float], bool] = _sleep,
+) -> Counter[str]:
+    """Delete the events that are due; return their numbers by month.
+
+    Args:
+        engine: The database.
+        now: The time that rules count from.
+        everything: Whether to delete even if no event of a client would be left.
+        archive: Gets each batch of events before it is deleted; months do not go as partitions then.
+        pause: Waits between two batches for as long as a batch took, so that writers have their turn; returns whether
+            to stop.
+
+    Raises:
+        PurgeRefusedError: no event of a client would be left.
+        StoreUnavailableError: deletions so far are recorded; the next run continues.
+    """
+    rules = read_rules(engine)
+    due = and_(or_(false(), *(_due(rule, rules, now) for rule in rules)), not_(held(engine)))
+    deleted: Counter[str] = Counter()
+    if engine.dialect.name == "postgresql":
+        deleted.update(finish_drops(engine, now=now))
+    if not _any(engine, due):
+        return deleted
+    if not everything and not _any(engine, and_(not_(_OWN), not_(due))):
+        raise PurgeRefusedError(
+            "The retention rules would delete every event, such as with a wrong clock or period: nothing is deleted. "
+            "Correct the rule by `audit-log retention set`, or run `audit-log retention apply --everything`."
+        )
+    if engine.dialect.name == "postgresql" and archive is None:
+        deleted.update(drop_partitions(engine, due, before=max(rule.before(now) for rule in rules), now=now))
+    source = uuid.uuid4().hex
+    for rule in rules:
+        since = None
+        while True:
+            started = time.monotonic()
+            condition = and_(_due(rule, rules, now), not_(held(engine)))  # a hold may be placed meanwhile
+            batch = _next_batch(engine, condition, since)
+            if not batch:
+                break
+            if archive:
+                archive(batch)
+            deleted.update(_delete(engine, batch, condition, source, now))
+            since = batch[-1].timestamp_utc
+            if pause(time.monotonic() - started):
+                return deleted
+    return deleted
+
+
+def _due(rule: RetentionRule, rules: Sequence[RetentionRule], now: datetime) -> ColumnElement[bool]:
+    others = [not_(_about(other)) for other in stronger(rule, rules)]
+    return and_(_about(rule), events.c.timestamp_utc < rule.before(now), *others)
+
+
+def _about(rule: RetentionRule) -> ColumnElement[bool]:
+    parts = [not_(_OWN) if rule.event_type is None else events.c.event_type == rule.event_type]
+    if rule.customer_id is not None:
+        parts.append(events.c.customer_id == rule.customer_id)
+    return and_(*parts)
+
+
+def _any(engine: Engine, condition: ColumnElement[bool]) -> bool:
+    with open_read_connection(engine) as connection:
+        return connection.execute(select(events.c.event_id).where(condition).limit(1)).first() is not None
+
+
+def _next_batch(engine: Engine, condition: ColumnElement[bool], since: int | None) -> list[Event]:
+    query = select(*EVENT_COLUMNS).where(condition).order_by(*_ORDER).limit(BATCH_EVENTS)
+    if since is not None:  # passes over the events before it, which other rules keep
+        query = query.where(events.c.timestamp_utc >= since)
+    with open_read_connection(engine) as connection:
+        return [_event(row) for row in connection.execute(query).mappings()]
+
+
+def _event(row: Any) -> Event:
+    return Event.model_construct(**{name: row[name] for name in Event.model_fields})
+
+
+def _delete(
+    engine: Engine, batch: Sequence[Event], condition: ColumnElement[bool], source: str, now: datetime
+) -> Counter[str]:
+    """Delete those events of a batch that are still due, and record it, in one transaction."""
+    dialect = dialect_of(engine)
+    ids, times = [event.event_id for event in batch], (batch[0].timestamp_utc, batch[-1].timestamp_utc)
+    with open_connection(engine) as connection:
+        dialect.begin_write(connection)
+        query = select(*EVENT_COLUMNS).where(events.c.event_id.in_(ids), events.c.timestamp_utc.between(*times))
+        locked = query.where(condition).with_for_update(skip_locked=True)  # another purge may have the others
+        rows = [_event(row) for row in connection.execute(locked).mappings()]
+        months = Counter(f"{datetime.fromtimestamp(row.timestamp_utc, UTC):%Y-%m}" for row in rows)
+        if rows:
+            dialect.delete(connection, rows)
+            minutes = Counter(minute_of(row.received_at) for row in rows)
+            counts = {(minute, event_counters.DROPPED): count for minute, count in minutes.items()}
+            event_counters.add(connection, source, counts)
+            for month, count in sorted(months.items()):
+                _note_month(connection, month, now)
+                record = audit_event("events.dropped", month, at=now, month=month, events=count)
+                insert_own_event(connection, dialect, record)
+            connection.commit()
+    return months
+
+
+def _note_month(connection: Connection, month: str, now: datetime) -> None:
+    known = update(dropped_months).where(dropped_months.c.month == month).values(at=now)
+    if not connection.execute(known).rowcount:
+        connection.execute(insert(dropped_months).values(month=month, at=now))

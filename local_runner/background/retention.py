@@ -1,0 +1,42 @@
+"""The retention timer: applies the retention rules once an hour, in each process that stores events."""
+
+import logging
+from datetime import UTC, datetime
+from threading import Event as Flag
+from typing import Final
+
+from core.errors import PurgeRefusedError
+from core.stores.database import Database
+from core.stores.purging import purge
+from local_runner.background.rounds import Rounds
+
+PAUSE_SECONDS: Final = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+class RetentionTimer:
+    """Deletes due events in rounds, until `close`. Several processes may do so at once."""
+
+    def __init__(self, database: Database, pause: float = PAUSE_SECONDS) -> None:
+        self._database = database
+        self._stop = Flag()
+        self._rounds = Rounds("retention", pause, self._apply)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._rounds.start()
+
+    def close(self) -> None:
+        """Begin no further batch, and wait briefly for the current one."""
+        self._stop.set()
+        self._rounds.close()
+
+    def _apply(self) -> None:
+        try:
+            deleted = purge(self._database.engine, now=datetime.now(UTC), pause=self._stop.wait)
+        except PurgeRefusedError as exc:
+            _log.error("retention_refused", extra={"reason": str(exc), "action": "Nothing is deleted until then."})
+        else:
+            if deleted:
+                _log.info("retention_applied", extra={"events": deleted.total(), "months": len(deleted)})

@@ -1,0 +1,127 @@
+"""`audit-log retention ...`: how long events are kept, and their deletion afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from local_runner.cli import formatting
+from local_runner.cli.typer_app import App
+
+if TYPE_CHECKING:
+    from core.stores.purging import Archive, Due
+
+app = App(help="How long events are kept, and their deletion afterwards.", no_args_is_help=True)
+
+_MAX_DAYS = 36_500
+
+EventType = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Event type. Default: all but those of the service.")
+]
+Customer = Annotated[int | None, typer.Option("--customer", metavar="ID", help="Customer. Default: all.")]
+
+
+@app.command("list")
+def list_rules(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+) -> None:
+    """List the rules. Events that no rule is about are kept."""
+    from core.stores.retention_rules import read_rules
+    from local_runner.cli.offline import existing_store
+
+    with existing_store() as services:
+        rules = read_rules(services.database.engine)
+    for rule in rules:
+        if as_json:
+            facts = {"type": rule.event_type, "customer": rule.customer_id, "keep_days": rule.keep_days}
+            typer.echo(formatting.to_json(facts))
+        else:
+            typer.echo(f"{rule.keep_days} days: {formatting.visible(rule.name)}")
+    if not rules and not as_json:
+        typer.echo("there is no rule: all events are kept")
+
+
+@app.command("set")
+def set_rule(
+    *,
+    keep_days: Annotated[
+        int,
+        typer.Option(metavar="DAYS", min=1, max=_MAX_DAYS, help="Days to keep events after their timestamp_utc."),
+    ],
+    event_type: EventType = None,
+    customer: Customer = None,
+) -> None:
+    """Set how long events of a type, of a customer, or all events are kept. The rule with more conditions applies.
+
+    Nothing is deleted now: the running service does so once an hour, and `audit-log retention apply` at once.
+    """
+    from core.domain.retention import RetentionRule
+    from core.stores.purging import plan
+    from core.stores.retention_rules import set_rule as store_rule
+    from local_runner.cli.offline import existing_store
+
+    now = datetime.now(UTC)
+    rule = RetentionRule(event_type, customer, keep_days)
+    with existing_store() as services:
+        store_rule(services.database.engine, rule, at=now)
+        due = plan(services.database.engine, now=now)
+    _print(due)
+
+
+@app.command()
+def remove(*, event_type: EventType = None, customer: Customer = None) -> None:
+    """Remove a rule."""
+    from core.domain.retention import RetentionRule
+    from core.stores.retention_rules import remove_rule
+    from local_runner.cli.offline import existing_store
+
+    rule = RetentionRule(event_type, customer, 1)
+    with existing_store() as services:
+        remove_rule(services.database.engine, rule, at=datetime.now(UTC))
+    typer.echo(f"removed the rule about {formatting.visible(rule.name)}")
+
+
+@app.command()
+def apply(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show due events, and delete nothing.")] = False,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Directory to write the events and their proofs to before.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Delete even if no event of a client would be left.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Delete the events that are due by the rules permanently. An interrupted run is continued by the next one."""
+    from core.stores.purging import plan, purge
+    from local_runner.cli.offline import existing_store
+
+    now = datetime.now(UTC)
+    with existing_store() as services:
+        due = plan(services.database.engine, now=now)
+        _print(due)
+        if dry_run or not any(each.events for each in due):
+            return
+        if not yes:
+            typer.confirm("Delete these events permanently?", abort=True)
+        keep: Archive | None = None
+        if archive:
+            from local_runner.background.archive import EventArchive
+
+            keep = EventArchive(archive, services.database.proofs).add
+        deleted = purge(services.database.engine, now=now, everything=everything, archive=keep)
+    for month, count in sorted(deleted.items()):
+        typer.echo(f"deleted {month}: {count:,} events")
+
+
+def _print(due: list[Due]) -> None:
+    for each in due:
+        day = f"{datetime.fromtimestamp(each.before, UTC):%Y-%m-%d %H:%M} UTC"
+        name = formatting.visible(each.rule.name)
+        typer.echo(f"{each.rule.keep_days} days: {name}: {each.events:,} events before {day} are due")
+    if not due:
+        typer.echo("there is no rule: all events are kept")

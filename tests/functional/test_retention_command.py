@@ -1,0 +1,138 @@
+"""`audit-log retention ...` with the data of a service, its archives, and the timer of a running one."""
+
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from core.domain.retention import RetentionRule
+from core.errors import ArchiveUnavailableError
+from core.settings import Settings
+from core.stores.retention_rules import set_rule
+from local_runner.background.archive import EventArchive
+from local_runner.background.retention import RetentionTimer
+from local_runner.cli.main import app
+from local_runner.cli.remote.event_file import batches
+from local_runner.pipeline import Pipeline
+from tests.support.builders import event
+from tests.support.pipelines import start_pipeline
+from tests.support.service import environment
+
+OLD = 86_400 * 365
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
+    """A service with five events, the first three of which are old; all are under a signed checkpoint."""
+    started = start_pipeline(Settings(data_dir=tmp_path / "data", ledger_seconds=1))
+    now = int(time.time())
+    started.services.acceptance.publish(
+        [event(number, timestamp_utc=now - (OLD if number < 3 else 0)) for number in range(5)]
+    )
+    deadline = time.monotonic() + 30
+    while started.services.checks["signing"]().get("signed") != 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield started
+    started.close()
+
+
+def run(pipeline: Pipeline, *arguments: object) -> tuple[int, str]:
+    settings = environment(pipeline.services.settings.data_dir)
+    ended = CliRunner().invoke(app, [*map(str, arguments)], env=settings)
+    return ended.exit_code, ended.output
+
+
+def stored(pipeline: Pipeline) -> list[int]:
+    reader = pipeline.services.reader
+    return [number for number in range(5) if reader.get(event(number).event_id)]
+
+
+def test_rules_are_set_shown_and_removed(pipeline: Pipeline) -> None:
+    assert run(pipeline, "retention", "list") == (0, "there is no rule: all events are kept\n")
+    status, text = run(pipeline, "retention", "set", "--keep-days", 300)
+    assert (status, "300 days: all types of all customers: 3 events before " in text) == (0, True)
+    assert run(pipeline, "retention", "set", "--keep-days", 9, "--type", "a", "--customer", -5)[0] == 0
+    lines = run(pipeline, "retention", "list", "--json")[1].splitlines()
+    assert [json.loads(line)["keep_days"] for line in lines] == [300, 9]
+    assert run(pipeline, "retention", "remove", "--type", "a", "--customer", -5)[0] == 0
+    assert run(pipeline, "retention", "remove", "--type", "a")[0] == 1
+    for days in (0, -1, 36_501):
+        assert run(pipeline, "retention", "set", "--keep-days", days)[0] == 2
+    assert stored(pipeline) == [0, 1, 2, 3, 4]
+
+
+def test_a_dry_run_and_a_no_delete_nothing(pipeline: Pipeline) -> None:
+    run(pipeline, "retention", "set", "--keep-days", 300)
+    assert "3 events" in run(pipeline, "retention", "apply", "--dry-run")[1]
+    assert run(pipeline, "retention", "apply")[0] == 1  # nothing answers the question
+    assert stored(pipeline) == [0, 1, 2, 3, 4]
+
+
+def test_an_archive_is_verified_and_proofs_handed_out_stay_valid(pipeline: Pipeline, tmp_path: Path) -> None:
+    proofs = pipeline.services.proofs
+    sealed = proofs.find(event(0).event_id)
+    assert sealed
+    handed_out = tmp_path / f"{event(0).event_id}.tlog-proof"
+    handed_out.write_bytes(proofs.prove(sealed))
+    policy = tmp_path / "policy"
+    policy.write_bytes(proofs.policy())
+    run(pipeline, "retention", "set", "--keep-days", 300)
+    status, text = run(pipeline, "retention", "apply", "--yes", "--archive", tmp_path / "archive")
+    assert (status, text.splitlines()[-1].startswith("deleted 20")) == (0, True)
+    assert stored(pipeline) == [3, 4]
+    [file] = (tmp_path / "archive").iterdir()
+    assert run(pipeline, "verify", "--policy", policy, file) == (0, f"PROVEN {file}: all 3 events\n")
+    assert run(pipeline, "verify", "--policy", policy, handed_out)[0] == 0
+    lines = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
+    for damage, reason in (
+        (lines[0].replace(b'"customer_id":42', b'"customer_id":43'), "Line 1: The event is not the one"),
+        (lines[0].replace(b'"recorded_by":"', b'"recorded_by":"not-', 1), "Line 1: The event is not the one"),
+        (json.dumps({**json.loads(lines[1]), "proof": json.loads(lines[0])["proof"]}).encode(), "another event"),
+        (json.dumps({k: v for k, v in json.loads(lines[1]).items() if k != "proof"}).encode(), "has no proof"),
+        (b"{", "cannot be read"),
+        (b"", "has no event"),
+    ):
+        file.write_bytes(gzip.compress(damage))
+        status, text = run(pipeline, "verify", "--policy", policy, file)
+        assert (status, reason in text) == (3, True), text
+
+
+def test_events_whose_archive_cannot_be_written_stay(pipeline: Pipeline, tmp_path: Path) -> None:
+    run(pipeline, "retention", "set", "--keep-days", 300)
+    (tmp_path / "file").touch()
+    assert run(pipeline, "retention", "apply", "--yes", "--archive", tmp_path / "file")[0] == 1
+    assert stored(pipeline) == [0, 1, 2, 3, 4]
+    with pytest.raises(ArchiveUnavailableError, match="not deleted"):
+        EventArchive(tmp_path / "file", pipeline.services.database.proofs).add([event(0)])
+
+
+def test_a_line_of_an_archive_is_imported_as_one_of_an_export() -> None:
+    line = event(0).model_dump_json()
+    [exported], [archived] = (
+        [json.loads(each) for batch in batches(BytesIO(text.encode()), "file") for each in batch.events]
+        for text in (line, line[:-1] + ',"proof":{"file":"f","data":"d"}}')
+    )
+    assert archived == exported
+
+
+def test_the_timer_applies_the_rules_and_refuses_to_delete_everything(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = pipeline.services.database
+    caplog.set_level("INFO")
+    for days, expected, record in ((300, [3, 4], "retention_applied"), (1, [3, 4], "")):
+        set_rule(database.engine, RetentionRule(None, None, days), at=datetime.now(UTC))
+        timer = RetentionTimer(database, pause=0.05)
+        timer.start()
+        deadline = time.monotonic() + 30
+        while stored(pipeline) != expected or record not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        timer.close()
