@@ -64,6 +64,7 @@ TYPES: Final = {
     "theme.js": _SCRIPT,
     "time-range.js": _SCRIPT,
     "time-zone.js": _SCRIPT,
+    "value-counts.js": _SCRIPT,
     "verifier.js": _SCRIPT,
     "view.js": _SCRIPT,
 }

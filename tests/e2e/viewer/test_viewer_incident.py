@@ -145,3 +145,23 @@ def test_times_are_those_of_the_chosen_zone_and_days_begin_there(browser: webdri
     assert page.cells("time") == ["2026-11-01 01:00:00"]
     page.find("#events tbody tr").click()
     assert "2026-11-01 01:00:00 UTC+01:00" in page.find(".facts").text
+
+
+@pytest.mark.usefixtures("monday")
+def test_the_values_at_any_path_of_an_open_event_are_counted_and_narrow_the_list(
+    browser: webdriver.Chrome, service: Service
+) -> None:
+    page = ViewerPage(browser, service.url, f"customer_id={CUSTOMER}&last=all").loaded()
+    page.find("#events tbody tr").click()
+    count = page.button("Count values of context.session", "#detail")
+    count.click()
+    page.until(lambda: len(page.all(".value-counts button")) == 2, "the values are not counted")
+    texts = [button.text.split() for button in page.all(".value-counts button")]
+    assert texts == [["s-mallory", str(FAILED_LOGINS + 4)], ["s-ada", "2"]]
+    assert page.find(".value-counts .muted").text == f"all {FAILED_LOGINS + 6} matching"
+    page.all(".value-counts button")[1].click()
+    page.loaded().shows(2)
+    assert page.view()["event_data.context.session"] == "s-ada"
+    assert count.get_attribute("aria-expanded") == "true"
+    count.click()
+    assert page.all(".value-counts") == []

@@ -8,12 +8,18 @@ import { jsonTree } from "./json-tree.js";
 import { parameterValue } from "./paths.js";
 import { sentenceText } from "./sentences.js";
 import { exactMoment, zone } from "./time-zone.js";
+import { valueCounts } from "./value-counts.js";
 
 const panel = byId("detail");
 
-/** Show an event of `view` with the section of its `proof`. `onClose()` is called at the end. */
-export function showDetail(event, { view, proof, onClose }) {
+/**
+ * Show an event of `view` with the section of its `proof`. `count(path)` fetches a summary of the values at a path,
+ * and `onClose()` is called at the end.
+ */
+export function showDetail(event, { view, proof, count, onClose }) {
   const onFilter = (name, value) => view.add(name, value);
+  const narrow = (path, value) => onFilter(`event_data.${path}`, parameterValue(value));
+  const counts = (path) => valueCounts(count(path), (value) => narrow(path, value));
   const changes = changesOf(event.event_data);
   const parts = [
     head(visible(sentenceText(event) ?? event.event_type), onClose),
@@ -43,7 +49,7 @@ export function showDetail(event, { view, proof, onClose }) {
       ...fact("Event id", event.event_id),
     ),
     el("h3", {}, "Data"),
-    jsonTree(event.event_data, (path, value) => onFilter(`event_data.${path}`, parameterValue(value))),
+    jsonTree(event.event_data, { onFilter: narrow, counts }),
   ];
   panel.replaceChildren(...parts.filter((part) => part !== null));
   show();

@@ -9,14 +9,17 @@ const OPEN_LEVELS = 3;
 const PIECE = 100;
 const TEXT_PIECE = 2000;
 
-/** Build the tree of a value. `onFilter(path, value)` is called when the user filters by a value. */
-export function jsonTree(value, onFilter) {
-  return el("ul", { class: "tree" }, ...branches(value, [], onFilter));
+/**
+ * Build the tree of a value. `uses.onFilter(path, value)` is called when the user filters by a value, and
+ * `uses.counts(path)` builds the element with the values of all matching events at the same path.
+ */
+export function jsonTree(value, uses) {
+  return el("ul", { class: "tree" }, ...branches(value, [], uses));
 }
 
-function branches(value, steps, onFilter, from = 0) {
+function branches(value, steps, uses, from = 0) {
   const all = members(value);
-  const items = all.slice(from, from + PIECE).map(([step, inner]) => node(step, inner, [...steps, step], onFilter));
+  const items = all.slice(from, from + PIECE).map(([step, inner]) => node(step, inner, [...steps, step], uses));
   const left = all.length - from - PIECE;
   if (left > 0) {
     const more = el(
@@ -27,7 +30,7 @@ function branches(value, steps, onFilter, from = 0) {
         {
           type: "button",
           class: "quiet",
-          onclick: () => more.replaceWith(...branches(value, steps, onFilter, from + PIECE)),
+          onclick: () => more.replaceWith(...branches(value, steps, uses, from + PIECE)),
         },
         `Show more (${left} left)`,
       ),
@@ -37,19 +40,19 @@ function branches(value, steps, onFilter, from = 0) {
   return items;
 }
 
-function node(step, value, steps, onFilter) {
+function node(step, value, steps, uses) {
   const key = el(
     "span",
     { class: "key" },
     el("bdi", {}, typeof step === "number" ? String(step) : visible(step) || '""'),
     ": ",
   );
-  if (isScalar(value)) return el("li", { class: "leaf" }, key, scalar(value), actions(steps, value, onFilter));
+  if (isScalar(value)) return el("li", { class: "leaf" }, key, scalar(value), actions(steps, value, uses));
   const size = members(value).length;
   const what = Array.isArray(value) ? `[${size}]` : `{${size}}`;
   const branch = el("details", {}, el("summary", {}, key, el("span", { class: "muted" }, what)));
   branch.addEventListener("toggle", () => {
-    if (branch.open && branch.children.length === 1) branch.append(el("ul", {}, ...branches(value, steps, onFilter)));
+    if (branch.open && branch.children.length === 1) branch.append(el("ul", {}, ...branches(value, steps, uses)));
   });
   branch.open = steps.length < OPEN_LEVELS && size <= PIECE;
   return el("li", {}, branch, actions(steps, value));
@@ -79,24 +82,36 @@ function classOf(value) {
   return typeof value === "boolean" ? "boolean" : "numeric";
 }
 
-function actions(steps, value, onFilter = null) {
+function actions(steps, value, uses = null) {
   const path = pathOf(steps);
   const name = visible(path ?? steps.join("."));
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return el(
     "span",
     { class: "actions" },
-    onFilter && path !== null
-      ? el(
-          "button",
-          { type: "button", class: "quiet", "aria-label": `Filter by ${name}`, onclick: () => onFilter(path, value) },
-          "filter",
-        )
-      : null,
+    ...(uses && path !== null ? [filterButton(path, name, value, uses), countButton(path, name, uses)] : []),
     el(
       "button",
       { type: "button", class: "quiet", "aria-label": `Copy ${name}`, onclick: () => copy(text, name) },
       "copy",
     ),
   );
+}
+
+function filterButton(path, name, value, { onFilter }) {
+  const attributes = { class: "quiet", "aria-label": `Filter by ${name}`, onclick: () => onFilter(path, value) };
+  return el("button", { type: "button", ...attributes }, "filter");
+}
+
+function countButton(path, name, { counts }) {
+  const attributes = { class: "quiet", "aria-label": `Count values of ${name}`, "aria-expanded": "false" };
+  const button = el("button", { type: "button", ...attributes, onclick: toggle }, "count");
+  function toggle() {
+    const leaf = button.closest("li");
+    const shown = leaf.querySelector(".value-counts");
+    if (shown) shown.remove();
+    else leaf.append(counts(path));
+    button.setAttribute("aria-expanded", String(!shown));
+  }
+  return button;
 }

@@ -170,7 +170,8 @@ function option(parameter, value, label, count) {
   return { parameter, value, label, count };
 }
 
-function noteOf(sample, relation) {
+/** Which events a summary counted. */
+export function noteOf(sample, relation) {
   return relation === "eq" ? `all ${number(sample)} matching` : `newest ${number(sample)} matching`;
 }
 

@@ -39,7 +39,11 @@ const facetList = facets(view, known);
 const list = new EventList(api);
 const results = new Results((eventId) => view.set({ event: eventId }));
 const ledger = new Ledger(api);
-const openEvent = new OpenEvent(view, results, (id) => api.get(`event/${encodeURIComponent(id)}`, []), ledger);
+const service = {
+  event: (id) => api.get(`event/${encodeURIComponent(id)}`, []),
+  count: (path) => api.get("event/summary", [...view.parameters(api.now), ["by", `event_data.${path}`]]),
+};
+const openEvent = new OpenEvent(view, results, service, ledger);
 const overview = new Overview(view, known, (path, query, signal) => api.get(path, query, signal));
 const tail = new FeedTail((path, query, signal) => api.get(path, query, signal));
 const live = liveTail(poll, () => tail.stop());

@@ -7,18 +7,18 @@ import { proofSection } from "./proof.js";
 export class OpenEvent {
   #view;
   #results;
-  #get;
+  #service;
   #ledger;
   #checking = new AbortController(); // of the proof that is shown
   #id = null; // of the event whose detail is shown
   #event = null; // that event, once fetched
   #fetching = { id: null, event: null };
 
-  /** `get(event_id)` fetches an event, `ledger` checks its proof. */
-  constructor(view, results, get, ledger) {
+  /** `service` has event(id), which fetches an event, and count(path), a summary by a path; `ledger` checks proofs. */
+  constructor(view, results, service, ledger) {
     this.#view = view;
     this.#results = results;
-    this.#get = get;
+    this.#service = service;
     this.#ledger = ledger;
   }
 
@@ -45,7 +45,8 @@ export class OpenEvent {
       this.#event = event;
       this.#checking = new AbortController();
       const proof = proofSection(event, this.#ledger, this.#checking.signal);
-      showDetail(event, { view: this.#view, proof, onClose: () => this.close() });
+      const { count } = this.#service;
+      showDetail(event, { view: this.#view, proof, count, onClose: () => this.close() });
       this.place(range());
     } catch (error) {
       if (this.#view.event === id) showNoDetail(error.message, () => this.close());
@@ -82,7 +83,7 @@ export class OpenEvent {
 
   #fetched(id) {
     if (this.#fetching.id !== id) {
-      const event = this.#get(id);
+      const event = this.#service.event(id);
       event.catch(() => {
         if (this.#fetching.event === event) this.#fetching = { id: null, event: null };
       });
