@@ -12,8 +12,10 @@ import queue
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import uuid_utils
@@ -21,6 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import bodies
+
+if TYPE_CHECKING:
+    from core.ports.queue import EventPublisher
 
 COUNT = 1_000_000
 
@@ -81,14 +86,29 @@ def of_fastapi(events: list[dict[str, Any]], count: int) -> object:
 
 
 def of_ours(events: list[dict[str, Any]], count: int) -> object:
-    """As `create_event` queues them."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - counted where it is used
+    """As `create_event` queues them in a service with a spool, which has their bodies on disk."""
+    from local_runner.queue.spooled import SpoolQueue  # noqa: PLC0415 - counted where it is used
+    from local_runner.queue.visibility import QueueLimits  # noqa: PLC0415 - the same
+    from local_runner.spool.disk_spool import DiskSpool  # noqa: PLC0415 - the same
 
-    from core.domain.models import Event, NewEvent  # noqa: PLC0415 - the same
-    from local_runner.queue.memory import InMemoryQueue  # noqa: PLC0415 - the same
+    directory = TemporaryDirectory()
+    spool = DiskSpool(Path(directory.name) / "spool", "process")
+    filled = SpoolQueue(_Nowhere(), QueueLimits(max_messages=count), spool)
+    return _published(filled, events, count), directory
+
+
+def without_spool(events: list[dict[str, Any]], count: int) -> object:
+    """As `create_event` queues them in a service with AUDIT_LOG_SPOOL=off."""
+    from local_runner.queue.memory import InMemoryQueue  # noqa: PLC0415 - counted where it is used
     from local_runner.queue.visibility import QueueLimits  # noqa: PLC0415 - the same
 
     filled = InMemoryQueue(_Nowhere(), QueueLimits(max_messages=count, max_bytes=10**10))
+    return _published(filled, events, count)
+
+
+def _published(filled: EventPublisher, events: list[dict[str, Any]], count: int) -> EventPublisher:
+    from core.domain.models import Event, NewEvent  # noqa: PLC0415 - counted where it is used
+
     for number in range(count):
         new = NewEvent.model_validate_json(orjson.dumps(events[number % len(events)]))
         filled.publish([Event.received(new, at=datetime.now(UTC), by="bench")])
@@ -102,7 +122,7 @@ class _Nowhere:
         """Take none."""
 
 
-FILLS = {"FastAPI": of_fastapi, "audit-log": of_ours}
+FILLS = {"FastAPI": of_fastapi, "audit-log": of_ours, "audit-log, no spool": without_spool}
 
 if __name__ == "__main__":
     main()
