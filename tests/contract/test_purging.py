@@ -21,7 +21,7 @@ from core.stores.holds import Hold, place, release
 from core.stores.purging import plan, purge
 from core.stores.reconciliation import reconcile, rows_received
 from core.stores.retention_rules import read_rules, remove_rule, set_rule
-from core.stores.schema import dropped_months, events, holds, retention_rules
+from core.stores.schema import dropped_months, events, holds, retention_rules, tallies
 from core.stores.sql import SqlEventStore
 from tests.support.builders import event
 
@@ -40,6 +40,7 @@ def store(request: pytest.FixtureRequest) -> SqlEventStore:
     with found._engine.begin() as connection:  # noqa: SLF001 - the test's own
         connection.execute(retention_rules.delete())
         connection.execute(dropped_months.delete())
+        connection.execute(tallies.delete())
     return found
 
 
