@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, false, func, insert, not_, or_, select, update
 
 from core.domain.audit_events import audit_event
 from core.domain.models import RESERVED_PREFIX, Event
@@ -28,7 +28,7 @@ from core.stores.holds import active
 from core.stores.own_events import insert_own_event
 from core.stores.retention import drop_partitions, finish_drops
 from core.stores.retention_rules import read_rules
-from core.stores.schema import EVENT_COLUMNS, dropped_months, events
+from core.stores.schema import EVENT_COLUMNS, dropped_months, erasures, events
 
 BATCH_EVENTS: Final = 1_000
 
@@ -172,6 +172,7 @@ def _delete(
         months = Counter(f"{datetime.fromtimestamp(row.timestamp_utc, UTC):%Y-%m}" for row in rows)
         if rows:
             dialect.delete(connection, rows)
+            connection.execute(delete(erasures).where(erasures.c.event_id.in_([row.event_id for row in rows])))
             minutes = Counter(minute_of(row.received_at) for row in rows)
             counts = {(minute, event_counters.DROPPED): count for minute, count in minutes.items()}
             event_counters.add(connection, source, counts)

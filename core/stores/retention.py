@@ -41,6 +41,7 @@ WITH noted AS (
 )
 SELECT coalesce(sum(count), 0)::bigint FROM counted
 """
+_ERASURES: Final = "DELETE FROM erasures WHERE event_id IN (SELECT event_id FROM {rows})"
 _KEPT: Final = "SELECT count(*) FILTER (WHERE NOT ({due})) AS kept, count(*) AS stored FROM {name} AS events"
 _MOVE: Final = """
 WITH kept AS (DELETE FROM {name} AS events WHERE NOT ({due}) RETURNING *) INSERT INTO events SELECT * FROM kept
@@ -118,6 +119,7 @@ def _drop_marked(engine: Engine, now: datetime) -> Iterator[tuple[str, int]]:
             _without_time_limit(connection)
             counted = text(_COUNT.format(rows=row.name))
             count = connection.scalar(counted, _parameters(now)) or 0
+            connection.exec_driver_sql(_ERASURES.format(rows=row.name))
             connection.exec_driver_sql(f"DROP TABLE {row.name}")
             _record(engine, connection, month, count, now)
         yield month, count

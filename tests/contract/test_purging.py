@@ -16,12 +16,13 @@ from core.errors import PurgeRefusedError, RuleNotFoundError
 from core.ports.queue import QueueStatistics
 from core.ports.store import Outcome
 from core.stores import partitions, purging
+from core.stores.erasing import Eraser, Request, Selection
 from core.stores.event_counters import ACCEPTED, SqlEventCounters
 from core.stores.holds import Hold, place, release
 from core.stores.purging import plan, purge
 from core.stores.reconciliation import reconcile, rows_received
 from core.stores.retention_rules import read_rules, remove_rule, set_rule
-from core.stores.schema import dropped_months, events, holds, retention_rules, tallies
+from core.stores.schema import dropped_months, erasures, event_counters, events, holds, retention_rules
 from core.stores.sql import SqlEventStore
 from tests.support.builders import event
 
@@ -40,7 +41,7 @@ def store(request: pytest.FixtureRequest) -> SqlEventStore:
     with found._engine.begin() as connection:  # noqa: SLF001 - the test's own
         connection.execute(retention_rules.delete())
         connection.execute(dropped_months.delete())
-        connection.execute(tallies.delete())
+        connection.execute(event_counters.delete())
     return found
 
 
@@ -162,6 +163,19 @@ def test_events_under_a_legal_hold_stay_until_its_release(store: SqlEventStore, 
     release(engine, hold.hold_id, reason="settled", by="tests", at=NOW)
     assert purge(engine, now=NOW).total() == 1
     assert left(store) == [2]
+
+
+def test_an_erased_event_goes_with_what_is_left_of_its_proof(store: SqlEventStore, engine: Engine) -> None:
+    made = put(store, ("a", 1, 40), ("a", 1, 1))
+    ids = tuple(each.event_id for each in made[:1])
+    Eraser(engine).erase(
+        Request(Selection(ids, None, None), False, "a request", "tests"), at=NOW, progress=lambda _: None
+    )
+    set_rule(engine, ALL, at=NOW)
+    assert purge(engine, now=NOW).total() == 1
+    with engine.connect() as connection:
+        assert connection.execute(select(erasures).where(erasures.c.event_id.in_(ids))).all() == []
+    assert store.add(made[:1]) == [Outcome.STORED]
 
 
 def test_a_rule_replaces_the_one_about_the_same_events_and_can_be_removed(store: SqlEventStore, engine: Engine) -> None:
