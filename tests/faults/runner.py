@@ -85,13 +85,19 @@ def runner(**settings: str) -> Iterator[Runner]:
             made.service.stop()
 
 
+def moments(load: Load, rounds: int) -> Iterator[int]:
+    """Yield the number of each round at any moment after an event was accepted."""
+    for number in range(rounds):
+        wait_until(load.goes_on(), "an accepted event")
+        time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+        yield number
+
+
 def killed_under_load(rounds: int) -> Verdict:
     """Kill the runner at any moment while events come in, and start it again."""
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
-            for _ in range(rounds):
-                wait_until(load.goes_on(), "an accepted event")
-                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+            for _ in moments(load, rounds):
                 made.kill()
                 made.start()
         return judge(load.recorder, made.database_url)
@@ -101,9 +107,7 @@ def killed_storing_process(rounds: int) -> Verdict:
     """Kill the process that stores at any moment while events come in: accepting continues, and another one stores."""
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
-            for _ in range(rounds):
-                wait_until(load.goes_on(), "an accepted event")
-                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+            for _ in moments(load, rounds):
                 wait_until(lambda: made.service.storing_process is not None, "another storing process")
                 if pid := made.service.storing_process:
                     os.kill(pid, signal.SIGKILL)
@@ -131,9 +135,7 @@ def restarted_in_any_order(rounds: int) -> Verdict:
     """Kill both processes of the runner, now this one first and now the other, and start again at once."""
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
-            for number in range(rounds):
-                wait_until(load.goes_on(), "an accepted event")
-                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+            for number in moments(load, rounds):
                 wait_until(lambda: made.service.storing_process is not None, "a storing process")
                 both = [made.service.process.pid, made.service.storing_process or 0]
                 for pid in both if number % 2 else reversed(both):
@@ -149,9 +151,7 @@ def killed_accepting_process(rounds: int) -> Verdict:
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
             left: set[int] = set()
-            for _ in range(rounds):
-                wait_until(load.goes_on(), "an accepted event")
-                time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
+            for _ in moments(load, rounds):
                 wait_until(lambda: made.service.storing_process is not None, "a storing process")
                 left.add(made.service.storing_process or 0)
                 made.service.process.kill()

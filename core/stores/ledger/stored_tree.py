@@ -35,7 +35,7 @@ _BETWEEN: Final = (
 _BY_NUMBER: Final = select(ledger_batches.c.number, *_COLUMNS).where(
     ledger_batches.c.number.in_(bindparam("numbers", expanding=True))
 )
-_NODES: Final = (
+NODES: Final = (
     select(ledger_nodes.c.number, ledger_nodes.c.hash)
     .where(
         ledger_nodes.c.height == bindparam("height"),
@@ -100,7 +100,7 @@ def read_tile(connection: Connection, level: int, number: int, width: int) -> li
     start = number << NODE_HEIGHT
     if level == 0:
         return list(map(leaf_hash, read_entries(connection, start, start + width)))
-    rows = connection.execute(_NODES, {"height": NODE_HEIGHT * level, "start": start, "end": start + width}).all()
+    rows = connection.execute(NODES, {"height": NODE_HEIGHT * level, "start": start, "end": start + width}).all()
     if [row.number for row in rows] != list(range(start, start + width)):
         raise LedgerIncompleteError("Nodes of the ledger's tree are missing.")
     return [row.hash for row in rows]

@@ -18,8 +18,8 @@ from core.stores.engine import open_engine
 from core.stores.ledger.checking.findings import Finding, RangeResult
 from core.stores.ledger.checking.rows import RowCheck, is_intact, months_of
 from core.stores.ledger.identity import origin_and_keys
-from core.stores.ledger.stored_tree import FIRST_BATCH, LedgerIncompleteError, full_subtrees
-from core.stores.schema import ledger_batches, ledger_checkpoints, ledger_nodes
+from core.stores.ledger.stored_tree import FIRST_BATCH, NODES, LedgerIncompleteError, full_subtrees
+from core.stores.schema import ledger_batches, ledger_checkpoints
 
 LEAVES: Final = 25_600
 """Entries of a range: 100 full tiles."""
@@ -34,15 +34,6 @@ _CHECKPOINTS: Final = (
     select(ledger_checkpoints.c.size, ledger_checkpoints.c.root, ledger_checkpoints.c.note)
     .where(ledger_checkpoints.c.size > bindparam("start"), ledger_checkpoints.c.size <= bindparam("end"))
     .order_by(ledger_checkpoints.c.size)
-)
-_NODES: Final = (
-    select(ledger_nodes.c.number, ledger_nodes.c.hash)
-    .where(
-        ledger_nodes.c.height == bindparam("height"),
-        ledger_nodes.c.number >= bindparam("start"),
-        ledger_nodes.c.number < bindparam("end"),
-    )
-    .order_by(ledger_nodes.c.number)
 )
 
 
@@ -69,7 +60,7 @@ def check_upper_nodes(connection: Connection, size: int, result: RangeResult) ->
     height = 2 * NODE_HEIGHT
     while size >> height:
         below = full_subtrees(connection)
-        for row in connection.execute(_NODES, {"height": height, "start": 0, "end": size >> height}).all():
+        for row in connection.execute(NODES, {"height": height, "start": 0, "end": size >> height}).all():
             try:
                 computed = _folded(
                     [below(height - NODE_HEIGHT, row.number * TILE_WIDTH + n) for n in range(TILE_WIDTH)]
@@ -121,7 +112,7 @@ def _leaves_of(batch: Row[Any]) -> Iterator[bytes | None]:
 def _check_nodes(connection: Connection, start: int, leaves: list[bytes | None], result: RangeResult) -> None:
     first, count = start // TILE_WIDTH, len(leaves) // TILE_WIDTH
     bounds = {"height": NODE_HEIGHT, "start": first, "end": first + count}
-    stored = {row.number: row.hash for row in connection.execute(_NODES, bounds)}
+    stored = {row.number: row.hash for row in connection.execute(NODES, bounds)}
     for number in range(first, first + count):
         tile = leaves[number * TILE_WIDTH - start :][:TILE_WIDTH]
         hashes = [leaf for leaf in tile if leaf]
@@ -142,7 +133,7 @@ def _is_built_beyond(connection: Connection, number: int) -> bool:
     rooted = select(ledger_checkpoints.c.size).where(
         ledger_checkpoints.c.size > number * TILE_WIDTH, ledger_checkpoints.c.root.is_not(None)
     )
-    return bool(connection.execute(_NODES.limit(1), bounds).first() or connection.execute(rooted.limit(1)).first())
+    return bool(connection.execute(NODES.limit(1), bounds).first() or connection.execute(rooted.limit(1)).first())
 
 
 def _check_checkpoints(connection: Connection, start: int, end: int, result: RangeResult) -> None:
