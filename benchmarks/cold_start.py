@@ -19,6 +19,7 @@ from tests.support.cold_starts import HANDLERS, ColdStart, Deployment, cold_star
 
 YARDSTICK = "benchmarks.fastapi_service"
 ASKS_FOR_CLIENTS = ("token", "oauth_token", "create_event", "create_events")
+ACCEPTING = ("create_event", "create_events")
 WITHOUT_CRYPTOGRAPHY = ("token", "create_event", "query_events")
 GROUPS = {
     "pydantic": {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"},
@@ -63,6 +64,7 @@ def print_starts(deployments: dict[str, Deployment], rounds: int) -> None:
         *((handler, "open", ()) for handler in HANDLERS),
         *((handler, "open", ("cryptography",)) for handler in WITHOUT_CRYPTOGRAPHY),
         *((handler, "clients", ()) for handler in ASKS_FOR_CLIENTS),
+        *((handler, "list", ()) for handler in ACCEPTING),
     ]
     print("| handler | AUTH | without | import | first call | both, median (min to max) | to FastAPI | second call |")
     print(f"|{'---|' * 8}")
@@ -105,7 +107,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        deployments = {auth: Deployment(Path(folder) / auth, auth) for auth in ("open", "clients")}
+        deployments = {auth: Deployment(Path(folder) / auth, auth) for auth in ("open", "clients", "list")}
         for handler in HANDLERS:  # so that all bytecode is compiled
             deployments["open"].cold_start(handler)
         cold_start(YARDSTICK)

@@ -157,7 +157,7 @@ class ArchiveUnavailableError(AuditLogError):
 
 
 class SecretUnavailableError(AuditLogError):
-    """The secret that a setting refers to cannot be read. Nothing was changed: try again later."""
+    """A secret of this service cannot be read or written. Nothing was changed: try again later."""
 
 
 class MetricsUnavailableError(AuditLogError):

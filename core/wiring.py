@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from core.errors import InvalidSettingsError, ProofNotFoundError
 from core.ledger.policies import with_witnesses
-from core.ports.clients import ClientReader
+from core.ports.clients import ClientReader, RevocationReader
 from core.ports.queue import CommitGroup, DeadLetterQueue, EventPublisher, NoGroup, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
 from core.ports.telemetry import AcceptanceRecorder, Check, Instrumentation, Meter, NoTelemetry
@@ -43,6 +43,7 @@ class Parts(TypedDict, total=False):
     feed: "FeedReader"
     writer: EventWriter
     clients: ClientReader
+    revocations: RevocationReader
     dead_letters: DeadLetterQueue
     queue_statistics: QueueMonitor
     checks: Mapping[str, Check]
@@ -216,9 +217,12 @@ class Services:
             issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, trusted, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
-        from core.auth.clients import polled_revocations  # noqa: PLC0415 - at first use
+        from core.auth.clients import LIST_SECONDS, polled_revocations  # noqa: PLC0415 - at first use
 
-        revocations = polled_revocations(self.clients, self.clock)
+        if listed := self._parts.get("revocations"):
+            revocations = polled_revocations(listed, self.clock, every=LIST_SECONDS)
+        else:
+            revocations = polled_revocations(self.clients, self.clock)
         self._last_answers.append(revocations)
         return TokenVerifier(
             issuers,

@@ -8,16 +8,20 @@ from typing import Final
 
 from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
+from core.aws.revocation_list import SecretRevocationList
 from core.aws.secrets import SecretReader, read_secret, resolve_secrets
 from core.domain.clock import Clock
 from core.errors import InvalidSettingsError, SecretUnavailableError
 from core.queues.brokers import broker
 from core.settings import Settings
 from core.stores.database import Database
-from core.wiring import Services
+from core.wiring import Parts, Services
 
 STAGE: Final = "STAGE"
 """Environment variable with the name of the stage, which metrics carry."""
+
+REVOCATIONS: Final = "REVOCATIONS_SECRET"
+"""Environment variable with the ARN of the list of revoked tokens. Without it they are read from the database."""
 
 SECRETS_SECONDS: Final = 300
 """Maximum age of the secrets that were read. A rotation waits that long between its steps."""
@@ -59,7 +63,7 @@ class LambdaServices:
             if self._services is not None:
                 self._services.close()
             self._services = None
-            self._services = _build_services(Settings.from_environ(values), self._environ.get(STAGE, ""))
+            self._services = _build_services(Settings.from_environ(values), self._environ)
             self._values = values
         return self._services
 
@@ -77,10 +81,19 @@ class LambdaServices:
             return self._values
 
 
-def _build_services(settings: Settings, stage: str) -> Services:
+def _build_services(settings: Settings, environ: Mapping[str, str]) -> Services:
     if settings.auth == "open":
         raise InvalidSettingsError("AUDIT_LOG_AUTH=open gives a token to anyone who asks: set AUDIT_LOG_AUTH=clients")
     broker(settings)  # refuses a queue inside the process, which Lambda cannot have
-    metrics = LoggedMetrics(stage)
-    database = Database(settings.store_url, iam_password(settings.store_url), with_commitments=settings.has_ledger)
-    return Services(settings, database=database, meter=metrics, recorder=metrics)
+    metrics = LoggedMetrics(environ.get(STAGE, ""))
+    revocations = None
+    if arn := environ.get(REVOCATIONS):
+        revocations = SecretRevocationList(arn, settings.token_max_minutes, time.time)
+    database = Database(
+        settings.store_url,
+        iam_password(settings.store_url),
+        with_commitments=settings.has_ledger,
+        revocation_list=revocations,
+    )
+    parts = Parts(revocations=revocations) if revocations else Parts()
+    return Services(settings, database=database, meter=metrics, recorder=metrics, **parts)

@@ -15,10 +15,13 @@ from core.auth.last_answer import LastAnswer
 from core.domain.clock import Clock
 from core.domain.models import Client
 from core.errors import InvalidClientError
-from core.ports.clients import ClientReader
+from core.ports.clients import ClientReader, RevocationReader
 
 STATUS_SECONDS: Final = 10.0
 """Interval at which each process reads revocations from the store. Revoked tokens are rejected from then on."""
+
+LIST_SECONDS: Final = 30.0
+"""Interval at which each process reads a list of revocations outside of the store: AWS charges each call."""
 
 STATUS_LIMIT_SECONDS: Final = 12 * 3600.0
 """How long the last known revocations are used during an outage of the store. Later, tokens are rejected."""
@@ -94,17 +97,19 @@ class Authenticator:
         return client
 
 
-def polled_revocations(clients: ClientReader, clock: Clock) -> LastAnswer[Mapping[str, float]]:
-    """Return the polled result of `ClientReader.revocations`.
+def polled_revocations(
+    reader: RevocationReader, clock: Clock, every: float = STATUS_SECONDS
+) -> LastAnswer[Mapping[str, float]]:
+    """Return the polled result of `RevocationReader.revocations`.
 
     Before the first answer no token counts as revoked. Tokens cannot be revoked in a store that is down, and accepting
     events meanwhile is more important.
     """
     return LastAnswer(
-        clients.revocations,
+        reader.revocations,
         {},
         name="revoked tokens",
-        every=STATUS_SECONDS,
+        every=every,
         limit=STATUS_LIMIT_SECONDS,
         clock=clock,
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from core.errors import SecretUnavailableError
 from core.settings import PREFIX
@@ -19,20 +19,25 @@ Raises:
 """
 
 
-def read_secret(arn: str) -> str:
-    """Implement `SecretReader` with Secrets Manager and the credentials of this process."""
+def secrets_client(arn: str) -> Any:
+    """Return boto3's client for Secrets Manager in the region of a secret, with the credentials of this process."""
     import boto3  # noqa: PLC0415 - takes 0.4 s, which processes without such settings save
     from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     config = Config(
         connect_timeout=_TIMEOUT_SECONDS,
         read_timeout=_TIMEOUT_SECONDS,
         retries={"mode": "standard", "total_max_attempts": 2},
     )
+    return boto3.client("secretsmanager", region_name=arn.split(":")[3], config=config)
+
+
+def read_secret(arn: str) -> str:
+    """Implement `SecretReader` with Secrets Manager."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
     try:
-        client = boto3.client("secretsmanager", region_name=arn.split(":")[3], config=config)
-        text: str = client.get_secret_value(SecretId=arn)["SecretString"]
+        text: str = secrets_client(arn).get_secret_value(SecretId=arn)["SecretString"]
     except (BotoCoreError, ClientError) as exc:
         raise SecretUnavailableError("A secret of this service is unavailable at the moment: try again later.") from exc
     return text

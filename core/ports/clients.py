@@ -1,26 +1,41 @@
-"""Ports of client registration: looking clients up and changing them."""
+"""Ports of client registration: looking clients up, changing them, and listing revoked tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from core.domain.models import Client, Event
 
 
-class ClientReader(Protocol):
-    """Looks clients up for the token handlers, and lists revocations for the verification of tokens."""
-
-    def client(self, client_id: str) -> Client | None:
-        """Return the client with this id, also if it is disabled.
-
-        Raises:
-            StoreUnavailableError: trying again later helps.
-        """
+class RevocationReader(Protocol):
+    """Lists revocations for the verification of tokens."""
 
     def revocations(self) -> Mapping[str, float]:
         """Return, by client id, the earliest `iat` of accepted tokens, for clients that had tokens revoked.
 
         It is infinite for disabled clients.
+
+        Raises:
+            StoreUnavailableError, SecretUnavailableError: trying again later helps.
+        """
+
+
+class RevocationList(RevocationReader, Protocol):
+    """List of revocations outside of the database, for processes that verify tokens and use no database otherwise."""
+
+    def publish(self, revoked: Sequence[Client]) -> None:
+        """Replace the list by these clients, each disabled or with revoked tokens.
+
+        Raises:
+            SecretUnavailableError: nothing was changed; trying again later helps.
+        """
+
+
+class ClientReader(RevocationReader, Protocol):
+    """Looks clients up for the token handlers."""
+
+    def client(self, client_id: str) -> Client | None:
+        """Return the client with this id, also if it is disabled.
 
         Raises:
             StoreUnavailableError: trying again later helps.
@@ -56,4 +71,5 @@ class ClientAdmin(Protocol):
 
         Raises:
             StoreUnavailableError: nothing was changed; trying again later helps.
+            SecretUnavailableError: the list of revocations cannot be written. Nothing was changed.
         """

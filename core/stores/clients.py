@@ -1,13 +1,14 @@
 """Client store, in the database of the events."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Engine, delete, insert, literal, select, update
+from sqlalchemy import Connection, Engine, delete, insert, literal, select, update
 
 from core.domain.models import Client, Event
+from core.ports.clients import RevocationList
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.own_events import insert_own_event
@@ -26,8 +27,10 @@ _NO_CLIENT: Final[Mapping[str, Any]] = {
 class SqlClientStore:
     """Implements `ClientReader` and `ClientAdmin`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, revocation_list: RevocationList | None = None) -> None:
+        """Use `engine`; publish revocations to `revocation_list` as well, if there is one."""
         self._engine = engine
+        self._revocation_list = revocation_list
 
     def client(self, client_id: str) -> Client | None:
         """See `ClientReader.client`."""
@@ -42,11 +45,8 @@ class SqlClientStore:
 
     def revocations(self) -> Mapping[str, float]:
         """See `ClientReader.revocations`."""
-        revoked = clients.c.disabled_at.is_not(None) | clients.c.tokens_not_before.is_not(None)
         with open_connection(self._engine) as connection:
-            rows = connection.execute(select(clients).where(revoked)).mappings()
-            found = [Client.model_validate(dict(row)) for row in rows]
-        return {client.client_id: client.first_valid_iat for client in found}
+            return {client.client_id: client.first_valid_iat for client in _revoked(connection)}
 
     def record_use(self, client_id: str, at: datetime) -> None:
         """See `ClientReader.record_use`."""
@@ -61,12 +61,42 @@ class SqlClientStore:
             return [Client.model_validate(dict(row)) for row in rows]
 
     def save_client(self, client: Client, record: Event) -> None:
-        """See `ClientAdmin.save_client`."""
+        """See `ClientAdmin.save_client`.
+
+        The list is published before the commit: if that fails, tokens are rejected that the store has as valid, and the
+        next change corrects the list.
+        """
         with open_connection(self._engine) as connection:
+            if self._revocation_list:
+                _wait_for_other_changes(connection)
             connection.execute(delete(clients).where(clients.c.client_id == client.client_id))
             connection.execute(insert(clients).values(**dict(client)))
             insert_own_event(connection, dialect_of(self._engine), record)
+            if self._revocation_list:
+                self._revocation_list.publish(_revoked(connection))
             connection.commit()
+
+    def publish_revocations(self) -> None:
+        """Write the list of revocations anew, as for a store that had none before.
+
+        Raises:
+            StoreUnavailableError, SecretUnavailableError: trying again later helps.
+        """
+        if self._revocation_list:
+            with open_connection(self._engine) as connection:
+                _wait_for_other_changes(connection)
+                self._revocation_list.publish(_revoked(connection))
+
+
+def _wait_for_other_changes(connection: Connection) -> None:
+    """Lock the clients until the end of the transaction, so that no published list lacks the change before it."""
+    connection.execute(select(clients.c.client_id).with_for_update())
+
+
+def _revoked(connection: Connection) -> Sequence[Client]:
+    """Return the clients that are disabled or had tokens revoked."""
+    revoked = clients.c.disabled_at.is_not(None) | clients.c.tokens_not_before.is_not(None)
+    return [Client.model_validate(dict(row)) for row in connection.execute(select(clients).where(revoked)).mappings()]
 
 
 def _decoded(columns: Mapping[str, Any]) -> dict[str, Any]:

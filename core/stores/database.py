@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from core.ports.clients import RevocationList
+
 if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/explanation/performance.md
     from sqlalchemy import Engine
 
@@ -20,9 +22,17 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
 class Database:
     """The stores of one database. Connects at first use; safe to use from several threads once a store is built."""
 
-    def __init__(self, url: str, password: Callable[[], str] | None = None, *, with_commitments: bool = True) -> None:
-        """Remember `url`; see `open_engine` for it and the other arguments."""
+    def __init__(
+        self,
+        url: str,
+        password: Callable[[], str] | None = None,
+        *,
+        with_commitments: bool = True,
+        revocation_list: RevocationList | None = None,
+    ) -> None:
+        """Remember `url`; see `open_engine` for it and the other arguments, and `SqlClientStore` for the list."""
         self._url = url
+        self._revocation_list = revocation_list
         self._with_commitments = with_commitments
         self._password = password
         self._opened = ExitStack()
@@ -61,7 +71,7 @@ class Database:
         """Looks up and changes API clients."""
         from core.stores.clients import SqlClientStore  # noqa: PLC0415 - at first use
 
-        return SqlClientStore(self.engine)
+        return SqlClientStore(self.engine, self._revocation_list)
 
     @cached_property
     def ledger(self) -> "Ledger":

@@ -20,15 +20,17 @@ AcceptedBetween = Callable[[str, int, int], int]
 
 
 def migrate(services: Services) -> dict[str, Any]:
-    """Bring the database to the current schema; return the revisions before and after.
+    """Bring the database to the current schema and list its revoked tokens; return the revisions before and after.
 
     Raises:
         StoreUnavailableError: the database cannot be reached.
+        SecretUnavailableError: the list cannot be written.
         InvalidSettingsError: it was made by a newer version of this service.
     """
     from core.stores.migrations.upgrade import migrate as apply  # noqa: PLC0415 - the other functions need not import Alembic
 
     before, after = apply(services.database.engine)
+    services.database.clients.publish_revocations()
     return {"before": before, "after": after}
 
 

@@ -1,10 +1,14 @@
 """Clients and the events that record their changes are stored together, on every database."""
 
 import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
 
 from core.auth import clients
 from core.domain.audit_events import audit_event
+from core.domain.models import Client
 from core.ports.store import Outcome
 from core.stores.clients import SqlClientStore
 from core.stores.sql import SqlEventStore
@@ -44,3 +48,45 @@ def test_revocations_are_those_of_disabled_clients_and_of_rotations_that_revoke(
     ):
         store.save_client(changed, audit_event("client.changed", changed.client_id, at=NOW))
     assert store.revocations() == {disabled.client_id: math.inf, revoked.client_id: int(NOW.timestamp()) + 1}
+
+
+class FakeRevocationList:
+    """Implements `RevocationList` in memory. The first list is published only after `go`."""
+
+    def __init__(self) -> None:
+        self.listed: Mapping[str, float] = {}
+        self.begun = Flag()
+        self.go = Flag()
+
+    def revocations(self) -> Mapping[str, float]:
+        return self.listed
+
+    def publish(self, revoked: Sequence[Client]) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            assert self.go.wait(10)
+        self.listed = {client.client_id: client.first_valid_iat for client in revoked}
+
+
+def test_of_two_changes_at_once_the_last_list_has_both(sql_store: SqlEventStore) -> None:
+    engine = sql_store._engine  # noqa: SLF001 - the same
+    plain, listed = SqlClientStore(engine), FakeRevocationList()
+    first, second = (clients.create(f"number {number}", ["events:write"], None, at=NOW)[0] for number in range(2))
+    for client in (first, second):
+        plain.save_client(client, audit_event("client.created", client.client_id, at=NOW))
+    listing = SqlClientStore(engine, listed)
+
+    def disable(client: Client) -> None:
+        disabled = clients.disable(client, at=NOW)
+        listing.save_client(disabled, audit_event("client.disabled", client.client_id, at=NOW))
+
+    with ThreadPoolExecutor(2) as threads:
+        ahead = threads.submit(disable, first)
+        assert listed.begun.wait(10)
+        behind = threads.submit(disable, second)
+        overtook = bool(wait([behind], 0.3).done)
+        listed.go.set()
+        ahead.result(10)
+        behind.result(10)
+    assert not overtook
+    assert listed.revocations() == plain.revocations() == {first.client_id: math.inf, second.client_id: math.inf}

@@ -103,7 +103,7 @@ def test_the_functions_settings_are_those_of_the_service(deployed: dict[str, Any
     assert "sslmode=verify-full" in settings.store_url
     assert STAGE in variables
     api = of_type(deployed, "AWS::Serverless::Function")["APIHandler"]["Environment"]["Variables"]
-    assert api == {"AUDIT_LOG_JWT_SECRET": {"Ref": "JwtSecret"}}
+    assert api == {"AUDIT_LOG_JWT_SECRET": {"Ref": "JwtSecret"}, "REVOCATIONS_SECRET": {"Ref": "Revocations"}}
 
 
 def actions(deployed: dict[str, Any], role: str) -> set[str]:
@@ -126,6 +126,9 @@ def test_each_role_may_do_what_its_functions_call_and_no_more(deployed: dict[str
     }  # fmt: skip
     assert actions(deployed, "ReconcileRole") == {connect, "sqs:GetQueueAttributes", "cloudwatch:GetMetricData"}
     assert actions(deployed, "DatabaseRole") == {connect}
+    assert actions(deployed, "ClientsRole") == {
+        connect, "secretsmanager:PutSecretValue", "kms:Decrypt", "kms:GenerateDataKey",
+    }  # fmt: skip
     assert actions(deployed, "LedgerRole") == {
         connect, "kms:Sign", "kms:Verify", "kms:GetPublicKey", "s3:GetObject", "s3:PutObject", "s3:ListBucket",
     }  # fmt: skip

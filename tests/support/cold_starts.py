@@ -23,7 +23,8 @@ from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from tests.support.builders import basic, event, new_event, proxy_event, sqs_event
 
-Auth = Literal["open", "clients"]
+Auth = Literal["open", "clients", "list"]
+"""`list`: clients, whose revoked tokens are in a list outside of the database."""
 
 HANDLERS = (
     "token", "oauth_token", "create_event", "create_events", "query_events", "get_event", "consume_events", "health",
@@ -59,13 +60,14 @@ def cold_start(
     before: Sequence[str] = (),
     without: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
+    listed: bool = False,
     cwd: Path = ROOT,
 ) -> ColdStart:
     """Import `module` in a new interpreter and let its handler answer `asked`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUDIT_LOG_")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        input=json.dumps({"module": module, "event": asked, "before": before, "without": without}),
+        input=json.dumps({"module": module, "event": asked, "before": before, "without": without, "listed": listed}),
         env={**inherited, "PYTHONPATH": str(ROOT), **(settings or {})},
         cwd=cwd,
         capture_output=True,
@@ -84,7 +86,13 @@ class Deployment:
 
     def __init__(self, data_dir: Path, auth: Auth = "open", **settings: str) -> None:
         data_dir.mkdir(exist_ok=True)
-        given = {"data_dir": str(data_dir), "auth": auth, "queue_url": "amqp://127.0.0.1/", "jwt_secret": SECRET}
+        self._listed = auth == "list"
+        given = {
+            "data_dir": str(data_dir),
+            "auth": "open" if auth == "open" else "clients",
+            "queue_url": "amqp://127.0.0.1/",
+            "jwt_secret": SECRET,
+        }
         self.settings = {f"AUDIT_LOG_{name.upper()}": value for name, value in (given | settings).items()}
         services = Services(Settings.from_environ(self.settings))
         engine = open_engine(services.settings.store_url)
@@ -92,7 +100,7 @@ class Deployment:
         now = datetime.now(UTC)
         client, secret = clients.create("cold", SCOPES, None, at=now)
         SqlClientStore(engine).save_client(client, audit_event("client.created", client.client_id, at=now))
-        self._credentials = basic(client.client_id, secret) if auth == "clients" else {}
+        self._credentials = basic(client.client_id, secret) if auth != "open" else {}
         self._token = services.issuer.issue(client.client_id)[0]
         self._stored = event(event_id=str(uuid_utils.uuid7()))
         SqlEventStore(engine).add([self._stored])
@@ -121,4 +129,5 @@ class Deployment:
 
     def cold_start(self, handler: str, **options: Any) -> ColdStart:
         """The cold start of a handler with its event; `options` as of the function of that name."""
-        return cold_start(f"functions.{handler}", asked=self.asked(handler), settings=self.settings, **options)
+        asked = self.asked(handler)
+        return cold_start(f"functions.{handler}", asked=asked, settings=self.settings, listed=self._listed, **options)

@@ -21,12 +21,20 @@ class Kept:
         self.events += events
 
 
+class NoneRevoked:
+    """A list of revoked tokens that needs no server, as `Kept` is a publisher."""
+
+    def revocations(self) -> dict[str, float]:
+        return {}
+
+
 def main() -> None:
     """Read a request from standard input and print its result, both as JSON.
 
     Asked: `module`; `before`, modules to import first, uncounted; `without`, libraries that shall not be found; `event`
-    for the module's handler, or null. Answered: milliseconds of the import and of the first and second call, the
-    modules loaded after the import and after the calls, and the first answer.
+    for the module's handler, or null; `listed`, whether revoked tokens are in a list outside of the database.
+    Answered: milliseconds of the import and of the first and second call, the modules loaded after the import and
+    after the calls, and the first answer.
     """
     asked = json.load(sys.stdin)
     sys.modules.update(dict.fromkeys(asked["without"]))  # None there is how an import is made to fail
@@ -36,8 +44,11 @@ def main() -> None:
     module = import_module(asked["module"])
     told: dict[str, object] = {"import_ms": _since(started), "imported": list(sys.modules)}
     if asked["event"] is not None:
-        # The services of the process, with one part brought along as the arguments of `Services` do it.
-        vars(sys.modules["functions.runtime"].process_services())["publisher"] = Kept()
+        # The services of the process, with parts brought along as the arguments of `Services` do it.
+        services = sys.modules["functions.runtime"].process_services()
+        vars(services)["publisher"] = Kept()
+        if asked["listed"]:
+            vars(services)["_parts"]["revocations"] = NoneRevoked()
         started = time.perf_counter()
         told["answer"] = module.handler(asked["event"], None)
         told["first_ms"] = _since(started)

@@ -53,7 +53,7 @@ HEAVY_PARTS_OF_PYTHON = {"asyncio", "difflib", "http.client", "multiprocessing",
 
 @pytest.fixture(scope="module")
 def deployments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Deployment]:
-    return {auth: Deployment(tmp_path_factory.mktemp(auth), auth) for auth in ("open", "clients")}
+    return {auth: Deployment(tmp_path_factory.mktemp(auth), auth) for auth in ("open", "clients", "list")}
 
 
 @cache
@@ -84,6 +84,15 @@ def test_with_clients_those_who_ask_for_them_need_the_store(handler: str, deploy
     start = deployments["clients"].cold_start(handler)
     assert answered(start)
     assert watched(start.loaded) == IMPORTED[handler] | CALLED_WITH_CLIENTS[handler]
+
+
+@pytest.mark.parametrize("handler", ["create_event", "create_events"])
+def test_with_a_list_of_revoked_tokens_accepting_needs_no_store(
+    handler: str, deployments: dict[str, Deployment]
+) -> None:
+    start = deployments["list"].cold_start(handler)
+    assert answered(start)
+    assert watched(start.loaded) == IMPORTED[handler]
 
 
 def test_importing_the_handlers_builds_nothing(tmp_path: Path) -> None:
