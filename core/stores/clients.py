@@ -77,7 +77,7 @@ class SqlClientStore:
             connection.commit()
 
     def publish_revocations(self) -> None:
-        """Write the list of revocations anew, as for a store that had none before.
+        """Write the list of revocations again, as for a store that had none before.
 
         Raises:
             StoreUnavailableError, SecretUnavailableError: trying again later helps.
