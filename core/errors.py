@@ -156,6 +156,59 @@ class ArchiveUnavailableError(AuditLogError):
     """The archive cannot be written, so the events stay in the store. Make room, or name another directory."""
 
 
+class StreamNotFoundError(AuditLogError):
+    """No stream has this id, or the token does not see it."""
+
+
+class NameTakenError(AuditLogError):
+    """Another stream has this name. Choose another one."""
+
+
+class TooManyStreamsError(AuditLogError):
+    """The log has as many streams as it can have. Delete one, or let one destination serve several customers."""
+
+
+class StreamStateError(AuditLogError):
+    """The stream is in a state in which the operation makes no sense. The message says what to do instead."""
+
+
+class VersionConflictError(AuditLogError):
+    """The stream was changed since it was read. Read it again, and repeat the change."""
+
+
+class MissingVersionError(AuditLogError):
+    """The request does not say which version it changes. Send If-Match with the ETag of the last answer."""
+
+
+class DeliveryError(AuditLogError):
+    """A destination did not take a batch. Messages are words of this service and never quote the other side."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        """`status` is the HTTP status of the answer; None: there was no answer, or not by HTTP."""
+        super().__init__(message)
+        self.status = status
+
+
+class DeliveryDelayedError(DeliveryError):
+    """A fault that may pass: the same batch is sent again, not before `retry_after` seconds if that is known."""
+
+    def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, status)
+        self.retry_after = retry_after
+
+
+class DeliveryRefusedError(DeliveryError):
+    """Something in the batch is not accepted. Smaller batches show which event it is."""
+
+
+class DestinationGoneError(DeliveryError):
+    """The destination asks for no further events (410). The stream is suspended."""
+
+
+class MisconfiguredError(DeliveryError):
+    """No batch would be accepted: an address, a credential or a certificate is wrong. Correct the stream."""
+
+
 class SecretUnavailableError(AuditLogError):
     """A secret of this service cannot be read or written. Nothing was changed: try again later."""
 

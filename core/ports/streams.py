@@ -1,0 +1,180 @@
+"""Ports of streams: their registration, the lease of their only sender, and destinations.
+
+A destination is a module `core.streams.destinations.KIND` with
+
+* `Config`, a pydantic model of the public settings: frozen, unknown fields forbidden, `kind: Literal[KIND]` included;
+* `Secrets`, a pydantic model of the secret settings, unknown fields forbidden, `SecretStr` in it where text is secret;
+* `open_destination(stream_id: str, config: Config, secrets: Secrets, egress: Egress) -> Destination`.
+
+Neither model may quote its input in an error (`hide_input_in_errors`). `core.streams.kinds` finds and calls them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from core.domain.models import Event
+
+if TYPE_CHECKING:
+    from core.domain.streams import Refusal, Stream
+
+
+class Limits(NamedTuple):
+    """Most that one batch has. A single event may have more bytes."""
+
+    events: int = 1_000
+    bytes: int = 2_000_000
+    """Bytes of the events as JSON, before masking and formatting."""
+    seconds: float = 0.0
+    """How long the first event waits for the batch to fill, counted from its receive time."""
+
+
+class BatchEntry(NamedTuple):
+    """One event of a batch."""
+
+    position: int
+    """Index in the ledger."""
+    event: Event
+    """The event, masked."""
+    record: Mapping[str, Any]
+    """The masked event in the format of the stream, a JSON object."""
+
+
+class Batch(NamedTuple):
+    """Events to send in one request, in the order of their indices. There is at least one.
+
+    A batch that is sent again has the same first and last event unless it was cut in halves.
+    """
+
+    stream_id: str
+    entries: Sequence[BatchEntry]
+    is_test: bool = False
+    """Whether a person tries the destination: the event is made up, and must not replace stored ones."""
+
+
+class Receipt(NamedTuple):
+    """What a destination said to a batch that it took."""
+
+    status: int | None = None
+    """HTTP status, if there is one."""
+    refused: int = 0
+    """Number of events that it did not take and that must not be sent again (OTLP: rejected_log_records)."""
+
+
+class Destination(Protocol):
+    """Sends batches. One thread at a time uses it."""
+
+    limits: Limits
+
+    def send(self, batch: Batch) -> Receipt:
+        """Send a batch, and return once the other side has taken it.
+
+        Raises:
+            DeliveryDelayedError: a fault that may pass (408, 429, 5xx, no connection, no answer in time).
+            DeliveryRefusedError: something in the batch is not accepted (400, 413, 422 and other 4xx).
+            DestinationGoneError: the destination does not want any more (410).
+            MisconfiguredError: no batch would be accepted (3xx, 401, 403, 404, 405, a name of no certificate).
+        """
+
+    def close(self) -> None:
+        """Close connections."""
+
+
+class Held(NamedTuple):
+    """A stream that this sender holds. `holder` is new at each take-over."""
+
+    stream: "Stream"
+    holder: str
+    beat: int
+
+
+class Sighting(NamedTuple):
+    """Holder and beat of a stream, as read. A pair that stays the same for long enough belongs to a dead sender."""
+
+    stream_id: str
+    holder: str | None
+    beat: int
+
+
+class StreamAdmin(Protocol):
+    """Registers streams. Each change is stored together with the event that records it, or not at all."""
+
+    def streams(self) -> "list[Stream]":
+        """Return all streams, the oldest first.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def stream(self, stream_id: str) -> "Stream":
+        """Return one stream.
+
+        Raises:
+            StreamNotFoundError: no stream has this id.
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def add_stream(self, stream: "Stream", record: Event) -> None:
+        """Store a new stream.
+
+        Raises:
+            NameTakenError: another stream has the name.
+            TooManyStreamsError: there are `MAX_STREAMS` already.
+            StoreUnavailableError: nothing was changed; trying again later helps.
+        """
+
+    def change_stream(self, stream: "Stream", record: Event, *, version: int) -> None:
+        """Replace a stream whose version is still `version`, and end the lease of its sender.
+
+        Raises:
+            StreamNotFoundError: no stream has this id.
+            VersionConflictError: the stream was changed since.
+            NameTakenError: another stream has the name.
+            StoreUnavailableError: nothing was changed; trying again later helps.
+        """
+
+    def delete_stream(self, stream_id: str, record: Event, *, version: int) -> None:
+        """Delete a stream and its refusals. Raises the errors of `change_stream`."""
+
+    def refusals(self, stream_id: str, limit: int) -> "list[Refusal]":
+        """Return the first refusals in the order of their indices.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+
+class StreamLeases(Protocol):
+    """What senders change. Each method but `due` returns False if another sender holds the stream: let it go then."""
+
+    def due(self, now: datetime) -> Sequence[Sighting]:
+        """Return the active streams that may send at this time.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def take(self, seen: Sighting, holder: str) -> Held | None:
+        """Take a stream over unless its holder or beat has changed since it was seen.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def beat(self, held: Held) -> Held | None:
+        """Show that the sender lives, and read the stream again."""
+
+    def release(self, held: Held) -> None:
+        """Let a stream go, so that the next sender need not wait."""
+
+    def advance(self, held: Held, position: int, *, at: datetime, receipt: Receipt | None) -> Held | None:
+        """Move the place of a stream. `receipt` is None if nothing was to be sent."""
+
+    def refuse(self, held: Held, refusal: "Refusal", record: Event, *, position: int) -> Held | None:
+        """Note refused events, with the event that records it, and move the place behind them."""
+
+    def fail(self, held: Held, *, at: datetime, next_try_at: datetime, status: int | None) -> Held | None:
+        """Note a failed attempt."""
+
+    def suspend(self, held: Held, reason: str, record: Event, *, position: int, at: datetime) -> None:
+        """Suspend a stream at a place, with the event that records it."""

@@ -1,0 +1,1 @@
+"""Destinations of streams, a module for each kind."""
