@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -170,6 +171,11 @@ class Settings(BaseModel):
     ledger_anchor_seconds: int = Field(
         default=3600, ge=1, le=604800, description="Seconds between two copies of the newest checkpoint."
     )
+    streams_allow: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="Networks that are not public and that streams may send to, also without TLS, separated by spaces, "
+        "such as 10.20.0.0/16; default: none.",
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
     )
@@ -177,7 +183,7 @@ class Settings(BaseModel):
         default="console", description="console for people, json for machines."
     )
 
-    @field_validator("cors_origins", "ledger_anchors", mode="before")
+    @field_validator("cors_origins", "ledger_anchors", "streams_allow", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
