@@ -179,6 +179,9 @@ class Settings(BaseModel):
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
     )
+    viewer_events: Literal["on", "off"] = Field(
+        default="on", description="on: issuing a token for a viewer is recorded as an event of the customer; off: not."
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="console for people, json for machines."
     )

@@ -1,11 +1,13 @@
 """GET /access-token: issue a bearer token."""
 
-from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from pydantic import Field
 
+from core.auth.narrowing import Grant, full_grant
 from core.auth.tokens import SCOPES
+from core.domain.audit_events import audit_event
 from core.domain.filter_values import integer
 from core.domain.models import Client
 from core.ports.telemetry import CounterName
@@ -50,29 +52,50 @@ def issue_token(request: Request, services: Services) -> Response:
     client = None
     if services.settings.auth == "clients":
         client = authenticate_client(basic_credentials(request), request, services)
-    return Response.of(200, token_for(client, services, minutes=minutes))
+    return Response.of(200, token_for(client, full_grant(client, minutes), services))
 
 
-def token_for(
-    client: Client | None, services: Services, *, minutes: int | None = None, scopes: Sequence[str] | None = None
-) -> Token:
-    """Issue a token for `client` (None: open mode) with `scopes`, by default with all that it may have.
-
-    `minutes` is the lifetime; None is the default.
+def token_for(client: Client | None, grant: Grant, services: Services) -> Token:
+    """Issue a token for `client` (None: open mode) with the rights of `grant`, and record it if it is for a viewer.
 
     Raises:
-        InvalidFieldsError: `minutes` is out of bounds.
+        InvalidFieldsError: the lifetime is out of bounds.
+        QueueFullError: the event cannot be recorded, so there is no token; try again later.
+        QueueUnavailableError: as above.
     """
-    granted = scopes or (SCOPES if client is None else client.scopes)
+    subject = ANONYMOUS if client is None else client.client_id
     token, lifetime = services.issuer.issue(
-        ANONYMOUS if client is None else client.client_id,
-        valid_minutes=minutes,
-        scopes=granted,
-        customers=None if client is None else client.customers,
+        subject,
+        valid_minutes=grant.minutes,
+        scopes=grant.scopes,
+        customers=grant.customers,
+        viewer=grant.viewer,
         not_before=None if client is None else client.tokens_not_before,
     )
+    if grant.viewer is not None and services.settings.viewer_events == "on":
+        _record_viewer(subject, grant, lifetime // 60, services)
     services.meter.count(CounterName.TOKEN_ISSUED, 1)
-    return Token(token=token, access_token=token, expires_in=lifetime, scope=" ".join(granted))
+    return Token(token=token, access_token=token, expires_in=lifetime, scope=" ".join(grant.scopes))
+
+
+def _record_viewer(subject: str, grant: Grant, minutes: int, services: Services) -> None:
+    """Record that a viewer gets a token: in the log of its customer, or of the service if it is for several.
+
+    The log of one customer must not name others.
+    """
+    customers = grant.customers or ()
+    event = audit_event(
+        "viewer",
+        subject,
+        at=datetime.fromtimestamp(services.clock(), UTC),
+        actor={"id": grant.viewer, "type": "viewer"},
+        action="opened",
+        customers=list(customers),
+        minutes=minutes,
+    )
+    if len(customers) == 1:
+        event = event.model_copy(update={"customer_id": customers[0]})
+    services.acceptance.publish([event])
 
 
 handler = lambda_handler(issue_token)

@@ -138,4 +138,6 @@ def _claims(payload: object, trusted: TrustedIssuer) -> Claims:
     if trusted.audience not in audiences or not isinstance(payload.get("jti", ""), str):
         raise ValueError("aud or jti")
     subject = payload.get("sub")
-    return Claims.model_validate({**payload, "client": f"{trusted.issuer}#{subject}" if trusted.foreign else subject})
+    if trusted.foreign:  # whose claim `viewer`, if any, means something else
+        return Claims.model_validate({**payload, "client": f"{trusted.issuer}#{subject}", "viewer": None})
+    return Claims.model_validate({**payload, "client": subject})

@@ -45,6 +45,8 @@ class Claims(BaseModel):
     nbf: StrictInt = 0
     scope: Annotated[frozenset[str], BeforeValidator(_split)] = frozenset()
     customers: Annotated[tuple[CustomerId, ...] | None, BeforeValidator(_present)] = None
+    viewer: Name | None = None
+    """The person that the token was requested for, in the words of the client; only in tokens of this service."""
 
     @property
     def foreign(self) -> bool:
@@ -64,16 +66,19 @@ class TokenIssuer:
         self._key = key
         self._clock = clock
 
-    def issue(
+    def issue(  # noqa: PLR0913 - one argument per claim
         self,
         subject: str,
         *,
         valid_minutes: int | None = None,
         scopes: Sequence[str] = SCOPES,
         customers: Sequence[int] | None = None,
+        viewer: str | None = None,
         not_before: int | None = None,
     ) -> tuple[str, int]:
         """Issue a token for `subject`; return it and its lifetime in seconds. `customers` None means all.
+
+        `viewer` is the person that the subject requests it for.
 
         `iat` is at least `not_before`, the second from which on the subject's tokens are accepted. It may be in the
         future by a second, or by the difference between two hosts' clocks.
@@ -100,5 +105,7 @@ class TokenIssuer:
         }
         if customers is not None:
             claims["customers"] = list(customers)
+        if viewer is not None:
+            claims["viewer"] = viewer
         key = self._key
         return jwt.encode(claims, key.signing, algorithm=key.algorithm, headers={"kid": key.kid}), minutes * 60

@@ -5,6 +5,9 @@ from typing import Final
 
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Event, NewEvent
 
+VIEWER_TYPE: Final = f"{RESERVED_PREFIX}viewer"
+"""Records that a person got a token to read. It explains no other event, and can be erased."""
+
 _SERVICE_NAME: Final = "audit-log"
 
 

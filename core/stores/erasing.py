@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, insert, select, update
 
-from core.domain.audit_events import audit_event
+from core.domain.audit_events import VIEWER_TYPE, audit_event
 from core.domain.erasures import ERASED, STONE_RECORDER, STONE_TYPE
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Event
 from core.errors import ErasureRefusedError
@@ -184,7 +184,8 @@ class Eraser:
                 f"{event_ids.index(unknown[0]) + 1}: leave them out. An event that is accepted and not stored yet can "
                 "be erased a second later; one among the dead letters can be deleted there."
             )
-        if any(kind.startswith(RESERVED_PREFIX) and kind != STONE_TYPE for kind in found.values()):
+        erasable = {STONE_TYPE, VIEWER_TYPE}
+        if any(kind.startswith(RESERVED_PREFIX) and kind not in erasable for kind in found.values()):
             raise ErasureRefusedError("Events of the service itself explain the others and stay: leave them out.")
 
 

@@ -32,6 +32,8 @@ class AccessLogEntry(NamedTuple):
     client: str | None = None
     """Who sent it, as a token or a secret has shown."""
     traceparent: str | None = None
+    viewer: str | None = None
+    """The person that the client got the token for."""
 
 
 class AccessLog:
@@ -75,6 +77,8 @@ class AccessLog:
             "ms": round(line.seconds * 1000, 3),
             "client": line.client,
         }
+        if line.viewer:
+            fields["viewer"] = line.viewer
         if line.traceparent:
             fields["trace_id"] = trace_id(line.traceparent)
         if suppressed:

@@ -8,7 +8,7 @@ from core.auth.tokens import Claims
 from core.errors import InsufficientScopeError, InvalidTokenError, UnauthenticatedError
 from core.ports.telemetry import CounterName
 from core.wiring import Services
-from functions.http.request import Request, authenticated_client
+from functions.http.request import Request, authenticated_client, authenticated_viewer
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 
@@ -30,6 +30,7 @@ def authenticate(request: Request, services: Services, scope: str) -> Claims:
         services.meter.count(CounterName.TOKEN_REFUSED, 1)
         raise
     authenticated_client.set(claims.client)
+    authenticated_viewer.set(claims.viewer)
     if services.settings.rate_limit_requests:
         services.limiter.count_request(claims.client)
     if scope not in claims.scope:

@@ -12,7 +12,14 @@ from functions.http.access_log import AccessLog, AccessLogEntry
 from functions.http.cors import cors_headers
 from functions.http.long_poll import current_long_poll
 from functions.http.problems import problem
-from functions.http.request import ProxyEvent, Request, authenticated_client, current_traceparent, request_id_of
+from functions.http.request import (
+    ProxyEvent,
+    Request,
+    authenticated_client,
+    authenticated_viewer,
+    current_traceparent,
+    request_id_of,
+)
 from functions.http.response import REQUEST_ID, ProxyResponse, Response
 
 Operation = Callable[[Request, Services], Response]
@@ -36,6 +43,7 @@ class Responder:
         request_id = request_id_of(event, context)
         extra: dict[str, str] = {}
         authenticated_client.set(None)
+        authenticated_viewer.set(None)
         current_traceparent.set(None)
         try:
             services = self._services()
@@ -74,6 +82,7 @@ def lambda_handler(operation: Operation, services: Callable[[], Services] = runt
                 perf_counter() - started,
                 authenticated_client.get(),
                 current_traceparent.get(),
+                authenticated_viewer.get(),
             )
             access_log.write(entry, suppressed)
         return response

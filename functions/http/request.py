@@ -23,6 +23,9 @@ _PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 authenticated_client: ContextVar[str | None] = ContextVar("authenticated_client", default=None)
 """The client whose token or secret the current request has shown, for the access log."""
 
+authenticated_viewer: ContextVar[str | None] = ContextVar("authenticated_viewer", default=None)
+"""The viewer in the token of the current request, for the access log."""
+
 current_traceparent: ContextVar[str | None] = ContextVar("current_traceparent", default=None)
 """Trace that the current request belongs to, for the access log, see `core.domain.traceparent`."""
 

@@ -16,7 +16,7 @@ from functions.http.cors import preflight
 from functions.http.errors import MethodNotAllowedError, RouteNotFoundError
 from functions.http.handler import Handler, Operation, Responder, plain_handler
 from functions.http.long_poll import LongPoll, current_long_poll
-from functions.http.request import Request, authenticated_client, current_traceparent
+from functions.http.request import Request, authenticated_client, authenticated_viewer, current_traceparent
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
 from local_runner.aws_events.lambda_context import LambdaContext
@@ -46,6 +46,7 @@ class Exchange:
         "_response",
         "_started",
         "_traceparent",
+        "_viewer",
         "long_poll",
     )
 
@@ -57,6 +58,7 @@ class Exchange:
         self._access_log = application.refusals
         self._client: str | None = None
         self._traceparent: str | None = None
+        self._viewer: str | None = None
         self._started = monotonic()
         self.long_poll: LongPoll | None = None
 
@@ -79,6 +81,7 @@ class Exchange:
         if refusal is None:
             self._response = endpoint.handler(event, LambdaContext(endpoint.resource, self._request_id))
             self._client, self._traceparent = authenticated_client.get(), current_traceparent.get()
+            self._viewer = authenticated_viewer.get()
             self.long_poll = current_long_poll.get()
         else:
             self._refuse(refusal)
@@ -114,6 +117,7 @@ class Exchange:
                 seconds,
                 self._client,
                 self._traceparent,
+                self._viewer,
             )
             self._access_log.write(entry, suppressed)
         return parse_proxy_response(self._response)

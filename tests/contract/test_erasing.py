@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine, text
 
+from core.domain.audit_events import VIEWER_TYPE
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, PageRequest
 from core.errors import ErasureRefusedError, EventErasedError, EventHeldError, HoldNotFoundError
@@ -156,6 +157,14 @@ def test_the_records_of_the_service_stay(sql_store: SqlEventStore, erase: Callab
     erase(SECOND)
     with pytest.raises(ErasureRefusedError, match="explain the others"):
         erase(of_kind(sql_store, "events.erased")[0].event_id)
+
+
+def test_the_record_that_a_person_got_a_token_can_be_erased(
+    sql_store: SqlEventStore, erase: Callable[..., int]
+) -> None:
+    sql_store.add([event(7, event_type=VIEWER_TYPE, event_data={"actor": {"id": "alice@example.com"}})])
+    assert erase(event(7).event_id) == 1
+    assert (sql_store.get(event(7).event_id) or event(7)).event_data == {}
 
 
 @pytest.mark.parametrize(

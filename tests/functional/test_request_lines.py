@@ -10,6 +10,7 @@ from core.settings import Settings
 from core.wiring import Services
 from functions.create_event import create_event
 from functions.http.handler import lambda_handler
+from functions.query_events import query_events
 from local_runner.http.application import Application
 from local_runner.http.wsgi import WSGIApplication
 from tests.security.shop import Shop
@@ -147,4 +148,20 @@ def test_who_gets_a_token_is_named_and_who_does_not_is_not(
     assert [told(line) for line in lines(caplog)] == [
         ("GET", "/access-token", 200, shop.client.client_id),
         ("GET", "/access-token", 401, None),
+    ]
+
+
+def test_a_line_names_the_viewer_of_a_token(
+    services: Services, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    token, _ = services.issuer.issue("portal", customers=[42], viewer="alice@example.com")
+    bearer = {"Authorization": f"Bearer {token}"}
+    client.get("/event", headers=bearer)
+    lambda_handler(query_events, lambda: services)(proxy_event("GET", "/event", token=token), None)
+    client.get("/event")
+
+    assert [(line["client"], line.get("viewer")) for line in lines(caplog)] == [
+        ("portal", "alice@example.com"),
+        ("portal", "alice@example.com"),
+        (None, None),
     ]
