@@ -20,7 +20,7 @@ from core.errors import ErasureRefusedError
 from core.ledger.entries import SALT_BYTES, data_document
 from core.stores.connections import open_connection
 from core.stores.dialects import dialect_of
-from core.stores.holds import holding, refuse
+from core.stores.holds import active, fixed, holding, refuse
 from core.stores.own_events import insert_own_event
 from core.stores.schema import EVENT_COLUMNS, erasures, events, ledger_batches
 
@@ -71,10 +71,11 @@ class Eraser:
             raise ErasureRefusedError(
                 f"The customer {SYSTEM_CUSTOMER} is the service itself: its events explain the others and stay."
             )
+        holds = active(self._engine)
         with open_connection(self._engine) as connection:
             self._require_known(connection, selection.event_ids)
             condition = self._condition(request)
-            hold = holding(connection, condition)
+            hold = holding(connection, holds, condition)
             count = connection.execute(select(func.count()).select_from(events).where(condition)).scalar_one()
         if hold:
             raise refuse(self._engine, hold, "erase", by=request.by, at=at)
@@ -108,10 +109,11 @@ class Eraser:
         query = select(*EVENT_COLUMNS, events.c.salts, events.c.batch, events.c.place).where(condition)
         with open_connection(self._engine) as connection:
             self._dialect.begin_erasing(connection)
+            holds = fixed(connection)
             rows = connection.execute(query.limit(EVENTS).with_for_update()).mappings().all()
             if not rows:
                 return 0
-            if hold := holding(connection, events.c.event_id.in_([row["event_id"] for row in rows])):
+            if hold := holding(connection, holds, events.c.event_id.in_([row["event_id"] for row in rows])):
                 connection.rollback()
             else:
                 self._erase_rows(connection, rows, request, at)

@@ -1,11 +1,16 @@
-"""Legal holds: events that they keep are neither erased nor deleted by retention, until the hold is released."""
+"""Legal holds: events that they keep are neither erased nor deleted by retention, until the hold is released.
+
+A transaction that erases or deletes reads the holds by `fixed` before it reads events: a hold is either placed before,
+and seen, or placed after the commit.
+"""
 
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, insert, or_, select, update
 
 from core.domain.audit_events import audit_event
 from core.errors import EventHeldError, HoldNotFoundError
@@ -58,6 +63,7 @@ def place(engine: Engine, hold: Hold, *, by: str, at: datetime) -> Hold:
     """
     hold_id = str(uuid.uuid4())
     with open_connection(engine) as connection:
+        dialect_of(engine).change_holds(connection)
         values = {"hold_id": hold_id, **{name: getattr(hold, name) for name in _SCOPE}, "reason": hold.reason}
         connection.execute(insert(holds).values(**values, placed_at=at))
         record = audit_event("hold.placed", hold_id, at=at, reason=hold.reason, by=by, **hold.scope)
@@ -92,9 +98,47 @@ def release(engine: Engine, hold_id: str, *, reason: str, by: str, at: datetime)
         connection.commit()
 
 
-def holding(connection: Connection, condition: ColumnElement[bool]) -> Hold | None:
-    """Return a hold that keeps one of the stored events for which a condition applies."""
-    for hold in _active(connection):
+def fixed(connection: Connection) -> list[Hold]:
+    """Return the active holds, and let none be placed before the end of this transaction."""
+    dialect_of(connection.engine).keep_holds(connection)
+    return _active(connection)
+
+
+def any_of(found: Iterable[Hold]) -> ColumnElement[bool]:
+    """Return the condition that one of these holds keeps an event."""
+    return or_(false(), *(hold.condition for hold in found))
+
+
+def kept(engine: Engine, condition: ColumnElement[bool]) -> dict[str, int]:
+    """Count the events for which a condition applies and that active holds keep, by the id of the hold.
+
+    Raises:
+        StoreUnavailableError: trying again later helps.
+    """
+    counts = {}
+    for hold in active(engine):
+        query = select(func.count()).select_from(events).where(condition, hold.condition)
+        with open_read_connection(engine) as connection:
+            counts[hold.hold_id] = int(connection.execute(query).scalar_one())
+    return {hold_id: count for hold_id, count in counts.items() if count}
+
+
+def record_kept(engine: Engine, counts: Mapping[str, int], *, at: datetime) -> None:
+    """Record that holds prevented the deletion of numbers of events, by an event `audit-log.hold.refused` for each.
+
+    Raises:
+        StoreUnavailableError: nothing was recorded; trying again later helps.
+    """
+    with open_connection(engine) as connection:
+        for hold_id, count in counts.items():
+            record = audit_event("hold.refused", hold_id, at=at, operation="retention", events=count)
+            insert_own_event(connection, dialect_of(engine), record)
+        connection.commit()
+
+
+def holding(connection: Connection, found: Iterable[Hold], condition: ColumnElement[bool]) -> Hold | None:
+    """Return that of these holds that keeps one of the stored events for which a condition applies."""
+    for hold in found:
         if connection.execute(select(events.c.event_id).where(condition, hold.condition).limit(1)).first():
             return hold
     return None

@@ -24,7 +24,7 @@ from core.errors import PurgeRefusedError
 from core.stores import event_counters
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
-from core.stores.holds import active
+from core.stores.holds import active, any_of, fixed, kept, record_kept
 from core.stores.own_events import insert_own_event
 from core.stores.retention import drop_partitions, finish_drops
 from core.stores.retention_rules import read_rules
@@ -37,6 +37,14 @@ _ORDER: Final = (events.c.timestamp_utc, events.c.event_id)
 
 Archive = Callable[[Sequence[Event]], None]
 """Keeps events before they are deleted. Raises an AuditLogError to keep them in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """The events that a purge deleted, by month, and those that are due and that each legal hold kept, by its id."""
+
+    deleted: Counter[str]
+    kept: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,6 @@ def _sleep(seconds: float) -> bool:
     return False
 
 
-def held(engine: Engine) -> ColumnElement[bool]:
-    """Return the condition that a legal hold keeps an event, whatever the rules say."""
-    return or_(false(), *(hold.condition for hold in active(engine)))
-
-
 def plan(engine: Engine, *, now: datetime) -> list[Due]:
     """Count the events that are due, by rule. Nothing is changed.
 
@@ -66,13 +69,23 @@ def plan(engine: Engine, *, now: datetime) -> list[Due]:
         StoreUnavailableError: trying again later helps.
     """
     rules = read_rules(engine)
+    held = any_of(active(engine))
     found = []
     for rule in rules:
-        query = select(func.count(), func.min(events.c.timestamp_utc)).where(_due(rule, rules, now), not_(held(engine)))
+        query = select(func.count(), func.min(events.c.timestamp_utc)).where(_due(rule, rules, now), not_(held))
         with open_read_connection(engine) as connection:
             count, oldest = connection.execute(query).one()
         found.append(Due(rule, rule.before(now), count, oldest))
     return found
+
+
+def kept_by_holds(engine: Engine, *, now: datetime) -> dict[str, int]:
+    """Count the events that are due and that each legal hold keeps, by the id of the hold. Nothing is changed.
+
+    Raises:
+        StoreUnavailableError: trying again later helps.
+    """
+    return kept(engine, _any_due(read_rules(engine), now))
 
 
 def purge(
@@ -82,8 +95,8 @@ def purge(
     everything: bool = False,
     archive: Archive | None = None,
     pause: Callable[[float], bool] = _sleep,
-) -> Counter[str]:
-    """Delete the events that are due; return their numbers by month.
+) -> Purged:
+    """Delete the events that are due, but for those that a legal hold keeps, which is recorded once for each hold.
 
     Args:
         engine: The database.
@@ -98,35 +111,54 @@ def purge(
         StoreUnavailableError: deletions so far are recorded; the next run continues.
     """
     rules = read_rules(engine)
-    due = and_(or_(false(), *(_due(rule, rules, now) for rule in rules)), not_(held(engine)))
+    due = _any_due(rules, now)
+    left = not_(any_of(active(engine)))
     deleted: Counter[str] = Counter()
     if engine.dialect.name == "postgresql":
         deleted.update(finish_drops(engine, now=now))
-    if not _any(engine, due):
-        return deleted
-    if not everything and not _any(engine, and_(not_(_OWN), not_(due))):
-        raise PurgeRefusedError(
-            "The retention rules would delete every event, such as with a wrong clock or period: nothing is deleted. "
-            "Correct the rule by `audit-log retention set`, or run `audit-log retention apply --everything`."
-        )
-    if engine.dialect.name == "postgresql" and archive is None:
-        deleted.update(drop_partitions(engine, due, before=max(rule.before(now) for rule in rules), now=now))
+    if _any(engine, and_(due, left)):
+        if not everything and not _any(engine, and_(not_(_OWN), not_(and_(due, left)))):
+            raise PurgeRefusedError(
+                "The retention rules would delete every event, such as with a wrong clock or period: nothing is "
+                "deleted. Correct the rule by `audit-log retention set`, or run `audit-log retention apply "
+                "--everything`."
+            )
+        if engine.dialect.name == "postgresql" and archive is None:
+            deleted.update(drop_partitions(engine, due, before=max(rule.before(now) for rule in rules), now=now))
+        deleted.update(_delete_due(engine, rules, now, archive, pause))
+    if counts := kept(engine, due):
+        record_kept(engine, counts, at=now)
+    return Purged(deleted, counts)
+
+
+def _delete_due(
+    engine: Engine,
+    rules: Sequence[RetentionRule],
+    now: datetime,
+    archive: Archive | None,
+    pause: Callable[[float], bool],
+) -> Counter[str]:
+    deleted: Counter[str] = Counter()
     source = uuid.uuid4().hex
     for rule in rules:
+        due = _due(rule, rules, now)
         since = None
         while True:
             started = time.monotonic()
-            condition = and_(_due(rule, rules, now), not_(held(engine)))  # a hold may be placed meanwhile
-            batch = _next_batch(engine, condition, since)
+            batch = _next_batch(engine, and_(due, not_(any_of(active(engine)))), since)
             if not batch:
                 break
             if archive:
                 archive(batch)
-            deleted.update(_delete(engine, batch, condition, source, now))
+            deleted.update(_delete(engine, batch, due, source, now))
             since = batch[-1].timestamp_utc
             if pause(time.monotonic() - started):
                 return deleted
     return deleted
+
+
+def _any_due(rules: Sequence[RetentionRule], now: datetime) -> ColumnElement[bool]:
+    return or_(false(), *(_due(rule, rules, now) for rule in rules))
 
 
 def _due(rule: RetentionRule, rules: Sequence[RetentionRule], now: datetime) -> ColumnElement[bool]:
@@ -159,13 +191,14 @@ def _event(row: Any) -> Event:
 
 
 def _delete(
-    engine: Engine, batch: Sequence[Event], condition: ColumnElement[bool], source: str, now: datetime
+    engine: Engine, batch: Sequence[Event], due: ColumnElement[bool], source: str, now: datetime
 ) -> Counter[str]:
-    """Delete those events of a batch that are still due, and record it, in one transaction."""
+    """Delete those events of a batch that are still due and not held, and record it, in one transaction."""
     dialect = dialect_of(engine)
     ids, times = [event.event_id for event in batch], (batch[0].timestamp_utc, batch[-1].timestamp_utc)
     with open_connection(engine) as connection:
         dialect.begin_write(connection)
+        condition = and_(due, not_(any_of(fixed(connection))))
         query = select(*EVENT_COLUMNS).where(events.c.event_id.in_(ids), events.c.timestamp_utc.between(*times))
         locked = query.where(condition).with_for_update(skip_locked=True)  # another purge may have the others
         rows = [_event(row) for row in connection.execute(locked).mappings()]

@@ -1,8 +1,9 @@
 """Retention on PostgreSQL: drops partitions whose events are nearly all due, and records what it deleted.
 
 A partition is dropped in two transactions. The first detaches it, which locks the table of events briefly, moves the
-events that are kept to the default partition, and marks the rest by a comment; the second counts it and drops it. If
-the second does not happen, the next run finds the mark. Due events elsewhere are deleted by `core.stores.purging`.
+events that are kept to the default partition, and marks the rest by a comment; the second moves what a hold that was
+placed meanwhile keeps, counts the rest and drops it. If the second does not happen, the next run finds the mark. Due
+events elsewhere are deleted by `core.stores.purging`.
 """
 
 import uuid
@@ -10,10 +11,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, text
+from sqlalchemy import ColumnElement, Connection, Engine, and_, not_, text
 
 from core.domain.audit_events import audit_event
 from core.stores.dialects import dialect_of
+from core.stores.holds import active, any_of, fixed
 from core.stores.own_events import insert_own_event
 from core.stores.partitions import Partition, partitions, postgresql_connection
 from core.stores.schema import unix_milliseconds
@@ -62,7 +64,7 @@ SELECT (SELECT event_id::text FROM looked_at ORDER BY event_id DESC LIMIT 1) AS 
 
 
 def drop_partitions(engine: Engine, due: ColumnElement[bool], *, before: int, now: datetime) -> dict[str, int]:
-    """Drop the partitions that end by `before`, in Unix seconds, and whose events are nearly all `due`.
+    """Drop the partitions that end by `before`, in Unix seconds, and whose events are nearly all `due` and not held.
 
     Returns the numbers of deleted events by the first month of each. Each partition is deleted together with the event
     that records it, `audit-log.events.dropped`, and its months are noted in `dropped_months`. Ids whose events
@@ -73,11 +75,10 @@ def drop_partitions(engine: Engine, due: ColumnElement[bool], *, before: int, no
         NotSupportedError: not PostgreSQL.
         StoreUnavailableError: another session locks the table for over ten seconds; months deleted so far stay deleted.
     """
-    condition = str(due.compile(engine, compile_kwargs={"literal_binds": True}))
     dropped = finish_drops(engine, now=now)
     for partition in _expired(engine, before):
-        if _is_nearly_all(engine, partition, condition):
-            _detach(engine, partition, condition)
+        if _is_nearly_all(engine, partition, due):
+            _detach(engine, partition, due)
             dropped |= dict(_drop_marked(engine, now))
     if dropped:
         _delete_orphaned_ids(engine, before)
@@ -93,19 +94,21 @@ def _expired(engine: Engine, before: int) -> list[Partition]:
     return [partition for partition in partitions(engine) if partition.end is not None and partition.end <= before]
 
 
-def _is_nearly_all(engine: Engine, partition: Partition, due: str) -> bool:
+def _is_nearly_all(engine: Engine, partition: Partition, due: ColumnElement[bool]) -> bool:
     """Whether moving the events that are kept is less work than deleting the others."""
+    condition = _literal(engine, and_(due, not_(any_of(active(engine)))))
     with postgresql_connection(engine) as connection:
         _without_time_limit(connection)
-        row = connection.exec_driver_sql(_KEPT.format(name=partition.name, due=due)).one()
+        row = connection.exec_driver_sql(_KEPT.format(name=partition.name, due=condition)).one()
     return bool(row.kept * _MOVED_SHARE <= row.stored)
 
 
-def _detach(engine: Engine, partition: Partition, due: str) -> None:
+def _detach(engine: Engine, partition: Partition, due: ColumnElement[bool]) -> None:
     with postgresql_connection(engine) as connection:
         _without_time_limit(connection)
+        condition = _literal(engine, and_(due, not_(any_of(fixed(connection)))))
         connection.exec_driver_sql(f"ALTER TABLE events DETACH PARTITION {partition.name}")
-        connection.exec_driver_sql(_MOVE.format(name=partition.name, due=due))
+        connection.exec_driver_sql(_MOVE.format(name=partition.name, due=condition))
         connection.exec_driver_sql(f"COMMENT ON TABLE {partition.name} IS '{_MARK}{_month(partition)}'")
         connection.commit()
 
@@ -117,12 +120,20 @@ def _drop_marked(engine: Engine, now: datetime) -> Iterator[tuple[str, int]]:
         month = row.mark.removeprefix(_MARK)
         with postgresql_connection(engine) as connection:
             _without_time_limit(connection)
+            if holds := fixed(connection):
+                due = _literal(engine, not_(any_of(holds)))
+                connection.exec_driver_sql(_MOVE.format(name=row.name, due=due))
             counted = text(_COUNT.format(rows=row.name))
             count = connection.scalar(counted, _parameters(now)) or 0
             connection.exec_driver_sql(_ERASURES.format(rows=row.name))
             connection.exec_driver_sql(f"DROP TABLE {row.name}")
             _record(engine, connection, month, count, now)
         yield month, count
+
+
+def _literal(engine: Engine, condition: ColumnElement[bool]) -> str:
+    """Return a condition as SQL without parameters, which `ALTER TABLE` and its neighbours do not take."""
+    return str(condition.compile(engine, compile_kwargs={"literal_binds": True}))
 
 
 def _parameters(now: datetime) -> dict[str, object]:

@@ -61,6 +61,8 @@ def check_ledger(services: Services, stage: str) -> dict[str, Any]:
 def apply_retention(services: Services) -> dict[str, Any]:
     """Delete the events that are due by the retention rules, for at most ten minutes; return their number.
 
+    `kept_by_holds` has the numbers of due events that legal holds keep, by the id of the hold.
+
     Raises:
         StoreUnavailableError: the database cannot be reached; deletions so far are recorded.
         PurgeRefusedError: no event of a client would be left.
@@ -68,9 +70,8 @@ def apply_retention(services: Services) -> dict[str, Any]:
     from core.stores.purging import purge  # noqa: PLC0415 - as above
 
     end = services.clock() + PURGE_SECONDS
-    return {
-        "deleted": purge(services.database.engine, now=_now(services), pause=lambda _: services.clock() > end).total()
-    }
+    purged = purge(services.database.engine, now=_now(services), pause=lambda _: services.clock() > end)
+    return {"deleted": purged.deleted.total(), "kept_by_holds": purged.kept}
 
 
 def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accepted_between) -> dict[str, Any]:

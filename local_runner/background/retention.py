@@ -12,6 +12,8 @@ from local_runner.background.rounds import Rounds
 
 PAUSE_SECONDS: Final = 3600.0
 
+_ACTION: Final = "Release the hold by `audit-log hold release` when its reason has ended."
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,9 +36,11 @@ class RetentionTimer:
 
     def _apply(self) -> None:
         try:
-            deleted = purge(self._database.engine, now=datetime.now(UTC), pause=self._stop.wait)
+            purged = purge(self._database.engine, now=datetime.now(UTC), pause=self._stop.wait)
         except PurgeRefusedError as exc:
             _log.error("retention_refused", extra={"reason": str(exc), "action": "Nothing is deleted until then."})
         else:
-            if deleted:
+            if deleted := purged.deleted:
                 _log.info("retention_applied", extra={"events": deleted.total(), "months": len(deleted)})
+            for hold, events in purged.kept.items():
+                _log.info("retention_held", extra={"hold": hold, "events": events, "action": _ACTION})

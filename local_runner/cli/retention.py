@@ -97,25 +97,32 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete the events that are due by the rules permanently. An interrupted run is continued by the next one."""
-    from core.stores.purging import plan, purge
+    from core.stores.purging import kept_by_holds, plan, purge
     from local_runner.cli.offline import existing_store
 
     now = datetime.now(UTC)
     with existing_store() as services:
         due = plan(services.database.engine, now=now)
         _print(due)
-        if dry_run or not any(each.events for each in due):
+        if dry_run:
+            _print_kept(kept_by_holds(services.database.engine, now=now))
             return
-        if not yes:
+        if any(each.events for each in due) and not yes:
             typer.confirm("Delete these events permanently?", abort=True)
         keep: Archive | None = None
         if archive:
             from local_runner.background.archive import EventArchive
 
             keep = EventArchive(archive, services.database.proofs).add
-        deleted = purge(services.database.engine, now=now, everything=everything, archive=keep)
-    for month, count in sorted(deleted.items()):
+        purged = purge(services.database.engine, now=now, everything=everything, archive=keep)
+    for month, count in sorted(purged.deleted.items()):
         typer.echo(f"deleted {month}: {count:,} events")
+    _print_kept(purged.kept)
+
+
+def _print_kept(kept: dict[str, int]) -> None:
+    for hold, count in kept.items():
+        typer.echo(f"kept by the legal hold {hold}: {count:,} due events")
 
 
 def _print(due: list[Due]) -> None:

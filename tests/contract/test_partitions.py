@@ -8,7 +8,7 @@ from threading import Event as Flag
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, insert, inspect, select
+from sqlalchemy import Engine, delete, insert, inspect, select, true
 from typer.testing import CliRunner
 
 from core.domain.models import Event
@@ -58,7 +58,7 @@ def delete_before(engine: Engine, before: int) -> dict[str, int]:
     with engine.begin() as connection:
         connection.execute(delete(schema.retention_rules))
         connection.execute(insert(schema.retention_rules).values(event_type="", customer="", keep_days=1, at=NOW))
-    return dict(purging.purge(engine, now=day_after(before), everything=True))
+    return dict(purging.purge(engine, now=day_after(before), everything=True).deleted)
 
 
 def day_after(seconds: int) -> datetime:
@@ -222,11 +222,25 @@ def test_a_partition_that_was_detached_only_is_dropped_by_the_next_run(engine: E
     with engine.begin() as connection:  # somebody keeps this one elsewhere
         connection.exec_driver_sql("ALTER TABLE events DETACH PARTITION events_2020_01")
     [january, _] = partitions.partitions(engine)
-    retention._detach(engine, january, "true")  # noqa: SLF001 - a kill after this step
+    retention._detach(engine, january, true())  # noqa: SLF001 - a kill after this step
     assert [each.name for each in partitions.partitions(engine)] == ["events_default"]
     assert delete_before(engine, FEBRUARY) == {"2026-01": 2}
     assert recorded(store) == [(-1, {"subject": "2026-01", "month": "2026-01", "events": 2})]
     assert {"events_2020_01"} == {name for name in inspect(engine).get_table_names() if name.startswith("events_2")}
+
+
+def test_an_event_that_is_held_after_its_partition_was_detached_is_kept(engine: Engine, store: SqlEventStore) -> None:
+    partitions.create(engine, 0, now=NOW)
+    store.add(at(JANUARY, JANUARY + 1))
+    [january, _] = partitions.partitions(engine)
+    retention._detach(engine, january, true())  # noqa: SLF001 - a kill after this step
+    hold = holds.place(engine, holds.Hold(until=JANUARY + 1), by="tests", at=NOW)
+    try:
+        assert delete_before(engine, FEBRUARY) == {"2026-01": 1}
+    finally:
+        holds.release(engine, hold.hold_id, reason="settled", by="tests", at=NOW)
+    found = store.find_page(EventFilter(customer_ids=(42,)), PageRequest()).events
+    assert [each.timestamp_utc for each in found] == [JANUARY]
 
 
 def test_ids_that_an_interrupted_deletion_left_are_deleted_with_the_next_partition(

@@ -1,12 +1,13 @@
 """Retention: what the rules say goes, with all that belongs to it, and nothing else, on each database."""
 
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
@@ -80,9 +81,9 @@ def test_what_is_due_goes_and_is_recorded_by_its_exact_number(store: SqlEventSto
     counters.add("door", {(received, ACCEPTED): 4})
     set_rule(engine, ALL, at=NOW)
     assert [(due.events, due.before, due.oldest) for due in plan(engine, now=NOW)] == [(2, days(30), days(40))]
-    assert purge(engine, now=NOW) == Counter({"2026-03": 2})
+    assert purge(engine, now=NOW).deleted == Counter({"2026-03": 2})
     assert (left(store), recorded(store)) == ([2, 3], Counter({"2026-03": 2}))
-    assert purge(engine, now=NOW) == Counter()
+    assert purge(engine, now=NOW).deleted == Counter()
     assert recorded(store) == Counter({"2026-03": 2})
     assert [store.get(each.event_id) for each in made[:2]] == [None, None]
     assert store.add(made) == [Outcome.STORED, Outcome.STORED, Outcome.DUPLICATE, Outcome.DUPLICATE]
@@ -135,7 +136,7 @@ def test_a_purge_of_everything_is_refused_unless_it_is_asked_for(store: SqlEvent
     with pytest.raises(PurgeRefusedError, match="--everything"):
         purge(engine, now=NOW)
     assert (left(store), recorded(store)) == ([0, 1], Counter())
-    assert purge(engine, now=NOW, everything=True).total() == 2
+    assert purge(engine, now=NOW, everything=True).deleted.total() == 2
 
 
 def test_a_stopped_purge_has_recorded_what_it_deleted_and_is_continued(
@@ -145,24 +146,73 @@ def test_a_stopped_purge_has_recorded_what_it_deleted_and_is_continued(
     put(store, *(("a", 1, 40 + number / 100) for number in range(10)), ("a", 1, 1))
     set_rule(engine, ALL, at=NOW)
     kept: list[Event] = []
-    assert purge(engine, now=NOW, archive=kept.extend, pause=lambda _: True).total() == 3
+    assert purge(engine, now=NOW, archive=kept.extend, pause=lambda _: True).deleted.total() == 3
     assert (len(left(store)), recorded(store).total(), len(kept)) == (8, 3, 3)
-    assert purge(engine, now=NOW, archive=kept.extend).total() == 7
+    assert purge(engine, now=NOW, archive=kept.extend).deleted.total() == 7
     assert (left(store), recorded(store).total()) == ([10], 10)
     assert sorted(each.event_data["n"] for each in kept) == list(range(10))
 
 
-def test_events_under_a_legal_hold_stay_until_its_release(store: SqlEventStore, engine: Engine) -> None:
+def refusals(store: SqlEventStore) -> list[dict[str, Any]]:
+    found = store.find_page(EventFilter(event_types=("audit-log.hold.refused",)), PageRequest(order="asc", limit=1000))
+    return [each.event_data for each in found.events]
+
+
+@pytest.fixture
+def no_holds(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(holds.delete())
+
+
+@pytest.mark.usefixtures("no_holds")
+def test_events_under_a_legal_hold_stay_until_its_release(
+    store: SqlEventStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "BATCH_EVENTS", 2)
     hold = place(engine, Hold(customer_id=2, reason="a claim"), by="tests", at=NOW)
-    put(store, ("a", 1, 40), ("a", 2, 40), ("a", 1, 1))
+    other = place(engine, Hold(event_type="a", until=days(35), reason="a case"), by="tests", at=NOW)
+    unconcerned = place(engine, Hold(customer_id=3, reason="nothing"), by="tests", at=NOW)
+    put(store, ("b", 1, 40), ("a", 2, 40), ("b", 2, 40), ("a", 1, 40), ("b", 1, 40), ("b", 1, 40), ("a", 1, 1))
     set_rule(engine, ALL, at=NOW)
-    assert purge(engine, now=NOW).total() == 1
-    assert left(store) == [1, 2]
-    release(engine, hold.hold_id, reason="settled", by="tests", at=NOW)
-    assert purge(engine, now=NOW).total() == 1
-    assert left(store) == [2]
+    kept = {hold.hold_id: 2, other.hold_id: 2}
+    assert purging.kept_by_holds(engine, now=NOW) == kept
+    purged = purge(engine, now=NOW)
+    assert (purged.deleted.total(), purged.kept) == (3, kept)
+    assert left(store) == [1, 2, 3, 6]
+    assert sorted(refusals(store), key=lambda each: each["subject"]) == [
+        {"subject": hold_id, "operation": "retention", "events": 2} for hold_id in sorted(kept)
+    ]
+    assert purge(engine, now=NOW) == purging.Purged(Counter(), kept), "a run that deletes nothing"
+    for each in (hold, other, unconcerned):
+        release(engine, each.hold_id, reason="settled", by="tests", at=NOW)
+    assert purge(engine, now=NOW) == purging.Purged(Counter({"2026-03": 3}), {})
+    assert (left(store), len(refusals(store))) == ([6], 4)
+
+
+@pytest.mark.usefixtures("no_holds")
+def test_a_hold_placed_while_a_batch_is_deleted_waits_for_its_commit(
+    store: SqlEventStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "BATCH_EVENTS", 2)
+    put(store, *(("a", 2, 40 + number / 100) for number in range(4)), ("a", 1, 1))
+    set_rule(engine, ALL, at=NOW)
+    seen: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        placed: list[Future[Hold]] = []
+
+        def place_meanwhile(connection: Connection, month: str, now: datetime) -> None:
+            if not placed:
+                placed.append(pool.submit(place, engine, Hold(customer_id=2), by="tests", at=NOW))
+                placed[0].add_done_callback(lambda _: seen.extend(left(store)))
+                with pytest.raises(TimeoutError):
+                    placed[0].result(1)
+            note(connection, month, now)
+
+        note = purging._note_month  # noqa: SLF001 - a moment in the transaction
+        monkeypatch.setattr(purging, "_note_month", place_meanwhile)
+        purge(engine, now=NOW, pause=lambda _: bool(placed[0].result(30)) and False)
+    assert seen == [0, 1, 4], "the hold has seen the batch committed"
+    assert left(store) == [0, 1, 4], "and keeps the events that were left"
 
 
 def test_an_erased_event_goes_with_what_is_left_of_its_proof(store: SqlEventStore, engine: Engine) -> None:
@@ -172,7 +222,7 @@ def test_an_erased_event_goes_with_what_is_left_of_its_proof(store: SqlEventStor
         Request(Selection(ids, None, None), False, "a request", "tests"), at=NOW, progress=lambda _: None
     )
     set_rule(engine, ALL, at=NOW)
-    assert purge(engine, now=NOW).total() == 1
+    assert purge(engine, now=NOW).deleted.total() == 1
     with engine.connect() as connection:
         assert connection.execute(select(erasures).where(erasures.c.event_id.in_(ids))).all() == []
     assert store.add(made[:1]) == [Outcome.STORED]
@@ -186,7 +236,7 @@ def test_a_rule_replaces_the_one_about_the_same_events_and_can_be_removed(store:
     with pytest.raises(RuleNotFoundError, match="retention list"):
         remove_rule(engine, RetentionRule("a", -(2**63), 1), at=NOW)
     put(store, ("a", 1, 4000))
-    assert purge(engine, now=NOW) == Counter()
+    assert purge(engine, now=NOW).deleted == Counter()
 
 
 def test_a_month_of_which_little_is_kept_goes_as_a_partition(
@@ -207,7 +257,7 @@ def test_a_month_of_which_little_is_kept_goes_as_a_partition(
     put(store, *(("a:1%", 1, 89) for _ in range(59)), ("a:1%", 2, 89), ("b", 1, 1))
     set_rule(engine, RetentionRule("a:1%", None, 30), at=NOW)
     set_rule(engine, RetentionRule("a:1%", 2, 300), at=NOW)
-    assert purge(engine, now=NOW) == Counter({"2026-01": 59})
+    assert purge(engine, now=NOW).deleted == Counter({"2026-01": 59})
     assert (left(store), recorded(store), batches) == ([59, 60], Counter({"2026-01": 59}), [])
     assert [each.name for each in partitions.partitions(engine)] == ["events_default"]
     with engine.connect() as connection:

@@ -144,7 +144,7 @@ def test_the_ledger_is_checked(in_lambda: LambdaProcess) -> None:
 
 
 def test_retention_without_a_rule_deletes_nothing(in_lambda: LambdaProcess) -> None:
-    assert in_lambda.call("app.apply_retention", {}) == {"deleted": 0}
+    assert in_lambda.call("app.apply_retention", {}) == {"deleted": 0, "kept_by_holds": {}}
 
 
 def test_the_books_are_compared(in_lambda: LambdaProcess) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from core.domain.retention import RetentionRule
 from core.errors import ArchiveUnavailableError
 from core.settings import Settings
+from core.stores.holds import Hold, place
 from core.stores.retention_rules import set_rule
 from local_runner.background.archive import EventArchive
 from local_runner.background.retention import RetentionTimer
@@ -75,6 +76,17 @@ def test_a_dry_run_and_a_no_delete_nothing(pipeline: Pipeline) -> None:
     assert stored(pipeline) == [0, 1, 2, 3, 4]
 
 
+def test_due_events_under_a_legal_hold_are_kept_and_the_command_says_by_which_hold(pipeline: Pipeline) -> None:
+    run(pipeline, "retention", "set", "--keep-days", 300)
+    hold = run(pipeline, "hold", "place", "--type", event(0).event_type, "--reason", "a case")[1].strip()
+    said = f"kept by the legal hold {hold}: 3 due events\n"
+    assert run(pipeline, "retention", "apply", "--dry-run")[1].endswith(said)
+    for _ in range(2):
+        status, text = run(pipeline, "retention", "apply", "--yes")
+        assert (status, text.endswith(said), "deleted" in text) == (0, True, False)
+    assert stored(pipeline) == [0, 1, 2, 3, 4]
+
+
 def test_an_archive_is_verified_and_proofs_handed_out_stay_valid(pipeline: Pipeline, tmp_path: Path) -> None:
     proofs = pipeline.services.proofs
     sealed = proofs.find(event(0).event_id)
@@ -120,6 +132,23 @@ def test_a_line_of_an_archive_is_imported_as_one_of_an_export() -> None:
         for text in (line, line[:-1] + ',"proof":{"file":"f","data":"d"}}')
     )
     assert archived == exported
+
+
+def test_the_timer_logs_which_hold_kept_how_many_due_events(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = pipeline.services.database
+    caplog.set_level("INFO")
+    hold = place(database.engine, Hold(event_type=event(0).event_type), by="tests", at=datetime.now(UTC))
+    set_rule(database.engine, RetentionRule(None, None, 300), at=datetime.now(UTC))
+    timer = RetentionTimer(database, pause=0.05)
+    timer.start()
+    deadline = time.monotonic() + 30
+    while not (records := [each for each in caplog.records if each.message == "retention_held"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    timer.close()
+    assert [(each.__dict__["hold"], each.__dict__["events"]) for each in records[:1]] == [(hold.hold_id, 3)]
 
 
 def test_the_timer_applies_the_rules_and_refuses_to_delete_everything(

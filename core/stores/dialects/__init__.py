@@ -113,6 +113,15 @@ class StoreDialect(Protocol):
     def begin_write(self, connection: Connection) -> None:
         """Begin a transaction that reads before it writes, so that it is not refused when it begins to write."""
 
+    def keep_holds(self, connection: Connection) -> None:
+        """Let no legal hold be placed before the end of this transaction, which reads them next.
+
+        Several transactions may do so at once. One that places a hold is finished before, or waits.
+        """
+
+    def change_holds(self, connection: Connection) -> None:
+        """Wait for the transactions that keep the holds as they are, before one is placed."""
+
     def delete(self, connection: Connection, rows: Sequence[Event]) -> None:
         """Delete stored events, their ids and their terms."""
 

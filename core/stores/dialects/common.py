@@ -48,6 +48,14 @@ def begin_erasing(_connection: Connection) -> None:
     """Rely on the locks of rows."""
 
 
+def keep_holds(_connection: Connection) -> None:
+    """Rely on the transaction, which excludes other writers."""
+
+
+def change_holds(_connection: Connection) -> None:
+    """Rely on the lock that the INSERT takes."""
+
+
 def replace_terms(_connection: Connection, _before: Sequence[Event], _after: Sequence[Event]) -> None:
     """Have no separate index."""
 

@@ -58,6 +58,8 @@ _EXCEEDED: Final[Mapping[object, TimeLimit]] = {
     1969: "statement",
     3024: "statement",
 }  # 1969: MariaDB, 3024: MySQL
+# Stands for the table of holds, which may have no row to lock: LOCK TABLES would end the transaction.
+_ONE_ROW: Final = "SELECT version_num FROM alembic_version"
 _NUMBERS: Final = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
 
 
@@ -118,6 +120,12 @@ class _MySQL:
             if self.is_duplicate_key(exc.orig):
                 raise IdTakenError from None
             raise
+
+    def keep_holds(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"{_ONE_ROW} LOCK IN SHARE MODE")
+
+    def change_holds(self, connection: Connection) -> None:
+        connection.exec_driver_sql(f"{_ONE_ROW} FOR UPDATE")
 
     def scrub(self, engine: Engine) -> str | None:  # noqa: ARG002 - the protocol's signature
         return "the undo and redo log and the binary log of the server, until they are purged"

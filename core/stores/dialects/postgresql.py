@@ -100,6 +100,7 @@ class _PostgreSQL:
     set_up_writes = staticmethod(common.set_up_writes)
     check_connection = staticmethod(common.check_connection)
     begin_erasing = staticmethod(common.begin_erasing)
+    change_holds = staticmethod(common.change_holds)
     replace_terms = staticmethod(common.replace_terms)
     keyset_condition = staticmethod(common.keyset_condition)
 
@@ -142,6 +143,9 @@ class _PostgreSQL:
             if self.is_duplicate_key(exc):
                 raise IdTakenError from None
             raise
+
+    def keep_holds(self, connection: Connection) -> None:
+        connection.exec_driver_sql("LOCK TABLE holds IN SHARE MODE")
 
     def scrub(self, engine: Engine) -> str | None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

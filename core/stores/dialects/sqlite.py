@@ -93,6 +93,8 @@ class _SQLite:
     set_up_writes = staticmethod(sqlite_wal.truncate_when_large)
     check_connection = staticmethod(sqlite_file.check)
     begin_erasing = staticmethod(sqlite_erasing.begin)
+    keep_holds = staticmethod(common.keep_holds)
+    change_holds = staticmethod(common.change_holds)
     replace_terms = staticmethod(sqlite_erasing.replace_terms)
     scrub = staticmethod(sqlite_erasing.scrub)
     select_by_ids = staticmethod(common.select_by_ids)
