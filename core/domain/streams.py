@@ -114,6 +114,7 @@ class Stream(StreamDefinition):
     failing_since: datetime | None = None
     next_try_at: datetime | None = Field(default=None, description="Not before; null: at once.")
     last_status: int | None = Field(default=None, description="HTTP status of the last answer.")
+    refused: int = Field(default=0, description="Number of refusals that are neither sent again nor forgotten.")
     version: int = 1
     created_at: datetime
     changed_at: datetime

@@ -80,18 +80,10 @@ class Destination(Protocol):
         """Close connections."""
 
 
-class Held(NamedTuple):
-    """A stream that this sender holds. `holder` is new at each take-over."""
+class Lease(NamedTuple):
+    """A stream and its sender. One whose beat stays the same for long enough is dead, see `core.streams.dispatcher`."""
 
     stream: "Stream"
-    holder: str
-    beat: int
-
-
-class Sighting(NamedTuple):
-    """Holder and beat of a stream, as read. A pair that stays the same for long enough belongs to a dead sender."""
-
-    stream_id: str
     holder: str | None
     beat: int
 
@@ -123,18 +115,33 @@ class StreamAdmin(Protocol):
             StoreUnavailableError: nothing was changed; trying again later helps.
         """
 
-    def change_stream(self, stream: "Stream", record: Event, *, version: int) -> None:
-        """Replace a stream whose version is still `version`, and end the lease of its sender.
+    def change_stream(self, stream: "Stream", record: Event, *, position: int | None = None) -> "Stream":
+        """Replace definition, secrets and state of a stream, and its place unless `position` is None.
+
+        Returns it with the next version. Its failures are forgotten.
 
         Raises:
             StreamNotFoundError: no stream has this id.
-            VersionConflictError: the stream was changed since.
+            VersionConflictError: its version is not that of `stream` any more.
             NameTakenError: another stream has the name.
             StoreUnavailableError: nothing was changed; trying again later helps.
         """
 
-    def delete_stream(self, stream_id: str, record: Event, *, version: int) -> None:
-        """Delete a stream and its refusals. Raises the errors of `change_stream`."""
+    def delete_stream(self, stream: "Stream", record: Event) -> None:
+        """Delete a stream and its refusals.
+
+        Raises:
+            StreamNotFoundError: no stream has this id.
+            VersionConflictError: its version is not that of `stream` any more.
+            StoreUnavailableError: nothing was changed; trying again later helps.
+        """
+
+    def forget_refusals(self, stream_id: str, positions: Sequence[int]) -> None:
+        """Delete the refusals that begin at these indices.
+
+        Raises:
+            StoreUnavailableError: nothing was changed; trying again later helps.
+        """
 
     def refusals(self, stream_id: str, limit: int) -> "list[Refusal]":
         """Return the first refusals in the order of their indices.
@@ -145,36 +152,41 @@ class StreamAdmin(Protocol):
 
 
 class StreamLeases(Protocol):
-    """What senders change. Each method but `due` returns False if another sender holds the stream: let it go then."""
+    """Changes by senders. All methods raise StoreUnavailableError: nothing was changed, and trying again later helps.
 
-    def due(self, now: datetime) -> Sequence[Sighting]:
-        """Return the active streams that may send at this time.
+    Those that take a holder do nothing, and return None or False, if another sender holds the stream or its place was
+    moved: let it go then. The others return the stream as it is now.
+    """
 
-        Raises:
-            StoreUnavailableError: trying again later helps.
-        """
+    def active(self) -> Sequence[Lease]:
+        """Return all active streams."""
 
-    def take(self, seen: Sighting, holder: str) -> Held | None:
-        """Take a stream over unless its holder or beat has changed since it was seen.
+    def take(self, seen: Lease, holder: str) -> bool:
+        """Take over a stream unless its holder, beat or version has changed since it was seen."""
 
-        Raises:
-            StoreUnavailableError: trying again later helps.
-        """
+    def beat(self, holders: Sequence[str]) -> None:
+        """Show that these senders live."""
 
-    def beat(self, held: Held) -> Held | None:
-        """Show that the sender lives, and read the stream again."""
-
-    def release(self, held: Held) -> None:
+    def release(self, stream_id: str, holder: str) -> None:
         """Let a stream go, so that the next sender need not wait."""
 
-    def advance(self, held: Held, position: int, *, at: datetime, receipt: Receipt | None) -> Held | None:
-        """Move the place of a stream. `receipt` is None if nothing was to be sent."""
+    def advance(self, stream: "Stream", holder: str, position: int) -> "Stream | None":
+        """Move the place of a stream past entries that are not for it."""
 
-    def refuse(self, held: Held, refusal: "Refusal", record: Event, *, position: int) -> Held | None:
-        """Note refused events, with the event that records it, and move the place behind them."""
+    def deliver(
+        self, stream: "Stream", holder: str, position: int, *, status: int | None, at: datetime
+    ) -> "Stream | None":
+        """Move the place of a stream past entries that were delivered: it does not fail any more."""
 
-    def fail(self, held: Held, *, at: datetime, next_try_at: datetime, status: int | None) -> Held | None:
+    def fail(
+        self, stream: "Stream", holder: str, *, status: int | None, at: datetime, next_try_at: datetime
+    ) -> "Stream | None":
         """Note a failed attempt."""
 
-    def suspend(self, held: Held, reason: str, record: Event, *, position: int, at: datetime) -> None:
-        """Suspend a stream at a place, with the event that records it."""
+    def refuse(
+        self, stream: "Stream", holder: str, position: int, *, refusal: "Refusal", record: Event | None
+    ) -> "Stream | None":
+        """Note refused events, with an event that records it unless that is None, and move the place behind them."""
+
+    def suspend(self, stream: "Stream", holder: str, position: int, *, reason: str, record: Event) -> bool:
+        """Suspend a stream at a place, and forget the refusals from there on. The event records it."""

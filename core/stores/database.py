@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
     from core.stores.ledger.integration import Ledger
     from core.stores.ledger.proofs import SqlProofs
     from core.stores.sql import SqlEventStore
+    from core.stores.stream_leases import SqlStreamLeases
+    from core.stores.streams import SqlStreams
     from core.stores.summaries import SqlEventSummaries
 
 
@@ -94,6 +96,20 @@ class Database:
         from core.stores.feed import SqlFeed  # noqa: PLC0415 - at first use
 
         return SqlFeed(self.engine)
+
+    @cached_property
+    def streams(self) -> "SqlStreams":
+        """Registers streams."""
+        from core.stores.streams import SqlStreams  # noqa: PLC0415 - at first use
+
+        return SqlStreams(self.engine)
+
+    @cached_property
+    def stream_leases(self) -> "SqlStreamLeases":
+        """Notes the progress of streams, for their senders."""
+        from core.stores.stream_leases import SqlStreamLeases  # noqa: PLC0415 - at first use
+
+        return SqlStreamLeases(self.engine)
 
     @cached_property
     def event_counters(self) -> "SqlEventCounters":

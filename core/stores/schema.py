@@ -221,3 +221,41 @@ service_keys: Final = Table(
     Column("name", String(64), primary_key=True),
     Column("value", _bytes(32), nullable=False),
 )
+
+streams: Final = Table(
+    "streams",
+    metadata,
+    Column("stream_id", String(64), primary_key=True),
+    Column("name", String(100), nullable=False),
+    # A `StreamDefinition` as JSON; the name is a column as well, since it is unique.
+    Column("definition", Text, nullable=False),
+    Column("sealed", Text),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+    Column("position", BigInteger, nullable=False),
+    Column("delivered_at", UnixMilliseconds),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", UnixMilliseconds),
+    Column("next_try_at", UnixMilliseconds),
+    Column("last_status", Integer),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UnixMilliseconds, nullable=False),
+    Column("changed_at", UnixMilliseconds, nullable=False),
+    # The lease of the only sender: its id, and a number that it increases as long as it lives.
+    Column("holder", String(64)),
+    Column("beat", BigInteger, nullable=False),
+    UniqueConstraint("name", name="uq_streams_name"),
+)
+
+stream_refusals: Final = Table(
+    "stream_refusals",
+    metadata,
+    Column("stream_id", String(64), primary_key=True),
+    # Indices of the first and the last event, and how many between them were refused.
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("event_id", String(36), nullable=False),
+    Column("status", Integer),
+    Column("at", UnixMilliseconds, nullable=False),
+)

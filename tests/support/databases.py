@@ -58,7 +58,7 @@ def opened(url: str) -> Iterator[Engine]:
 def empty(engine: Engine) -> None:
     """Leave a migrated database without a row."""
     tables = ["events", "clients", "ledger_batches", "ledger_nodes", "ledger_checkpoints", "ledger_origins"]
-    tables += ["erasures", "dropped_months", "holds"]
+    tables += ["erasures", "dropped_months", "holds", "streams", "stream_refusals"]
     if engine.dialect.name == "postgresql":
         tables.append("event_ids")
     with engine.begin() as connection:
