@@ -53,7 +53,7 @@ class Server(ABC):
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
-        while self.run(self.probe()).returncode:
+        while not self._takes_connections():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(
                     f"{self.command()[0]} does not start:\n{(self.directory / 'log').read_text()[-2000:]}"
@@ -89,11 +89,17 @@ class Server(ABC):
                 os.kill(process, signal.SIGCONT)
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-        """Run a program of the server's installation."""
+        """Run a program of the server's installation. Raises TimeoutExpired for one that hangs."""
         return subprocess.run(
             self.as_account(command), env={**os.environ, **self.environment()}, cwd=self.directory, check=False,
-            capture_output=True,
+            capture_output=True, stdin=subprocess.DEVNULL, timeout=START_SECONDS,
         )  # fmt: skip
+
+    def _takes_connections(self) -> bool:
+        try:
+            return self.run(self.probe()).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def as_account(self, command: Sequence[str]) -> list[str]:
         """The servers refuse to run as root: then they run as the account that their packages made."""

@@ -53,6 +53,7 @@ PARAMETERS = {
 def of_chalice(origins: str, data_dir: Path, patch: pytest.MonkeyPatch) -> Ask:
     patch.setenv("AUDIT_LOG_DATA_DIR", str(data_dir))
     patch.setenv("AUDIT_LOG_JWT_SECRET", SECRET)
+    patch.setenv("AUDIT_LOG_QUEUE_URL", "amqp://127.0.0.1:1/")  # so that no test starts the threads of a pipeline
     patch.setenv("AUDIT_LOG_CORS_ORIGINS", origins)
 
     def ask(method: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
