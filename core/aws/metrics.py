@@ -28,12 +28,16 @@ COUNTER_METRICS: Final[Mapping[CounterName, str]] = {
     CounterName.DUPLICATE: "EventsRepeated",
     CounterName.CONFLICT: "EventsInConflict",
     CounterName.REFUSED: "EventsRefused",
+    CounterName.STREAM_DELIVERED: "StreamEventsDelivered",
+    CounterName.STREAM_REFUSED: "StreamEventsRefused",
+    CounterName.STREAM_FAILED: "StreamAttemptsFailed",
 }
 
 HISTOGRAM_METRICS: Final[Mapping[HistogramName, tuple[str, str]]] = {
     HistogramName.BATCH_EVENTS: ("BatchEvents", "Count"),
     HistogramName.STORE_SECONDS: ("StoreSeconds", "Seconds"),
     HistogramName.ACCEPTED_TO_STORED_SECONDS: ("AcceptedToStoredSeconds", "Seconds"),
+    HistogramName.STREAM_SEND_SECONDS: ("StreamSendSeconds", "Seconds"),
 }
 """Metric name and unit, by histogram."""
 

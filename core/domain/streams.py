@@ -107,10 +107,10 @@ class Stream(StreamDefinition):
     stream_id: str
     sealed: str | None = Field(default=None, repr=False, description="Secrets, encrypted by `core.auth.sealing`.")
     state: State = "active"
-    reason: str | None = Field(default=None, description="Why it is suspended, in words of this service.")
+    reason: str | None = Field(default=None, description="Why it is suspended, or why the last attempt failed.")
     position: int = Field(ge=0, le=MAX_INTEGER, description="Index of the first entry that is not dealt with.")
     delivered_at: datetime | None = Field(default=None, description="When events were last delivered.")
-    failures: int = Field(default=0, description="Failed attempts since the last delivery.")
+    failures: int = Field(default=0, description="Failed attempts for the same reason since the last delivery.")
     failing_since: datetime | None = None
     next_try_at: datetime | None = Field(default=None, description="Not before; null: at once.")
     last_status: int | None = Field(default=None, description="HTTP status of the last answer.")

@@ -88,6 +88,19 @@ class Lease(NamedTuple):
     beat: int
 
 
+class Failure(NamedTuple):
+    """A failed attempt to send a batch."""
+
+    reason: str
+    """In words of this service."""
+    status: int | None
+    """HTTP status of the answer."""
+    failures: int
+    """Number of failures for this reason since the last delivery, this one included."""
+    at: datetime
+    next_try_at: datetime
+
+
 class StreamAdmin(Protocol):
     """Registers streams. Each change is stored together with the event that records it, or not at all."""
 
@@ -178,9 +191,7 @@ class StreamLeases(Protocol):
     ) -> "Stream | None":
         """Move the place of a stream past entries that were delivered: it does not fail any more."""
 
-    def fail(
-        self, stream: "Stream", holder: str, *, status: int | None, at: datetime, next_try_at: datetime
-    ) -> "Stream | None":
+    def fail(self, stream: "Stream", holder: str, failure: Failure) -> "Stream | None":
         """Note a failed attempt."""
 
     def refuse(

@@ -50,6 +50,13 @@ class CounterName(Enum):
     ANCHOR_FAILED = "anchor_failed"
     """Another place did not take a copy of a checkpoint."""
 
+    STREAM_DELIVERED = "stream_delivered"
+    """The destination of a stream took an event."""
+    STREAM_REFUSED = "stream_refused"
+    """The destination of a stream refused an event, which was set aside."""
+    STREAM_FAILED = "stream_failed"
+    """An attempt to send a batch of a stream failed; it is tried again."""
+
 
 class HistogramName(Enum):
     """Histograms. Times are in seconds."""
@@ -60,6 +67,8 @@ class HistogramName(Enum):
     """Duration of storing a batch, if it was stored."""
     ACCEPTED_TO_STORED_SECONDS = "accepted_to_stored_seconds"
     """Age of an event when it was stored, since its reception."""
+    STREAM_SEND_SECONDS = "stream_send_seconds"
+    """Duration of sending a batch of a stream, if the destination took it."""
 
 
 class Meter(Protocol):

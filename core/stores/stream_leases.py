@@ -6,20 +6,20 @@ was taken over meanwhile, changes no row. `core.streams.dispatcher` says when a 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, update
 
 from core.domain.models import Event
 from core.domain.streams import Refusal, Stream
-from core.ports.streams import Lease
+from core.ports.streams import Failure, Lease
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.own_events import insert_own_event
 from core.stores.schema import stream_refusals, streams
 from core.stores.streams import select_streams, stream_of
 
-_RECOVERED = {"failures": 0, "failing_since": None, "next_try_at": None}
+_RECOVERED: Final = {"reason": None, "failures": 0, "failing_since": None, "next_try_at": None}
 
 
 class SqlStreamLeases:
@@ -62,17 +62,16 @@ class SqlStreamLeases:
         """See `StreamLeases.deliver`."""
         return self._changed(stream, holder, position=position, last_status=status, delivered_at=at, **_RECOVERED)
 
-    def fail(
-        self, stream: Stream, holder: str, *, status: int | None, at: datetime, next_try_at: datetime
-    ) -> Stream | None:
+    def fail(self, stream: Stream, holder: str, failure: Failure) -> Stream | None:
         """See `StreamLeases.fail`."""
         return self._changed(
             stream,
             holder,
-            failures=stream.failures + 1,
-            failing_since=stream.failing_since or at,
-            next_try_at=next_try_at,
-            last_status=status,
+            reason=failure.reason,
+            failures=failure.failures,
+            failing_since=stream.failing_since or failure.at,
+            next_try_at=failure.next_try_at,
+            last_status=failure.status,
         )
 
     def refuse(

@@ -22,6 +22,11 @@ _WITNESSES: Final = {
     CounterName.WITNESS_UNAVAILABLE: "unavailable",
 }
 _ANCHORS: Final = {CounterName.ANCHOR_STORED: "stored", CounterName.ANCHOR_FAILED: "failed"}
+_STREAMS: Final = {
+    CounterName.STREAM_DELIVERED: "delivered",
+    CounterName.STREAM_REFUSED: "refused",
+    CounterName.STREAM_FAILED: "failed",
+}
 _BUCKETS: Final = {
     HistogramName.BATCH_EVENTS: (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
     HistogramName.STORE_SECONDS: (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
@@ -42,11 +47,13 @@ _BUCKETS: Final = {
         1800,
         7200,
     ),
+    HistogramName.STREAM_SEND_SECONDS: (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 }
 _HELP: Final = {
     HistogramName.BATCH_EVENTS: "Events that were given to the store at once.",
     HistogramName.STORE_SECONDS: "Time that the store took for a batch.",
     HistogramName.ACCEPTED_TO_STORED_SECONDS: "Age of an event when it was stored, since its reception.",
+    HistogramName.STREAM_SEND_SECONDS: "Time that the destination of a stream took for a batch.",
 }
 
 
@@ -80,11 +87,16 @@ class PrometheusMeter(Collector):
         anchors = CounterMetricFamily(
             "audit_log_ledger_anchors", "Copies of checkpoints in other places.", labels=["outcome"]
         )
-        families = ((tokens, _TOKENS), (witnesses, _WITNESSES), (anchors, _ANCHORS))
+        streams = CounterMetricFamily(
+            "audit_log_stream_outcomes",
+            "Events of streams delivered and refused, and attempts that failed.",
+            labels=["outcome"],
+        )
+        families = ((tokens, _TOKENS), (witnesses, _WITNESSES), (anchors, _ANCHORS), (streams, _STREAMS))
         for what, number in self._counts.items():
             family, outcomes = next((each for each in families if what in each[1]), (events, {what: what.value}))
             family.add_metric([outcomes[what]], number)
-        yield from (events, tokens, witnesses, anchors)
+        yield from (events, tokens, witnesses, anchors, streams)
         for name, histogram in self._histograms.items():
             family_of_name = HistogramMetricFamily(f"audit_log_{name.value}", _HELP[name])
             histogram.add_to(family_of_name)

@@ -1,11 +1,12 @@
 """Leases of streams: of several senders only the holder changes the place, on every database."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
 from core.domain.streams import Refusal, Stream
+from core.ports.streams import Failure
 from core.stores.sql import SqlEventStore
 from core.stores.stream_leases import SqlStreamLeases
 from core.stores.streams import SqlStreams
@@ -31,6 +32,10 @@ def stream(streams: SqlStreams, leases: SqlStreamLeases) -> Stream:
     streams.add_stream(added, record())
     assert leases.take(leases.active()[0], "me")
     return added
+
+
+def failure(status: int | None = 503, count: int = 1, at: datetime = NOW) -> Failure:
+    return Failure("It is down.", status, count, at, LATER)
 
 
 def refusal_at(position: int, last: int | None = None, count: int = 1) -> Refusal:
@@ -78,7 +83,7 @@ def test_the_former_holder_changes_nothing(
     refused, suspended = record(), record()
     assert leases.advance(stream, "me", 6) is None
     assert leases.deliver(stream, "me", 6, status=200, at=NOW) is None
-    assert leases.fail(stream, "me", status=500, at=NOW, next_try_at=LATER) is None
+    assert leases.fail(stream, "me", failure()) is None
     assert leases.refuse(stream, "me", 6, refusal=refusal_at(5), record=refused) is None
     assert not leases.suspend(stream, "me", 6, reason="gone", record=suspended)
     leases.beat(["me"])
@@ -103,15 +108,15 @@ def test_a_released_stream_is_free(stream: Stream, leases: SqlStreamLeases) -> N
 
 
 def test_each_change_is_returned_as_it_is_stored(stream: Stream, streams: SqlStreams, leases: SqlStreamLeases) -> None:
-    failed = leases.fail(stream, "me", status=503, at=NOW, next_try_at=LATER)
+    failed = leases.fail(stream, "me", failure())
     assert failed == streams.stream(stream.stream_id)
-    assert (failed.failures, failed.failing_since, failed.next_try_at) == (1, NOW, LATER)
-    again = leases.fail(failed, "me", status=None, at=LATER, next_try_at=LATER)
+    assert (failed.reason, failed.failures, failed.failing_since) == ("It is down.", 1, NOW)
+    again = leases.fail(failed, "me", failure(status=None, count=2, at=LATER))
     assert again == streams.stream(stream.stream_id)
     assert (again.failures, again.failing_since, again.last_status) == (2, NOW, None)
     delivered = leases.deliver(again, "me", 8, status=200, at=LATER)
     assert delivered == streams.stream(stream.stream_id)
-    assert (delivered.position, delivered.failures, delivered.failing_since) == (8, 0, None)
+    assert (delivered.position, delivered.reason, delivered.failing_since) == (8, None, None)
     assert leases.advance(delivered, "me", 9) == streams.stream(stream.stream_id)
 
 

@@ -12,6 +12,7 @@ from core.errors import (
     TooManyStreamsError,
     VersionConflictError,
 )
+from core.ports.streams import Failure
 from core.stores.sql import SqlEventStore
 from core.stores.stream_leases import SqlStreamLeases
 from core.stores.streams import SqlStreams
@@ -102,7 +103,7 @@ def test_a_change_leaves_the_place_to_the_sender_unless_it_names_one(engine: Eng
     stream, leases = make_stream(), SqlStreamLeases(engine)
     streams.add_stream(stream, record())
     assert leases.take(leases.active()[0], "me")
-    failed = leases.fail(stream, "me", status=503, at=NOW, next_try_at=LATER)
+    failed = leases.fail(stream, "me", Failure("It is down.", 503, 1, NOW, LATER))
     assert failed is not None
     assert leases.advance(failed, "me", 9)
     changed = streams.change_stream(stream, record())

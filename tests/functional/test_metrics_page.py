@@ -94,8 +94,8 @@ def test_every_metric_is_listed_once() -> None:
 
 
 def test_the_outcomes_are_those_that_are_counted() -> None:
-    of_checkpoints = ("witness_", "anchor_")  # in the rows of their metrics
-    counted = [name.value.removeprefix("token_") for name in CounterName if not name.value.startswith(of_checkpoints)]
+    elsewhere = ("witness_", "anchor_", "stream_")  # in the rows of their metrics
+    counted = [name.value.removeprefix("token_") for name in CounterName if not name.value.startswith(elsewhere)]
     assert [quoted(row[0])[0] for row in table(PAGE, "outcome", "meaning")] == counted
 
 
