@@ -171,6 +171,12 @@ class Settings(BaseModel):
     ledger_anchor_seconds: int = Field(
         default=3600, ge=1, le=604800, description="Seconds between two copies of the newest checkpoint."
     )
+    secrets_key: Secret | None = Field(
+        default=None,
+        description="Key that encrypts the secrets of streams, at least 32 bytes; default: generated in the data "
+        "directory if the queue is memory:// and has a spool. Of several, separated by spaces, the first encrypts and all "
+        "decrypt.",
+    )
     streams_allow: tuple[IPvAnyNetwork, ...] = Field(
         default=(),
         description="Networks that are not public and that streams may send to, also without TLS, separated by spaces, "

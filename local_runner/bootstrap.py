@@ -1,4 +1,4 @@
-"""Start-up: completes the settings, creates data directory and signing secret, and brings the schema up to date."""
+"""Start-up: completes the settings, creates data directory and secrets, and brings the schema up to date."""
 
 import contextlib
 import logging
@@ -19,12 +19,13 @@ from local_runner.spool.recovery import count_pending
 from local_runner.spool.spool import SPOOL_NAME
 
 SECRET_FILE_NAME: Final = "jwt-secret"  # noqa: S105 - the name of a file
+SECRETS_KEY_FILE_NAME: Final = "secrets-key"
 
 _log = logging.getLogger(__name__)
 
 
 def prepare(settings: Settings) -> Settings:
-    """Create the data directory and the signing secret where they are missing; return the settings with the secret.
+    """Create the data directory and the secrets in it where they are missing; return the settings with the secrets.
 
     Raises:
         InvalidSettingsError: there is no adapter for the broker, hosts would sign with different keys, or the data
@@ -39,6 +40,8 @@ def prepare(settings: Settings) -> Settings:
     if settings.spool == "off" or not settings.queue_in_process:
         _warn_of_orphaned_spool(settings)
     settings = load_or_create_secret(settings)
+    if settings.queue_in_process and settings.spool != "off" and settings.secrets_key is None:
+        settings = settings.model_copy(update={"secrets_key": _load_or_create(settings, SECRETS_KEY_FILE_NAME)})
     key_ring(settings)  # an unusable key file must stop the start before the database is changed
     return settings
 
@@ -101,8 +104,23 @@ def load_or_create_secret(settings: Settings) -> Settings:
     """
     if settings.jwt_secret is not None or settings.jwt_key_file is not None:
         return settings
+    return settings.model_copy(update={"jwt_secret": _load_or_create(settings, SECRET_FILE_NAME)})
+
+
+def load_secrets_key(settings: Settings) -> Settings:
+    """Return `settings` with the key for the secrets of streams, configured or in the data directory, if there is one.
+
+    Raises:
+        InvalidSettingsError: the file cannot be read, or holds no key.
+    """
+    if settings.secrets_key is not None or not (settings.data_dir / SECRETS_KEY_FILE_NAME).exists():
+        return settings
+    return settings.model_copy(update={"secrets_key": _load_or_create(settings, SECRETS_KEY_FILE_NAME)})
+
+
+def _load_or_create(settings: Settings, name: str) -> SecretStr:
     make_data_dir(settings)
-    path = settings.data_dir / SECRET_FILE_NAME
+    path = settings.data_dir / name
     try:
         with contextlib.suppress(FileExistsError):
             create_private_file(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
@@ -115,7 +133,7 @@ def load_or_create_secret(settings: Settings) -> Settings:
         raise InvalidSettingsError(
             f"{path} holds no secret of {MIN_SECRET_BYTES} ASCII characters; remove it to get a new one"
         )
-    return settings.model_copy(update={"jwt_secret": SecretStr(secret.decode())})
+    return SecretStr(secret.decode())
 
 
 def make_data_dir(settings: Settings) -> None:

@@ -105,7 +105,7 @@ class Egress:
             raise DeliveryDelayedError("The endpoint cannot be reached, or does not speak HTTP.") from None
 
     def _addresses(self, endpoint: Endpoint) -> list[SocketAddress]:
-        """Resolve the host, and check every address. The name in a socket address is replaced by what was checked."""
+        """Resolve the host, and check every address. The result has no names, only checked addresses."""
         try:
             found = self._resolve(endpoint.host, endpoint.port)
             addresses = [ip_address(address[0]) for address in found]
@@ -156,7 +156,7 @@ def _dial(addresses: Sequence[SocketAddress], deadline: float) -> socket.socket:
 
 
 class _BoundedSocket:
-    """As much of a socket as http.client uses, with a deadline for all of it and a limit to what is read."""
+    """As much of a socket as http.client uses, with a deadline for all of it and a limit to its input."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock

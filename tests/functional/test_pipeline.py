@@ -237,9 +237,9 @@ def test_a_first_start_makes_the_data_directory_whether_or_not_there_is_a_secret
     start_pipeline(settings.model_copy(update={"data_dir": new})).close()
     start_pipeline(Settings(data_dir=new / "either")).close()
 
-    assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "ledger-key.pem", "spool"}
+    assert {path.name for path in new.iterdir()} == {"audit-log.db", "either", "ledger-key.pem", "secrets-key", "spool"}
     names = {path.name for path in (new / "either").iterdir()}
-    assert names == {"audit-log.db", "jwt-secret", "ledger-key.pem", "spool"}
+    assert names == {"audit-log.db", "jwt-secret", "ledger-key.pem", "secrets-key", "spool"}
 
 
 def test_a_data_directory_that_nothing_needs_is_not_made(settings: Settings, tmp_path: Path) -> None:
