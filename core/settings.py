@@ -174,8 +174,8 @@ class Settings(BaseModel):
     secrets_key: Secret | None = Field(
         default=None,
         description="Key that encrypts the secrets of streams, at least 32 bytes; default: generated in the data "
-        "directory if the queue is memory:// and has a spool. Of several, separated by spaces, the first encrypts and all "
-        "decrypt.",
+        "directory if the queue is memory:// with a spool. Of several, separated by spaces, the first encrypts and "
+        "all decrypt.",
     )
     streams_allow: tuple[IPvAnyNetwork, ...] = Field(
         default=(),

@@ -78,7 +78,7 @@ def _host(host: str, netloc: str) -> str:
             return str(IPv4Address(host))
     except AddressValueError:
         raise _unusual_host() from None
-    if len(host) > _MAX_NAME or host.endswith(".") or not all(map(_LABEL.fullmatch, labels)):
+    if len(host) > _MAX_NAME or host.endswith(".") or not all(_LABEL.fullmatch(label) for label in labels):
         raise _unusual_host()
     return host
 

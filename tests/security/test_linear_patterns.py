@@ -53,6 +53,7 @@ WORST = {
     "core.streams.endpoint._LABEL": Worst("a", "-"),
     "core.streams.endpoint._NUMBER": Worst("0x", "a"),
     "core.streams.endpoint._VISIBLE": Worst("", "a", " "),
+    "core.streams.formats.cloudevents._NONCHARACTERS": Worst("", "a", ""),
     "core.domain.traceparent._FORM": Worst(f"01-{'1' * 32}-{'1' * 16}-01", "-", "\n"),
     "functions.http.bearer._BEARER": Worst("bearer ", "="),
     "functions.http.client_credentials._POSSIBLE_ID": Worst("", "a", " "),
