@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from sqlalchemy import Engine, create_engine
@@ -38,11 +38,23 @@ def throwaway(server: str) -> Iterator[str]:
         try:
             yield make_url(server).set(database=name).render_as_string(hide_password=False)
         finally:
-            with admin.connect() as connection:
-                force = " WITH (FORCE)" if server == POSTGRESQL else ""
-                connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
+            _drop(admin, name)
     finally:
         admin.dispose()
+
+
+def _drop(admin: Engine, name: str) -> None:
+    """Drop a database in spite of transactions that a failed test left open: MariaDB would wait for them for a day."""
+    with admin.connect() as connection:
+        if admin.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+            return
+        sessions = connection.exec_driver_sql(f"SELECT id FROM information_schema.processlist WHERE db = '{name}'")  # noqa: S608 - our own name
+        for session in sessions.scalars().all():
+            with suppress(OperationalError):  # it has just ended
+                connection.exec_driver_sql(f"KILL {session}")
+        connection.exec_driver_sql("SET lock_wait_timeout = 30")
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
 
 
 @contextmanager
@@ -62,5 +74,7 @@ def empty(engine: Engine) -> None:
     if engine.dialect.name == "postgresql":
         tables.append("event_ids")
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '30s'")  # of a failed test's open transaction
         for table in tables:
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our own names
