@@ -1,7 +1,7 @@
 """Secrets of streams at rest: encrypted and authenticated by Fernet (AES-128-CBC and HMAC-SHA256).
 
 The keys are outside of the database, so that a copy of it opens none of the secrets. The name of the stream is part of
-what is encrypted: a row with the secrets of another stream is refused.
+the encrypted text: a row with the secrets of another stream is refused.
 https://github.com/fernet/spec/blob/master/Spec.md
 """
 

@@ -1,4 +1,4 @@
-"""Masks: what is left out, what is hashed, and that nothing else changes."""
+"""Masks leave values out or hash them, and change nothing else."""
 
 import copy
 from typing import Any
