@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from uvicorn import Server
-
 from core.settings import Settings
 from core.wiring import Services
 from local_runner.aws_events.proxy_event import HTTPResponse
 from local_runner.http.application import Application
 from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.quiet_server import QuietServer
 from local_runner.http.sockets import bind_listener
 from local_runner.http.uvicorn_server import uvicorn_config
 
@@ -41,4 +40,4 @@ if __name__ == "__main__":
     options = parser.parse_args()
     nothing = Application(Services(Settings()), [])
     with bind_listener("127.0.0.1", options.port) as listener:
-        Server(uvicorn_config(_Empty(nothing, on_stop=lambda: None), None)).run([listener])
+        QuietServer(uvicorn_config(_Empty(nothing, on_stop=lambda: None), None)).run([listener])

@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
 
-from uvicorn import Server
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.statreload import StatReload
 
@@ -30,6 +29,7 @@ from local_runner.bootstrap import open_database, prepare
 from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits, max_connections
 from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.quiet_server import QuietServer
 from local_runner.http.sockets import bind_first_free, bind_listener
 from local_runner.http.uvicorn_server import FINISH_SECONDS, Tls, uvicorn_config
 from local_runner.queue.process_memory import tune_memory
@@ -100,7 +100,7 @@ def serve_with_reload(settings: Settings, host: str, port: int, management: Mana
         log_startup(settings, host, port)
         sources = [Path(str(package.__file__)).parent for package in (core, functions, local_runner)]
         config = uvicorn_config(partial(create_app, management), reload_dirs=sources)
-        StatReload(config, target=Server(config).run, sockets=[listener]).run()
+        StatReload(config, target=QuietServer(config).run, sockets=[listener]).run()
 
 
 def create_app(management: ManagementAddress, *, tls: bool = False) -> Dispatcher:
@@ -218,7 +218,7 @@ def _serve_single_process(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     application = _create_app(settings, open_database(settings), management, tls=tls is not None)
-    server = Server(uvicorn_config(application, tls))
+    server = QuietServer(uvicorn_config(application, tls))
     on_start()
     server.should_exit = bool(stopped_by)
     server.run([listener])

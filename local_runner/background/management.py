@@ -7,7 +7,6 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
-from uvicorn import Server
 
 from core.wiring import Services
 from functions.http.request import Request
@@ -18,6 +17,7 @@ from local_runner.http.application import Application
 from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.http.connection_metrics import ConnectionCollector
 from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.quiet_server import QuietServer
 from local_runner.http.uvicorn_server import uvicorn_config
 from local_runner.telemetry.meter import PrometheusMeter
 from local_runner.telemetry.requests import RequestMetrics
@@ -38,7 +38,7 @@ class ManagementServer:
         self.registry: Final = CollectorRegistry()
         self.meter: Final = PrometheusMeter(self.registry)
         ProcessCollector(registry=self.registry)
-        self._server: Server | None = None
+        self._server: QuietServer | None = None
         self._thread: Thread | None = None
 
     def requests(self) -> RequestMetrics:
@@ -67,14 +67,14 @@ class ManagementServer:
         dispatcher = Dispatcher(
             Application(services, [*_HEALTH, metrics]), on_stop=listener.close, limits=ConnectionLimits(_CONNECTIONS)
         )
-        self._server = Server(uvicorn_config(dispatcher))
+        self._server = QuietServer(uvicorn_config(dispatcher))
         self._thread = Thread(target=self._server.run, args=([listener],), name="management", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop serving."""
         if self._server and self._thread:
-            self._server.should_exit = True
+            self._server.stop()
             self._thread.join(_STOP_SECONDS)
 
     def _metrics(self, request: Request, _services: Services) -> Response:

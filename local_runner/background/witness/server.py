@@ -5,7 +5,6 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
-from uvicorn import Server
 
 from core.errors import GuardUnavailableError
 from core.settings import Settings
@@ -18,6 +17,7 @@ from functions.http.route import Place, Route, Tag
 from local_runner.background.witness.cosigning import TEXT, Witness
 from local_runner.http.application import Application
 from local_runner.http.dispatcher import Dispatcher
+from local_runner.http.quiet_server import QuietServer
 from local_runner.http.sockets import bind_listener
 from local_runner.http.uvicorn_server import uvicorn_config
 from local_runner.telemetry.requests import RequestMetrics
@@ -42,7 +42,7 @@ def serve_witness(witness: Witness, host: str, port: int) -> None:
     application = Application(services, routes, requests)
     with bind_listener(host, port) as listener:
         _log.info("witness_started", extra={"url": "http://{}:{}".format(*listener.getsockname()[:2])})
-        Server(uvicorn_config(Dispatcher(application, on_stop=services.close))).run([listener])
+        QuietServer(uvicorn_config(Dispatcher(application, on_stop=services.close))).run([listener])
 
 
 def _routes(witness: Witness, registry: CollectorRegistry) -> list[Route]:
