@@ -1,5 +1,6 @@
 """Port of the feed: all stored events in the order in which they were stored."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from core.domain.models import Event
@@ -45,6 +46,22 @@ class FeedReader(Protocol):
 
     def size(self) -> int:
         """Return the number of entries of the ledger: the position behind the newest one.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def position_at(self, moment: datetime) -> int:
+        """Return a position from which all events are read that were received at a time or later.
+
+        It is that of the first event that was stored after that time, by the clocks of the processes that store.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def stored_at(self, position: int) -> datetime | None:
+        """Return when the event at a position was stored; None at the end.
 
         Raises:
             StoreUnavailableError: trying again later helps.

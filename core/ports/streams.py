@@ -4,7 +4,12 @@ A destination is a module `core.streams.destinations.KIND` with
 
 * `Config`, a pydantic model of the public settings: frozen, unknown fields forbidden, `kind: Literal[KIND]` included;
 * `Secrets`, a pydantic model of the secret settings, unknown fields forbidden, `SecretStr` in it where text is secret;
-* `open_destination(stream_id: str, config: Config, secrets: Secrets, egress: Egress) -> Destination`.
+* `open_destination(stream_id: str, config: Config, secrets: Secrets, egress: Egress) -> Destination`, which raises
+  MisconfiguredError for faults that are known without sending, such as a URL to an address that is not public;
+* `operator_only(config: Config, secrets: Secrets) -> str | None`: why only the operator, at the command line, may set
+  up such a destination, as a message about it; None if any client with the scope may;
+* if it signs requests, `new_signing_secret() -> str`, and in `Secrets` a field `signing_secrets: tuple[SecretStr, ...]`
+  with the newest one first, all of which sign.
 
 Neither model may quote its input in an error (`hide_input_in_errors`). `core.streams.kinds` finds and calls them.
 """
@@ -78,6 +83,20 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Close connections."""
+
+
+class SecretSeal(Protocol):
+    """Encrypts the secrets of streams."""
+
+    def seal(self, stream_id: str, secrets: Mapping[str, Any]) -> str:
+        """Encrypt secrets, which must be JSON, for one stream."""
+
+    def open(self, stream_id: str, sealed: str) -> dict[str, Any]:
+        """Decrypt the secrets of a stream.
+
+        Raises:
+            SecretUnavailableError: no key decrypts them.
+        """
 
 
 class Lease(NamedTuple):

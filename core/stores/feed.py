@@ -10,6 +10,7 @@ The row of a batch has the customers of its events. Entries of other customers a
 import sys
 from array import array
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,7 @@ from core.domain.models import Event
 from core.domain.trusted_fields import build_model
 from core.errors import CursorAheadError, StoreUnavailableError
 from core.ports.feed import FeedPage, FeedRequest
+from core.stores import feed_times
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
 from core.stores.ledger.stored_tree import FIRST_BATCH
@@ -82,6 +84,18 @@ class SqlFeed:
         """See `FeedReader.size`."""
         with open_read_connection(self._engine) as connection:
             return int(connection.execute(_END).scalar_one())
+
+    def position_at(self, moment: datetime) -> int:
+        """See `FeedReader.position_at`."""
+        with open_read_connection(self._engine) as connection:
+            end: int = connection.execute(_END).scalar_one()
+            return feed_times.position_at(connection, moment, end)
+
+    def stored_at(self, position: int) -> datetime | None:
+        """See `FeedReader.stored_at`."""
+        with open_read_connection(self._engine) as connection:
+            end: int = connection.execute(_END).scalar_one()
+            return feed_times.stored_at(connection, position) if position < end else None
 
     def cursor_key(self) -> bytes:
         """See `FeedReader.cursor_key`."""

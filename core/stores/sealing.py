@@ -45,6 +45,11 @@ def seconds_of(batch_number: int) -> float:
     return (batch_number >> _RANDOM_BITS) / 1000
 
 
+def first_number_at(seconds: float) -> int:
+    """Return the lowest number of a batch that is sealed at a Unix time or later."""
+    return int(seconds * 1000) << _RANDOM_BITS
+
+
 def insert_sealed(
     connection: Connection, dialect: StoreDialect, rows: Sequence[Event], new_number: BatchNumbers = new_batch_number
 ) -> None:

@@ -229,6 +229,16 @@ class FakeStore:
         """See `FeedReader.size`."""
         return len(self.events)
 
+    def position_at(self, moment: datetime) -> int:
+        """See `FeedReader.position_at`: events are stored when they are received."""
+        later = (index for index, event in enumerate(self.events.values()) if event.received_at >= moment)
+        return next(later, len(self.events))
+
+    def stored_at(self, position: int) -> datetime | None:
+        """See `FeedReader.stored_at`."""
+        events = list(self.events.values())
+        return events[position].received_at if position < len(events) else None
+
     def cursor_key(self) -> bytes:
         """See `FeedReader.cursor_key`."""
         return b"k" * 32

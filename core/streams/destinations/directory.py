@@ -80,6 +80,11 @@ def open_destination(_stream_id: str, config: Config, _secrets: Secrets, _egress
     return DirectoryDestination(config.path, config.every)
 
 
+def operator_only(_config: Config, _secrets: Secrets) -> str | None:
+    """See `core.ports.streams`."""
+    return "must be of another kind: only `audit-log stream create` may write files on the machine of the service"
+
+
 def _replace(path: Path, body: bytes) -> None:
     """Write a file such that it is complete, and on the disk, once it has its name. Raises OSError."""
     aside = path.with_name(f".{path.name}.part")
