@@ -177,6 +177,11 @@ class Settings(BaseModel):
         "directory if the queue is memory:// with a spool. Of several, separated by spaces, the first encrypts and "
         "all decrypt.",
     )
+    streams: Literal["on", "off"] = Field(
+        default="on",
+        description="on: the process that stores events sends streams as well; off: it does not, such as on a host "
+        "without a way to the Internet.",
+    )
     streams_allow: tuple[IPvAnyNetwork, ...] = Field(
         default=(),
         description="Networks that are not public and that streams may send to, also without TLS, separated by spaces, "

@@ -51,7 +51,7 @@ def pins() -> dict[str, str]:
 
 
 def _missing(names: set[str]) -> Iterable[str]:
-    wanted = {"app.py", "chalice/app.py", "core/wiring.py"}
+    wanted = {"app.py", "chalice/app.py", "core/wiring/__init__.py"}
     for folder in _SOURCES:
         wanted |= {
             path.relative_to(ROOT).as_posix()

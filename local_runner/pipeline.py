@@ -19,6 +19,7 @@ from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
 from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, SignerThread
+from local_runner.background.streams import StreamThread, stream_checks
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
@@ -110,6 +111,7 @@ class Pipeline:
                 "history": self._daily_check.check,
                 **self._attestation.checks,
                 "migrations": database.check_revision,
+                **stream_checks(settings, lambda: self.services),
             },
         )
         self.services.require_usable()
@@ -120,6 +122,7 @@ class Pipeline:
         self._daily_check.start()
         self._attestation.start()
         self._retention.start()
+        self._streams = StreamThread(settings, self.services)
 
     @property
     def restarts(self) -> int:
@@ -129,6 +132,7 @@ class Pipeline:
     def close(self, timeout: float = DRAIN_SECONDS) -> None:
         """Reject new events, and store the accepted ones for at most `timeout` seconds."""
         started = time.monotonic()
+        self._streams.close()
         self.group.close()
         self.queue.close()
         while self.queue.depth and time.monotonic() < started + timeout:

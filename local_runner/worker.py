@@ -16,6 +16,7 @@ from local_runner.background.management import ManagementServer
 from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.background.stop_deadline import end_process_within
+from local_runner.background.streams import StreamThread, stream_checks
 from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
@@ -71,6 +72,7 @@ def work(settings: Settings, host: str, port: int) -> None:
             "signing": signer.check,
             **({"history": daily_check.check} if settings.ledger_key_file else {}),
             **attestation.checks,
+            **stream_checks(settings, lambda: services),
         },
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
@@ -81,9 +83,11 @@ def work(settings: Settings, host: str, port: int) -> None:
         daily_check.start()
     attestation.start()
     retention.start()
+    streams = StreamThread(settings, services)
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
+    streams.close()
     supervisor.stop(BATCH_SECONDS)
     source.close()  # first, so that the broker gives the remaining messages to another worker
     integrator.close()

@@ -90,6 +90,7 @@ def test_a_scrape_shows_events_queue_checks_and_resources(running: Running) -> N
     assert running.until("audit_log_ledger_size", "", 2)["audit_log_ledger_oldest_pending_seconds", ""] == 0
     assert {labels for name, labels in shown if name == "audit_log_check_ok"} == {
         "queue", "spool", "dead_letters", "consumer", "store", "ledger", "signing", "history", "migrations",
+        "streams",
     }  # fmt: skip
     for name in ("process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"):
         assert shown[name, ""] > 0

@@ -54,12 +54,16 @@ def serving(settings: Settings) -> list[Metric]:
 
 
 def working(settings: Settings) -> list[Metric]:
-    """A worker that signs the ledger."""
+    """A worker that signs the ledger and sends streams."""
     monitor = ManagementServer()
-    monitor.watch(
-        on_a_broker(settings, signing=lambda: {"signed": 5}, history=lambda: {"findings": 0, "checked_at": 1}),
-        restarts=lambda: 0,
+    streams = {"active": 1, "paused": 0, "suspended": 0, "refused": 0, "behind_seconds": 0.5}
+    services = on_a_broker(
+        settings,
+        signing=lambda: {"signed": 5},
+        history=lambda: {"findings": 0, "checked_at": 1},
+        streams=lambda: streams,
     )
+    monitor.watch(services, restarts=lambda: 0)
     return scrape(monitor)
 
 

@@ -1,0 +1,39 @@
+"""The thread that sends streams, in each process that stores events."""
+
+from collections.abc import Callable
+from typing import Final
+
+from core.ports.telemetry import Check
+from core.settings import Settings
+from core.wiring import Services
+from local_runner.background.rounds import Rounds
+
+PAUSE_SECONDS: Final = 1.0
+"""Time between two rounds: the longest delay until an event that has an index is sent."""
+
+
+class StreamThread:
+    """Sends streams until `close`, unless the settings keep this process out of it (AUDIT_LOG_STREAMS=off)."""
+
+    def __init__(self, settings: Settings, services: Services, pause: float = PAUSE_SECONDS) -> None:
+        """Start the thread."""
+        self._rounds: Rounds | None = None
+        if settings.streams == "on":
+            self._dispatcher = services.streams.dispatcher()
+            self._rounds = Rounds("streams", pause, self._dispatcher.round)
+            self._rounds.start()
+
+    def close(self) -> None:
+        """Begin no further batch, wait briefly for the current ones, and let other processes take the streams."""
+        if self._rounds:
+            self._rounds.close()
+            self._dispatcher.close()
+
+
+def stream_checks(settings: Settings, services: Callable[[], Services]) -> dict[str, Check]:
+    """Return the check with the figures of streams, for a process that sends them."""
+
+    def check() -> dict[str, object]:
+        return services().streams.status.check()
+
+    return {"streams": check} if settings.streams == "on" else {}
