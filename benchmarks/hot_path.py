@@ -2,17 +2,20 @@
 
 64 connections send 1,000 events with 100 tokens in rotation, in turns of one event loop, without sockets and into a
 queue that keeps nothing. Each row is a longer part of the path than the row before; the rows take turns, and each shows
-the least of six. The batches of `POST /events` and new tokens follow in separate tables.
+the least of six. The batches of `POST /events`, a catalogue and new tokens follow in separate tables.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 import secrets
 import time
 from functools import partial
+from pathlib import Path as FilePath
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -160,11 +163,20 @@ def _batch_json(request: Request, services: Services) -> Response:
 class _Path:
     """The way of a request on 64 connections, up to where an application or an operation stops it."""
 
-    def __init__(self, path: str, operation: Operation | None, tracing: NoTracing | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        operation: Operation | None,
+        tracing: NoTracing | None = None,
+        catalogue: FilePath | None = None,
+    ) -> None:
         management = ManagementServer()
         group = GroupCommit(_NoQueue(), in_thread=False)
         self._services = Services(
-            Settings(jwt_secret=SecretStr(_SECRET)), publisher=group, commit_group=group, meter=management.meter
+            Settings(jwt_secret=SecretStr(_SECRET), catalogue=catalogue),
+            publisher=group,
+            commit_group=group,
+            meter=management.meter,
         )
         route = Route("POST", path, Tag.EVENTS, Place.ACCEPT, operation or _nothing, "", {})
         application: Any = _NoApplication()
@@ -227,6 +239,21 @@ def _print(title: str, paths: dict[str, Callable[[], float]], per: int) -> None:
     Console().print(table, "")
 
 
+def _write_catalogue(folder: FilePath, posted: Iterable[str]) -> None:
+    """Write a schema that asks for each member of the events, with its type, as if derived from them."""
+    types = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", type(None): "null"}
+
+    def schema(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return {"type": types[type(value)]}
+        properties = {name: schema(member) for name, member in value.items()}
+        return {"type": "object", "required": list(value), "properties": properties, "additionalProperties": False}
+
+    for body in posted:
+        event = json.loads(body)
+        (folder / f"{event['event_type']}.json").write_text(json.dumps(schema(event["event_data"])))
+
+
 def _new_tokens() -> float:
     services = Services(Settings(jwt_secret=SecretStr(_SECRET)))
     tokens = [services.issuer.issue(f"client-{number}")[0] for number in range(NEW_TOKENS)]
@@ -238,7 +265,7 @@ def _new_tokens() -> float:
 
 
 def main() -> None:
-    """Print three tables."""
+    """Print four tables."""
     logging.disable(logging.CRITICAL)
     gc.freeze()
     gc.set_threshold(50_000)  # as `tune_memory` sets it
@@ -265,6 +292,13 @@ def main() -> None:
         {name: partial(path.seconds, posted) for name, path in in_batches.items()},
         len(posted) * 1_000,
     )
+    with TemporaryDirectory() as folder:
+        _write_catalogue(FilePath(folder), bodies())
+        checked = {
+            "without a catalogue": _Path("/event", create_event),
+            "each event checked by its schema": _Path("/event", create_event, catalogue=FilePath(folder)),
+        }
+        _print("POST /event", {name: partial(path.seconds, requests) for name, path in checked.items()}, EVENTS)
     _print("Token", {"verified for the first time": _new_tokens}, NEW_TOKENS)
 
 

@@ -193,6 +193,13 @@ class Settings(BaseModel):
     viewer_events: Literal["on", "off"] = Field(
         default="on", description="on: issuing a token for a viewer is recorded as an event of the customer; off: not."
     )
+    catalogue: Path | None = Field(
+        default=None,
+        description="Directory of EVENT_TYPE.json files: titles, sentences and JSON Schemas of types; default: none.",
+    )
+    catalogue_strict: Literal["on", "off"] = Field(
+        default="off", description="on: events of a type without a file in the catalogue are refused."
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="console for people, json for machines."
     )

@@ -1,7 +1,7 @@
 """POST /events: accept a batch of events."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from core.domain import strict_json
 from core.domain.models import EventId, NewEvent
 from core.errors import AuditLogError, FieldError, InsufficientScopeError, InvalidFieldsError
 from core.wiring import Services
+from functions.create_event import WARNINGS
 from functions.http import event_batch
 from functions.http.bearer import authenticate
 from functions.http.content_coding import decode_body
@@ -20,7 +21,7 @@ from functions.http.limits import MAX_BODY_BYTES
 from functions.http.media_types import JSON, NDJSON, media_type
 from functions.http.request import Request
 from functions.http.request_body import idempotency_key
-from functions.http.response import Response, ResponseModel
+from functions.http.response import Response, ResponseModel, without_required
 
 MAX_EVENTS: Final = 1000
 
@@ -36,8 +37,11 @@ class NewEvents(BaseModel):
 class Accepted(ResponseModel):
     """An accepted event of a batch: its index, from 0, and its id."""
 
+    model_config = ConfigDict(json_schema_extra=without_required("warnings"))
+
     index: int
     event_id: EventId
+    warnings: list[FieldError] = WARNINGS
 
 
 class Rejected(ResponseModel):
@@ -63,7 +67,7 @@ def create_events(request: Request, services: Services) -> Response:
     body = decode_body(request, MAX_BODY_BYTES)
     kind = media_type(request, JSON, NDJSON)
     intake = EventIntake(claims, services, idempotency_key(request))
-    accepted: list[dict[str, object]] = []
+    accepted: list[dict[str, Any]] = []
     errors: dict[int, AuditLogError] = {}
     for index, item in enumerate(event_batch.items(body) if kind == JSON else event_batch.lines(body)):
         if index == MAX_EVENTS:
@@ -76,6 +80,9 @@ def create_events(request: Request, services: Services) -> Response:
     if not accepted:
         raise _nothing_accepted(errors)
     intake.publish(request.traceparent)
+    for item in accepted if intake.warnings else ():
+        if item["index"] in intake.warnings:
+            item["warnings"] = intake.warnings[item["index"]]
     rejected = [{"index": index, "errors": _field_errors(error)} for index, error in errors.items()]
     # Plain dicts: a thousand models cost as much as their events. `BatchResult` describes them in /openapi.json.
     return Response(202, orjson.dumps({"accepted": accepted, "rejected": rejected}))

@@ -7,6 +7,7 @@ from core.domain.models import Event, NewEvent
 from core.domain.queries import Page
 from core.domain.summaries import Summary
 from functions import (
+    catalogue,
     create_event,
     create_events,
     event_feed,
@@ -82,6 +83,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET", "/event/{event_id}", Tag.EVENTS, Place.READ, get_event.get_event, "Look up one event",
         {200: Event}, (404, 422), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
+    ),
+    Route(
+        "GET", "/catalogue", Tag.EVENTS, Place.PAGE, catalogue.catalogue, "Get the described event types",
+        {200: catalogue.CatalogueResponse, 304: ""}, (422,), scope=READ, headers=(catalogue.IF_NONE_MATCH,),
+        response_headers={200: (catalogue.ETAG,), 304: (catalogue.ETAG,)},
     ),
     Route(
         "GET", "/event/{event_id}/proof", Tag.LEDGER, Place.READ, event_proof.event_proof, "Get the proof of an event",

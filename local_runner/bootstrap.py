@@ -4,17 +4,20 @@ import contextlib
 import logging
 import os
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from core.auth.keys import key_ring
-from core.errors import AuditLogError, InvalidSettingsError
+from core.errors import AuditLogError, InvalidSettingsError, StoreUnavailableError
 from core.queues.brokers import broker
 from core.settings import MIN_SECRET_BYTES, Settings
+from core.stores.catalogue_record import record_catalogue as record_digest
 from core.stores.database import Database
 from core.stores.migrations.upgrade import migrate
+from core.wiring import Services
 from local_runner.spool.recovery import count_pending
 from local_runner.spool.spool import SPOOL_NAME
 
@@ -69,6 +72,20 @@ def migrate_database(settings: Settings) -> tuple[str | None, str]:
     database, before, after = _open_and_migrate(settings)
     database.close()
     return before, after
+
+
+def record_catalogue(services: Services) -> None:
+    """Record the catalogue that this process checks events against by `audit-log.catalogue`, if it is another one."""
+    catalogue = services.catalogue
+    digest, strict = (catalogue.digest, catalogue.strict) if catalogue else (None, False)
+    try:
+        recorded = record_digest(services.database.engine, digest, strict=strict, at=datetime.now(UTC))
+    except StoreUnavailableError as exc:
+        action = "Nothing: the next start records it. Until then the log does not show which catalogue is in force."
+        _log.warning("catalogue_not_recorded", extra={"digest": digest, "reason": str(exc), "action": action})
+        return
+    if recorded:
+        _log.info("catalogue_recorded", extra={"digest": digest, "types": len(catalogue.types) if catalogue else 0})
 
 
 def _open_and_migrate(settings: Settings) -> tuple[Database, str | None, str]:

@@ -20,6 +20,7 @@ from local_runner.background.integrator import Integrator
 from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.background.streams import StreamThread, stream_checks
+from local_runner.bootstrap import record_catalogue
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
@@ -115,6 +116,7 @@ class Pipeline:
             },
         )
         self.services.require_usable()
+        record_catalogue(self.services)
         self.services.poll()
         self._consumer.start()
         self._integrator = Integrator(database.ledger, on_indices=on_indices)

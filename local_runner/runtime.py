@@ -14,7 +14,7 @@ from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.bootstrap import open_database, prepare
+from local_runner.bootstrap import open_database, prepare, record_catalogue
 from local_runner.pipeline import Pipeline
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
@@ -73,6 +73,7 @@ def start_runtime(
         services.close()
 
     services.require_usable()
+    record_catalogue(services)
     services.poll()
     return Runtime(services, close)
 

@@ -30,6 +30,8 @@ class CounterName(Enum):
     """The store has an event with the same id and other content. Counts each attempt."""
     REFUSED = "refused"
     """Not a valid event, or rejected by the store. Counts each attempt."""
+    NONCONFORMING = "nonconforming"
+    """The event was accepted, and does not conform to the schema of its type in the catalogue."""
     RETRIED = "retried"
     """The message had been received before. Counts each receive after the first."""
 

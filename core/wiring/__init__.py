@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.auth.rate_limits import RateLimiter
     from core.auth.token_verifier import TokenVerifier
     from core.auth.tokens import TokenIssuer
+    from core.domain.catalogue.catalogue import Catalogue
     from core.domain.clock import Clock
     from core.ports.feed import FeedReader
     from core.ports.ledger import LedgerProofs
@@ -231,6 +232,15 @@ class Services:
         return StreamServices(self.settings, self.database, self.feed, self.meter, self.clock)
 
     @cached_property
+    def catalogue(self) -> "Catalogue | None":
+        """Event types with their schemas, or None without `AUDIT_LOG_CATALOGUE`. Raises InvalidSettingsError."""
+        if self.settings.catalogue is None:
+            return None
+        from core.stores.catalogue_folder import load_catalogue  # noqa: PLC0415 - at first use
+
+        return load_catalogue(self.settings.catalogue, strict=self.settings.catalogue_strict == "on")
+
+    @cached_property
     def acceptance(self) -> Acceptance:
         """Publishes events and counts them as accepted."""
         group = self._parts.get("commit_group") or NoGroup()
@@ -250,9 +260,9 @@ class Services:
         """Build the parts that settings can get wrong, so that a mistake stops the start and not the first request.
 
         Raises:
-            InvalidSettingsError: keys, broker or rate-limit storage cannot be used as configured.
+            InvalidSettingsError: keys, catalogue, broker or rate-limit storage cannot be used as configured.
         """
-        _ = self.keys
+        _ = self.keys, self.catalogue
         if "publisher" not in self._parts:
             _ = self._broker_publisher
         if self.settings.rate_limit_storage != "memory://":

@@ -1,7 +1,7 @@
 """Responses, and their form for API Gateway."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,16 @@ class ResponseModel(BaseModel):
     """Base class of JSON responses. A field with a default is always sent, so its schema is required."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+def without_required(name: str) -> Callable[[dict[str, Any]], None]:
+    """Return a `json_schema_extra` for a model whose field `name` is left out if it has its default."""
+
+    def change(schema: dict[str, Any]) -> None:
+        schema["required"].remove(name)
+        del schema["properties"][name]["default"]
+
+    return change
 
 
 class Response(NamedTuple):

@@ -76,7 +76,8 @@ class Route:
     operation: Operation
     summary: str
     answers: Mapping[int, type[BaseModel] | str]
-    """By status: the model of the JSON, or the media types of anything else, separated as in an Accept header."""
+    """By status: the model of the JSON, or the media types of anything else, separated as in an Accept header; "" for
+    no body."""
     problems: tuple[int, ...] = ()
     scope: str | None = None
     """Scope that the bearer token must have; None: no token."""

@@ -167,7 +167,7 @@ def _response(route: Route, status: int, references: References) -> JsonObject:
     }
     content: JsonObject = {}
     if isinstance(answer, str):
-        content |= {media_type: {} for media_type in answer.split(", ")}
+        content |= {media_type: {} for media_type in answer.split(", ") if media_type}
     elif answer is not None:
         content[JSON] = {"schema": references[answer, "serialization"]}
     if answer is None or status == HTTPStatus.SERVICE_UNAVAILABLE:  # any route answers so if its place is full

@@ -15,6 +15,7 @@ from core import __version__
 from core.errors import AuditLogError, InvalidFieldsError
 from local_runner.cli import formatting
 from local_runner.cli.backup import backup
+from local_runner.cli.catalogue import app as catalogue_app
 from local_runner.cli.clients import app as client_app
 from local_runner.cli.dead_letters import app as dead_letter_app
 from local_runner.cli.demo.command import demo
@@ -201,6 +202,7 @@ for _panel, _function in _COMMANDS:
 for _name, _group in {"proof": proof_app, "ledger": ledger_app, "witness": witness_app}.items():
     app.add_typer(_group, name=_name, rich_help_panel=_PROVE)
 _GROUPS: Final = {
+    "catalogue": catalogue_app,
     "client": client_app,
     "dead-letters": dead_letter_app,
     "hold": hold_app,
