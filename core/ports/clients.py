@@ -73,3 +73,14 @@ class ClientAdmin(Protocol):
             StoreUnavailableError: nothing was changed; trying again later helps.
             SecretUnavailableError: the list of revocations cannot be written. Nothing was changed.
         """
+
+    def publish_revocations(self) -> None:
+        """Write the list of revocations again, as for a store that had none before; nothing without such a list.
+
+        Raises:
+            StoreUnavailableError, SecretUnavailableError: trying again later helps.
+        """
+
+
+class ClientStore(ClientReader, ClientAdmin, Protocol):
+    """Looks up and changes the clients of one database."""

@@ -96,6 +96,24 @@ class LedgerProofs(Protocol):
         """
 
 
+class EventOrder(Protocol):
+    """Gives stored events their indices in the ledger."""
+
+    def integrate(self) -> int:
+        """Give some of the events that have none their indices; return the number of events.
+
+        Raises:
+            StoreUnavailableError: no event got one; trying again later helps.
+        """
+
+    def check(self) -> dict[str, object]:
+        """Implement `Check`: events get their indices in time.
+
+        Raises:
+            StoreUnavailableError: they do not, or the database is unreachable.
+        """
+
+
 class CheckpointKeys(Protocol):
     """Signs the checkpoints of one ledger, and recognizes them."""
 

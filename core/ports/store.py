@@ -31,7 +31,8 @@ class EventWriter(Protocol):
         The outcomes are in the order of `events`.
 
         Raises:
-            StoreUnavailableError: nothing was stored; trying again later helps.
+            StoreUnavailableError: nothing was stored, or by a store without transactions a part; trying again later
+                stores the rest, and counts each event once.
             EventNotStorableError: nothing was stored because the store rejects at least one event; trying again never
                 helps that event.
         """
@@ -81,4 +82,15 @@ class EventSummaries(Protocol):
 
         Raises:
             StoreUnavailableError: trying again later helps.
+        """
+
+
+class EventStore(EventWriter, EventReader, Protocol):
+    """Writes and reads the events of one database."""
+
+    def check(self) -> dict[str, object]:
+        """Implement `Check`: the database answers.
+
+        Raises:
+            StoreUnavailableError: it does not.
         """

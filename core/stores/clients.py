@@ -77,11 +77,7 @@ class SqlClientStore:
             connection.commit()
 
     def publish_revocations(self) -> None:
-        """Write the list of revocations again, as for a store that had none before.
-
-        Raises:
-            StoreUnavailableError, SecretUnavailableError: trying again later helps.
-        """
+        """See `ClientAdmin.publish_revocations`."""
         if self._revocation_list:
             with open_connection(self._engine) as connection:
                 _wait_for_other_changes(connection)

@@ -10,19 +10,25 @@ from core.ports.clients import RevocationList
 if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/explanation/performance.md
     from sqlalchemy import Engine
 
-    from core.stores.clients import SqlClientStore
-    from core.stores.event_counters import SqlEventCounters
-    from core.stores.feed import SqlFeed
-    from core.stores.ledger.integration import Ledger
-    from core.stores.ledger.proofs import SqlProofs
-    from core.stores.sql import SqlEventStore
+    from core.domain.reconciliation import Window
+    from core.ports.clients import ClientStore
+    from core.ports.feed import FeedReader
+    from core.ports.ledger import EventOrder, LedgerProofs
+    from core.ports.retention import Retention
+    from core.ports.store import EventStore, EventSummaries
+    from core.stores.event_counters import EventCounters
     from core.stores.stream_leases import SqlStreamLeases
     from core.stores.streams import SqlStreams
-    from core.stores.summaries import SqlEventSummaries
 
 
 class Database:
-    """The stores of one database. Connects at first use; safe to use from several threads once a store is built."""
+    """The stores of one SQL database. Connects at first use; safe to use from several threads once a store is built.
+
+    `core.stores.mongodb.database` has those of MongoDB, and `core.stores.opening` chooses.
+    """
+
+    keeps_ledger = True
+    """Whether the database has the tables of the ledger: indices of events, and what is built on them."""
 
     def __init__(
         self,
@@ -53,7 +59,7 @@ class Database:
         return engine
 
     @cached_property
-    def events(self) -> "SqlEventStore":
+    def events(self) -> "EventStore":
         """Writes and reads events."""
         from core.stores.sql import SqlEventStore  # noqa: PLC0415 - at first use
 
@@ -62,21 +68,21 @@ class Database:
         return store
 
     @cached_property
-    def summaries(self) -> "SqlEventSummaries":
+    def summaries(self) -> "EventSummaries":
         """Summarizes events."""
         from core.stores.summaries import SqlEventSummaries  # noqa: PLC0415 - at first use
 
         return SqlEventSummaries(self.engine)
 
     @cached_property
-    def clients(self) -> "SqlClientStore":
+    def clients(self) -> "ClientStore":
         """Looks up and changes API clients."""
         from core.stores.clients import SqlClientStore  # noqa: PLC0415 - at first use
 
         return SqlClientStore(self.engine, self._revocation_list)
 
     @cached_property
-    def ledger(self) -> "Ledger":
+    def ledger(self) -> "EventOrder":
         """Gives stored events their indices."""
         from core.stores.ledger.integration import Ledger  # noqa: PLC0415 - at first use
         from core.stores.ledger.stored_tree import StoredTree  # noqa: PLC0415
@@ -84,14 +90,14 @@ class Database:
         return Ledger(self.engine, StoredTree() if self._with_commitments else None)
 
     @cached_property
-    def proofs(self) -> "SqlProofs":
+    def proofs(self) -> "LedgerProofs":
         """Makes proofs of stored events."""
         from core.stores.ledger.proofs import SqlProofs  # noqa: PLC0415 - at first use
 
         return SqlProofs(self.engine)
 
     @cached_property
-    def feed(self) -> "SqlFeed":
+    def feed(self) -> "FeedReader":
         """Reads events in the order of their indices."""
         from core.stores.feed import SqlFeed  # noqa: PLC0415 - at first use
 
@@ -112,11 +118,39 @@ class Database:
         return SqlStreamLeases(self.engine)
 
     @cached_property
-    def event_counters(self) -> "SqlEventCounters":
+    def event_counters(self) -> "EventCounters":
         """Counts of accepted, stored and repeated events by minute."""
         from core.stores.event_counters import SqlEventCounters  # noqa: PLC0415 - at first use
 
         return SqlEventCounters(self.engine)
+
+    @cached_property
+    def retention(self) -> "Retention":
+        """Keeps the retention rules, and deletes events by them."""
+        from core.stores.sql_retention import SqlRetention  # noqa: PLC0415 - at first use
+
+        return SqlRetention(self.engine)
+
+    def rows_received(self, window: "Window") -> int:
+        """Count the stored events that were received in `window`.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+        from core.stores.reconciliation import rows_received  # noqa: PLC0415 - at first use
+
+        return rows_received(self.engine, window)
+
+    def migrate(self) -> tuple[str | None, str]:
+        """Create the database, or bring it to the current schema; return the revisions before and after.
+
+        Raises:
+            StoreUnavailableError: the database cannot be opened or written.
+            InvalidSettingsError: it was made by a newer version of this service, or cannot be used.
+        """
+        from core.stores.migrations.upgrade import migrate  # noqa: PLC0415 - at first use
+
+        return migrate(self.engine)
 
     def check_revision(self) -> dict[str, object]:
         """Implement `Check`: the schema is current.

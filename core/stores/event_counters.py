@@ -6,7 +6,7 @@ stores, is a source with separate rows, so that writers never wait for each othe
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
@@ -50,21 +50,15 @@ def _key(minute: int, kind: CounterKind, source: str) -> dict[str, object]:
     return {"of_minute": minute, "of_outcome": kind, "of_source": source}
 
 
-class SqlEventCounters:
+class EventCounters(Protocol):
     """Event counters of one database."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
     def add(self, source: str, counts: Counts) -> None:
-        """Add to the counters of `source`, durably.
+        """Add to the counters of `source`, durably: all of `counts`, or none.
 
         Raises:
             StoreUnavailableError: nothing was added; trying again later helps.
         """
-        with open_connection(self._engine) as connection:
-            add(connection, source, counts)
-            connection.commit()
 
     def count(self, source: str, minute: int, kind: CounterKind) -> int:
         """Return one counter; 0 if it does not exist.
@@ -72,8 +66,6 @@ class SqlEventCounters:
         Raises:
             StoreUnavailableError: trying again later helps.
         """
-        with open_connection(self._engine) as connection:
-            return connection.execute(_COUNT, _key(minute, kind, source)).scalar() or 0
 
     def sums(self, start: int, end: int) -> Counter[CounterKind]:
         """Return the sums over all sources, by kind, from minute `start` up to but without minute `end`.
@@ -81,6 +73,27 @@ class SqlEventCounters:
         Raises:
             StoreUnavailableError: trying again later helps.
         """
+
+
+class SqlEventCounters:
+    """Implements `EventCounters`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, source: str, counts: Counts) -> None:
+        """See `EventCounters.add`."""
+        with open_connection(self._engine) as connection:
+            add(connection, source, counts)
+            connection.commit()
+
+    def count(self, source: str, minute: int, kind: CounterKind) -> int:
+        """See `EventCounters.count`."""
+        with open_connection(self._engine) as connection:
+            return connection.execute(_COUNT, _key(minute, kind, source)).scalar() or 0
+
+    def sums(self, start: int, end: int) -> Counter[CounterKind]:
+        """See `EventCounters.sums`."""
         query = (
             select(event_counters.c.outcome, func.sum(event_counters.c.count))
             .where(event_counters.c.minute >= start, event_counters.c.minute < end)

@@ -9,8 +9,7 @@ before, see `core.stores.retention`. The ledger keeps the commitments of deleted
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from core.domain.models import RESERVED_PREFIX, Event
 from core.domain.reconciliation import minute_of
 from core.domain.retention import RetentionRule, stronger
 from core.errors import PurgeRefusedError
+from core.ports.retention import Archive, Due, Pause, Purged
 from core.stores import event_counters
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
@@ -35,29 +35,9 @@ BATCH_EVENTS: Final = 1_000
 _OWN: Final = func.substr(events.c.event_type, 1, len(RESERVED_PREFIX)) == RESERVED_PREFIX
 _ORDER: Final = (events.c.timestamp_utc, events.c.event_id)
 
-Archive = Callable[[Sequence[Event]], None]
-"""Keeps events before they are deleted. Raises an AuditLogError to keep them in the store."""
 
-
-@dataclass(frozen=True, slots=True)
-class Purged:
-    """The events that a purge deleted, by month, and those that are due and that each legal hold kept, by its id."""
-
-    deleted: Counter[str]
-    kept: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The events that are due by one rule: all before `before`, in Unix seconds."""
-
-    rule: RetentionRule
-    before: int
-    events: int
-    oldest: int | None
-
-
-def _sleep(seconds: float) -> bool:
+def sleep(seconds: float) -> bool:
+    """Wait for as many seconds; implements `Pause`."""
     time.sleep(seconds)
     return False
 
@@ -94,7 +74,7 @@ def purge(
     now: datetime,
     everything: bool = False,
     archive: Archive | None = None,
-    pause: Callable[[float], bool] = _sleep,
+    pause: Pause = sleep,
 ) -> Purged:
     """Delete the events that are due, but for those that a legal hold keeps, which is recorded once for each hold.
 
@@ -118,11 +98,7 @@ def purge(
         deleted.update(finish_drops(engine, now=now))
     if _any(engine, and_(due, left)):
         if not everything and not _any(engine, and_(not_(_OWN), not_(and_(due, left)))):
-            raise PurgeRefusedError(
-                "The retention rules would delete every event, such as with a wrong clock or period: nothing is "
-                "deleted. Correct the rule by `audit-log retention set`, or run `audit-log retention apply "
-                "--everything`."
-            )
+            raise purge_refused()
         if engine.dialect.name == "postgresql" and archive is None:
             deleted.update(drop_partitions(engine, due, before=max(rule.before(now) for rule in rules), now=now))
         deleted.update(_delete_due(engine, rules, now, archive, pause))
@@ -136,7 +112,7 @@ def _delete_due(
     rules: Sequence[RetentionRule],
     now: datetime,
     archive: Archive | None,
-    pause: Callable[[float], bool],
+    pause: Pause,
 ) -> Counter[str]:
     deleted: Counter[str] = Counter()
     source = uuid.uuid4().hex
@@ -155,6 +131,14 @@ def _delete_due(
             if pause(time.monotonic() - started):
                 return deleted
     return deleted
+
+
+def purge_refused() -> PurgeRefusedError:
+    """Build the error of a purge after which no event of a client would be left."""
+    return PurgeRefusedError(
+        "The retention rules would delete every event, such as with a wrong clock or period: nothing is deleted. "
+        "Correct the rule by `audit-log retention set`, or run `audit-log retention apply --everything`."
+    )
 
 
 def _any_due(rules: Sequence[RetentionRule], now: datetime) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, func, select
 from core.domain.reconciliation import Reconciliation, Window, minute_of, moment_of
 from core.ports.queue import QueueMonitor
 from core.stores.connections import open_connection
-from core.stores.event_counters import SqlEventCounters
+from core.stores.event_counters import EventCounters
 from core.stores.schema import events
 
 _MINUTES_PER_QUERY: Final = 60
@@ -17,7 +17,7 @@ _MINUTES_PER_QUERY: Final = 60
 
 def reconcile(  # noqa: PLR0913 - one source for each figure
     window: Window,
-    counters: SqlEventCounters,
+    counters: EventCounters,
     queue: QueueMonitor,
     *,
     dead_lettered: Callable[[], int] | None = None,

@@ -27,9 +27,7 @@ def migrate(services: Services) -> dict[str, Any]:
         SecretUnavailableError: the list cannot be written.
         InvalidSettingsError: it was made by a newer version of this service.
     """
-    from core.stores.migrations.upgrade import migrate as apply  # noqa: PLC0415 - the other functions need not import Alembic
-
-    before, after = apply(services.database.engine)
+    before, after = services.database.migrate()
     services.database.clients.publish_revocations()
     return {"before": before, "after": after}
 
@@ -40,7 +38,7 @@ def create_partitions(services: Services) -> dict[str, Any]:
     Raises:
         StoreUnavailableError: another session holds the table; partitions created so far stay.
     """
-    from core.stores.partitions import create  # noqa: PLC0415 - as above
+    from core.stores.partitions import create  # noqa: PLC0415 - the other functions need not import it
 
     return {"created": create(services.database.engine, MONTHS_AHEAD, now=_now(services))}
 
@@ -67,10 +65,8 @@ def apply_retention(services: Services) -> dict[str, Any]:
         StoreUnavailableError: the database cannot be reached; deletions so far are recorded.
         PurgeRefusedError: no event of a client would be left.
     """
-    from core.stores.purging import purge  # noqa: PLC0415 - as above
-
     end = services.clock() + PURGE_SECONDS
-    purged = purge(services.database.engine, now=_now(services), pause=lambda _: services.clock() > end)
+    purged = services.database.retention.purge(now=_now(services), pause=lambda _: services.clock() > end)
     return {"deleted": purged.deleted.total(), "kept_by_holds": purged.kept}
 
 
@@ -85,14 +81,13 @@ def reconcile(services: Services, stage: str, accepted: AcceptedBetween = accept
         MetricsUnavailableError: CloudWatch cannot be reached.
     """
     from core.stores.reconciliation import reconcile as gather  # noqa: PLC0415 - as above
-    from core.stores.reconciliation import rows_received  # noqa: PLC0415
 
     result = gather(
         Window.day_before(_now(services) - SETTLING),
         services.database.event_counters,
         services.queue_statistics,
         accepted=lambda window: accepted(stage, window.start, window.end),
-        stored=lambda window: rows_received(services.database.engine, window),
+        stored=services.database.rows_received,
     )
     LoggedMetrics(stage, services.clock).put(UNACCOUNTED, result.unaccounted)
     return dict(result.figures())

@@ -7,7 +7,6 @@ from typing import Final
 
 from core.errors import PurgeRefusedError
 from core.stores.database import Database
-from core.stores.purging import purge
 from local_runner.background.rounds import Rounds
 
 PAUSE_SECONDS: Final = 3600.0
@@ -36,7 +35,7 @@ class RetentionTimer:
 
     def _apply(self) -> None:
         try:
-            purged = purge(self._database.engine, now=datetime.now(UTC), pause=self._stop.wait)
+            purged = self._database.retention.purge(now=datetime.now(UTC), pause=self._stop.wait)
         except PurgeRefusedError as exc:
             _log.error("retention_refused", extra={"reason": str(exc), "action": "Nothing is deleted until then."})
         else:

@@ -81,7 +81,7 @@ class SignerThread:
             InvalidSettingsError: see `open_signer`.
         """
         self._open = partial(open_signer, settings, database)
-        self._adoption = Adoption(database.engine)
+        self._database = database
         self._pause = settings.ledger_seconds
         self._failure: AuditLogError | None = None
         self._signed = 0
@@ -117,7 +117,8 @@ class SignerThread:
             try:
                 self._signer = self._signer or self._open()
                 if self._signer:
-                    while not self._stop.is_set() and self._adoption.proceed():
+                    adoption = Adoption(self._database.engine)
+                    while not self._stop.is_set() and adoption.proceed():
                         pass
                 signed = self._signer.sign() if self._signer else None
             except StoreUnavailableError:

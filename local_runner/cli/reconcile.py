@@ -32,7 +32,6 @@ def reconcile(
     """
     from core.domain.reconciliation import Window, minute_of
     from core.stores.reconciliation import reconcile as gather
-    from core.stores.reconciliation import rows_received
     from local_runner.cli.offline import existing_store
 
     end = until or datetime.now(UTC) - _SETTLING
@@ -45,7 +44,7 @@ def reconcile(
             services.database.event_counters,
             services.queue_statistics,
             dead_lettered=lambda: sum(_is_of(window, letter) for letter in services.dead_letters.dead_letters(ALL)),
-            stored=lambda window: rows_received(services.database.engine, window),
+            stored=services.database.rows_received,
         )
     first, last = (datetime.fromtimestamp(minute * 60, UTC) for minute in window)
     if as_json:

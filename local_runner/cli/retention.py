@@ -12,7 +12,7 @@ from local_runner.cli import formatting
 from local_runner.cli.typer_app import App
 
 if TYPE_CHECKING:
-    from core.stores.purging import Archive, Due
+    from core.ports.retention import Archive, Due
 
 app = App(help="How long events are kept, and their deletion afterwards.", no_args_is_help=True)
 
@@ -29,11 +29,10 @@ def list_rules(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
     """List the rules. Events that no rule is about are kept."""
-    from core.stores.retention_rules import read_rules
     from local_runner.cli.offline import existing_store
 
     with existing_store() as services:
-        rules = read_rules(services.database.engine)
+        rules = services.database.retention.rules()
     for rule in rules:
         if as_json:
             facts = {"type": rule.event_type, "customer": rule.customer_id, "keep_days": rule.keep_days}
@@ -59,15 +58,13 @@ def set_rule(
     Nothing is deleted now: the running service does so once an hour, and `audit-log retention apply` at once.
     """
     from core.domain.retention import RetentionRule
-    from core.stores.purging import plan
-    from core.stores.retention_rules import set_rule as store_rule
     from local_runner.cli.offline import existing_store
 
     now = datetime.now(UTC)
     rule = RetentionRule(event_type, customer, keep_days)
     with existing_store() as services:
-        store_rule(services.database.engine, rule, at=now)
-        due = plan(services.database.engine, now=now)
+        services.database.retention.set_rule(rule, at=now)
+        due = services.database.retention.plan(now=now)
     _print(due)
 
 
@@ -75,12 +72,11 @@ def set_rule(
 def remove(*, event_type: EventType = None, customer: Customer = None) -> None:
     """Remove a rule."""
     from core.domain.retention import RetentionRule
-    from core.stores.retention_rules import remove_rule
     from local_runner.cli.offline import existing_store
 
     rule = RetentionRule(event_type, customer, 1)
     with existing_store() as services:
-        remove_rule(services.database.engine, rule, at=datetime.now(UTC))
+        services.database.retention.remove_rule(rule, at=datetime.now(UTC))
     typer.echo(f"removed the rule about {formatting.visible(rule.name)}")
 
 
@@ -97,15 +93,15 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete the events that are due by the rules permanently. An interrupted run is continued by the next one."""
-    from core.stores.purging import kept_by_holds, plan, purge
+    from core.stores.purging import sleep
     from local_runner.cli.offline import existing_store
 
     now = datetime.now(UTC)
     with existing_store() as services:
-        due = plan(services.database.engine, now=now)
+        due = services.database.retention.plan(now=now)
         _print(due)
         if dry_run:
-            _print_kept(kept_by_holds(services.database.engine, now=now))
+            _print_kept(services.database.retention.kept_by_holds(now=now))
             return
         if any(each.events for each in due) and not yes:
             typer.confirm("Delete these events permanently?", abort=True)
@@ -114,7 +110,7 @@ def apply(
             from local_runner.background.archive import EventArchive
 
             keep = EventArchive(archive, services.database.proofs).add
-        purged = purge(services.database.engine, now=now, everything=everything, archive=keep)
+        purged = services.database.retention.purge(now=now, pause=sleep, everything=everything, archive=keep)
     for month, count in sorted(purged.deleted.items()):
         typer.echo(f"deleted {month}: {count:,} events")
     _print_kept(purged.kept)

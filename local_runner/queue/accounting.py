@@ -12,7 +12,7 @@ from typing import Final
 from core.domain.models import Event
 from core.domain.reconciliation import minute_of, moment_of
 from core.errors import AuditLogError
-from core.stores.event_counters import ACCEPTED, NUMBERED, REPEATED, CounterKind, SqlEventCounters
+from core.stores.event_counters import ACCEPTED, NUMBERED, REPEATED, CounterKind, EventCounters
 from local_runner.spool.slot import SlotHistory
 
 FLUSH_SECONDS: Final = 1.0
@@ -28,7 +28,7 @@ class AcceptanceCounter:
     write, since the sequence numbers of the spool say how many there were; without a spool they stay uncounted.
     """
 
-    def __init__(self, event_counters: SqlEventCounters, recovered_slots: Sequence[SlotHistory] = ()) -> None:
+    def __init__(self, event_counters: EventCounters, recovered_slots: Sequence[SlotHistory] = ()) -> None:
         """Count the events that earlier processes left uncounted. The slot that is appended to comes first.
 
         Raises:
