@@ -15,6 +15,7 @@ from core.domain.reconciliation import Window, minute_of
 from core.domain.retention import RetentionRule
 from core.errors import PurgeRefusedError, RuleNotFoundError
 from core.ports.queue import QueueStatistics
+from core.ports.retention import Purged
 from core.ports.store import Outcome
 from core.stores import partitions, purging
 from core.stores.erasing import Eraser, Request, Selection
@@ -182,10 +183,10 @@ def test_events_under_a_legal_hold_stay_until_its_release(
     assert sorted(refusals(store), key=lambda each: each["subject"]) == [
         {"subject": hold_id, "operation": "retention", "events": 2} for hold_id in sorted(kept)
     ]
-    assert purge(engine, now=NOW) == purging.Purged(Counter(), kept), "a run that deletes nothing"
+    assert purge(engine, now=NOW) == Purged(Counter(), kept), "a run that deletes nothing"
     for each in (hold, other, unconcerned):
         release(engine, each.hold_id, reason="settled", by="tests", at=NOW)
-    assert purge(engine, now=NOW) == purging.Purged(Counter({"2026-03": 3}), {})
+    assert purge(engine, now=NOW) == Purged(Counter({"2026-03": 3}), {})
     assert (left(store), len(refusals(store))) == ([6], 4)
 
 
