@@ -17,6 +17,7 @@ _SCRIPT: Final = "text/javascript; charset=utf-8"
 TYPES: Final = {
     "viewer.css": "text/css; charset=utf-8",
     "api.js": _SCRIPT,
+    "catalogue.js": _SCRIPT,
     "changes.js": _SCRIPT,
     "chips.js": _SCRIPT,
     "columns.js": _SCRIPT,

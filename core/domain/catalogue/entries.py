@@ -1,4 +1,4 @@
-"""What a file of the catalogue says about its event type, in the member `x-audit-log` beside the JSON Schema."""
+"""What a file of the catalogue says about its event type, in the member `x-audit-log` of the JSON Schema."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -92,7 +92,7 @@ class Schemas:
 
 
 class SchemaCheck:
-    """Tells whether event data conforms to a schema, and why not."""
+    """Check of event data against a compiled schema."""
 
     def __init__(self, validator: jsonschema_rs.Draft202012Validator) -> None:
         self.is_valid: Callable[[Any], bool] = validator.is_valid
@@ -116,7 +116,7 @@ class SchemaCheck:
 
 
 def _message_of(error: ValidationError) -> str:
-    """Return what is wrong with a schema. Unlike messages about events, it may repeat the schema."""
+    """Return the mistake in a schema. Unlike messages about events, it may repeat values."""
     keyword = error.instance_path[-1] if error.instance_path else ""
     if keyword == "format":
         return "is no known format"

@@ -16,7 +16,7 @@ from tests.support.pipelines import start_pipeline
 
 
 def start(settings: Settings, folder: Path | None, strict: str = "off") -> list[dict[str, object]]:
-    """Start and stop a service, and return what is recorded, oldest first."""
+    """Start and stop a service, and return the records, oldest first."""
     pipeline = start_pipeline(settings.model_copy(update={"catalogue": folder, "catalogue_strict": strict}))
     try:
         wanted = EventFilter(event_types=("audit-log.catalogue",))

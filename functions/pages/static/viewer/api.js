@@ -56,6 +56,11 @@ export class Api {
     return parse((await this.#authorized(`${path}?${new URLSearchParams(parameters)}`, signal)).text());
   }
 
+  /** GET the JSON at a path, from the browser's cache while its ETag is current. Throws ApiError. */
+  async cached(path) {
+    return parse((await this.#authorized(path, undefined, "no-cache")).text());
+  }
+
   /** GET the bytes at a path. Throws ApiError. */
   async bytes(path, parameters, signal) {
     const query = new URLSearchParams(parameters);
@@ -76,12 +81,12 @@ export class Api {
   }
 
   /** GET with the token. After a 401, ask the user to sign in and send the request again. */
-  async #authorized(url, signal) {
+  async #authorized(url, signal, cache = "no-store") {
     let reason = "";
     for (;;) {
       const token = this.#token ?? (await this.#newToken(reason));
       try {
-        return await this.#send(url, { headers: { Authorization: `Bearer ${token}` }, signal });
+        return await this.#send(url, { headers: { Authorization: `Bearer ${token}` }, signal, cache });
       } catch (error) {
         if (error.status !== 401) throw error;
         reason = error.message;
@@ -95,7 +100,7 @@ export class Api {
     let bytes;
     try {
       // "omit" also keeps the browser from showing its own password dialog on a 401.
-      response = await fetch(new URL(url, BASE), { ...options, credentials: "omit", cache: "no-store" });
+      response = await fetch(new URL(url, BASE), { cache: "no-store", ...options, credentials: "omit" });
       const date = Date.parse(response.headers.get("Date") ?? "");
       if (!Number.isNaN(date)) this.#clockAhead = (date - Date.now()) / 1000;
       bytes = await response.arrayBuffer();

@@ -93,13 +93,19 @@ function sentence(event, isFull) {
   const said = sentenceOf(event);
   if (!said) return el("span", { class: "data" }, data(event, isFull));
   const { actor, words, targets } = said;
-  const parts = [
+  const parts = said.parts?.map(part) ?? [
     actor === null ? "" : el("strong", {}, bdi(visible(actor))),
     actor === null ? visible(words) : ` ${visible(words)}`,
     targets ? el("span", { class: "target" }, " ", bdi(visible(targets))) : "",
   ];
   const line = el("span", { class: "sentence" }, ...parts);
   return isFull ? el("div", {}, line, el("div", { class: "data" }, data(event, true))) : line;
+}
+
+/** A part of a sentence of the catalogue. */
+function part({ name, text }) {
+  if (name === null) return visible(text);
+  return name.split(".", 1)[0] === "actor" ? el("strong", {}, bdi(visible(text))) : bdi(visible(text));
 }
 
 /** The outcome as a sign and a word, so that it does not depend on colour. */

@@ -1,6 +1,7 @@
 // Conventional fields of an event: who did what to what, with which outcome, from where. The names and the other paths
 // that each is read from are those of core/domain/conventional_fields.py, which the page gets as an attribute.
 
+import { isMapped, pathsOf } from "./catalogue.js";
 import { isScalar, valueAt } from "./paths.js";
 
 const { fields, successes, failures, pairs } = JSON.parse(document.documentElement.dataset.fields);
@@ -15,7 +16,7 @@ export const WORDS = { success: successes, failure: failures };
  * text; `path` and `value` are what a filter needs.
  */
 export function fieldOf(event, name) {
-  for (const [place, path] of PATHS.get(name).entries()) {
+  for (const [place, path] of pathsOf(event.event_type, name, PATHS.get(name)).entries()) {
     const value = valueAt(event.event_data, path);
     const isFound = value !== undefined && value !== null && value !== "" && isScalar(value);
     // Elsewhere, a status or result that is no known word means something else.
@@ -42,7 +43,7 @@ export function verdict(value) {
 
 /** Names of all targets of an event. */
 export function targetsOf(event) {
-  const { targets } = event.event_data;
+  const { targets } = isMapped(event.event_type, "target") ? {} : event.event_data;
   const names = Array.isArray(targets) ? targets.map((target) => target?.name ?? target?.id) : [];
   const texts = names.filter((name) => name !== undefined && name !== null && isScalar(name)).map(text);
   if (texts.length) return texts;

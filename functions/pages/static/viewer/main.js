@@ -1,6 +1,7 @@
 // Entry point: connects the parts of the page, and fetches and shows what changes in the view.
 
 import { Api } from "./api.js";
+import { describeTypes } from "./catalogue.js";
 import { chips } from "./chips.js";
 import { columnChoice } from "./columns.js";
 import { showBelow, showCount, showEmptiness } from "./counts.js";
@@ -78,7 +79,7 @@ async function load() {
     listed = key();
     ask(api.now);
     const wanted = () => (live.isOn ? null : openEvent.wanted());
-    const listing = list.load(parameters, wanted, signal);
+    const listing = Promise.all([list.load(parameters, wanted, signal), describeTypes(api)]).then(([loaded]) => loaded);
     const learnt = listing.then(({ events }) => learn(events));
     learnt.catch(() => null); // the failure of `listing` is reported
     const summing = overview.load(parameters, signal, learnt);

@@ -1,6 +1,8 @@
 // A sentence for an event, from its conventional fields and the words of its type.
 
-import { fieldOf, targetsOf, verdictOf } from "./conventional.js";
+import { filledSentence, titleOf } from "./catalogue.js";
+import { fieldOf, PATHS, targetsOf, verdictOf } from "./conventional.js";
+import { isScalar, valueAt } from "./paths.js";
 
 const SHOWN_TARGETS = 3;
 
@@ -31,20 +33,35 @@ const VERBS = new Map([
 const INTRANSITIVE = new Set(["login", "logout"]);
 
 /**
- * Describe an event: {actor, words, targets}, or null if it names neither an actor nor a target. Read in this order
- * they are a sentence: `Ada` `failed to create export` `customers`. `actor` is null for an event without one.
+ * Describe an event: {parts} of the sentence in the catalogue, see filledSentence(), else {actor, words, targets}, or
+ * null if it names neither an actor nor a target and its type has no title. Read in this order actor, words and targets are a sentence: `Ada` `failed to create export` `customers`. `actor` is null for an event without one.
  */
 export function sentenceOf(event) {
+  const parts = filledSentence(event.event_type, verdictOf(event) === "failure", (name) => valueOf(event, name));
+  if (parts) return { parts };
   const actor = fieldOf(event, "actor")?.label ?? null;
   const targets = targetsOf(event);
-  if (actor === null && !targets.length) return null;
+  if (actor === null && !targets.length) {
+    const text = titleOf(event.event_type);
+    return text && { parts: [{ name: null, text }] };
+  }
   return { actor, words: wordsOf(event, actor !== null), targets: listed(targets) };
 }
 
 /** The sentence as text, or null. */
 export function sentenceText(event) {
   const sentence = sentenceOf(event);
+  if (sentence?.parts) return sentence.parts.map(({ text }) => text).join("");
   return sentence && [sentence.actor, sentence.words, sentence.targets].filter(Boolean).join(" ");
+}
+
+/** The text of a conventional field or at a path, or null. */
+function valueOf(event, name) {
+  if (name === "target") return listed(targetsOf(event)) || null;
+  if (PATHS.has(name)) return fieldOf(event, name)?.label ?? null;
+  const value = valueAt(event.event_data, name);
+  if (value === undefined || value === null || !isScalar(value)) return null;
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function wordsOf(event, hasActor) {
