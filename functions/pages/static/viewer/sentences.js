@@ -34,7 +34,8 @@ const INTRANSITIVE = new Set(["login", "logout"]);
 
 /**
  * Describe an event: {parts} of the sentence in the catalogue, see filledSentence(), else {actor, words, targets}, or
- * null if it names neither an actor nor a target and its type has no title. Read in this order actor, words and targets are a sentence: `Ada` `failed to create export` `customers`. `actor` is null for an event without one.
+ * null if it names neither an actor nor a target and its type has no title. Read in this order, actor, words and
+ * targets are a sentence: `Ada` `failed to create export` `customers`. `actor` is null for an event without one.
  */
 export function sentenceOf(event) {
   const parts = filledSentence(event.event_type, verdictOf(event) === "failure", (name) => valueOf(event, name));
