@@ -20,12 +20,12 @@ VISIBLE_WITHIN_SECONDS = 5
 
 
 class ViewerPage:
-    """The page at `/`, reloaded with this view behind #."""
+    """The page at `/`, reloaded with this view behind #, and in this language."""
 
-    def __init__(self, browser: webdriver.Chrome, url: str, view: str = "") -> None:
+    def __init__(self, browser: webdriver.Chrome, url: str, view: str = "", *, lang: str = "") -> None:
         self.browser = browser
         browser.get("about:blank")  # another view alone would not reload the page
-        browser.get(f"{url}/#{view}")
+        browser.get(f"{url}/{lang and f'?lang={lang}'}#{view}")
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """What `condition` gives as soon as it is true."""

@@ -53,7 +53,7 @@ def test_what_an_event_holds_is_shown_and_never_run(browser: webdriver.Chrome, s
         assert text in shown, text
     assert page.find("#detail h2").text == page.types()[0] == HOSTILE_TYPE.replace("\u202e", "\\u202e")
     assert "invoice\\u202efdp.exe\\u200b" in shown
-    assert "Show all 100000 characters" in shown
+    assert "Show all 100,000 characters" in shown
     assert browser.execute_script("return document.querySelectorAll('#detail li').length") < 500
     browser.execute_async_script(OPEN_ALL)
     assert "the bottom" in str(page.find("#detail").get_property("textContent"))

@@ -143,7 +143,7 @@ def test_an_event_or_a_proof_that_was_changed_is_refused(  # noqa: PLR0917 - fix
     ("changes", "reason"),
     [
         ({"vkey": SampleLog(seed=2).vkey}, "not signed by this key"),
-        ({"size": "1000000"}, "this browser has seen 1000000"),
+        ({"size": "1000000"}, "this browser has seen 1,000,000"),
         ({"root": "A" * 43 + "="}, "different roots"),
         ({"size": "1", "root": "A" * 43 + "="}, "does not lead to the new checkpoint"),
     ],

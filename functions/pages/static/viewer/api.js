@@ -1,5 +1,7 @@
 // Client of the HTTP API. URLs are relative to this file, so that a stage prefix such as /prod is kept.
 
+import { say, sayStatus } from "./language.js";
+
 const CLOCK_SECONDS = 2; // maximum age of a Date header: truncated to the second, and renewed once a second
 
 const BASE = new URL("../", import.meta.url);
@@ -106,13 +108,15 @@ export class Api {
       bytes = await response.arrayBuffer();
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new ApiError(0, "The service does not answer. See that it runs and can be reached, then try again.");
+      throw new ApiError(0, say("problem.noAnswer"));
     }
     const text = () => new TextDecoder().decode(bytes);
     if (response.ok) return { headers: response.headers, url: response.url, bytes, text };
     const answer = parse(text());
-    const message = answer?.detail ?? answer?.error_description ?? `The service answered ${response.status}.`;
-    const error = new ApiError(response.status, message, answer?.errors ?? []);
+    const { status } = response;
+    const detail = answer?.detail ?? answer?.error_description;
+    const message = detail ? sayStatus(status, detail) : say("problem.status", { status: String(status) });
+    const error = new ApiError(status, message, answer?.errors ?? []);
     error.retryAfter = Number(response.headers.get("Retry-After")) || null;
     throw error;
   }

@@ -3,6 +3,7 @@
 import { CHANGE_PAIRS } from "./conventional.js";
 import { el } from "./dom.js";
 import { visible, visibleJson } from "./format.js";
+import { say } from "./language.js";
 import { isScalar, members } from "./paths.js";
 
 const MOST = 200;
@@ -25,12 +26,12 @@ export function changesTable(changes) {
     el(
       "tr",
       {},
-      el("th", { scope: "row" }, el("bdi", {}, visible(path) || "value")),
+      el("th", { scope: "row" }, el("bdi", {}, visible(path) || say("changes.value"))),
       el("td", {}, from === undefined ? "" : value("del", "−", from)),
       el("td", {}, to === undefined ? "" : value("ins", "+", to)),
     ),
   );
-  const head = ["Path", "Before", "After"].map((name) => el("th", { scope: "col" }, name));
+  const head = ["path", "before", "after"].map((name) => el("th", { scope: "col" }, say(`changes.${name}`)));
   return el("table", { class: "changes" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows));
 }
 

@@ -2,6 +2,7 @@
 
 import { byId, el, keepFocus } from "./dom.js";
 import { fieldName, visible } from "./format.js";
+import { say } from "./language.js";
 
 /** Show the filters of `view` now and after each change. */
 export function chips(view) {
@@ -10,9 +11,9 @@ export function chips(view) {
   function show() {
     const items = [];
     for (const [name, filters] of Map.groupBy(view.filters, ([field]) => field)) {
-      if (items.length) items.push(joint("and"));
+      if (items.length) items.push(joint(say("filter.and")));
       for (const [index, [, value]] of filters.entries()) {
-        if (index) items.push(joint("or"));
+        if (index) items.push(joint(say("filter.or")));
         items.push(chip(name, value));
       }
     }
@@ -20,7 +21,7 @@ export function chips(view) {
       const clear = el(
         "button",
         { type: "button", class: "quiet", onclick: () => view.set({ filters: [] }) },
-        "Clear all",
+        say("filter.clearAll"),
       );
       items.push(el("li", {}, clear));
     }
@@ -36,7 +37,7 @@ export function chips(view) {
       "button",
       {
         type: "button",
-        "aria-label": `Remove filter ${label} ${visible(value)}`,
+        "aria-label": say("filter.remove", { name: label, value: visible(value) }),
         onclick: () => view.remove(name, value),
       },
       "×",

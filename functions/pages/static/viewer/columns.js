@@ -3,29 +3,30 @@
 import { fieldOf, targetsOf, verdictOf } from "./conventional.js";
 import { byId, el } from "./dom.js";
 import { visible, visibleJson } from "./format.js";
+import { say } from "./language.js";
 import { isScalar, pathProblem, valueAt } from "./paths.js";
 import { sentenceOf } from "./sentences.js";
-import { moment, zone } from "./time-zone.js";
+import { moment, received, zone } from "./time-zone.js";
 
 const PREVIEW = 300;
 export const DEFAULT_COLUMNS = ["time", "event", "outcome", "type", "address", "customer"];
 
 /** Each column: its heading, and its cell's content for an event. `isFull`: all data, for print. */
 const NAMED = new Map([
-  ["time", { title: () => `Time (${zone()})`, content: (event) => moment(event.timestamp_utc) }],
-  ["event", { title: () => "What happened", content: sentence }],
-  ["outcome", { title: () => "Outcome", content: outcome }],
-  ["type", { title: () => "Event type", content: (event) => bdi(visible(event.event_type)) }],
-  ["actor", conventional("Actor", "actor")],
-  ["target", { title: () => "Targets", content: (event) => bdi(visible(targetsOf(event).join(", "))) }],
-  ["action", conventional("Action", "action")],
-  ["address", conventional("Address", "address")],
-  ["session", conventional("Session", "session")],
-  ["customer", { title: () => "Customer", content: (event) => JSON.stringify(event.customer_id) }],
-  ["data", { title: () => "Data", content: data }],
-  ["recorded_by", { title: () => "Recorded by", content: (event) => bdi(visible(event.recorded_by)) }],
-  ["received", { title: () => "Received (UTC)", content: (event) => event.received_at.replace("T", " ") }],
-  ["event_id", { title: () => "Event id", content: (event) => event.event_id }],
+  ["time", { title: () => say("title.time", { zone: zone() }), content: (event) => moment(event.timestamp_utc) }],
+  ["event", { title: () => say("title.event"), content: sentence }],
+  ["outcome", { title: () => say("title.outcome"), content: outcome }],
+  ["type", { title: () => say("title.type"), content: (event) => bdi(visible(event.event_type)) }],
+  ["actor", conventional("actor")],
+  ["target", { title: () => say("title.targets"), content: (event) => bdi(visible(targetsOf(event).join(", "))) }],
+  ["action", conventional("action")],
+  ["address", conventional("address")],
+  ["session", conventional("session")],
+  ["customer", { title: () => say("title.customer"), content: (event) => JSON.stringify(event.customer_id) }],
+  ["data", { title: () => say("title.data"), content: data }],
+  ["recorded_by", { title: () => say("title.recordedBy"), content: (event) => bdi(visible(event.recorded_by)) }],
+  ["received", { title: () => say("title.receivedUtc"), content: (event) => received(event.received_at) }],
+  ["event_id", { title: () => say("title.id"), content: (event) => event.event_id }],
 ]);
 
 /** The column of this name: {name, title(), content(event, isFull)}. A name that is not known is a path. */
@@ -84,8 +85,8 @@ function isDefault(names) {
   return names.join() === DEFAULT_COLUMNS.join();
 }
 
-function conventional(title, name) {
-  return { title: () => title, content: (event) => bdi(visible(fieldOf(event, name)?.label ?? "")) };
+function conventional(name) {
+  return { title: () => say(`title.${name}`), content: (event) => bdi(visible(fieldOf(event, name)?.label ?? "")) };
 }
 
 /** The sentence, with the data in small if there is none. */
@@ -113,7 +114,12 @@ function outcome(event) {
   const verdict = verdictOf(event);
   if (!verdict) return bdi(visible(fieldOf(event, "outcome")?.label ?? ""));
   const sign = verdict === "failure" ? "✕" : "✓";
-  return el("span", { class: `outcome ${verdict}` }, el("span", { "aria-hidden": "true" }, sign), ` ${verdict}`);
+  return el(
+    "span",
+    { class: `outcome ${verdict}` },
+    el("span", { "aria-hidden": "true" }, sign),
+    ` ${say(`outcome.${verdict}`)}`,
+  );
 }
 
 function data(event, isFull) {

@@ -2,7 +2,8 @@
 // https://www.w3.org/WAI/ARIA/apg/patterns/combobox/examples/combobox-autocomplete-list/
 
 import { el } from "./dom.js";
-import { visible } from "./format.js";
+import { visible, wordName } from "./format.js";
+import { say } from "./language.js";
 
 const SHOWN = 12;
 let made = 0;
@@ -24,7 +25,7 @@ export function combobox(input, suggestions, onPick) {
         const option = el(
           "li",
           { id: `${id}-${index}`, role: "option", "aria-selected": "false", onclick: () => pick(suggestion) },
-          el("span", { class: "muted" }, `${suggestion.field} `),
+          el("span", { class: "muted" }, `${wordName(suggestion.field)} `),
           el("bdi", {}, visible(suggestion.label)),
         );
         option.suggestion = suggestion;
@@ -88,7 +89,11 @@ export function combobox(input, suggestions, onPick) {
 function surround(input) {
   const id = `suggestions-${++made}`;
   const label = input.labels[0];
-  const list = el("ul", { id, role: "listbox", "aria-label": `Suggestions for ${label.textContent.trim()}` });
+  const list = el("ul", {
+    id,
+    role: "listbox",
+    "aria-label": say("filter.suggestions", { field: label.textContent.trim() }),
+  });
   // Without a tabindex, browsers make a scrolling box a tab stop.
   const popup = el("div", { class: "suggestions", tabindex: "-1", hidden: true }, list);
   const box = el("div", { class: "combobox" });

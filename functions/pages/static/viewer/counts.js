@@ -1,12 +1,9 @@
 // The line above the list with the number of listed and matching events. The histogram shows the same total.
 
 import { byId, el } from "./dom.js";
-import { events, number } from "./format.js";
+import { events } from "./format.js";
+import { say } from "./language.js";
 import { moment } from "./time-zone.js";
-
-const NO_MATCH = "No event matches this time range and these filters.";
-const NO_EVENTS = "The log has no events yet that this client may read. Post one to /event to see it here.";
-const UNFINISHED = "Nothing is found so far. Show older events to continue the search.";
 
 /** Choose between a page's total, exact up to 10,000, and an older summary's: {count, relation}. */
 export function bestTotal(page, summary) {
@@ -23,10 +20,10 @@ export function bestTotal(page, summary) {
 export function showCount(listed, total, { isFromNewest, searchedTo }) {
   const all = events(total.count, total.relation);
   const areAll = total.relation === "eq" && listed >= total.count;
-  const place = isFromNewest ? "newest first" : "around the open one";
-  byId("count").textContent = areAll ? all : `${number(listed)} of ${all} listed, ${place}`;
+  const place = say(isFromNewest ? "list.newestFirst" : "list.around");
+  byId("count").textContent = areAll ? all : say("list.listed", { listed, all, place });
   if (searchedTo !== null) {
-    byId("count").textContent = `${events(listed)} found, searched back to ${moment(searchedTo)}`;
+    byId("count").textContent = say("list.searched", { events: events(listed), time: moment(searchedTo) });
   }
   byId("events").hidden = listed === 0;
   byId("empty").hidden = listed > 0;
@@ -39,18 +36,19 @@ export function showBelow(more) {
   const count = more === null ? 0 : Number(box.dataset.count) + more;
   box.dataset.count = count;
   box.hidden = count === 0;
-  box.textContent = `${events(count)} stored meanwhile ${count === 1 ? "is" : "are"} dated before the listed ones.`;
+  box.textContent = say("list.below", { count });
 }
 
 /** Explain an empty list, with buttons that widen the view. `isUnfinished`: a search has not reached the end. */
 export function showEmptiness(view, isUnfinished) {
   const ways = [];
-  if (view.last !== "all") ways.push(way("Show all time", () => view.set({ last: "all", start: null, end: null })));
-  if (view.filters.length) ways.push(way("Clear the filters", () => view.set({ filters: [] })));
-  const advice = ways.length ? NO_MATCH : NO_EVENTS;
+  const showAll = () => view.set({ last: "all", start: null, end: null });
+  if (view.last !== "all") ways.push(way(say("range.showAll"), showAll));
+  if (view.filters.length) ways.push(way(say("filter.clear"), () => view.set({ filters: [] })));
+  const advice = say(ways.length ? "list.noMatch" : "list.noEvents");
   byId("empty").replaceChildren(
-    el("h2", {}, "No events"),
-    el("p", { class: "muted" }, isUnfinished ? UNFINISHED : advice),
+    el("h2", {}, say("list.none")),
+    el("p", { class: "muted" }, isUnfinished ? say("list.unfinished") : advice),
     el("p", {}, ...ways),
   );
 }

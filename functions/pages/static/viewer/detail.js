@@ -5,9 +5,10 @@ import { changesOf, changesTable } from "./changes.js";
 import { visible } from "./format.js";
 import { follow } from "./follow.js";
 import { jsonTree } from "./json-tree.js";
+import { say } from "./language.js";
 import { parameterValue } from "./paths.js";
 import { sentenceText } from "./sentences.js";
-import { exactMoment, zone } from "./time-zone.js";
+import { exactMoment, received, zone } from "./time-zone.js";
 import { valueCounts } from "./value-counts.js";
 
 const panel = byId("detail");
@@ -29,26 +30,30 @@ export function showDetail(event, { view, proof, count, onClose }) {
     el(
       "div",
       { class: "detail-actions" },
-      el("button", { type: "button", onclick: () => copy(JSON.stringify(event, null, 2), "Event") }, "Copy JSON"),
-      el("button", { type: "button", onclick: () => copy(location.href, "Link") }, "Copy link"),
+      el(
+        "button",
+        { type: "button", onclick: () => copy(JSON.stringify(event, null, 2), say("detail.section")) },
+        say("copy.json"),
+      ),
+      el("button", { type: "button", onclick: () => copy(location.href, say("copy.link")) }, say("share.copy")),
     ),
-    changes.length ? el("h3", {}, "Changes") : null,
+    changes.length ? el("h3", {}, say("detail.changes")) : null,
     changes.length ? changesTable(changes) : null,
-    el("h3", {}, "Event"),
+    el("h3", {}, say("detail.section")),
     el(
       "dl",
       { class: "facts" },
-      ...fact("Event type", event.event_type, () => onFilter("event_type", event.event_type)),
-      ...fact("Customer", JSON.stringify(event.customer_id), () =>
+      ...fact(say("title.type"), event.event_type, () => onFilter("event_type", event.event_type)),
+      ...fact(say("title.customer"), JSON.stringify(event.customer_id), () =>
         onFilter("customer_id", JSON.stringify(event.customer_id)),
       ),
-      ...fact("Happened", exactMoment(event.timestamp_utc)),
-      ...(zone() === "UTC" ? [] : fact("Happened, UTC", new Date(event.timestamp_utc * 1000).toISOString())),
-      ...fact("Received", event.received_at.replace("T", " ").replace("Z", " UTC")),
-      ...fact("Recorded by", event.recorded_by),
-      ...fact("Event id", event.event_id),
+      ...fact(say("title.happened"), exactMoment(event.timestamp_utc)),
+      ...(zone() === "UTC" ? [] : fact(say("title.happenedUtc"), new Date(event.timestamp_utc * 1000).toISOString())),
+      ...fact(say("title.received"), `${received(event.received_at).replace("Z", "")} UTC`),
+      ...fact(say("title.recordedBy"), event.recorded_by),
+      ...fact(say("title.id"), event.event_id),
     ),
-    el("h3", {}, "Data"),
+    el("h3", {}, say("title.data")),
     jsonTree(event.event_data, { onFilter: narrow, counts }),
   ];
   panel.replaceChildren(...parts.filter((part) => part !== null));
@@ -57,7 +62,7 @@ export function showDetail(event, { view, proof, count, onClose }) {
 
 /** Show why there is no event. */
 export function showNoDetail(message, onClose) {
-  panel.replaceChildren(head("No event", onClose), el("p", { class: "empty" }, message));
+  panel.replaceChildren(head(say("detail.none"), onClose), el("p", { class: "empty" }, message));
   show();
 }
 
@@ -77,14 +82,18 @@ function head(title, onClose) {
     "div",
     { class: "detail-head" },
     el("h2", {}, el("bdi", {}, title)),
-    el("button", { type: "button", class: "quiet", "aria-label": "Close event", onclick: onClose }, "×"),
+    el("button", { type: "button", class: "quiet", "aria-label": say("detail.close"), onclick: onClose }, "×"),
   );
 }
 
 function fact(name, value, onFilter = null) {
   const filter =
     onFilter &&
-    el("button", { type: "button", class: "quiet", "aria-label": `Filter by ${name}`, onclick: onFilter }, "filter");
+    el(
+      "button",
+      { type: "button", class: "quiet", "aria-label": say("action.filterBy", { name }), onclick: onFilter },
+      say("action.filter"),
+    );
   return [
     el("dt", {}, name),
     el(
@@ -97,8 +106,13 @@ function fact(name, value, onFilter = null) {
         filter,
         el(
           "button",
-          { type: "button", class: "quiet", "aria-label": `Copy ${name}`, onclick: () => copy(value, name) },
-          "copy",
+          {
+            type: "button",
+            class: "quiet",
+            "aria-label": say("action.copyName", { name }),
+            onclick: () => copy(value, name),
+          },
+          say("action.copy"),
         ),
       ),
     ),

@@ -1,6 +1,8 @@
 // Creation of elements. Text only becomes text nodes, and no attribute takes a URL or a script: the content of an event
 // is displayed and never executed.
 
+import { say } from "./language.js";
+
 const ATTRIBUTES = /^(class|id|role|scope|type|name|value|title|hidden|tabindex|aria-[a-z]+)$/u;
 
 /** Create an element. Functions in `properties` become listeners (`onclick`), other values attributes, false none. */
@@ -37,9 +39,9 @@ export function toast(text) {
 export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
-    toast(`${what} copied`);
+    toast(say("copy.done", { what }));
   } catch {
-    toast("The browser did not let this page copy: that takes https or localhost, and its permission.");
+    toast(say("copy.refused"));
   }
 }
 

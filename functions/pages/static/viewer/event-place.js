@@ -1,6 +1,7 @@
 // Explanation of why the open event is not in the list.
 
 import { byId, el } from "./dom.js";
+import { say } from "./language.js";
 import { around } from "./ranges.js";
 
 const AROUND_SECONDS = 300;
@@ -16,12 +17,12 @@ export function showPlace(event, listed, { view, range }) {
   if (box.hidden) return;
   if (isOutside(event.timestamp_utc, range)) {
     const near = () => view.set({ last: null, ...around(event.timestamp_utc, AROUND_SECONDS) });
-    box.replaceChildren("Not in the list: outside the time range. ", button("Show the time around it", near));
+    box.replaceChildren(say("place.outside"), " ", button(say("place.show"), near));
   } else if (view.filters.length) {
     const clear = () => view.set({ filters: [] });
-    box.replaceChildren("Not in the list: does not match the filters. ", button("Clear the filters", clear));
+    box.replaceChildren(say("place.filtered"), " ", button(say("filter.clear"), clear));
   } else {
-    box.replaceChildren("Not in the list: stored after the list was loaded.");
+    box.replaceChildren(say("place.later"));
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { ApiError } from "./api.js";
 import { byId, toast } from "./dom.js";
-import { events, number } from "./format.js";
+import { events } from "./format.js";
+import { say } from "./language.js";
 import { newFile } from "./new-file.js";
 import { spreadsheet } from "./spreadsheet.js";
 
@@ -27,11 +28,11 @@ export function exporting(api, query) {
       if (isSheet) file = spreadsheet(file);
       const written = await writeParts(isSheet ? "ndjson" : kind, file, running.signal);
       await file.close();
-      toast(`${events(written)} exported`);
+      toast(say("export.done", { events: events(written) }));
     } catch (error) {
       await file?.discard();
-      if (error.name !== "AbortError") toast(`Nothing was exported: ${error.message}`);
-      else if (file) toast("Export stopped: nothing of it was saved");
+      if (error.name !== "AbortError") toast(say("export.failed", { reason: error.message }));
+      else if (file) toast(say("export.stopped"));
     } finally {
       byId("exporting").hidden = true;
       open.hidden = false;
@@ -43,14 +44,14 @@ export function exporting(api, query) {
     let next = `event/export?${new URLSearchParams([...query(), ["format", kind]])}`;
     let lines = kind === "csv" ? -1 : 0; // the header row is not an event
     let size = 0;
-    show("Exporting");
+    show(say("export.began"));
     while (next) {
       const part = await partAt(next, signal);
       await file.write(part.bytes);
       lines += new Uint8Array(part.bytes).reduce((count, byte) => count + (byte === NEWLINE), 0);
       size += part.bytes.byteLength;
       next = part.next;
-      show(`Exporting: ${events(lines)}, ${number(Math.ceil(size / 1000))} kB`);
+      show(say("export.progress", { events: events(lines), size: Math.ceil(size / 1000) }));
     }
     return lines;
   }

@@ -2,7 +2,8 @@
 
 import { verdict } from "./conventional.js";
 import { byId, el, keepFocus } from "./dom.js";
-import { number, visible } from "./format.js";
+import { visible } from "./format.js";
+import { number, say } from "./language.js";
 
 const FIELDS = new Set(["outcome", "type", "actor", "address", "customer"]);
 const SHOWN = 5;
@@ -36,7 +37,7 @@ export function facets(view, known) {
       { class: "facet", "aria-label": title },
       el("h2", {}, title, el("span", { class: "facet-note" }, ` ${note}`)),
       el("ul", {}, ...items),
-      left > 0 ? el("p", { class: "muted small" }, `and ${number(left)} more`) : null,
+      left > 0 ? el("p", { class: "muted small" }, say("facets.more", { count: left })) : null,
     );
   }
 
@@ -50,7 +51,12 @@ export function facets(view, known) {
         "aria-pressed": String(isOn),
         onclick: () => (isOn ? view.remove(parameter, wanted) : view.add(parameter, wanted)),
       },
-      el("span", { class: "facet-value" }, el("span", { "aria-hidden": "true" }, sign), el("bdi", {}, visible(label))),
+      el(
+        "span",
+        { class: "facet-value" },
+        el("span", { "aria-hidden": "true" }, sign),
+        el("bdi", {}, name === "outcome" ? outcomeLabel(wanted, label) : visible(label)),
+      ),
       el("span", { class: "facet-count" }, count === null ? "" : number(count)),
     );
     button.facet = `${parameter}=${wanted}`;
@@ -59,4 +65,9 @@ export function facets(view, known) {
 
   view.addEventListener("change", show);
   return { show };
+}
+
+function outcomeLabel(value, label) {
+  const known = verdict(value);
+  return known ? say(`outcome.${known}`) : visible(label);
 }

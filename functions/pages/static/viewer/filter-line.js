@@ -2,6 +2,7 @@
 // with the operators of the API, such as `amount[gte]=100`, or in short `type:user.login amount>=100 outcome!=success`.
 
 import { PARAMETERS } from "./known-values.js";
+import { say } from "./language.js";
 import { pathProblem, valueProblem } from "./paths.js";
 import { PRESETS } from "./ranges.js";
 
@@ -13,7 +14,6 @@ const PARTS = /^(?<name>(?:[^"=]|"[^"]*")*)=(?<value>.*)$/su;
 const SHORT = /^(?<name>[\p{L}_](?:[^"=:<>!]|"[^"]*")*)(?<sign>!=|>=|<=|[<>:])(?<value>(?!\/\/|:).+)$/su;
 const SIGNS = { ":": "", "!=": "[not]", ">": "[gt]", ">=": "[gte]", "<": "[lt]", "<=": "[lte]" };
 const MOST = 2n ** 63n;
-const HELP = "Write a filter as field=value, such as type=user.login or actor=admin, or words to look for.";
 
 /** Split a text at spaces that are not in quotes. */
 export function words(text) {
@@ -34,7 +34,7 @@ export function parts(word) {
  */
 export function read(text, known) {
   const all = words(text);
-  if (!all.length) throw new Error(HELP);
+  if (!all.length) throw new Error(say("filter.help"));
   const filters = [];
   const sought = [];
   let last = null;
@@ -71,17 +71,17 @@ function equality(name, value, known) {
 
 function checkedRange(key) {
   if (PRESETS.has(key)) return key;
-  throw new Error(`A range is one of ${[...PRESETS.keys()].join(", ")}.`);
+  throw new Error(say("filter.range", { ranges: [...PRESETS.keys()].join(", ") }));
 }
 
 function checkedType(type) {
-  if (type.length > 255) throw new Error("An event type has at most 255 characters.");
+  if (type.length > 255) throw new Error(say("filter.type"));
   return type;
 }
 
 function checkedCustomer(digits) {
   const isCustomer = /^-?[0-9]{1,19}$/u.test(digits) && BigInt(digits) < MOST && BigInt(digits) >= -MOST;
-  if (!isCustomer) throw new Error("A customer is a whole number of at most 19 digits, such as 42.");
+  if (!isCustomer) throw new Error(say("filter.customer"));
   return digits;
 }
 

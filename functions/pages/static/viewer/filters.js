@@ -3,6 +3,7 @@
 import { combobox } from "./combobox.js";
 import { byId } from "./dom.js";
 import { parts, read, words } from "./filter-line.js";
+import { say } from "./language.js";
 import { PRESETS } from "./ranges.js";
 
 const PER_GROUP = 3; // suggestions of each field for an empty line
@@ -24,7 +25,12 @@ export function filterLine(view, known) {
   function optionsFor(typed) {
     const groups = known.groups().map(({ name, options }) => options.map((one) => fielded(one, name)));
     if (!typed) return groups.flatMap((options) => options.slice(0, PER_GROUP));
-    const ranges = [...PRESETS].map(([key, { label }]) => ({ field: "range", label, value: key, last: key }));
+    const ranges = [...PRESETS.keys()].map((key) => ({
+      field: "range",
+      label: say(`range.${key}`),
+      value: key,
+      last: key,
+    }));
     const { name, value } = parts(typed) ?? {};
     const sought = name === undefined ? typed : `${name}=${value}`;
     const found = [...groups.flat(), ...ranges].filter((one) => textOf(one).includes(sought));

@@ -1,7 +1,7 @@
-// Formatting of times, numbers and untrusted text.
+// Formatting of counts, names and untrusted text.
 
 import { PATHS } from "./conventional.js";
-import { moment } from "./time-zone.js";
+import { locale, number, say } from "./language.js";
 
 // Control characters, bidirectional marks and characters without a glyph: with them one event could pass for another.
 // Default_Ignorable_Code_Point: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
@@ -10,15 +10,26 @@ const INVISIBLE = new RegExp(UNSEEN, "gu");
 // Backslashes before an invisible character, or before text that looks like its escape.
 const AMBIGUOUS = new RegExp(String.raw`(?<!\\)\\+(?=u[0-9a-fA-F]{4}|${UNSEEN})`, "gu");
 const OPERATORS = {
-  "[not]": "is not",
+  "[not]": say("operator.not"),
   "[gt]": ">",
   "[gte]": "≥",
   "[lt]": "<",
   "[lte]": "≤",
-  "[prefix]": "begins with",
-  "[exists]": "exists",
+  "[prefix]": say("operator.prefix"),
+  "[exists]": say("operator.exists"),
 };
-const NUMBERS = new Intl.NumberFormat("en");
+const FIELDS = new Map([
+  ["event_type", "type"],
+  ["customer_id", "customer"],
+  ["q", "words"],
+]);
+const WORDS = new Set(["type", "customer", "range", "path", "words"]);
+const UNITS = [
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
 
 /**
  * Replace every invisible character by its escape, such as `\u202e`. Where the text itself contains such an escape, its
@@ -42,9 +53,15 @@ export function visibleJson(json) {
 export function fieldName(parameter) {
   const [operator] = /\[[a-z]+\]$/u.exec(parameter) ?? [];
   if (operator) return `${fieldName(parameter.slice(0, -operator.length))} ${OPERATORS[operator] ?? operator}`;
-  const known = { event_type: "type", customer_id: "customer", q: "words" };
   const path = parameter.replace(/^event_data\./u, "");
-  return known[parameter] ?? nameOfPath(path) ?? visible(path);
+  const name = FIELDS.get(parameter) ?? nameOfPath(path);
+  return name ? say(`field.${name}`) : visible(path);
+}
+
+/** Name a word of the line of filters as the page does: a field, or one of the words that stand for none, or a path. */
+export function wordName(word) {
+  const isKnown = PATHS.has(word) || WORDS.has(word);
+  return isKnown ? say(`field.${word}`) : visible(word);
 }
 
 function nameOfPath(path) {
@@ -52,27 +69,10 @@ function nameOfPath(path) {
   return null;
 }
 
-/** Format Unix seconds as short as the width of a histogram's bucket allows, in the chosen time zone. */
-export function tick(seconds, bucketSeconds) {
-  const text = moment(seconds);
-  if (bucketSeconds >= 86_400) return text.slice(0, 10);
-  return bucketSeconds >= 60 ? text.slice(5, 16) : text.slice(11);
-}
-
-export function number(value) {
-  return NUMBERS.format(value);
-}
-
 /** Format a histogram's bucket width, such as `30 minutes`. */
 export function duration(seconds) {
-  const units = [
-    ["day", 86_400],
-    ["hour", 3600],
-    ["minute", 60],
-    ["second", 1],
-  ];
-  const [unit, length] = units.find(([, one]) => seconds % one === 0);
-  return seconds === length ? `1 ${unit}` : `${number(seconds / length)} ${unit}s`;
+  const [unit, length] = UNITS.find(([, one]) => seconds % one === 0);
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(seconds / length);
 }
 
 /** Format a count that is exact (`eq`), a lower bound (`gte`) or an upper one (`lte`). */
@@ -82,5 +82,5 @@ export function bounded(value, relation) {
 
 /** Format a count of events, with the noun in singular or plural. */
 export function events(value, relation = "eq") {
-  return `${bounded(value, relation)} ${value === 1 && relation === "eq" ? "event" : "events"}`;
+  return say("list.events", { count: relation === "eq" ? value : 2, shown: bounded(value, relation) });
 }

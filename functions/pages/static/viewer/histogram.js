@@ -2,8 +2,9 @@
 // with Shift, selects a range to zoom into.
 
 import { byId, el } from "./dom.js";
-import { bounded, duration, events, number, tick } from "./format.js";
-import { moment } from "./time-zone.js";
+import { bounded, duration, events } from "./format.js";
+import { number, say, sayParts } from "./language.js";
+import { moment, tick } from "./time-zone.js";
 
 const TICKS = 5;
 
@@ -25,7 +26,7 @@ export class Histogram {
   );
   #axis = el("div", { class: "axis", "aria-hidden": "true" });
   #scaleTexts = el("div", { class: "counts", "aria-hidden": "true" });
-  #legend = el("ul", { class: "legend", "aria-label": "Parts of the bars" });
+  #legend = el("ul", { class: "legend", "aria-label": say("chart.parts") });
   #chart = el("div", { class: "chart" }, this.#scaleTexts, this.#plot, this.#axis);
   #total = el("strong", {});
   #scale = el("span", { class: "muted" });
@@ -40,20 +41,21 @@ export class Histogram {
     this.#onRange = onRange;
     for (const by of ["outcome", "type", "none"]) {
       const onclick = () => onStack(by);
-      this.#stacks.set(by, el("button", { type: "button", "aria-pressed": "false", onclick }, by));
+      this.#stacks.set(by, el("button", { type: "button", "aria-pressed": "false", onclick }, say(`chart.${by}`)));
     }
-    const stacks = el("div", { class: "segments", role: "group", "aria-label": "Divide the bars by" });
+    const stacks = el("div", { class: "segments", role: "group", "aria-label": say("chart.divide") });
     stacks.append(...this.#stacks.values());
     byId("histogram").append(
       el("div", { class: "histogram-head" }, el("span", {}, this.#total, this.#scale), this.#readout),
       this.#chart,
-      el("div", { class: "chart-foot" }, this.#legend, el("span", { class: "stacks" }, "Bars by ", stacks)),
-      this.#note,
       el(
-        "p",
-        { id: "histogram-help", class: "unseen" },
-        "Arrow keys go through the bars, with Shift they select several, Enter shows the selected range.",
+        "div",
+        { class: "chart-foot" },
+        this.#legend,
+        el("span", { class: "stacks" }, ...sayParts("chart.by", { choices: stacks })),
       ),
+      this.#note,
+      el("p", { id: "histogram-help", class: "unseen" }, say("chart.help")),
     );
     this.#plot.addEventListener("pointerdown", (event) => this.#begin(event));
     this.#plot.addEventListener("pointermove", (event) => this.#move(event));
@@ -73,22 +75,22 @@ export class Histogram {
     this.#chart.hidden = !buckets.length;
     this.#top = 2 * niceStep(highest / 2);
     this.#scaleTexts.replaceChildren(...[this.#top, this.#top / 2, 0].map((one) => el("span", {}, number(one))));
-    const scale = summary && `${duration(summary.bucket_seconds)} per bar, highest bar ${number(highest)}`;
+    const scale = summary && say("chart.scale", { width: duration(summary.bucket_seconds), highest });
     this.#scale.textContent = buckets.length ? ` · ${scale}` : "";
     this.divide([]);
     this.showTotal(summary ? { count: summary.total_count, relation: summary.total_relation } : null);
     this.#plot.setAttribute(
       "aria-label",
-      summary ? `Histogram: ${this.#total.textContent}, ${buckets.length} bars, ${scale}` : "Histogram",
+      summary
+        ? say("chart.label", { total: this.#total.textContent, bars: buckets.length, scale })
+        : say("chart.empty"),
     );
     this.#axis.replaceChildren(...ticks(buckets, summary?.bucket_seconds));
     byId("histogram").hidden = summary !== null && !buckets.length;
     const isPartial = summary?.total_relation === "gte";
     this.#note.hidden = !isPartial;
     if (isPartial) {
-      this.#note.textContent =
-        `Too many to count in one go: the bars count the newest, back to ${moment(summary.counted_from)}. ` +
-        "For earlier events, choose a shorter range or add a filter.";
+      this.#note.textContent = say("chart.partial", { time: moment(summary.counted_from) });
     }
     this.#look(null);
   }
@@ -192,11 +194,16 @@ export class Histogram {
     this.#selection.classList.toggle("brush", this.#anchor !== null);
     const count = buckets.slice(first, last + 1).reduce((sum, bucket) => sum + bucket.count, 0);
     const relation = this.#isUncounted(buckets[first]) ? "gte" : "eq";
-    const range = `${moment(buckets[first].start)} to ${moment(buckets[last].start + width)}`;
+    const readout = say("chart.readout", {
+      start: moment(buckets[first].start),
+      end: moment(buckets[last].start + width),
+      count: bounded(count, relation),
+    });
     const failed = this.#parts.find(({ kind }) => kind === "failure");
     const failures = failed?.counts.slice(first, last + 1).reduce((sum, one) => sum + one, 0);
-    const also = failures ? `, ${bounded(failures, failed.relation)} of them failed` : "";
-    this.#readout.textContent = `${range}: ${bounded(count, relation)}${also}`;
+    this.#readout.textContent = failures
+      ? say("chart.failed", { readout, count: bounded(failures, failed.relation) })
+      : readout;
   }
 
   #selected() {

@@ -3,6 +3,7 @@
 
 import { copy, el } from "./dom.js";
 import { visible } from "./format.js";
+import { say } from "./language.js";
 import { isScalar, members, pathOf } from "./paths.js";
 
 const OPEN_LEVELS = 3;
@@ -32,7 +33,7 @@ function branches(value, steps, uses, from = 0) {
           class: "quiet",
           onclick: () => more.replaceWith(...branches(value, steps, uses, from + PIECE)),
         },
-        `Show more (${left} left)`,
+        say("tree.more", { count: left }),
       ),
     );
     items.push(more);
@@ -68,7 +69,7 @@ function scalar(value) {
     const all = () => box.replaceChildren('"', el("bdi", {}, visible(value)), '"');
     box.append(
       "… ",
-      el("button", { type: "button", class: "quiet", onclick: all }, `Show all ${value.length} characters`),
+      el("button", { type: "button", class: "quiet", onclick: all }, say("tree.all", { count: value.length })),
     );
   } else {
     box.append('"');
@@ -92,20 +93,29 @@ function actions(steps, value, uses = null) {
     ...(uses && path !== null ? [filterButton(path, name, value, uses), countButton(path, name, uses)] : []),
     el(
       "button",
-      { type: "button", class: "quiet", "aria-label": `Copy ${name}`, onclick: () => copy(text, name) },
-      "copy",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": say("action.copyName", { name }),
+        onclick: () => copy(text, name),
+      },
+      say("action.copy"),
     ),
   );
 }
 
 function filterButton(path, name, value, { onFilter }) {
-  const attributes = { class: "quiet", "aria-label": `Filter by ${name}`, onclick: () => onFilter(path, value) };
-  return el("button", { type: "button", ...attributes }, "filter");
+  const attributes = {
+    class: "quiet",
+    "aria-label": say("action.filterBy", { name }),
+    onclick: () => onFilter(path, value),
+  };
+  return el("button", { type: "button", ...attributes }, say("action.filter"));
 }
 
 function countButton(path, name, { counts }) {
-  const attributes = { class: "quiet", "aria-label": `Count values of ${name}`, "aria-expanded": "false" };
-  const button = el("button", { type: "button", ...attributes, onclick: toggle }, "count");
+  const attributes = { class: "quiet", "aria-label": say("action.countValues", { name }), "aria-expanded": "false" };
+  const button = el("button", { type: "button", ...attributes, onclick: toggle }, say("action.count"));
   function toggle() {
     const leaf = button.closest("li");
     const shown = leaf.querySelector(".value-counts");

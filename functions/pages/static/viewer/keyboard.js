@@ -2,17 +2,18 @@
 // typing would trigger them (https://www.w3.org/WAI/WCAG22/Understanding/character-key-shortcuts).
 
 import { byId, el } from "./dom.js";
+import { say } from "./language.js";
 import { keepPreference, preference } from "./preferences.js";
 
 const CONTROLS = "a, button, input, select, summary, textarea, [tabindex='0']";
 const OTHERS = "input, select, textarea, dialog, [popover]"; // no shortcut acts inside these
-const NAMES = { Escape: "Esc" };
+const NAMES = { Escape: say("keys.esc") };
 
 /** `shortcuts`: [{keys, does, run, inList}], also for the help dialog. Those `inList` act from its rows as well. */
 export function keyboard(shortcuts) {
   const help = byId("shortcuts");
   const single = byId("single-keys");
-  const all = [...shortcuts, { keys: ["?"], does: "Show this help", run: () => help.showModal(), inList: true }];
+  const all = [...shortcuts, { keys: ["?"], does: say("keys.show"), run: () => help.showModal(), inList: true }];
   const byKey = new Map(all.flatMap((shortcut) => shortcut.keys.map((key) => [key, shortcut])));
   help
     .querySelector("dl")

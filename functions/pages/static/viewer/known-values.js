@@ -2,19 +2,10 @@
 // They are suggested as filters, and counted in the facets, which say what they counted.
 
 import { fieldOf, PATHS, verdict } from "./conventional.js";
-import { number } from "./format.js";
+import { say } from "./language.js";
 import { parameterValue, scalars } from "./paths.js";
 
-const TITLES = new Map([
-  ["outcome", "Outcome"],
-  ["type", "Event type"],
-  ["actor", "Actor"],
-  ["address", "Address"],
-  ["customer", "Customer"],
-  ["target", "Target"],
-  ["action", "Action"],
-  ["session", "Session"],
-]);
+const FIELDS = ["outcome", "type", "actor", "address", "customer", "target", "action", "session"];
 
 const COUNTABLE = ["actor", "address"];
 
@@ -60,7 +51,7 @@ export class KnownValues {
   /** Take the parts of a `summary` by outcome, of byOutcome(). */
   countOutcomes(parts, summary) {
     const relation = parts.find(({ relation: one }) => one === "gte") ? "gte" : "eq";
-    const note = relation === "eq" ? `all ${number(summary.total_count)} matching` : "at least";
+    const note = relation === "eq" ? say("facets.all", { count: summary.total_count }) : say("facets.atLeast");
     this.#outcomes = { note, counts: new Map(parts.map(({ kind, total }) => [kind, total])) };
   }
 
@@ -75,7 +66,7 @@ export class KnownValues {
     for (const one of this.#listed((event) => fieldOf(event, "outcome"))) {
       this.#seen.set(`${one.parameter}=${one.value}`, one);
     }
-    this.#listedNote = areAll ? `all ${number(events.length)} matching` : `${number(events.length)} listed`;
+    this.#listedNote = say(areAll ? "facets.all" : "facets.listed", { count: events.length });
   }
 
   forget() {
@@ -91,7 +82,8 @@ export class KnownValues {
    * option is {parameter, value, label, count}, most frequent first. A count of null belongs to another question.
    */
   groups() {
-    return [...TITLES].map(([name, title]) => {
+    return FIELDS.map((name) => {
+      const title = say(`title.${name}`);
       if (name === "outcome" && this.#outcomes) return this.#outcomeGroup(title);
       if (this.#counted.has(name)) return this.#countedGroup(name, title);
       const isFrequent = name in this.#frequent;
@@ -172,7 +164,7 @@ function option(parameter, value, label, count) {
 
 /** Which events a summary counted. */
 export function noteOf(sample, relation) {
-  return relation === "eq" ? `all ${number(sample)} matching` : `newest ${number(sample)} matching`;
+  return say(relation === "eq" ? "facets.all" : "facets.newest", { count: sample });
 }
 
 function merged(found, known) {

@@ -1,6 +1,7 @@
 // Proofs of events in the ledger, fetched from the service and verified in the browser.
 
 import { parse } from "./api.js";
+import { say } from "./language.js";
 import { forgetLedger, pinLedger, pinnedLedger } from "./pinned-ledger.js";
 import { differingField } from "./same-event.js";
 import { CannotCheck, isSame, NotProven, parseKey, text, verifyConsistency, verifyEvent } from "./verifier.js";
@@ -33,7 +34,8 @@ export class Ledger {
       if (error.status === NOT_FOUND && error.retryAfter) return { state: "waiting", seconds: error.retryAfter };
       if (error.status !== undefined) return { state: "none", reason: error.message, status: error.status };
       const isKnown = error instanceof NotProven;
-      const reason = isKnown ? error.message : "a file of the proof is malformed";
+      const known = error.isSaid ? error.message : say("ledger.reason", { reason: error.message });
+      const reason = isKnown ? known : say("ledger.malformed");
       return { state: "refused", reason, isOtherLedger: isKnown && error.isOtherLedger };
     }
   }
@@ -61,11 +63,11 @@ export class Ledger {
         file = await this.#api.bytes(path, [["tree_size", newest.size]], signal);
         found = await verifyEvent(key, file, data);
       }
-      if (!isSame(newest, found)) other("two checkpoints of one size have different roots");
+      if (!isSame(newest, found)) refuse(say("ledger.roots"), true);
     }
     const content = found.content === null ? null : parse(found.content);
     const field = differingField(event, parse(found.shown), content);
-    if (field) throw new NotProven(`${field} differs from the logged event`);
+    if (field) refuse(say("ledger.differs", { field }), false);
     pinLedger(vkey, found);
     const state = data === null ? "erased" : "proven";
     return { state, index: found.index, size: found.size, vkey, proof: file, data };
@@ -75,7 +77,7 @@ export class Ledger {
   async #continued(key, last, found, signal) {
     if (found.size === last.size) return last;
     if (found.size < last.size) {
-      other(`the ledger has ${found.size} entries, and this browser has seen ${last.size}`);
+      refuse(say("ledger.smaller", { now: found.size, seen: last.size }), true);
     }
     const file = await this.#api.bytes("ledger/consistency", [["old", last.size]], signal);
     try {
@@ -89,7 +91,7 @@ export class Ledger {
   async #vkey(signal) {
     const policy = text(await this.#api.bytes("ledger/policy", [], signal));
     const [, vkey] = /^log (\S+)/mu.exec(policy) ?? [];
-    if (!vkey) throw new NotProven("the service names no key of the ledger");
+    if (!vkey) refuse(say("ledger.noKey"), false);
     return vkey;
   }
 
@@ -104,6 +106,7 @@ export class Ledger {
   }
 }
 
-function other(reason) {
-  throw Object.assign(new NotProven(reason), { isOtherLedger: true });
+/** Refuse a proof for a reason in the language of the page; those of the verifier are English. */
+function refuse(reason, isOtherLedger) {
+  throw Object.assign(new NotProven(reason), { isOtherLedger, isSaid: true });
 }

@@ -1,5 +1,7 @@
 // The proofs of all listed events, checked for a printed report.
 
+import { say } from "./language.js";
+
 const AT_ONCE = 4;
 const BUSY = new Set([429, 503]);
 
@@ -24,16 +26,11 @@ export async function checkListed(events, ledger, { signal, onProgress }) {
 
 /** The results for `events` in a sentence. `states` are those of checkListed(). */
 export function statesText(events, states) {
-  const counts = Map.groupBy(events, ({ event_id: id }) => WORDS[states.get(id)] ?? "not checked");
+  const counts = Map.groupBy(events, ({ event_id: id }) => stateText(states.get(id)));
   return [...counts].map(([words, { length }]) => `${length} ${words}`).join(", ");
 }
 
-/** What a report says of each state. */
-export const WORDS = {
-  proven: "proven",
-  erased: "proven, erased",
-  waiting: "not provable yet",
-  refused: "NOT PROVEN",
-  none: "without proof",
-  unable: "not checked",
-};
+/** The words of a report for a state; undefined: not checked. */
+export function stateText(state) {
+  return say(`state.${state === undefined || state === "unable" ? "unchecked" : state}`);
+}

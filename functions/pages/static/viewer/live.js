@@ -1,6 +1,7 @@
 // Live tail: polls for new events every two seconds while it is on and the page is visible.
 
 import { byId } from "./dom.js";
+import { say } from "./language.js";
 
 const SECONDS = 2;
 const MOST_SECONDS = 30;
@@ -32,7 +33,7 @@ export function liveTail(poll, onToggle) {
 
   function show(failed) {
     button.classList.toggle("failed", failed);
-    label.textContent = failed ? "Live: no answer" : "Live";
+    label.textContent = say(failed ? "live.failed" : "live.label");
   }
 
   function toggle() {

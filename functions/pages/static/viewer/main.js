@@ -14,6 +14,7 @@ import { filterLine } from "./filters.js";
 import { visible } from "./format.js";
 import { keyboard } from "./keyboard.js";
 import { KnownValues } from "./known-values.js";
+import { say, translatePage } from "./language.js";
 import { Ledger } from "./ledger.js";
 import { listEnds } from "./list-ends.js";
 import { liveTail } from "./live.js";
@@ -31,6 +32,7 @@ import { View } from "./view.js";
 
 const CONFLICT = 409;
 
+translatePage();
 theme();
 const view = new View();
 const api = new Api(signInDialog((path, options) => api.request(path, options)));
@@ -179,7 +181,9 @@ function showPage(page) {
 
 function showWho() {
   const { sub, customers } = api.claims;
-  byId("who").textContent = sub ? visible(customers ? `${sub} (customers ${customers.join(", ")})` : sub) : "";
+  byId("who").textContent = sub
+    ? visible(customers ? say("page.who", { name: sub, customers: customers.join(", ") }) : sub)
+    : "";
   byId("sign-out").hidden = false;
 }
 
@@ -255,12 +259,12 @@ printing({
 onZone(onNewZone);
 view.addEventListener("change", onChange);
 keyboard([
-  { keys: ["/"], does: "Add a filter", run: () => filters.focus(), inList: true },
-  { keys: ["j"], does: "Next event", run: () => step(1), inList: true },
-  { keys: ["k"], does: "Previous event", run: () => step(-1), inList: true },
-  { keys: ["Escape"], does: "Close the event", run: () => openEvent.close() },
-  { keys: ["l"], does: "Live on or off", run: () => live.toggle() },
-  { keys: ["r"], does: "Load again", run: load },
+  { keys: ["/"], does: say("keys.filter"), run: () => filters.focus(), inList: true },
+  { keys: ["j"], does: say("keys.next"), run: () => step(1), inList: true },
+  { keys: ["k"], does: say("keys.previous"), run: () => step(-1), inList: true },
+  { keys: ["Escape"], does: say("keys.escape"), run: () => openEvent.close() },
+  { keys: ["l"], does: say("keys.live"), run: () => live.toggle() },
+  { keys: ["r"], does: say("keys.reload"), run: load },
 ]);
 // The first response sets the clock, which time ranges depend on.
 try {

@@ -1,10 +1,11 @@
 // Paths into event_data, in the syntax of the API's parameters event_data.<path>=<value>.
 
+import { say } from "./language.js";
+
 const UNNAMEABLE = /[\\"\u0000-\u001F\u007F]/u;
 const PLAIN = /^[^.[\]"]+$/u;
 const STEP = /(?:(?<plain>[^.[\]"]+)|"(?<quoted>[^"]*)")(?<indexes>(?:\[(?:[0-9]{1,9}|\*)\])*)(?<more>\.|$)/uy;
 const MOST_STEPS = 31;
-const NO_PATH = "A path is names with dots between them, such as user.name, or items[0].id for the first of a list.";
 export const MOST_SCALARS = 200; // of one event
 const JSON_LOOKING = /^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|".*)$/su;
 
@@ -49,19 +50,19 @@ function memberAt(value, step) {
 /** Validate a path by the API's syntax. Returns the problem as a sentence, or null. */
 export function pathProblem(path) {
   const steps = stepsOf(path);
-  if (!steps) return NO_PATH;
-  return steps.length > MOST_STEPS ? `A path has at most ${MOST_STEPS} steps.` : null;
+  if (!steps) return say("path.malformed");
+  return steps.length > MOST_STEPS ? say("path.long", { count: MOST_STEPS }) : null;
 }
 
 /** Validate a value. Returns the problem as a sentence, or null. */
 export function valueProblem(value) {
-  if (!value) return 'Enter the value to find. For an empty text, enter two quotes: "".';
+  if (!value) return say("value.missing");
   if (!value.startsWith('"')) return null;
   try {
     JSON.parse(value);
     return null;
   } catch {
-    return "A value that begins with a quote ends with one.";
+    return say("value.quote");
   }
 }
 

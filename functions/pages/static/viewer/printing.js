@@ -1,8 +1,8 @@
 // Print or PDF: a report of the listed events, after their proofs were checked.
 
 import { byId, toast } from "./dom.js";
-import { number } from "./format.js";
-import { checkListed, statesText, WORDS } from "./listed-proofs.js";
+import { say } from "./language.js";
+import { checkListed, statesText, stateText } from "./listed-proofs.js";
 import { fillReport } from "./report.js";
 
 /**
@@ -15,7 +15,7 @@ export function printing({ results, ledger, signal, head }) {
   async function checkAndPrint() {
     const { events } = results;
     byId("export-menu").hidePopover();
-    const onProgress = (count) => toast(`Proofs checked: ${number(count)} of ${number(events.length)}`);
+    const onProgress = (count) => toast(say("proof.progress", { count, all: events.length }));
     try {
       states = await checkListed(events, ledger, { signal: signal(), onProgress });
       print();
@@ -27,7 +27,7 @@ export function printing({ results, ledger, signal, head }) {
   byId("print").addEventListener("click", checkAndPrint);
   addEventListener("beforeprint", () => {
     fillReport({ ...head(), proofs: statesText(results.events, states) });
-    results.showReport(new Map([...states].map(([id, state]) => [id, WORDS[state]])));
+    results.showReport(new Map([...states].map(([id, state]) => [id, stateText(state)])));
   });
   addEventListener("afterprint", () => {
     results.showReport(null);

@@ -2,9 +2,10 @@
 
 import { byId, el, keepFocus } from "./dom.js";
 import { fieldName, visible } from "./format.js";
+import { say } from "./language.js";
 
 const BUSY = new Set([0, 408, 429]); // temporary, as 5xx are
-const NAMES = { timestamp_start_utc: "Start of the range", timestamp_end_utc: "End of the range" };
+const NAMES = { timestamp_start_utc: "problem.start", timestamp_end_utc: "problem.end" };
 const ORDER = "must not be after timestamp_end_utc";
 
 /** `retry()` asks again, `signOut()` changes the client, `allTime()` drops the range. */
@@ -44,25 +45,27 @@ export class Problem {
 
   #buttons({ status, errors = [] }) {
     const { retry, signOut, allTime } = this.#ways;
-    if (status === 403) return [button("Sign in as another client", signOut)];
-    if (status === 422 && errors.some(({ loc }) => loc[0] in NAMES)) return [button("Show all time", allTime)];
+    if (status === 403) return [button(say("problem.otherClient"), signOut)];
+    if (status === 422 && errors.some(({ loc }) => loc[0] in NAMES)) return [button(say("range.showAll"), allTime)];
     const isBusy = BUSY.has(status) || status >= 500 || status === undefined;
-    return isBusy ? [button("Try again", retry)] : [];
+    return isBusy ? [button(say("problem.retry"), retry)] : [];
   }
 }
 
 function headline({ status, message }) {
-  if (status === 422) return "This search is not valid:";
-  if (status === 403) return "This client lacks the scope events:read. Sign in with a client that has it.";
+  if (status === 422) return say("problem.search");
+  if (status === 403) return say("problem.scope");
   return message;
 }
 
 function sentence({ loc, msg }) {
   const name = loc.at(-1);
-  if (msg === ORDER) return "The start is after the end.";
-  if (name in NAMES) return `${NAMES[name]}: ${msg}`;
-  if (name === "customer_id") return "Filter customer: a customer is a whole number of at most 19 digits, such as 42.";
-  return msg.startsWith("is not a parameter") ? `${name} ${msg}` : `Filter ${fieldName(name)}: ${msg}`;
+  if (msg === ORDER) return say("range.order");
+  if (name in NAMES) return say(NAMES[name], { problem: msg });
+  if (name === "customer_id") return say("problem.customer");
+  return msg.startsWith("is not a parameter")
+    ? say("problem.service", { detail: `${name} ${msg}` })
+    : say("problem.filter", { name: fieldName(name), problem: msg });
 }
 
 function button(label, onclick) {

@@ -1,29 +1,29 @@
 // Ranges of time: those with a name, and the steps from one range to the next. A range is {start, end} in Unix seconds,
 // both included; null means no bound.
 
-import { moment, secondsAt } from "./time-zone.js";
+import { secondsAt, wallClock } from "./time-zone.js";
 
 const DAY = 86_400;
 export const MAX_SECONDS = 253_402_300_799; // the end of the year 9999, as in the API
 
 /** Named ranges by their key in links. `seconds` is the length of those that end now, `days` gives calendar days. */
 export const PRESETS = new Map([
-  ["15m", { label: "15m", seconds: 900 }],
-  ["1h", { label: "1h", seconds: 3600 }],
-  ["24h", { label: "24h", seconds: DAY }],
-  ["7d", { label: "7d", seconds: 7 * DAY }],
-  ["30d", { label: "30d", seconds: 30 * DAY }],
-  ["all", { label: "All", seconds: null }],
-  ["today", { label: "Today", days: (date) => [date, null] }],
-  ["yesterday", { label: "Yesterday", days: (date) => [plus(date, -1), date] }],
-  ["last-week", { label: "Last week", days: (date) => [plus(date, -7 - weekday(date)), plus(date, -weekday(date))] }],
+  ["15m", { seconds: 900 }],
+  ["1h", { seconds: 3600 }],
+  ["24h", { seconds: DAY }],
+  ["7d", { seconds: 7 * DAY }],
+  ["30d", { seconds: 30 * DAY }],
+  ["all", { seconds: null }],
+  ["today", { days: (date) => [date, null] }],
+  ["yesterday", { days: (date) => [plus(date, -1), date] }],
+  ["last-week", { days: (date) => [plus(date, -7 - weekday(date)), plus(date, -weekday(date))] }],
 ]);
 
 /** Return the range of a preset at `now`; calendar days are those of the chosen time zone, weeks begin on Monday. */
 export function presetRange(key, now) {
   const { seconds, days } = PRESETS.get(key);
   if (days) {
-    const [from, to] = days(moment(now).slice(0, 10));
+    const [from, to] = days(wallClock(now).slice(0, 10));
     return { start: secondsAt(from), end: to === null ? now : secondsAt(to) - 1 };
   }
   return seconds === null ? { start: null, end: null } : { start: now - seconds, end: now };

@@ -4,6 +4,7 @@ import { column, DEFAULT_COLUMNS, isNamed } from "./columns.js";
 import { verdictOf } from "./conventional.js";
 import { byId, el } from "./dom.js";
 import { visible } from "./format.js";
+import { say } from "./language.js";
 import { sentenceText } from "./sentences.js";
 import { moment } from "./time-zone.js";
 
@@ -164,13 +165,17 @@ export class Results {
 
 /** The column with the state of each event's proof. */
 function proofColumn(words) {
-  return { name: "proof", title: () => "Proof", content: ({ event_id: id }) => words.get(id) ?? "not checked" };
+  return {
+    name: "proof",
+    title: () => say("title.proof"),
+    content: ({ event_id: id }) => words.get(id) ?? say("state.unchecked"),
+  };
 }
 
 /** The button that opens an event: its time, and its sentence to screen readers. */
 function opener(event, isMarkedLate) {
   const time = moment(event.timestamp_utc);
-  const late = isMarkedLate ? "late" : "";
+  const late = isMarkedLate ? say("list.late") : "";
   const said = [time, late, visible(event.event_type), visible(sentenceText(event) ?? "")].filter(Boolean).join(" ");
   const mark = isMarkedLate ? el("span", { class: "late" }, late) : null;
   return el("button", { type: "button", class: "time", "aria-label": said }, time, mark);

@@ -2,33 +2,34 @@
 
 import { filledSentence, titleOf } from "./catalogue.js";
 import { fieldOf, PATHS, targetsOf, verdictOf } from "./conventional.js";
+import { say } from "./language.js";
 import { isScalar, valueAt } from "./paths.js";
 
 const SHOWN_TARGETS = 3;
 
-// The past and the infinitive of actions, and of the last words of event types.
+// The verbs of actions, and of the last words of event types: names of texts.
 const VERBS = new Map([
-  ["login", ["logged in", "log in"]],
-  ["logout", ["logged out", "log out"]],
-  ["create", ["created", "create"]],
-  ["read", ["read", "read"]],
-  ["update", ["updated", "update"]],
-  ["delete", ["deleted", "delete"]],
-  ["created", ["created", "create"]],
-  ["updated", ["updated", "update"]],
-  ["changed", ["changed", "change"]],
-  ["deleted", ["deleted", "delete"]],
-  ["removed", ["removed", "remove"]],
-  ["added", ["added", "add"]],
-  ["opened", ["opened", "open"]],
-  ["closed", ["closed", "close"]],
-  ["paid", ["paid", "pay"]],
-  ["sent", ["sent", "send"]],
-  ["enabled", ["enabled", "enable"]],
-  ["disabled", ["disabled", "disable"]],
-  ["exported", ["exported", "export"]],
-  ["granted", ["granted", "grant"]],
-  ["revoked", ["revoked", "revoke"]],
+  ["login", "login"],
+  ["logout", "logout"],
+  ["create", "create"],
+  ["created", "create"],
+  ["read", "read"],
+  ["update", "update"],
+  ["updated", "update"],
+  ["delete", "delete"],
+  ["deleted", "delete"],
+  ["changed", "change"],
+  ["removed", "remove"],
+  ["added", "add"],
+  ["opened", "open"],
+  ["closed", "close"],
+  ["paid", "pay"],
+  ["sent", "send"],
+  ["enabled", "enable"],
+  ["disabled", "disable"],
+  ["exported", "export"],
+  ["granted", "grant"],
+  ["revoked", "revoke"],
 ]);
 const INTRANSITIVE = new Set(["login", "logout"]);
 
@@ -46,7 +47,9 @@ export function sentenceOf(event) {
     const text = titleOf(event.event_type);
     return text && { parts: [{ name: null, text }] };
   }
-  return { actor, words: wordsOf(event, actor !== null), targets: listed(targets) };
+  const words = wordsOf(event, actor !== null);
+  const isFollowed = actor !== null && targets.length > 0;
+  return { actor, words: isFollowed ? say("sentence.followed", { words }) : words, targets: listed(targets) };
 }
 
 /** The sentence as text, or null. */
@@ -73,15 +76,16 @@ function wordsOf(event, hasActor) {
   const verb = VERBS.get(last) ?? VERBS.get(action.toLowerCase());
   if (!hasActor || !verb) {
     const said = action && !parts.includes(action) ? `${action}: ${parts.join(" ")}` : parts.join(" ");
-    return failed ? `failed: ${said}` : said;
+    return failed ? say("sentence.failed", { words: said }) : said;
   }
   const noun = parts.filter((part, place) => place < parts.length - 1 || !VERBS.has(part)).join(" ");
   const object = INTRANSITIVE.has(last) || INTRANSITIVE.has(action) ? "" : noun;
-  const [past, infinitive] = verb;
-  return `${failed ? `failed to ${infinitive}` : past} ${object}`.trim();
+  const text = say(failed ? `verb.${verb}.failed` : `verb.${verb}`, { object });
+  return object ? text : text.replace(/ {2,}/u, " ").trim();
 }
 
 function listed(targets) {
   const left = targets.length - SHOWN_TARGETS;
-  return targets.slice(0, SHOWN_TARGETS).join(", ") + (left > 0 ? ` and ${left} more` : "");
+  const names = targets.slice(0, SHOWN_TARGETS).join(", ");
+  return left > 0 ? say("sentence.more", { names, count: left }) : names;
 }

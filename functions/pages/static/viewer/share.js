@@ -2,6 +2,7 @@
 
 import { byId, copy } from "./dom.js";
 import { visible } from "./format.js";
+import { say } from "./language.js";
 
 export function sharing(view) {
   const form = byId("share-form");
@@ -9,7 +10,7 @@ export function sharing(view) {
 
   function show() {
     const named = view.name ? visible(view.name) : "";
-    document.title = named ? `${named} · Audit log` : "Audit log";
+    document.title = named ? say("page.named", { name: named }) : say("page.title");
     byId("view-name").textContent = named;
     if (document.activeElement !== name) name.value = view.name ?? "";
   }
@@ -18,7 +19,7 @@ export function sharing(view) {
     event.preventDefault();
     view.set({ name: name.value.trim() || null });
     byId("share-menu").hidePopover();
-    copy(location.href, "Link");
+    copy(location.href, say("copy.link"));
   });
   view.addEventListener("change", show);
   show();

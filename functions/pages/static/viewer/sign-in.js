@@ -1,6 +1,7 @@
 // Obtains a token: issued to anyone in open mode, issued for a client's id and secret, or pasted.
 
 import { byId } from "./dom.js";
+import { say } from "./language.js";
 
 /**
  * Set up the dialog. Returns a function that resolves to a token. In open mode the first one is requested without the
@@ -46,7 +47,7 @@ export function signInDialog(request) {
   onSubmit(byId("paste"), (fields) => {
     const token = fields.get("token").trim();
     if (!/^[A-Za-z0-9\-._~+/]+=*$/u.test(token)) {
-      throw new Error("This is not a token: paste the whole of it, without quotes.");
+      throw new Error(say("signIn.malformed"));
     }
     return token;
   });
@@ -68,6 +69,6 @@ export function signInDialog(request) {
         return ask(error.message);
       }
     }
-    return ask(reason && `The service rejected the token: ${reason} The view stays as it is.`);
+    return ask(reason && say("signIn.rejected", { reason }));
   };
 }

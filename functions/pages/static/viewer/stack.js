@@ -3,6 +3,7 @@
 
 import { verdict, WORDS } from "./conventional.js";
 import { visible } from "./format.js";
+import { say } from "./language.js";
 
 const TYPES = 4;
 const OUTCOME = "event_data.outcome";
@@ -13,8 +14,12 @@ const RANGE = new Set(["timestamp_start_utc", "timestamp_end_utc"]);
  * bottom of the bars up. `parameters` are those of the summary, `outcomes` the known options of the field.
  */
 export function byOutcome(summary, { parameters, outcomes, get }) {
-  const parts = ["failure", "success"].map((kind) => ({ label: kind, kind, filters: outcomeFilters(kind, outcomes) }));
-  return partsOf(summary, parts, "other", { parameters, get });
+  const parts = ["failure", "success"].map((kind) => ({
+    label: say(`outcome.${kind}`),
+    kind,
+    filters: outcomeFilters(kind, outcomes),
+  }));
+  return partsOf(summary, parts, say("part.other"), { parameters, get });
 }
 
 /** Fetch the events of the most frequent types, and the others, in the same form. */
@@ -24,7 +29,7 @@ export function byType(summary, { parameters, get }) {
     kind: `part-${place}`,
     filters: [["event_type", [type]]],
   }));
-  return partsOf(summary, parts, "other types", { parameters, get });
+  return partsOf(summary, parts, say("part.otherTypes"), { parameters, get });
 }
 
 async function partsOf(summary, wanted, restLabel, { parameters, get }) {
@@ -84,7 +89,7 @@ function restOf(parts, { buckets }, label) {
   const isCut = parts.some(({ relation }) => relation === "gte");
   const total = counts.reduce((sum, one) => sum + one, 0);
   return {
-    label: isCut ? `${label} or not counted` : label,
+    label: isCut ? say("part.uncounted", { label }) : label,
     kind: "rest",
     counts,
     total,

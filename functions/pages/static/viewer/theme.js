@@ -1,6 +1,7 @@
 // Light and dark theme: the system's preference, unless the user chose the other with the button.
 
 import { byId } from "./dom.js";
+import { say } from "./language.js";
 import { keepPreference, preference } from "./preferences.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");
@@ -25,5 +26,5 @@ function isDark() {
 
 function show() {
   document.documentElement.style.colorScheme = isDark() ? "dark" : "light";
-  byId("theme").textContent = isDark() ? "Light" : "Dark";
+  byId("theme").textContent = say(isDark() ? "theme.light" : "theme.dark");
 }

@@ -2,8 +2,9 @@
 // zone, and the current range as text.
 
 import { byId, el } from "./dom.js";
+import { say } from "./language.js";
 import { MAX_SECONDS, PRESETS, shifted, zoomedOut } from "./ranges.js";
-import { chooseZone, moment, onZone, secondsAt, zone, zones } from "./time-zone.js";
+import { chooseZone, moment, onZone, secondsAt, wallClock, zone, zones } from "./time-zone.js";
 
 /** Set up the range of `view`. Returns a function that shows the requested range: {start, end}, null for no bound. */
 export function timeRange(view) {
@@ -13,12 +14,12 @@ export function timeRange(view) {
   let asked = { start: null, end: null };
   let shown = "";
   const buttons = new Map(
-    [...PRESETS].map(([key, { label }]) => [
+    [...PRESETS.keys()].map((key) => [
       key,
       el(
         "button",
         { type: "button", "aria-pressed": "false", onclick: () => choose({ last: key, start: null, end: null }) },
-        label,
+        say(`range.${key}`),
       ),
     ]),
   );
@@ -31,7 +32,7 @@ export function timeRange(view) {
       "aria-controls": form.id,
       onclick: () => open(form.hidden),
     },
-    "Custom",
+    say("range.custom"),
   );
   byId("presets").append(...buttons.values(), custom);
 
@@ -106,9 +107,10 @@ function zoneChoice(onChange) {
 
 /** The range in words, with its time zone. */
 export function rangeText({ start, end }) {
-  if (start === null && end === null) return "All time";
-  if (start === null) return `Up to ${moment(end)} ${zone()}`;
-  return end === null ? `From ${moment(start)} ${zone()}` : `${moment(start)} to ${moment(end)} ${zone()}`;
+  if (start === null && end === null) return say("range.allTime");
+  if (start === null) return say("range.until", { end: moment(end), zone: zone() });
+  if (end === null) return say("range.since", { start: moment(start), zone: zone() });
+  return say("range.between", { start: moment(start), end: moment(end), zone: zone() });
 }
 
 function isPossible(seconds) {
@@ -116,13 +118,13 @@ function isPossible(seconds) {
 }
 
 function rangeProblem(start, end) {
-  if (!isPossible(start) || !isPossible(end)) return "Choose times from the year 1970 to 9999.";
-  if (start !== null && end !== null && start > end) return "The start is after the end.";
+  if (!isPossible(start) || !isPossible(end)) return say("range.years");
+  if (start !== null && end !== null && start > end) return say("range.order");
   return "";
 }
 
 function field(seconds) {
-  return seconds === null ? "" : moment(seconds).replace(" ", "T");
+  return seconds === null ? "" : wallClock(seconds).replace(" ", "T");
 }
 
 /** Parse a field. Returns Unix seconds, or null if it is empty. */

@@ -1,8 +1,14 @@
 // The time zone in which times are shown and entered: UTC, or the one that the user chose in this browser. Instants in
 // links and requests are Unix seconds and do not depend on it.
 
+import { language, locale } from "./language.js";
 import { keepPreference, preference } from "./preferences.js";
 
+const DATE = { year: "numeric", month: "2-digit", day: "2-digit" };
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+const MINUTE = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+// English has two orders of day and month: its times have that of ISO 8601.
+const IS_ISO = language === "en";
 const formats = new Map();
 const changes = new EventTarget();
 
@@ -28,9 +34,27 @@ export function zones() {
   return [...new Set(["UTC", zone(), own, ...Intl.supportedValuesOf("timeZone")])].filter(isKnown);
 }
 
-/** Format Unix seconds as 2026-01-31 12:00:00 in the chosen zone. */
-export function moment(seconds) {
+/** Format Unix seconds as 2026-01-31 12:00:00 in the chosen zone, whatever the language. */
+export function wallClock(seconds) {
   return wall(seconds, zone());
+}
+
+/** Format Unix seconds in the chosen zone by the language: 2026-01-31 12:00:00, or 31.01.2026, 12:00:00. */
+export function moment(seconds) {
+  return IS_ISO ? wallClock(seconds) : format(seconds * 1000, { ...DATE, ...CLOCK });
+}
+
+/** Format Unix seconds as short as the width of a histogram's bucket allows. */
+export function tick(seconds, bucketSeconds) {
+  const [from, to, parts] = tickParts(bucketSeconds);
+  return IS_ISO ? wallClock(seconds).slice(from, to) : format(seconds * 1000, parts);
+}
+
+/** Format a time of the API, which is UTC with milliseconds. */
+export function received(text) {
+  return IS_ISO
+    ? text.replace("T", " ")
+    : format(Date.parse(text), { ...DATE, ...CLOCK, fractionalSecondDigits: 3 }, "UTC");
 }
 
 /** Format Unix seconds with the offset of the chosen zone: 2026-01-31 12:00:00 UTC+01:00. */
@@ -52,7 +76,18 @@ export function secondsAt(text) {
 
 /** Seconds by which the chosen zone is ahead of UTC at a time. */
 function offsetAt(seconds) {
-  return Date.parse(`${moment(seconds).replace(" ", "T")}Z`) / 1000 - seconds;
+  return Date.parse(`${wallClock(seconds).replace(" ", "T")}Z`) / 1000 - seconds;
+}
+
+function tickParts(bucketSeconds) {
+  if (bucketSeconds >= 86_400) return [0, 10, DATE];
+  return bucketSeconds >= 60 ? [5, 16, MINUTE] : [11, 19, CLOCK];
+}
+
+function format(milliseconds, parts, timeZone = zone()) {
+  const key = JSON.stringify([timeZone, parts]);
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(locale, { timeZone, ...parts }));
+  return formats.get(key).format(milliseconds);
 }
 
 function wall(seconds, name) {
