@@ -112,7 +112,7 @@ build/checkov/bin/checkov:
 	@build/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 
 # The extras of `make install`: all but load-test, which comes with the development tools.
-EXTRAS := aws keys kafka mysql otel postgres rabbitmq redis schemas timestamps
+EXTRAS := aws keys kafka mongodb mysql otel postgres rabbitmq redis schemas timestamps
 
 # audit-log-client is installed from this checkout: a lock file has its dependencies and not the client itself.
 lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and without URLs

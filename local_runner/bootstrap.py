@@ -16,7 +16,7 @@ from core.queues.brokers import broker
 from core.settings import MIN_SECRET_BYTES, Settings
 from core.stores.catalogue_record import record_catalogue as record_digest
 from core.stores.database import Database
-from core.stores.migrations.upgrade import migrate
+from core.stores.opening import database_for
 from core.wiring import Services
 from local_runner.spool.recovery import count_pending
 from local_runner.spool.spool import SPOOL_NAME
@@ -79,7 +79,7 @@ def record_catalogue(services: Services) -> None:
     catalogue = services.catalogue
     digest, strict = (catalogue.digest, catalogue.strict) if catalogue else (None, False)
     try:
-        recorded = record_digest(services.database.engine, digest, strict=strict, at=datetime.now(UTC))
+        recorded = record_digest(services.database, digest, strict=strict, at=datetime.now(UTC))
     except StoreUnavailableError as exc:
         action = "Nothing: the next start records it. Until then the log does not show which catalogue is in force."
         _log.warning("catalogue_not_recorded", extra={"digest": digest, "reason": str(exc), "action": action})
@@ -91,9 +91,9 @@ def record_catalogue(services: Services) -> None:
 def _open_and_migrate(settings: Settings) -> tuple[Database, str | None, str]:
     if settings.database_url is None:
         make_data_dir(settings)
-    database = Database(settings.store_url, with_commitments=settings.has_ledger)
+    database = database_for(settings)
     try:
-        return database, *migrate(database.engine)
+        return database, *database.migrate()
     except AuditLogError:
         database.close()
         raise

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from core.errors import QueueUnavailableError
 from core.ports.queue import QueueStatistics
-from core.ports.telemetry import Meter, NoTelemetry
+from core.ports.telemetry import Check, Meter, NoTelemetry
 from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
@@ -107,12 +107,9 @@ class Pipeline:
                 "dead_letters": self._check_dead_letters,
                 "consumer": self._check_consumer,
                 "store": self._check_store,
-                "ledger": database.ledger.check,
-                "signing": self._signer.check,
-                "history": self._daily_check.check,
-                **self._attestation.checks,
+                **self._ledger_checks(),
                 "migrations": database.check_revision,
-                **stream_checks(settings, lambda: self.services),
+                **stream_checks(settings, database, lambda: self.services),
             },
         )
         self.services.require_usable()
@@ -121,7 +118,8 @@ class Pipeline:
         self._consumer.start()
         self._integrator = Integrator(database.ledger, on_indices=on_indices)
         self._signer.start()
-        self._daily_check.start()
+        if database.keeps_ledger:
+            self._daily_check.start()
         self._attestation.start()
         self._retention.start()
         self._streams = StreamThread(settings, self.services)
@@ -183,6 +181,16 @@ class Pipeline:
                 f"The data directory {self._data_dir} cannot be used ({exc.strerror}): put it back, with its "
                 "permissions, and restart the service."
             ) from exc
+
+    def _ledger_checks(self) -> dict[str, Check]:
+        if not self._database.keeps_ledger:
+            return {}
+        return {
+            "ledger": self._database.ledger.check,
+            "signing": self._signer.check,
+            "history": self._daily_check.check,
+            **self._attestation.checks,
+        }
 
     def _check_store(self) -> dict[str, object]:
         """Implements `Check`: the store can be read, and took the last batch. A read does not notice a full disk."""

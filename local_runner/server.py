@@ -21,6 +21,7 @@ import local_runner
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.stores.database import Database
+from core.stores.opening import database_for
 from core.wiring import Services
 from local_runner.background.ledger_watch import LedgerWatch
 from local_runner.background.management import ManagementServer
@@ -111,9 +112,7 @@ def create_app(management: ManagementAddress, *, tls: bool = False) -> Dispatche
     """
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
-    return _create_app(
-        prepare(settings), Database(settings.store_url, with_commitments=settings.has_ledger), management, tls=tls
-    )
+    return _create_app(prepare(settings), database_for(settings), management, tls=tls)
 
 
 def refuse_open_to_others(settings: Settings, host: str) -> None:
@@ -169,6 +168,9 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
         bool(settings.rate_limit_requests) and settings.rate_limit_storage != "memory://"
     )
 
+    def ledger_size() -> int:
+        return runtime.services.feed.size()  # not every store has a feed
+
     def stop() -> None:
         end_process_within(STOP_SECONDS - FINISH_SECONDS)
         watch.close()
@@ -178,7 +180,7 @@ def _create_app(settings: Settings, database: Database, address: ManagementAddre
 
     application = Application(runtime.services, requests=management.requests(), tracing=traces)
     dispatcher = Dispatcher(application, on_stop=stop, waits=waits, group=runtime.group, limits=limits)
-    watch = LedgerWatch(runtime.services.feed.size, dispatcher.held, indices_given)
+    watch = LedgerWatch(ledger_size, dispatcher.held, indices_given)
     return dispatcher
 
 

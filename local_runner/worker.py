@@ -59,6 +59,7 @@ def work(settings: Settings, host: str, port: int) -> None:
     )
     database = open_database(settings)
     signer = SignerThread(settings, database)
+    checks_ledger = database.keeps_ledger and bool(settings.ledger_key_file)  # the guard is on the host that signs
     daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
     retention = RetentionTimer(database)
     attestation = Attestation(settings, database, management.meter)
@@ -70,16 +71,16 @@ def work(settings: Settings, host: str, port: int) -> None:
         consumer_check=supervisor.check,
         ledger_checks={
             "signing": signer.check,
-            **({"history": daily_check.check} if settings.ledger_key_file else {}),
+            **({"history": daily_check.check} if checks_ledger else {}),
             **attestation.checks,
-            **stream_checks(settings, lambda: services),
+            **stream_checks(settings, database, lambda: services),
         },
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
     supervisor.start()
     integrator = Integrator(services.database.ledger)
     signer.start()
-    if settings.ledger_key_file:  # the guard is on the host that signs
+    if checks_ledger:
         daily_check.start()
     attestation.start()
     retention.start()

@@ -10,6 +10,7 @@ from core.ports.clients import RevocationList
 if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/explanation/performance.md
     from sqlalchemy import Engine
 
+    from core.domain.models import Event
     from core.domain.reconciliation import Window
     from core.ports.clients import ClientStore
     from core.ports.feed import FeedReader
@@ -130,6 +131,20 @@ class Database:
         from core.stores.sql_retention import SqlRetention  # noqa: PLC0415 - at first use
 
         return SqlRetention(self.engine)
+
+    def record(self, event: "Event") -> None:
+        """Store an audit event of the service itself.
+
+        Raises:
+            StoreUnavailableError: nothing was changed; trying again later helps.
+        """
+        from core.stores.connections import open_connection  # noqa: PLC0415 - at first use
+        from core.stores.dialects import dialect_of  # noqa: PLC0415
+        from core.stores.own_events import insert_own_event  # noqa: PLC0415
+
+        with open_connection(self.engine) as connection:
+            insert_own_event(connection, dialect_of(self.engine), event)
+            connection.commit()
 
     def rows_received(self, window: "Window") -> int:
         """Count the stored events that were received in `window`.

@@ -16,6 +16,7 @@ from core.queues.acceptance import Acceptance
 from core.queues.brokers import BrokerPublisher, Closable, broker
 from core.settings import Settings
 from core.stores.database import Database
+from core.stores.opening import database_for
 from core.wiring.parts import Parts
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Services:
         """`close` closes `database` as well; the other parts passed in belong to the caller."""
         self.settings = settings
         self.clock = clock
-        self.database = database or Database(settings.store_url, with_commitments=settings.has_ledger)
+        self.database = database or database_for(settings)
         self.meter: Meter = meter or NoTelemetry()
         self._recorder: AcceptanceRecorder = recorder or NoTelemetry()
         self._instrumentation: Instrumentation = instrumentation or NoTelemetry()
@@ -140,7 +141,7 @@ class Services:
         checks: dict[str, Check] = {
             "queue": lambda: self.queue_statistics().facts(),
             "store": self.database.events.check,
-            "ledger": self.database.ledger.check,
+            **({"ledger": self.database.ledger.check} if self.database.keeps_ledger else {}),
             "migrations": self.database.check_revision,
         }
         if "consumer_check" in self._parts:

@@ -5,6 +5,7 @@ from typing import Final
 
 from core.ports.telemetry import Check
 from core.settings import Settings
+from core.stores.database import Database
 from core.wiring import Services
 from local_runner.background.rounds import Rounds
 
@@ -18,7 +19,7 @@ class StreamThread:
     def __init__(self, settings: Settings, services: Services, pause: float = PAUSE_SECONDS) -> None:
         """Start the thread."""
         self._rounds: Rounds | None = None
-        if settings.streams == "on":
+        if sends_streams(settings, services.database):
             self._dispatcher = services.streams.dispatcher()
             self._rounds = Rounds("streams", pause, self._dispatcher.round)
             self._rounds.start()
@@ -30,10 +31,15 @@ class StreamThread:
             self._dispatcher.close()
 
 
-def stream_checks(settings: Settings, services: Callable[[], Services]) -> dict[str, Check]:
+def sends_streams(settings: Settings, database: Database) -> bool:
+    """Whether this process sends streams: the settings may keep it out, and MongoDB has no feed."""
+    return settings.streams == "on" and database.keeps_ledger
+
+
+def stream_checks(settings: Settings, database: Database, services: Callable[[], Services]) -> dict[str, Check]:
     """Return the check with the figures of streams, for a process that sends them."""
 
     def check() -> dict[str, object]:
         return services().streams.status.check()
 
-    return {"streams": check} if settings.streams == "on" else {}
+    return {"streams": check} if sends_streams(settings, database) else {}

@@ -1,6 +1,7 @@
 """The stores that the contract holds for: a new adapter is one more parameter."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ from sqlalchemy import Engine
 
 from core.domain.queries import EventFilter, PageRequest
 from core.stores.migrations.upgrade import migrate
+from core.stores.mongodb import indexes
+from core.stores.mongodb.connection import Connection
+from core.stores.mongodb.events import MongoEventStore
 from core.stores.sql import SqlEventStore
-from tests.support import databases
+from tests.support import databases, ferretdb
 from tests.support.fakes import EventStore, FakeStore
 
 Find = Callable[..., list[int]]
@@ -43,6 +47,20 @@ def mariadb_store(mariadb: Engine) -> SqlEventStore:
     return SqlEventStore(mariadb)
 
 
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[Connection]:
+    """A migrated database on a server of MongoDB's protocol."""
+    with ferretdb.throwaway() as url, closing(Connection(url)) as connection:
+        indexes.migrate(connection)
+        yield connection
+
+
+@pytest.fixture
+def mongodb_store(mongodb: Connection) -> MongoEventStore:
+    ferretdb.empty(mongodb)
+    return MongoEventStore(mongodb)
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def sql_store(request: pytest.FixtureRequest) -> SqlEventStore:
     store: SqlEventStore = request.getfixturevalue(f"{request.param}_store")
@@ -55,7 +73,7 @@ def engine(sql_store: SqlEventStore) -> Engine:
     return sql_store._engine  # noqa: SLF001 - a store shows it to no other code
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb", "fake"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb", "mongodb", "fake"])
 def event_store(request: pytest.FixtureRequest) -> EventStore:
     if request.param == "fake":
         return FakeStore()

@@ -7,7 +7,10 @@ import pytest
 
 from core.domain.queries import DataFilter, EventFilter
 from core.domain.summaries import MAX_BUCKETS, Summary
+from core.ports.store import EventSummaries
 from core.stores import summaries
+from core.stores.mongodb.events import MongoEventStore
+from core.stores.mongodb.summaries import MongoEventSummaries
 from core.stores.sql import SqlEventStore
 from core.stores.summaries import SqlEventSummaries
 from tests.support.builders import event
@@ -19,8 +22,17 @@ Summarize = Callable[..., Summary]
 @pytest.fixture
 def summarize(event_store: EventStore) -> Summarize:
     """A summary of the events in the store that hold these conditions."""
-    source = event_store if isinstance(event_store, FakeStore) else SqlEventSummaries(engine_of(event_store))
+    source = summaries_of(event_store)
     return lambda **conditions: source.summarize(EventFilter(**conditions))
+
+
+def summaries_of(store: EventStore) -> EventSummaries:
+    """The summaries of the same database."""
+    if isinstance(store, FakeStore):
+        return store
+    if isinstance(store, MongoEventStore):
+        return MongoEventSummaries(store._connection)  # noqa: SLF001 - a store shows it to no other code
+    return SqlEventSummaries(engine_of(store))
 
 
 def engine_of(store: Any) -> Any:
