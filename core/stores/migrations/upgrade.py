@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from core.errors import InvalidSettingsError, StoreUnavailableError
 from core.stores.dialects import dialect_of
+from core.stores.migrations.revision import of_newer_version
 
 _SCRIPTS: Final = Path(__file__).parent
 
@@ -39,10 +40,7 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
         with engine.connect() as connection, dialect.migration_transaction(connection):
             before = MigrationContext.configure(connection).get_current_revision()
             if before not in {None, *(script.revision for script in scripts.walk_revisions())}:
-                raise InvalidSettingsError(
-                    "The database was made by a newer version of this service: run that version, or use another "
-                    "database."
-                )
+                raise InvalidSettingsError(of_newer_version(str(before)))
             if before != newest:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
