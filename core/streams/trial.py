@@ -87,6 +87,16 @@ class StreamTrials:
             outlet.destination.close()
         return Resent(delivered, refused, self._store.stream(stream.stream_id).refused)
 
+    def refusals(self, stream: Stream) -> list[Refusal]:
+        """Return the refusals of a stream, in the order of their indices."""
+        return self._store.refusals(stream.stream_id, stream.refused)
+
+    def forget(self, stream: Stream) -> int:
+        """Forget the refusals of a stream, and return their number. The events stay in the log."""
+        refusals = self.refusals(stream)
+        self._store.forget_refusals(stream.stream_id, [refusal.position for refusal in refusals])
+        return len(refusals)
+
     def _send(self, outlet: Outlet, stream: Stream, refusal: Refusal) -> None:
         position = refusal.position
         while position <= refusal.last:

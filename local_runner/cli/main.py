@@ -28,6 +28,7 @@ from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
 from local_runner.cli.remote.proof import app as proof_app
 from local_runner.cli.retention import app as retention_app
+from local_runner.cli.streams import app as stream_app
 from local_runner.cli.typer_app import App
 from local_runner.cli.verify import verify
 from local_runner.cli.witness import app as witness_app
@@ -208,6 +209,7 @@ _GROUPS: Final = {
     "hold": hold_app,
     "partitions": partitions_app,
     "retention": retention_app,
+    "stream": stream_app,
 }
 for _name, _group in _GROUPS.items():
     app.add_typer(_group, name=_name, rich_help_panel=_MANAGE)

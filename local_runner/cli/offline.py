@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from core.errors import AuditLogError
 from core.settings import Settings
 from core.wiring import Services
-from local_runner.bootstrap import SECRET_FILE_NAME, load_or_create_secret
+from local_runner.bootstrap import SECRET_FILE_NAME, load_or_create_secret, load_secrets_key
 from local_runner.queue.dead_letters import FILE_NAME
 from local_runner.runtime import offline_services
 from local_runner.telemetry import logging_config
@@ -24,16 +24,20 @@ class DataNotFoundError(AuditLogError):
 
 
 @contextmanager
-def existing_store() -> Iterator[Services]:
+def existing_store(*, with_secrets: bool = False) -> Iterator[Services]:
     """Yield the services of the environment, after checking that their event store exists and fits this version.
 
+    Args:
+        with_secrets: Whether secrets of streams are encrypted or decrypted, by the key in the data directory.
+
     Raises:
+        InvalidSettingsError: that key cannot be read.
         DataNotFoundError: the event store's file does not exist.
         StoreUnavailableError: the database cannot be reached, or is not at the revision of this version.
     """
     settings = Settings.from_environ()
     require_store_file(settings)
-    with _services(settings) as services:
+    with _services(load_secrets_key(settings) if with_secrets else settings) as services:
         services.database.check_revision()
         yield services
 
