@@ -29,7 +29,7 @@ class Database:
     """
 
     keeps_ledger = True
-    """Whether the database has the tables of the ledger: indices of events, and what is built on them."""
+    """Whether the database has the tables of the ledger, which the feed, streams, holds and erasures use as well."""
 
     def __init__(
         self,

@@ -138,7 +138,7 @@ def empty(connection: Connection) -> None:
 
 
 def build() -> Path:
-    """Build the program, unless it is there. Another process that builds it is waited for."""
+    """Build the program, unless it exists. Another process that builds it is waited for."""
     home = _HOME / VERSION
     home.mkdir(parents=True, exist_ok=True)
     path = home / "ferretdb"

@@ -1,4 +1,4 @@
-"""Indexes of the newest schema, the revisions that bring a database to it, and the check that it is there."""
+"""Indexes of the newest schema, the revisions that bring a database to it, and the check of it."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

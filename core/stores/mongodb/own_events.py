@@ -44,7 +44,7 @@ def store_recorded(connection: Connection) -> None:
 
 
 def try_to_store_recorded(connection: Connection) -> None:
-    """Do so if the server is there: the change itself is stored."""
+    """Do so if the server is available: the change itself is stored."""
     with contextlib.suppress(StoreUnavailableError):
         store_recorded(connection)
 

@@ -66,13 +66,13 @@ class MongoRetention:
 
     def purge(self, *, now: datetime, pause: Pause, everything: bool = False, archive: Archive | None = None) -> Purged:
         """See `Retention.purge`."""
-        return Purged(self._purge(now, pause, everything, archive), {})
+        return Purged(self._purge(now, pause, archive, everything=everything), {})
 
-    def kept_by_holds(self, *, now: datetime) -> dict[str, int]:
+    def kept_by_holds(self, *, now: datetime) -> dict[str, int]:  # noqa: ARG002 - of the port
         """See `Retention.kept_by_holds`: there are no legal holds here."""
         return {}
 
-    def _purge(self, now: datetime, pause: Pause, everything: bool, archive: Archive | None) -> Counter[str]:
+    def _purge(self, now: datetime, pause: Pause, archive: Archive | None, *, everything: bool) -> Counter[str]:
         store_recorded(self._connection)
         deleted = self._complete()
         rules = self.rules()

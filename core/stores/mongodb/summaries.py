@@ -25,7 +25,7 @@ _MAX_TIME: Final = int(READ_SECONDS * 1000)
 
 
 class _Row(NamedTuple):
-    """What is examined of an event. All are of one slice: the index of the filter has the newest ones first."""
+    """Examined parts of an event. All are of one slice: the index of the filter has the newest ones first."""
 
     event_type: str
     customer_id: int
