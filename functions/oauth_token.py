@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from pydantic import Field
 
 from core.auth.narrowing import NARROWING, RefusedRequestError, full_grant, narrow
-from core.auth.tokens import READ, WRITE
+from core.auth.tokens import SCOPES
 from core.errors import EventTooLargeError, InvalidClientError
 from core.wiring import Services
 from functions.http.client_credentials import authenticate_client, basic_credentials
@@ -25,6 +25,7 @@ from functions.http.response import Response, ResponseModel
 from functions.token import token_for
 
 FORM: Final = "application/x-www-form-urlencoded"
+_SCOPE: Final = "|".join(SCOPES)
 _MAX_FIELDS: Final = 20
 
 
@@ -45,7 +46,7 @@ class TokenRequest(ResponseModel):
     scope: str = Field(
         default="",
         description="Requested scopes, separated by spaces; default: all scopes of the client.",
-        json_schema_extra={"pattern": f"^(({WRITE}|{READ})( ({WRITE}|{READ}))*)?$"},
+        json_schema_extra={"pattern": f"^(({_SCOPE})( ({_SCOPE}))*)?$"},
     )
     customers: str = Field(
         default="",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.auth.tokens import READ, WRITE
+from core.auth.tokens import ERASE, READ, WRITE
 from core.domain.models import Event, NewEvent
 from core.domain.queries import Page
 from core.domain.summaries import Summary
@@ -26,6 +26,7 @@ from functions.http.export_formats import MEDIA_TYPES
 from functions.http.media_types import JSON, NDJSON
 from functions.http.request_body import IDEMPOTENCY_KEY
 from functions.http.route import Header, Place, Route, Tag
+from functions.operations import erase_events
 from functions.pages import docs, viewer
 
 PROOF_RETRY: Final = Header(
@@ -88,6 +89,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET", "/catalogue", Tag.EVENTS, Place.PAGE, catalogue.catalogue, "Get the described event types",
         {200: catalogue.CatalogueResponse, 304: ""}, (422,), scope=READ, headers=(catalogue.IF_NONE_MATCH,),
         response_headers={200: (catalogue.ETAG,), 304: (catalogue.ETAG,)},
+    ),
+    Route(
+        "POST", "/erasure", Tag.EVENTS, Place.ERASE, erase_events.erase_events, "Erase events",
+        {200: erase_events.Erasure, 202: erase_events.Erasure}, (*BODY_PROBLEMS, 409), scope=ERASE,
+        bodies={JSON: erase_events.NewErasure},
     ),
     Route(
         "GET", "/event/{event_id}/proof", Tag.LEDGER, Place.READ, event_proof.event_proof, "Get the proof of an event",

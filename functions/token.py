@@ -6,7 +6,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from core.auth.narrowing import Grant, full_grant
-from core.auth.tokens import SCOPES
+from core.auth.tokens import DEFAULT_SCOPES
 from core.domain.audit_events import audit_event
 from core.domain.filter_values import integer
 from core.domain.models import Client
@@ -41,7 +41,7 @@ class Token(ResponseModel):
     )
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Lifetime in seconds.", examples=[108_000])
-    scope: str = Field(description="Scopes of the token, separated by spaces.", examples=[" ".join(SCOPES)])
+    scope: str = Field(description="Scopes of the token, separated by spaces.", examples=[" ".join(DEFAULT_SCOPES)])
 
 
 def issue_token(request: Request, services: Services) -> Response:

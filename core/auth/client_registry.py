@@ -21,7 +21,7 @@ def new_client(name: str, scopes: Sequence[str], customers: Sequence[int] | None
         InvalidFieldsError: the name, a scope or a customer is not allowed.
     """
     if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise _invalid({"loc": ["scopes"], "msg": f"{', '.join(unknown)}: use {' or '.join(SCOPES)}"})
+        raise _invalid({"loc": ["scopes"], "msg": f"{', '.join(unknown)}: use {', '.join(SCOPES)}"})
     try:
         return clients.create(name, scopes, customers, at=datetime.fromtimestamp(now, UTC))
     except ValidationError as exc:

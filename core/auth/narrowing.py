@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from core.auth.tokens import READ, SCOPES, Name
+from core.auth.tokens import DEFAULT_SCOPES, READ, Name
 from core.domain.filter_values import integer
 from core.domain.models import Client
 
@@ -38,8 +38,8 @@ class Grant(NamedTuple):
 
 
 def full_grant(client: Client | None, minutes: int | None = None) -> Grant:
-    """Return all that a client may have; None: in open mode, all."""
-    return Grant(SCOPES, None, minutes) if client is None else Grant(client.scopes, client.customers, minutes)
+    """Return all that a client may have; None: in open mode, the default scopes for all customers."""
+    return Grant(DEFAULT_SCOPES, None, minutes) if client is None else Grant(client.scopes, client.customers, minutes)
 
 
 def narrow(full: Grant, form: Mapping[str, str], max_minutes: int) -> Grant:

@@ -15,7 +15,10 @@ from core.settings import Settings
 
 WRITE: Final = "events:write"
 READ: Final = "events:read"
-SCOPES: Final = (WRITE, READ)
+ERASE: Final = "events:erase"
+DEFAULT_SCOPES: Final = (WRITE, READ)
+"""Scopes of a client that is registered without any, and of every token in open mode. Erasing is granted by name."""
+SCOPES: Final = (*DEFAULT_SCOPES, ERASE)
 
 
 def _split(value: object) -> object:
@@ -71,7 +74,7 @@ class TokenIssuer:
         subject: str,
         *,
         valid_minutes: int | None = None,
-        scopes: Sequence[str] = SCOPES,
+        scopes: Sequence[str] = DEFAULT_SCOPES,
         customers: Sequence[int] | None = None,
         viewer: str | None = None,
         not_before: int | None = None,

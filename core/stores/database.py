@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
     from core.ports.ledger import EventOrder, LedgerProofs
     from core.ports.retention import Retention
     from core.ports.store import EventStore, EventSummaries
+    from core.stores.erasing import Eraser
     from core.stores.event_counters import EventCounters
     from core.stores.stream_leases import SqlStreamLeases
     from core.stores.streams import SqlStreams
@@ -103,6 +104,13 @@ class Database:
         from core.stores.feed import SqlFeed  # noqa: PLC0415 - at first use
 
         return SqlFeed(self.engine)
+
+    @cached_property
+    def eraser(self) -> "Eraser":
+        """Erases stored events."""
+        from core.stores.erasing import Eraser  # noqa: PLC0415 - at first use
+
+        return Eraser(self.engine)
 
     @cached_property
     def streams(self) -> "SqlStreams":

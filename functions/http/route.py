@@ -44,6 +44,8 @@ class Place(Enum):
     """Issues a token, which may look up a client in the store."""
     READ = "read"
     """Reads events, for up to several seconds."""
+    ERASE = "erase"
+    """Erases events, for up to half a minute."""
     CHECK = "check"
     """Checks each part of the service."""
     PAGE = "page"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from core.auth.client_registry import new_client
-from core.auth.tokens import SCOPES
+from core.auth.tokens import DEFAULT_SCOPES
 from core.wiring import Services
 
 
@@ -23,7 +23,7 @@ class Create(ClientCommand):
 
     act: Literal["create"]
     name: str
-    scopes: tuple[str, ...] = SCOPES
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
     customers: tuple[int, ...] | None = None
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from core import __version__
-from core.auth.tokens import READ, WRITE
+from core.auth.tokens import ERASE, READ, WRITE
 from functions.http.media_types import JSON, NDJSON
 from functions.http.problems import PROBLEM, Problem
 from functions.http.query_string import Parameter
@@ -21,7 +21,7 @@ References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
 _TOKEN: Final = "bearerToken"  # noqa: S105 - the name of a scheme
 _CLIENT: Final = "clientCredentials"
 _OAUTH: Final = "oauth2"
-_SCOPES: Final = {WRITE: "Record events.", READ: "Find events."}
+_SCOPES: Final = {WRITE: "Record events.", READ: "Find events.", ERASE: "Erase events."}
 _REQUEST_ID: Final = Header("X-Request-Id", "The id of this request.")
 _CHALLENGE: Final = Header("WWW-Authenticate", "RFC 6750 section 3.")
 _RETRY_AFTER: Final = Header("Retry-After", "Seconds.", {"type": "integer"})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.auth.client_registry import ClientRegistry
     from core.domain.models import Client
 
-SCOPES: Final = ("events:write", "events:read")
+SCOPES: Final = ("events:write", "events:read", "events:erase")
 """Those of `core.auth.tokens`, for the help."""
 
 app = App(help="Registered API clients.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def create(
     name: Annotated[str, typer.Option(metavar="NAME", help="Name for people to recognise the client by.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCOPE", help=f"Scope to grant: {' or '.join(SCOPES)}; repeatable. Default: both."),
+        typer.Option(metavar="SCOPE", help=f"Scope to grant: {', '.join(SCOPES)}; repeatable. Default: the first two."),
     ] = None,
     customer: Annotated[
         list[int] | None,
@@ -47,7 +47,7 @@ def create(
     from local_runner.cli.offline import name_default_directory
 
     try:
-        client, secret = new_client(name, scope or SCOPES, customer, time.time())
+        client, secret = new_client(name, scope or SCOPES[:2], customer, time.time())
     except InvalidFieldsError as exc:
         error = exc.errors[0]
         option = f"--{str(error['loc'][0]).removesuffix('s')}"

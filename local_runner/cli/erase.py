@@ -2,19 +2,12 @@
 
 import getpass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from local_runner.cli import formatting
 from local_runner.cli.times import time_option
-
-_BEYOND: Final = (
-    "backups, and copies of the database",
-    "exports, proofs and pages that were handed out, and what readers of the feed keep",
-    "dead letters and messages of a broker that have the event: `audit-log dead-letters list` shows those",
-    "the spool of a running service, until the events that it has are stored and its file is removed",
-)
 
 
 def erase(  # noqa: PLR0913 - one parameter per option
@@ -37,6 +30,7 @@ def erase(  # noqa: PLR0913 - one parameter per option
     """
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 
+    from core.domain.erasures import BEYOND
     from core.domain.models import EventId
     from core.stores.erasing import Eraser, Request, Selection
     from local_runner.cli.offline import existing_store
@@ -54,15 +48,19 @@ def erase(  # noqa: PLR0913 - one parameter per option
         count = eraser.count(request, at=now)
         if count and not yes:
             part = "all of" if whole else "the data of"
-            typer.confirm(f"Erase {part} {count:,} events permanently?", abort=True)
+            typer.confirm(f"Erase {part} {_events(count)} permanently?", abort=True)
         with formatting.progress(TextColumn("erasing"), BarColumn(), TaskProgressColumn()) as bar:
             task = bar.add_task("", total=count)
-            erased = eraser.erase(request, at=now, progress=lambda done: bar.update(task, advance=done))
-        left = eraser.scrub()
-    typer.echo(f"erased {erased:,} events" if erased else "no event is left to erase")
+            erased, _ = eraser.erase(request, at=now, progress=lambda done: bar.update(task, advance=done))
+        left = eraser.scrub().left
+    typer.echo(f"erased {_events(erased)}" if erased else "no event is left to erase")
     typer.echo("Not reached:", err=True)
-    for place in (*_BEYOND, *([left] if left else [])):
+    for place in (*BEYOND, *([left] if left else [])):
         typer.echo(f"- {place}", err=True)
+
+
+def _events(number: int) -> str:
+    return "1 event" if number == 1 else f"{number:,} events"
 
 
 def _checked(kind: Any, value: str) -> str:

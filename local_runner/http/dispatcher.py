@@ -32,6 +32,7 @@ BOUNDS: Final = {
     Place.ACCEPT_BATCH: Bounds(4, 256, 5.0),
     Place.TOKEN: Bounds(4, 256, 10.0),
     Place.READ: Bounds(4, 256, 10.0),
+    Place.ERASE: Bounds(1, 32, 10.0),
     Place.CHECK: Bounds(4, 32, 10.0),
     Place.PAGE: Bounds(4, 256, 10.0),
 }

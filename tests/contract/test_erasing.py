@@ -55,7 +55,7 @@ def settle(sql_store: SqlEventStore, engine: Engine, tmp_path: Path) -> Callable
 def erase(engine: Engine) -> Callable[..., int]:
     def run(*ids: str, customer: int | None = None, before: int | None = None, whole: bool = False) -> int:
         request = Request(Selection(ids, customer, before), whole, "Art. 17 GDPR", "tests")
-        return Eraser(engine).erase(request, at=NOW, progress=lambda _: None)
+        return Eraser(engine).erase(request, at=NOW, progress=lambda _: None)[0]
 
     return run
 
@@ -214,8 +214,8 @@ def test_on_postgresql_no_row_version_has_the_data_after_the_vacuum(
     )
     request = Request(Selection((event(50).event_id,)), False, "", "")
     eraser = Eraser(postgresql)
-    assert eraser.erase(request, at=NOW, progress=lambda _: None) == 1
-    left = eraser.scrub()
+    assert eraser.erase(request, at=NOW, progress=lambda _: None) == (1, True)
+    left = eraser.scrub().left
     assert left is not None
     assert "VACUUM FULL" in left
     with postgresql.begin() as connection:

@@ -128,6 +128,18 @@ def test_every_route_that_is_read_is_served(in_lambda: LambdaProcess, token: str
     assert answer["statusCode"] == expected.get(route.path, 200), in_lambda.log
 
 
+def test_events_are_erased_by_a_client_that_may(in_lambda: LambdaProcess) -> None:
+    command = {"act": "create", "name": "eraser", "scopes": ["events:erase"]}
+    client = in_lambda.call("app.administer_clients", command)
+    basic = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+    answer = gateway(in_lambda, "GET", "/access-token", headers={"Authorization": f"Basic {basic}"})
+    token = json.loads(answer["body"])["token"]
+    body = {"customer_id": 42, "reason": "asked to"}
+    answer = gateway(in_lambda, "POST", "/erasure", body=body, token=token)
+    assert answer["statusCode"] == 200, in_lambda.log
+    assert json.loads(answer["body"])["complete"]
+
+
 def test_partitions_are_made_once(in_lambda: LambdaProcess) -> None:
     assert len(in_lambda.call("app.create_partitions", {})["created"]) == 4
     assert in_lambda.call("app.create_partitions", {}) == {"created": []}

@@ -82,7 +82,13 @@ def test_there_are_the_routes_of_the_service_and_no_others() -> None:
 def test_every_route_reaches_its_operation(token: str, route: Route) -> None:
     answer = call(route.method, route.path, token=token)
     # An event that does not exist, and a body that was not sent, are reported by the operation itself.
-    told = {"/event/{event_id}": {404}, "/event": {200, 415}, "/events": {415}, "/oauth2/token": {415}}
+    told = {
+        "/event/{event_id}": {404},
+        "/event": {200, 415},
+        "/events": {415},
+        "/oauth2/token": {415},
+        "/erasure": {403},
+    }
     if route.tag is Tag.LEDGER:  # nothing is stored yet
         told[route.path] = {"/ledger/consistency": {422}, "/ledger/policy": {200}}.get(route.path, {404})
     assert answer["statusCode"] in told.get(route.path, route.answers), answer["body"]

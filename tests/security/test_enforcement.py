@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from core.auth.tokens import READ, WRITE
+from core.auth.tokens import ERASE, READ, WRITE
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER
 from core.ledger.tiles import Tile
 from core.ports.ledger import SealedEvent, SignedCheckpoint
 from core.settings import Settings
+from core.stores.dialects import Scrubbed
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.create_event import create_event
@@ -54,6 +55,16 @@ class Proofs:
         return b"policy"
 
 
+class FakeEraser:
+    """Stands for `Eraser` in a database that has none of these events any more."""
+
+    def erase(self, *_: object, **__: object) -> tuple[int, bool]:
+        return 0, True
+
+    def scrub(self, _seconds: float) -> Scrubbed:
+        return Scrubbed()
+
+
 class House:
     """Services of tests, and the answers that their handlers give to a token."""
 
@@ -70,7 +81,11 @@ class House:
 
     def route(self, route: Route, **request: Any) -> dict[str, Any]:
         """A request that the route would take, if the token allowed it."""
-        body = {"/event": new_event(), "/events": {"events": [new_event()]}}.get(route.path)
+        body = {
+            "/event": new_event(),
+            "/events": {"events": [new_event()]},
+            "/erasure": {"event_ids": [ID], "reason": "asked to"},
+        }.get(route.path)
         names = re.findall(r"{(\w+)}", route.path)
         values = {"event_id": ID, "level": "0", "n1": "x001", "n2": "x000", "n3": "x000", "n4": "x000"}
         parameters = {name: "000" if name == names[-1] and name.startswith("n") else values[name] for name in names}
@@ -88,6 +103,7 @@ class House:
 def house(services: Services, store: FakeStore) -> House:
     store.add([event(1)])
     services.proofs = Proofs()
+    vars(services.database)["eraser"] = FakeEraser()
     return House(services)
 
 
@@ -104,7 +120,7 @@ def test_the_routes_that_ask_for_no_token_are_these_and_no_others() -> None:
         "/access-token", "/oauth2/token", "/.well-known/jwks.json", "/health", "/ready", "/openapi.json", "/docs",
         "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy",
     }  # fmt: skip
-    assert {(route.method, route.scope) for route in GUARDED} == {("GET", READ), ("POST", WRITE)}
+    assert {(route.method, route.scope) for route in GUARDED} == {("GET", READ), ("POST", WRITE), ("POST", ERASE)}
 
 
 @every_guarded_route

@@ -24,6 +24,7 @@ from functions.http.limits import (
     MAX_RESPONSE_BYTES,
 )
 from functions.http.request_body import MAX_ERRORS
+from functions.operations import erase_events
 from functions.pages.openapi import describe
 from functions.routes import ROUTES
 from local_runner.cli.main import app
@@ -113,7 +114,7 @@ def test_the_tables_of_parameters_are_complete() -> None:
 
 
 def test_the_table_of_a_page_has_its_fields() -> None:
-    fields = [*Page.model_fields, *event_feed.Feed.model_fields]
+    fields = [*Page.model_fields, *event_feed.Feed.model_fields, *erase_events.Erasure.model_fields]
     assert [quoted(row[0])[0] for row in table(HTTP, "field", "meaning")] == fields
 
 

@@ -47,6 +47,16 @@ class ReadLimits:
     """Waiting for a server that may be stopped or cut off: longer than a server takes to report a statement timeout."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """Result of removing erased content from the files of a database."""
+
+    left: str | None = None
+    """What could not be reached, for people."""
+    done: bool = True
+    """Whether another call would achieve nothing more."""
+
+
 TimeLimit = Literal["statement", "lock"]
 
 
@@ -107,8 +117,11 @@ class StoreDialect(Protocol):
     def replace_terms(self, connection: Connection, before: Sequence[Event], after: Sequence[Event]) -> None:
         """Replace what a separate index has of events, in the transaction that changes them."""
 
-    def scrub(self, engine: Engine) -> str | None:
-        """Remove erased content from the files of the database; return what could not be reached."""
+    def scrub(self, engine: Engine, seconds: float | None) -> Scrubbed:
+        """Remove erased content from the files of the database, for about as long; None: until it is done.
+
+        Another call continues.
+        """
 
     def begin_write(self, connection: Connection) -> None:
         """Begin a transaction that reads before it writes, so that it is not refused when it begins to write."""

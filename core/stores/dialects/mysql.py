@@ -32,7 +32,7 @@ from core.domain.models import Event
 from core.domain.queries import DataFilter, JsonScalar, Position
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import StoreUnavailableError
-from core.stores.dialects import IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
+from core.stores.dialects import IdTakenError, ReadLimits, Scrubbed, StoreDialect, TimeLimit, common
 from core.stores.json_text import stored_name, to_json
 from core.stores.schema import events
 
@@ -127,8 +127,8 @@ class _MySQL:
     def change_holds(self, connection: Connection) -> None:
         connection.exec_driver_sql(f"{_ONE_ROW} FOR UPDATE")
 
-    def scrub(self, engine: Engine) -> str | None:  # noqa: ARG002 - the protocol's signature
-        return "the undo and redo log and the binary log of the server, until they are purged"
+    def scrub(self, engine: Engine, seconds: float | None) -> Scrubbed:  # noqa: ARG002 - the protocol's signature
+        return Scrubbed("the undo and redo log and the binary log of the server, until they are purged")
 
     def indexes(self, _data_filter: DataFilter) -> bool:
         return False

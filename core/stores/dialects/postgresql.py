@@ -30,10 +30,11 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, UUID
+from sqlalchemy.exc import DBAPIError
 
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, Step
-from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, StoreDialect, TimeLimit, common
+from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, Scrubbed, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_decimal_json, to_json
 from core.stores.schema import EVENT_COLUMNS, events, unix_milliseconds
 
@@ -84,6 +85,12 @@ _GENERIC_PLAN: Final = (
 )
 _IDS: Final = "COPY event_ids (event_id, timestamp_utc) FROM STDIN"
 _EVENTS: Final = f"COPY events ({', '.join(column.name for column in EVENT_COLUMNS)}, salts, batch, place) FROM STDIN"
+
+_FREE_SPACE: Final = (
+    "the write-ahead log of PostgreSQL and its archive, until they are removed, and free space inside "
+    "the pages of its tables, until other rows overwrite it or VACUUM FULL rewrites the partition"
+)
+_DEAD_ROWS: Final = f"old versions of rows, until autovacuum or `VACUUM events` removes them; {_FREE_SPACE}"
 
 _DATA_ERRORS: Final = {"22", "23", "54"}  # data exceptions, constraint violations, exceeded limits of the server
 _UNIQUE_VIOLATION: Final = "23505"
@@ -147,15 +154,19 @@ class _PostgreSQL:
     def keep_holds(self, connection: Connection) -> None:
         connection.exec_driver_sql("LOCK TABLE holds IN SHARE MODE")
 
-    def scrub(self, engine: Engine) -> str | None:
+    def scrub(self, engine: Engine, seconds: float | None) -> Scrubbed:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("SET statement_timeout = 0")
-            connection.exec_driver_sql("VACUUM events")
+            connection.exec_driver_sql(f"SET statement_timeout = {round((seconds or 0) * 1000)}")
+            try:
+                connection.exec_driver_sql("VACUUM events")
+            except DBAPIError as exc:
+                if seconds is None or exc.orig is None or self.exceeded_limit(exc.orig) is None:
+                    raise
+                left = _DEAD_ROWS  # a later call would take as long: the server does it by itself
+            else:
+                left = _FREE_SPACE
             connection.invalidate()  # so that no other use of it has this setting
-        return (
-            "the write-ahead log of PostgreSQL and its archive, until they are removed, and free space inside "
-            "the pages of its tables, until other rows overwrite it or VACUUM FULL rewrites the partition"
-        )
+        return Scrubbed(left)
 
     def delete(self, connection: Connection, rows: Sequence[Event]) -> None:
         ids, times = [row.event_id for row in rows], [row.timestamp_utc for row in rows]

@@ -3,9 +3,10 @@
 A batch is inserted first, each event with its writer and the number of the batch, and counted afterwards, by one change
 of the writer's document in `counters`. If a process is killed in between, or the server's answer is lost, the queue
 delivers the events again. They are duplicates then, and the document of their writer shows that their batch was not
-counted. The writer that stores them *closes* that document, so that its writer cannot count them any more, and takes them over:
-it writes its own name and batch into the events. What it changed, it counts. A writer that finds its document closed
-takes its own events over in the same way. So each event has one writer at any time, and one of them counts it.
+counted. The writer that stores them *closes* that document, so that its writer cannot count them any more, and takes
+them over: it writes its own name and batch into the events. What it changed, it counts. A writer that finds its
+document closed takes its own events over in the same way. So each event has one writer at any time, and one of them
+counts it.
 """
 
 import time

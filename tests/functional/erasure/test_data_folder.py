@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from core.stores.dialects import Scrubbed
 from core.stores.dialects.sqlite_terms import index_terms
 from core.stores.erasing import Eraser, Request, Selection
 from core.stores.sql import SqlEventStore
@@ -49,8 +50,8 @@ def test_no_file_has_what_was_erased(stored: SqlEventStore, tmp_path: Path) -> N
         part, rest = rest[:size], rest[size:]
         gone += part
         ids = tuple(event(number).event_id for number in part)
-        assert eraser.erase(Request(Selection(ids), False, "", ""), at=NOW, progress=lambda _: None) == size
-        assert eraser.scrub() is None
+        assert eraser.erase(Request(Selection(ids), False, "", ""), at=NOW, progress=lambda _: None) == (size, True)
+        assert eraser.scrub() == Scrubbed()
         assert folder_has(tmp_path, [f"secret-{number:06}-".encode() for number in gone]) == []
     assert len(folder_has(tmp_path, [f"secret-{rest[0]:06}-".encode()])) == 1, "the others stay"
 
@@ -67,7 +68,7 @@ def test_no_file_has_a_word_of_the_full_text_index(stored: SqlEventStore, tmp_pa
     assert folder_has(tmp_path, words)
     ids = tuple(each.event_id for each in gone)
     Eraser(engine).erase(Request(Selection(ids), False, "", ""), at=NOW, progress=lambda _: None)
-    assert Eraser(engine).scrub() is None
+    assert Eraser(engine).scrub() == Scrubbed()
     assert folder_has(tmp_path, words) == []
 
 
@@ -78,7 +79,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 def test_the_command_erases_and_says_what_it_does_not_reach(stored: SqlEventStore, tmp_path: Path) -> None:
     status, out, err = run(tmp_path, "erase", "--event", event(7).event_id.upper(), "--reason", "asked to", "--yes")
-    assert (status, out) == (0, "erased 1 events\n")
+    assert (status, out) == (0, "erased 1 event\n")
     assert "- backups, and copies of the database\n" in err
     assert (stored.get(event(7).event_id) or event()).event_data == {}
     status, out, _ = run(tmp_path, "erase", "--event", event(7).event_id, "--reason", "asked to", "--yes")

@@ -37,7 +37,7 @@ def pipeline(settings: Settings) -> Iterator[Pipeline]:
     pipeline.services.acceptance.publish([GONE])
     until(lambda: data(pipeline))
     request = Request(Selection((GONE.event_id,)), False, "", "tests")
-    assert Eraser(pipeline.services.database.engine).erase(request, at=NOW, progress=lambda _: None) == 1
+    assert Eraser(pipeline.services.database.engine).erase(request, at=NOW, progress=lambda _: None) == (1, True)
     yield pipeline
     pipeline.close()
 
