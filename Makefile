@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-SCRIPTS := functions/pages/static/docs.js $(wildcard functions/pages/static/viewer/*.js)
+SCRIPTS := functions/pages/static/docs.js functions/pages/static/embed.js $(wildcard functions/pages/static/viewer/*.js)
 
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 

@@ -32,7 +32,7 @@ _MIN_DISTINCT_CHARACTERS: Final = 10  # 32 random bytes in hex have fewer with a
 _EXAMPLE: Final = re.compile(
     r"change.?me|example|your.?secret|my.?secret|placeholder|password|0123456789|abcdefgh", re.IGNORECASE
 )
-_ORIGIN: Final = re.compile(r"https?://[^/\s*@?#]+")
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 _LEDGER_ORIGIN: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
 _ANCHOR: Final = re.compile(r"log|/\S+|https?://[^\s@]+")
 _RATE: Final = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)")
@@ -190,6 +190,9 @@ class Settings(BaseModel):
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
     )
+    embed_origins: tuple[str, ...] = Field(
+        default=(), description="Origins whose pages may embed the log viewer, separated by spaces; default: none."
+    )
     viewer_events: Literal["on", "off"] = Field(
         default="on", description="on: issuing a token for a viewer is recorded as an event of the customer; off: not."
     )
@@ -204,16 +207,16 @@ class Settings(BaseModel):
         default="console", description="console for people, json for machines."
     )
 
-    @field_validator("cors_origins", "ledger_anchors", "streams_allow", mode="before")
+    @field_validator("cors_origins", "embed_origins", "ledger_anchors", "streams_allow", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
 
-    @field_validator("cors_origins")
+    @field_validator("cors_origins", "embed_origins")
     @classmethod
     def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not _ORIGIN.fullmatch(origin) for origin in value):
-            raise ValueError("must be origins, such as https://console.example.org, without a path and without *")
+            raise ValueError("must be origins in lower case, such as https://console.example.org, without path and *")
         return value
 
     @field_validator("ledger_anchors")

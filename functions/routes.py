@@ -27,7 +27,7 @@ from functions.http.media_types import JSON, NDJSON
 from functions.http.request_body import IDEMPOTENCY_KEY
 from functions.http.route import Header, Place, Route, Tag
 from functions.operations import erase_events
-from functions.pages import docs, viewer
+from functions.pages import docs, embed, viewer
 
 PROOF_RETRY: Final = Header(
     "Retry-After", "Seconds until the next checkpoint may cover it.", {"type": "integer"}, required=False
@@ -143,6 +143,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         path_parameters={"file": {"type": "string", "enum": list(docs.TYPES)}},
     ),
     Route("GET", "/", Tag.PAGES, Place.PAGE, viewer.viewer, "Open the log viewer", {200: "text/html"}),
+    Route(
+        "GET", "/embed", Tag.PAGES, Place.PAGE, embed.embed, "Open the log viewer inside another page",
+        {200: "text/html"}, parameters=(embed.ORIGIN,),
+    ),
+    Route(
+        "GET", "/embed.js", Tag.PAGES, Place.PAGE, embed.embed_script, "Get the custom element for other pages",
+        {200: "text/javascript"},
+    ),
     Route(
         "GET", "/viewer/{file}", Tag.PAGES, Place.PAGE, viewer.viewer_file, "Get a file of the page",
         {200: "*/*"}, (404,), path_parameters={"file": {"type": "string", "enum": list(viewer.TYPES)}},

@@ -13,65 +13,67 @@ from functions.http.request import Request
 from functions.http.response import Response
 
 _FOLDER: Final = Path(__file__).with_name("static") / "viewer"
-_SCRIPT: Final = "text/javascript; charset=utf-8"
+SCRIPT: Final = "text/javascript; charset=utf-8"
 TYPES: Final = {
     "viewer.css": "text/css; charset=utf-8",
-    "api.js": _SCRIPT,
-    "catalogue.js": _SCRIPT,
-    "changes.js": _SCRIPT,
-    "chips.js": _SCRIPT,
-    "columns.js": _SCRIPT,
-    "combobox.js": _SCRIPT,
-    "conventional.js": _SCRIPT,
-    "counts.js": _SCRIPT,
-    "detail.js": _SCRIPT,
-    "dom.js": _SCRIPT,
-    "event-list.js": _SCRIPT,
-    "event-place.js": _SCRIPT,
-    "export.js": _SCRIPT,
-    "facets.js": _SCRIPT,
-    "feed-tail.js": _SCRIPT,
-    "filter-line.js": _SCRIPT,
-    "filters.js": _SCRIPT,
-    "follow.js": _SCRIPT,
-    "format.js": _SCRIPT,
-    "histogram.js": _SCRIPT,
-    "json-tree.js": _SCRIPT,
-    "keyboard.js": _SCRIPT,
-    "known-values.js": _SCRIPT,
-    "lang-de.js": _SCRIPT,
-    "lang-en.js": _SCRIPT,
-    "lang-fr.js": _SCRIPT,
-    "language.js": _SCRIPT,
-    "ledger.js": _SCRIPT,
-    "list-ends.js": _SCRIPT,
-    "listed-proofs.js": _SCRIPT,
-    "live.js": _SCRIPT,
-    "main.js": _SCRIPT,
-    "new-file.js": _SCRIPT,
-    "open-event.js": _SCRIPT,
-    "overview.js": _SCRIPT,
-    "paths.js": _SCRIPT,
-    "pinned-ledger.js": _SCRIPT,
-    "preferences.js": _SCRIPT,
-    "printing.js": _SCRIPT,
-    "problem.js": _SCRIPT,
-    "proof.js": _SCRIPT,
-    "ranges.js": _SCRIPT,
-    "report.js": _SCRIPT,
-    "results.js": _SCRIPT,
-    "same-event.js": _SCRIPT,
-    "sentences.js": _SCRIPT,
-    "share.js": _SCRIPT,
-    "sign-in.js": _SCRIPT,
-    "spreadsheet.js": _SCRIPT,
-    "stack.js": _SCRIPT,
-    "theme.js": _SCRIPT,
-    "time-range.js": _SCRIPT,
-    "time-zone.js": _SCRIPT,
-    "value-counts.js": _SCRIPT,
-    "verifier.js": _SCRIPT,
-    "view.js": _SCRIPT,
+    "api.js": SCRIPT,
+    "catalogue.js": SCRIPT,
+    "changes.js": SCRIPT,
+    "chips.js": SCRIPT,
+    "colours.js": SCRIPT,
+    "columns.js": SCRIPT,
+    "combobox.js": SCRIPT,
+    "conventional.js": SCRIPT,
+    "counts.js": SCRIPT,
+    "detail.js": SCRIPT,
+    "dom.js": SCRIPT,
+    "event-list.js": SCRIPT,
+    "event-place.js": SCRIPT,
+    "export.js": SCRIPT,
+    "facets.js": SCRIPT,
+    "feed-tail.js": SCRIPT,
+    "filter-line.js": SCRIPT,
+    "filters.js": SCRIPT,
+    "follow.js": SCRIPT,
+    "format.js": SCRIPT,
+    "histogram.js": SCRIPT,
+    "host.js": SCRIPT,
+    "json-tree.js": SCRIPT,
+    "keyboard.js": SCRIPT,
+    "known-values.js": SCRIPT,
+    "lang-de.js": SCRIPT,
+    "lang-en.js": SCRIPT,
+    "lang-fr.js": SCRIPT,
+    "language.js": SCRIPT,
+    "ledger.js": SCRIPT,
+    "list-ends.js": SCRIPT,
+    "listed-proofs.js": SCRIPT,
+    "live.js": SCRIPT,
+    "main.js": SCRIPT,
+    "new-file.js": SCRIPT,
+    "open-event.js": SCRIPT,
+    "overview.js": SCRIPT,
+    "paths.js": SCRIPT,
+    "pinned-ledger.js": SCRIPT,
+    "preferences.js": SCRIPT,
+    "printing.js": SCRIPT,
+    "problem.js": SCRIPT,
+    "proof.js": SCRIPT,
+    "ranges.js": SCRIPT,
+    "report.js": SCRIPT,
+    "results.js": SCRIPT,
+    "same-event.js": SCRIPT,
+    "sentences.js": SCRIPT,
+    "share.js": SCRIPT,
+    "sign-in.js": SCRIPT,
+    "spreadsheet.js": SCRIPT,
+    "stack.js": SCRIPT,
+    "theme.js": SCRIPT,
+    "time-range.js": SCRIPT,
+    "time-zone.js": SCRIPT,
+    "value-counts.js": SCRIPT,
+    "verifier.js": SCRIPT,
+    "view.js": SCRIPT,
 }
 _FIELDS: Final = html.escape(
     json.dumps(
@@ -83,26 +85,33 @@ _FIELDS: Final = html.escape(
         }
     )
 )
-_HEADERS: Final = {
-    # The page shows event data as text. Should a defect insert it as HTML, the browser runs no script of it and sends
-    # nothing to other hosts; with trusted types, it does not even parse a string as HTML.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+# The page shows event data as text. Should a defect insert it as HTML, the browser runs no script of it and sends
+# nothing to other hosts; with trusted types, it does not even parse a string as HTML.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
+)
 # A page must not mix modules of two versions, as it might with files in the browser's cache.
-_CACHED: Final = {"Cache-Control": "no-cache"}
+CACHED: Final = {"Cache-Control": "no-cache"}
 
 
 def viewer(_request: Request, services: Services) -> Response:
     """Log viewer. Loads nothing from other hosts."""
+    return viewer_page(services)
+
+
+def viewer_page(services: Services, *, embed_in: str | None = None) -> Response:
+    """Return the page, for an iframe in pages of the origin `embed_in`; None: for none; empty: allowed in none."""
     page = (_FOLDER / "index.html").read_text(encoding="utf-8")
-    page = page.replace("{auth}", services.settings.auth).replace("{fields}", _FIELDS)
-    return Response(200, page.encode(), "text/html; charset=utf-8", {**_HEADERS, **_CACHED})
+    embedding = "" if embed_in is None else f' data-embed="{html.escape(embed_in)}"'
+    page = page.replace("{auth}", services.settings.auth).replace("{fields}", _FIELDS).replace("{embed}", embedding)
+    headers = {
+        "Content-Security-Policy": _POLICY + (embed_in or "'none'"),
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        **CACHED,
+    }
+    return Response(200, page.encode(), "text/html; charset=utf-8", headers)
 
 
 def viewer_file(request: Request, _services: Services) -> Response:
@@ -110,7 +119,7 @@ def viewer_file(request: Request, _services: Services) -> Response:
     name = request.path_parameters.get("file", "")
     if name not in TYPES:
         raise RouteNotFoundError("The page has no such file.")
-    return Response(200, (_FOLDER / name).read_bytes(), TYPES[name], _CACHED)
+    return Response(200, (_FOLDER / name).read_bytes(), TYPES[name], CACHED)
 
 
 handler = lambda_handler(viewer)

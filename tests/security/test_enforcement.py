@@ -118,7 +118,7 @@ def real(settings: Settings, queue: FakeQueue, sqlite_store: SqlEventStore) -> H
 def test_the_routes_that_ask_for_no_token_are_these_and_no_others() -> None:
     assert {route.path for route in ROUTES if route.scope is None} == {
         "/access-token", "/oauth2/token", "/.well-known/jwks.json", "/health", "/ready", "/openapi.json", "/docs",
-        "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy",
+        "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy", "/embed", "/embed.js",
     }  # fmt: skip
     assert {(route.method, route.scope) for route in GUARDED} == {("GET", READ), ("POST", WRITE), ("POST", ERASE)}
 

@@ -18,7 +18,8 @@ export class ApiError extends Error {
   }
 }
 
-export class Api {
+/** A "token" event follows each new token. */
+export class Api extends EventTarget {
   #token = null; // only in memory: not in storage, a cookie or the URL
   #signIn;
   #signingIn = null;
@@ -26,6 +27,7 @@ export class Api {
 
   /** `signIn(reason)` resolves to a token, which the service may still refuse. */
   constructor(signIn) {
+    super();
     this.#signIn = signIn;
   }
 
@@ -51,6 +53,11 @@ export class Api {
 
   signOut() {
     this.#token = null;
+  }
+
+  /** Replace the token by a new one, while requests continue with the old one. */
+  async renew() {
+    await this.#newToken("");
   }
 
   /** GET the JSON at a path. Throws ApiError. */
@@ -122,11 +129,15 @@ export class Api {
   }
 
   #newToken(reason) {
-    this.#signingIn ??= this.#signIn(reason).then((token) => {
-      this.#signingIn = null;
-      this.#token = token;
-      return token;
-    });
+    this.#signingIn ??= this.#signIn(reason)
+      .then((token) => {
+        this.#token = token;
+        this.dispatchEvent(new Event("token"));
+        return token;
+      })
+      .finally(() => {
+        this.#signingIn = null;
+      });
     return this.#signingIn;
   }
 }

@@ -3,13 +3,14 @@
 import { fieldOf, targetsOf, verdictOf } from "./conventional.js";
 import { byId, el } from "./dom.js";
 import { visible, visibleJson } from "./format.js";
+import { isEmbedded } from "./host.js";
 import { say } from "./language.js";
 import { isScalar, pathProblem, valueAt } from "./paths.js";
 import { sentenceOf } from "./sentences.js";
 import { moment, received, zone } from "./time-zone.js";
 
 const PREVIEW = 300;
-export const DEFAULT_COLUMNS = ["time", "event", "outcome", "type", "address", "customer"];
+const MOST_ASKED = 20;
 
 /** Each column: its heading, and its cell's content for an event. `isFull`: all data, for print. */
 const NAMED = new Map([
@@ -28,6 +29,9 @@ const NAMED = new Map([
   ["received", { title: () => say("title.receivedUtc"), content: (event) => received(event.received_at) }],
   ["event_id", { title: () => say("title.id"), content: (event) => event.event_id }],
 ]);
+
+if (isEmbedded) NAMED.delete("customer"); // the host chose it
+export const DEFAULT_COLUMNS = defaultColumns();
 
 /** The column of this name: {name, title(), content(event, isFull)}. A name that is not known is a path. */
 export function column(name) {
@@ -79,6 +83,14 @@ export function columnChoice(view) {
   byId("columns-default").addEventListener("click", () => view.set({ columns: null }));
   view.addEventListener("change", show);
   show();
+}
+
+/** Those that the page around this one asks for in the address, as far as they are columns. */
+function defaultColumns() {
+  const asked = isEmbedded ? (new URLSearchParams(location.search).get("columns") ?? "").split(",") : [];
+  const known = asked.map((name) => name.trim()).filter((name) => name && !pathProblem(name) && name !== "customer");
+  if (known.length) return [...new Set(known)].slice(0, MOST_ASKED);
+  return ["time", "event", "outcome", "type", "address", "customer"].filter((name) => NAMED.has(name));
 }
 
 function isDefault(names) {

@@ -2,6 +2,7 @@
 
 import { byId, el } from "./dom.js";
 import { events } from "./format.js";
+import { isEmbedded } from "./host.js";
 import { say } from "./language.js";
 import { moment } from "./time-zone.js";
 
@@ -45,7 +46,8 @@ export function showEmptiness(view, isUnfinished) {
   const showAll = () => view.set({ last: "all", start: null, end: null });
   if (view.last !== "all") ways.push(way(say("range.showAll"), showAll));
   if (view.filters.length) ways.push(way(say("filter.clear"), () => view.set({ filters: [] })));
-  const advice = say(ways.length ? "list.noMatch" : "list.noEvents");
+  const none = isEmbedded ? "list.noneYet" : "list.noEvents";
+  const advice = say(ways.length ? "list.noMatch" : none);
   byId("empty").replaceChildren(
     el("h2", {}, say("list.none")),
     el("p", { class: "muted" }, isUnfinished ? say("list.unfinished") : advice),

@@ -21,6 +21,7 @@ export function showDetail(event, { view, proof, count, onClose }) {
   const onFilter = (name, value) => view.add(name, value);
   const narrow = (path, value) => onFilter(`event_data.${path}`, parameterValue(value));
   const counts = (path) => valueCounts(count(path), (value) => narrow(path, value));
+  const customer = JSON.stringify(event.customer_id);
   const changes = changesOf(event.event_data);
   const parts = [
     head(visible(sentenceText(event) ?? event.event_type), onClose),
@@ -35,7 +36,11 @@ export function showDetail(event, { view, proof, count, onClose }) {
         { type: "button", onclick: () => copy(JSON.stringify(event, null, 2), say("detail.section")) },
         say("copy.json"),
       ),
-      el("button", { type: "button", onclick: () => copy(location.href, say("copy.link")) }, say("share.copy")),
+      el(
+        "button",
+        { type: "button", class: "alone", onclick: () => copy(location.href, say("copy.link")) },
+        say("share.copy"),
+      ),
     ),
     changes.length ? el("h3", {}, say("detail.changes")) : null,
     changes.length ? changesTable(changes) : null,
@@ -44,9 +49,7 @@ export function showDetail(event, { view, proof, count, onClose }) {
       "dl",
       { class: "facts" },
       ...fact(say("title.type"), event.event_type, () => onFilter("event_type", event.event_type)),
-      ...fact(say("title.customer"), JSON.stringify(event.customer_id), () =>
-        onFilter("customer_id", JSON.stringify(event.customer_id)),
-      ),
+      ...fact(say("title.customer"), customer, () => onFilter("customer_id", customer), "alone"),
       ...fact(say("title.happened"), exactMoment(event.timestamp_utc)),
       ...(zone() === "UTC" ? [] : fact(say("title.happenedUtc"), new Date(event.timestamp_utc * 1000).toISOString())),
       ...fact(say("title.received"), `${received(event.received_at).replace("Z", "")} UTC`),
@@ -86,7 +89,7 @@ function head(title, onClose) {
   );
 }
 
-function fact(name, value, onFilter = null) {
+function fact(name, value, onFilter = null, className = "") {
   const filter =
     onFilter &&
     el(
@@ -95,10 +98,10 @@ function fact(name, value, onFilter = null) {
       say("action.filter"),
     );
   return [
-    el("dt", {}, name),
+    el("dt", { class: className }, name),
     el(
       "dd",
-      {},
+      { class: className },
       el("bdi", {}, visible(value)),
       el(
         "span",

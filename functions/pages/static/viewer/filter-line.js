@@ -1,6 +1,7 @@
 // The text of filters as the user types it: words `field=value`, such as `type=user.login outcome=failure actor=ada`,
 // with the operators of the API, such as `amount[gte]=100`, or in short `type:user.login amount>=100 outcome!=success`.
 
+import { isEmbedded } from "./host.js";
 import { PARAMETERS } from "./known-values.js";
 import { say } from "./language.js";
 import { pathProblem, valueProblem } from "./paths.js";
@@ -8,7 +9,8 @@ import { PRESETS } from "./ranges.js";
 
 const WORD = /(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+/gu;
 const OPERATOR = /\[(?:not|gt|gte|lt|lte|prefix|exists)\]$/u;
-const OTHERS = new Set(["recorded_by", "timestamp_utc", "received_at", "event_type", "customer_id"]);
+const OTHERS = new Set(["recorded_by", "timestamp_utc", "received_at", "event_type"]);
+if (!isEmbedded) OTHERS.add("customer_id");
 const PARTS = /^(?<name>(?:[^"=]|"[^"]*")*)=(?<value>.*)$/su;
 // A name begins with a letter: 10:30 and 10.0.0.1:80 are words, as are an address with :// and one with ::.
 const SHORT = /^(?<name>[\p{L}_](?:[^"=:<>!]|"[^"]*")*)(?<sign>!=|>=|<=|[<>:])(?<value>(?!\/\/|:).+)$/su;
@@ -61,7 +63,7 @@ function equality(name, value, known) {
   if (found) return [found.parameter, found.value];
   if (OTHERS.has(name)) return [name, unquoted(value)];
   if (name === "type") return [PARAMETERS.get(name), checkedType(unquoted(value))];
-  if (name === "customer") return [PARAMETERS.get(name), checkedCustomer(unquoted(value))];
+  if (name === "customer" && !isEmbedded) return [PARAMETERS.get(name), checkedCustomer(unquoted(value))];
   if (PARAMETERS.has(name)) return [PARAMETERS.get(name), value];
   const path = name.replace(/^event_data\./u, "");
   const wrong = pathProblem(path);

@@ -2,10 +2,13 @@
 // They are suggested as filters, and counted in the facets, which say what they counted.
 
 import { fieldOf, PATHS, verdict } from "./conventional.js";
+import { isEmbedded } from "./host.js";
 import { say } from "./language.js";
 import { parameterValue, scalars } from "./paths.js";
 
-const FIELDS = ["outcome", "type", "actor", "address", "customer", "target", "action", "session"];
+const FIELDS = ["outcome", "type", "actor", "address", "customer", "target", "action", "session"].filter(
+  (name) => name !== "customer" || !isEmbedded, // the host chose it
+);
 
 const COUNTABLE = ["actor", "address"];
 
@@ -154,7 +157,7 @@ export class KnownValues {
 /** Names of the fields that a filter may begin with, and the API parameter of each. */
 export const PARAMETERS = new Map([
   ["type", "event_type"],
-  ["customer", "customer_id"],
+  ...(isEmbedded ? [] : [["customer", "customer_id"]]),
   ...[...PATHS].map(([name, [best]]) => [name, `event_data.${best}`]),
 ]);
 

@@ -142,6 +142,7 @@ export const de = {
   "list.noEvents":
     "Das Log hat noch keine Ereignisse, die dieser Client lesen darf. Senden Sie eines an /event, um " +
     "es hier zu sehen.",
+  "list.noneYet": "Es ist noch nichts aufgezeichnet.",
   "list.unfinished": "Bisher ist nichts gefunden. Zeigen Sie ältere Ereignisse an, um weiterzusuchen.",
   "list.newer": "Neuere Ereignisse anzeigen",
   "list.older": "Ältere Ereignisse anzeigen",
@@ -295,6 +296,11 @@ export const de = {
     "wird. Client-ID und Client-Secret kann ein Passwortmanager aufbewahren.",
   "signIn.malformed": "Das ist kein Token: Fügen Sie es ganz ein, ohne Anführungszeichen.",
   "signIn.rejected": "Der Dienst hat das Token abgelehnt: {reason} Die Ansicht bleibt, wie sie ist.",
+  "embed.alone": "Diese Seite zeigt das Log innerhalb einer anderen Seite. Öffnen Sie stattdessen jene Seite.",
+  "embed.noToken":
+    "Die umgebende Seite gewährt keinen Zugriff auf das Log. Laden Sie sie neu, oder melden Sie sich " +
+    "dort erneut an.",
+  "embed.refused": "Das Log lehnt den Zugriff ab, den die umgebende Seite gewährt. Versuchen Sie es später erneut.",
   "sentence.failed": "fehlgeschlagen: {words}",
   "sentence.followed": "{words}:",
   "sentence.more": "{names} und {count} weitere",

@@ -143,6 +143,7 @@ export const fr = {
   "list.noEvents":
     "Le journal n’a encore aucun événement que cette application peut lire. Envoyez-en un à /event " +
     "pour le voir ici.",
+  "list.noneYet": "Rien n’a encore été enregistré.",
   "list.unfinished":
     "Rien n’est trouvé pour l’instant. Affichez les événements plus anciens pour poursuivre la recherche.",
   "list.newer": "Afficher les événements plus récents",
@@ -293,6 +294,9 @@ export const fr = {
     "gestionnaire de mots de passe peut conserver l’identifiant et le secret.",
   "signIn.malformed": "Ce n’est pas un jeton\u00A0: collez-le en entier, sans guillemets.",
   "signIn.rejected": "Le service a refusé le jeton\u00A0: {reason} La vue reste telle quelle.",
+  "embed.alone": "Cette page affiche le journal à l’intérieur d’une autre page. Ouvrez plutôt celle-ci.",
+  "embed.noToken": "La page qui contient le journal n’y donne pas accès. Rechargez-la, ou reconnectez-vous-y.",
+  "embed.refused": "Le journal refuse l’accès que donne la page qui le contient. Réessayez plus tard.",
   "sentence.failed": "échec\u00A0: {words}",
   "sentence.followed": "{words}\u00A0:",
   "sentence.more": "{names} et {count} autres",

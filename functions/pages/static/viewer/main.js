@@ -12,6 +12,7 @@ import { facets } from "./facets.js";
 import { FeedTail } from "./feed-tail.js";
 import { filterLine } from "./filters.js";
 import { visible } from "./format.js";
+import { hostTokens, isEmbedded, renewTokens, reportHeight } from "./host.js";
 import { keyboard } from "./keyboard.js";
 import { KnownValues } from "./known-values.js";
 import { say, translatePage } from "./language.js";
@@ -35,7 +36,7 @@ const CONFLICT = 409;
 translatePage();
 theme();
 const view = new View();
-const api = new Api(signInDialog((path, options) => api.request(path, options)));
+const api = new Api(isEmbedded ? hostTokens() : signInDialog((path, options) => api.request(path, options)));
 const known = new KnownValues();
 const filters = filterLine(view, known);
 const facetList = facets(view, known);
@@ -54,7 +55,7 @@ const exports = exporting(api, () => view.parameters(api.now));
 const showRange = timeRange(view);
 const problem = new Problem({
   retry: load,
-  signOut,
+  signOut: isEmbedded ? null : signOut,
   allTime: () => view.set({ last: "all", start: null, end: null }),
 });
 chips(view);
@@ -180,6 +181,7 @@ function showPage(page) {
 }
 
 function showWho() {
+  if (isEmbedded) return; // the client is the backend of the host
   const { sub, customers } = api.claims;
   byId("who").textContent = sub
     ? visible(customers ? say("page.who", { name: sub, customers: customers.join(", ") }) : sub)
@@ -252,7 +254,7 @@ printing({
     view,
     range,
     result: byId("count").textContent,
-    who: visible(api.claims.sub ?? ""),
+    who: visible((isEmbedded ? api.claims.viewer : api.claims.sub) ?? ""),
     now: api.now,
   }),
 });
@@ -266,6 +268,10 @@ keyboard([
   { keys: ["l"], does: say("keys.live"), run: () => live.toggle() },
   { keys: ["r"], does: say("keys.reload"), run: load },
 ]);
+if (isEmbedded) {
+  renewTokens(api);
+  reportHeight();
+}
 // The first response sets the clock, which time ranges depend on.
 try {
   await api.request("health");

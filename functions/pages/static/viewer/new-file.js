@@ -1,6 +1,8 @@
 // A file on the user's disk: streamed where the browser supports it, otherwise collected in the browser and downloaded
 // when complete.
 
+import { isEmbedded } from "./host.js";
+
 const TYPES = { ndjson: "application/x-ndjson", csv: "text/csv" };
 
 /**
@@ -10,7 +12,8 @@ const TYPES = { ndjson: "application/x-ndjson", csv: "text/csv" };
  * `close()`, which completes it, or `discard()`.
  */
 export async function newFile(name, kind) {
-  return window.showSaveFilePicker ? streamed(name, kind) : downloaded(name, kind);
+  // Browsers let no page of another origin ask.
+  return window.showSaveFilePicker && !isEmbedded ? streamed(name, kind) : downloaded(name, kind);
 }
 
 async function streamed(suggestedName, kind) {

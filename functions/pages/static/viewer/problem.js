@@ -2,6 +2,7 @@
 
 import { byId, el, keepFocus } from "./dom.js";
 import { fieldName, visible } from "./format.js";
+import { isEmbedded } from "./host.js";
 import { say } from "./language.js";
 
 const BUSY = new Set([0, 408, 429]); // temporary, as 5xx are
@@ -45,16 +46,16 @@ export class Problem {
 
   #buttons({ status, errors = [] }) {
     const { retry, signOut, allTime } = this.#ways;
-    if (status === 403) return [button(say("problem.otherClient"), signOut)];
+    if (status === 403 && signOut) return [button(say("problem.otherClient"), signOut)];
     if (status === 422 && errors.some(({ loc }) => loc[0] in NAMES)) return [button(say("range.showAll"), allTime)];
-    const isBusy = BUSY.has(status) || status >= 500 || status === undefined;
+    const isBusy = BUSY.has(status) || status === 403 || status >= 500 || status === undefined;
     return isBusy ? [button(say("problem.retry"), retry)] : [];
   }
 }
 
 function headline({ status, message }) {
   if (status === 422) return say("problem.search");
-  if (status === 403) return say("problem.scope");
+  if (status === 403) return say(isEmbedded ? "embed.refused" : "problem.scope");
   return message;
 }
 

@@ -2,6 +2,7 @@
 
 import { byId, el } from "./dom.js";
 import { fieldName, visible } from "./format.js";
+import { isEmbedded } from "./host.js";
 import { say } from "./language.js";
 import { exactMoment } from "./time-zone.js";
 import { rangeText } from "./time-range.js";
@@ -14,7 +15,7 @@ export function fillReport({ view, range, result, proofs, who, now }) {
     [say("report.result"), result || say("list.none")],
     [say("report.proofs"), proofs],
     [say("report.printed"), who ? say("report.by", { time: exactMoment(now), who }) : exactMoment(now)],
-    [say("report.source"), location.href],
+    ...(isEmbedded ? [] : [[say("report.source"), location.href]]),
   ];
   byId("report").replaceChildren(
     el("h2", {}, visible(view.name ?? say("report.title"))),

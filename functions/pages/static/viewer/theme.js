@@ -1,6 +1,9 @@
-// Light and dark theme: the system's preference, unless the user chose the other with the button.
+// Light and dark theme: the system's preference, unless the user chose the other with the button. In another page it is
+// the one that the page asks for.
 
+import { applyColours, askedTheme } from "./colours.js";
 import { byId } from "./dom.js";
+import { isEmbedded } from "./host.js";
 import { say } from "./language.js";
 import { keepPreference, preference } from "./preferences.js";
 
@@ -21,10 +24,13 @@ function systems() {
 }
 
 function isDark() {
-  return (preference("theme") ?? systems()) === "dark";
+  const chosen = isEmbedded ? askedTheme() : preference("theme");
+  return (chosen ?? systems()) === "dark";
 }
 
 function show() {
-  document.documentElement.style.colorScheme = isDark() ? "dark" : "light";
+  const shown = isDark() ? "dark" : "light";
+  document.documentElement.style.colorScheme = shown;
+  if (isEmbedded) applyColours(shown);
   byId("theme").textContent = say(isDark() ? "theme.light" : "theme.dark");
 }

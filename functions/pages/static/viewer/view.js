@@ -1,6 +1,7 @@
 // State of the view: time range, filters, columns, the chart's division, a name and the open event. It lives in the
 // URL's fragment, so that a link restores it and the browser's Back button undoes a step.
 
+import { isEmbedded } from "./host.js";
 import { PRESETS, presetRange } from "./ranges.js";
 
 const DEFAULT = "24h";
@@ -88,7 +89,7 @@ export class View extends EventTarget {
     const fields = new Map(pairs);
     const known = new Set(["last", "event", "columns", "stack", "name", START, END]);
     // An unknown name is sent as well: the API refuses it, and the page shows the error next to the filter.
-    this.filters = pairs.filter(([name]) => !known.has(name));
+    this.filters = pairs.filter(([name]) => !known.has(name) && !isHidden(name));
     this.start = parseSeconds(fields.get(START));
     this.end = parseSeconds(fields.get(END));
     const isCustom = this.start !== null || this.end !== null;
@@ -101,6 +102,11 @@ export class View extends EventTarget {
     this.name = fields.get("name") || null;
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** Whether the page has no such filter: in another page, the host chose the customer. */
+function isHidden(name) {
+  return isEmbedded && /^customer_id(?:$|\[)/u.test(name);
 }
 
 function parseSeconds(text) {
