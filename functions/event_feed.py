@@ -1,5 +1,6 @@
 """GET /event/feed: events in the order in which they were stored, for readers that must not miss one."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
@@ -9,12 +10,14 @@ from pydantic.json_schema import SkipJsonSchema
 
 from core.auth.sealed_cursor import CursorSeal
 from core.auth.tokens import READ, Claims
+from core.domain.erasures import ErasedEvent
 from core.domain.filter_values import integer
 from core.domain.models import Event, no_default
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import InvalidFieldsError
 from core.ports.feed import FeedPage, FeedRequest
 from core.wiring import Services
+from functions.get_event import with_erasures
 from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.handler import lambda_handler
@@ -73,10 +76,14 @@ class FeedEvent(Event):
     )
 
 
+class ErasedFeedEvent(ErasedEvent, FeedEvent):
+    """An event of the feed that was erased."""
+
+
 class Feed(ResponseModel):
     """A page of the feed."""
 
-    events: list[FeedEvent]
+    events: list[ErasedFeedEvent | FeedEvent]
     count: int = Field(description="Number of events in the answer.", examples=[1])
     next_cursor: str = Field(description="Send as `after` to continue, at once or at any later time.")
     more: bool = Field(
@@ -108,9 +115,10 @@ def event_feed(request: Request, services: Services) -> Response:
     continued = urlencode([*(pair for pair in request.query if pair[0] != AFTER.name), (AFTER.name, cursor)])
     headers = {"Link": f'<?{continued}>; rel="next"'} if page.more else {}
     waits = wait and not (page.entries or page.more or page.skipped)
+    events = with_erasures([event for _, event in page.entries], services)
     return Response(
         200,
-        _body(page, cursor, with_index=claims.customers is None),
+        _body(page, events, cursor, with_index=claims.customers is None),
         headers=headers,
         long_poll=LongPoll(wait, page.position, continued) if waits else None,
     )
@@ -142,12 +150,16 @@ def _invalid(message: str) -> InvalidFieldsError:
     return InvalidFieldsError("The query parameters are invalid: see errors.", [{"loc": [AFTER.name], "msg": message}])
 
 
-def _body(page: FeedPage, cursor: str, *, with_index: bool) -> bytes:
+def _body(page: FeedPage, events: Sequence[Event], cursor: str, *, with_index: bool) -> bytes:
     """Encode the answer, a `Feed`. Pydantic would take five times as long."""
-    events = b",".join(
-        event.to_json()[:-1] + b',"index":%d}' % index if with_index else event.to_json()
-        for index, event in page.entries
-    )
+    encoded = []
+    for (index, _), event in zip(page.entries, events, strict=True):
+        members = [event.to_json()[:-1]]
+        if isinstance(event, ErasedEvent):
+            members.append(b'"erased":' + event.erased.model_dump_json().encode())
+        if with_index:
+            members.append(b'"index":%d' % index)
+        encoded.append(b",".join(members) + b"}")
     more = b"true" if page.more else b"false"
     rest = b'],"count":%d,"next_cursor":"%s","more":%s,"skipped":%d}'
-    return b'{"events":[' + events + rest % (len(page.entries), cursor.encode(), more, page.skipped)
+    return b'{"events":[' + b",".join(encoded) + rest % (len(page.entries), cursor.encode(), more, page.skipped)

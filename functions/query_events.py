@@ -10,6 +10,7 @@ from core.domain.models import Event
 from core.domain.queries import EventFilter, Matches, Order, Page, PageRequest, Position
 from core.domain.strict_json import MAX_INTEGER
 from core.wiring import Services
+from functions.get_event import with_erasures
 from functions.http.bearer import authenticate
 from functions.http.event_filters import FILTERS, event_filter
 from functions.http.handler import lambda_handler
@@ -72,9 +73,9 @@ def query_events(request: Request, services: Services) -> Response:
     filters = event_filter(query, claims)
     page_request = _page_request(query, filters)
     matches = services.reader.find_page(filters, page_request)
-    response = Response.of(200, _page(matches, matches.events, filters, page_request))
+    response = Response.of(200, _page(matches, matches.events, filters, page_request, services))
     if len(response.body) > MAX_RESPONSE_BYTES:
-        response = Response.of(200, _page(matches, _first_that_fit(matches.events), filters, page_request))
+        response = Response.of(200, _page(matches, _first_that_fit(matches.events), filters, page_request, services))
     return response
 
 
@@ -93,7 +94,9 @@ def _page_request(query: QueryString, filters: EventFilter) -> PageRequest:
     return PageRequest(limit=limit or DEFAULT_LIMIT, offset=offset or 0, order=order, after=after)
 
 
-def _page(matches: Matches, events: list[Event], filters: EventFilter, request: PageRequest) -> Page:
+def _page(
+    matches: Matches, events: list[Event], filters: EventFilter, request: PageRequest, services: Services
+) -> Page:
     """Build a page of `events`, the first of those that were found."""
     offset = request.after.offset if request.after else request.offset
     is_whole = len(events) == len(matches.events)
@@ -101,7 +104,7 @@ def _page(matches: Matches, events: list[Event], filters: EventFilter, request: 
     if end is None and (matches.more or not is_whole):
         end = Position.after(events[-1], offset + len(events))
     return Page(
-        events=events,
+        events=with_erasures(events, services),
         count=len(events),
         offset=offset,
         limit=request.limit,

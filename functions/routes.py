@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.auth.tokens import ERASE, READ, WRITE
-from core.domain.models import Event, NewEvent
+from core.domain.models import NewEvent
 from core.domain.queries import Page
 from core.domain.summaries import Summary
 from functions import (
@@ -82,7 +82,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/event/{event_id}", Tag.EVENTS, Place.READ, get_event.get_event, "Look up one event",
-        {200: Event}, (404, 422), scope=READ,
+        {200: get_event.FoundEvent}, (404, 422), scope=READ,
         path_parameters={"event_id": {"type": "string", "format": "uuid"}},
     ),
     Route(

@@ -1,8 +1,10 @@
-"""Names that an erasure leaves in the log."""
+"""Names that an erasure leaves in the log, and erased events as readers get them."""
 
-from typing import Final
+from typing import Annotated, Any, Final
 
-from core.domain.models import RESERVED_PREFIX
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.domain.models import RESERVED_PREFIX, Event, EventId, ReceivedAt
 
 ERASED: Final = "events.erased"
 """Kind of the event that records an erasure, see `audit_event`. Its data has `event_ids`, `whole`, `reason`, `by`."""
@@ -17,3 +19,20 @@ BEYOND: Final = (
     "the spool of a running service, until the events that it has are stored and its file is removed",
 )
 """Places that an erasure does not reach, for people. The database adds its files."""
+
+
+class Erased(BaseModel):
+    """Facts about the erasure of an event."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: ReceivedAt = Field(description="When; RFC 3339, milliseconds, UTC.")
+    by_event: EventId = Field(description="Id of the event that records it.")
+    whole: bool = Field(description="Whether type, customer and sender were erased as well.")
+
+
+class ErasedEvent(Event):
+    """An event that was erased. Clients cannot post an event without data, and so cannot forge this."""
+
+    event_data: Annotated[dict[str, Any], Field(max_length=0)]
+    erased: Erased

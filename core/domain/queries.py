@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
+from core.domain.erasures import ErasedEvent
 from core.domain.models import Event, EventId, Timestamp
 from core.domain.strict_json import MAX_INTEGER
 
@@ -131,7 +132,7 @@ class Page(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    events: list[Event]
+    events: list[ErasedEvent | Event]
     count: int = Field(description="Number of events on this page.", examples=[1])
     offset: int = Field(description="Number of events before this page.", examples=[0])
     limit: int = Field(examples=[100])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.domain.models import Event
 
 if TYPE_CHECKING:  # only the query handlers load these models
+    from core.domain.erasures import Erased
     from core.domain.queries import EventFilter, Listing, Matches, PageRequest, Step
     from core.domain.summaries import Summary
 
@@ -66,6 +67,13 @@ class EventReader(Protocol):
 
     def get(self, event_id: str) -> Event | None:
         """Return the event with this id.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+
+    def erased(self, event_ids: "Sequence[str]") -> "dict[str, Erased]":
+        """Return the erasures of those of the events with these ids that were erased, by id.
 
         Raises:
             StoreUnavailableError: trying again later helps.

@@ -26,6 +26,7 @@ from sqlalchemy import (
     true,
 )
 
+from core.domain.erasures import Erased
 from core.domain.models import Event, EventId
 from core.domain.queries import EventFilter, Listing, Matches, PageRequest
 from core.domain.strict_json import MAX_INTEGER
@@ -37,7 +38,7 @@ from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import AccessPlan, IdTakenError, dialect_of
 from core.stores.filters import column_filters, data_filters, divide, is_sql
 from core.stores.outcomes import counts_of, forgive_erased, outcome
-from core.stores.schema import EVENT_COLUMNS, events
+from core.stores.schema import EVENT_COLUMNS, erasures, events
 from core.stores.sealing import BatchNumbers, BatchNumberTakenError, insert_sealed, new_batch_number
 from core.stores.search import COUNT_LIMIT, SearchLimits, search
 
@@ -150,6 +151,15 @@ class SqlEventStore:
             return None  # PostgreSQL cannot compare it with a UUID
         with open_read_connection(self._engine) as connection:
             return self._by_ids(connection, [event_id]).get(event_id)
+
+    def erased(self, event_ids: Sequence[str]) -> dict[str, Erased]:
+        """See `EventReader.erased`."""
+        query = select(erasures).where(erasures.c.event_id.in_(event_ids))
+        with open_read_connection(self._engine) as connection:
+            return {
+                row.event_id: Erased(at=row.erased_at, by_event=row.by_event, whole=row.whole)
+                for row in connection.execute(query)
+            }
 
     def close(self) -> None:
         """Close all connections."""

@@ -90,6 +90,9 @@ def test_the_data_goes_and_the_proof_stays_the_same(
         proofs.data(sealed)
     report = check_ledger(engine)
     assert (report.is_whole, report.erased) == (True, 1)
+    (facts,) = sql_store.erased([SECOND, THIRD]).values()
+    assert (facts.at, facts.whole) == (NOW, False)
+    assert [facts.by_event] == [each.event_id for each in of_kind(sql_store, "events.erased")]
     (record,) = of_kind(sql_store, "events.erased")
     assert record.event_data == {
         "subject": "events", "event_ids": [SECOND], "events": 1, "whole": False, "by": "tests",

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from core.domain.erasures import Erased
 from core.domain.matching import is_scalar, matches, typed, values_at
 from core.domain.models import Client, Event
 from core.domain.queries import EventFilter, Listing, Matches, PageRequest, Step
@@ -162,6 +163,10 @@ class FakeStore:
 
     def list_page(self, event_filter: EventFilter, page: PageRequest) -> Listing:
         return self.find_page(event_filter, page)
+
+    def erased(self, event_ids: Sequence[str]) -> dict[str, Erased]:  # noqa: ARG002 - the port's signature
+        self._require_up()
+        return {}  # it erases none
 
     def newest_receive_time(self) -> datetime | None:
         self._require_up()

@@ -15,8 +15,11 @@ from core.auth.tokens import ERASE, READ, SCOPES, WRITE
 from core.domain.queries import EventFilter, PageRequest
 from core.stores import erasing, holds
 from core.stores.holds import Hold
+from core.stores.ledger.integration import Ledger
+from core.stores.ledger.stored_tree import StoredTree
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
+from functions import event_feed, get_event, query_events
 from functions.operations import erase_events
 from tests.support.builders import event, new_event
 from tests.support.fakes import Answer, FakeGateway
@@ -63,6 +66,28 @@ def test_listed_events_lose_their_data_in_all_files(gateway: FakeGateway, store:
     (record,) = store.find_page(EventFilter(event_types=("audit-log.events.erased",)), PageRequest()).events
     assert (record.event_data["by"], record.event_data["reason"]) == ("tests", "asked to")
     assert ask(gateway, event_ids=[ID]).json["erased"] == 0, "a repeat"
+
+
+def test_an_erased_event_says_so_wherever_it_is_found(services: Services, store: SqlEventStore) -> None:
+    services.reader, services.feed = store, services.database.feed
+    gateway = FakeGateway(services, scopes=[ERASE, READ])
+    Ledger(store._engine, StoredTree()).integrate()  # noqa: SLF001 - the test's own
+    ask(gateway, event_ids=[ID])
+    ask(gateway, event_ids=[event(2).event_id], whole=True)
+    (second, first) = store.find_page(EventFilter(event_types=("audit-log.events.erased",)), PageRequest()).events
+    by_id = {}
+    for number, record, whole in ((1, first, False), (2, second, True)):
+        event_id = event(number).event_id
+        found = gateway.call(get_event.get_event, path="/event/{event_id}", path_parameters={"event_id": event_id}).json
+        at = found["erased"].pop("at")
+        assert abs(datetime.fromisoformat(at).timestamp() - time.time()) < 60
+        assert (found["event_data"], found["erased"]) == ({}, {"by_event": record.event_id, "whole": whole})
+        by_id[event_id] = {**found, "erased": {"at": at, **found["erased"]}}
+    page = gateway.call(query_events.query_events, query=[("order", "asc")]).json["events"]
+    feed = gateway.call(event_feed.event_feed, path="/event/feed").json["events"]
+    for listed in (page, [{name: each[name] for name in each if name != "index"} for each in feed]):
+        assert {each["event_id"]: each for each in listed if "erased" in each} == by_id
+        assert len(listed) >= 20
 
 
 def test_a_customer_is_erased_up_to_a_time_as_a_whole(gateway: FakeGateway, store: SqlEventStore) -> None:

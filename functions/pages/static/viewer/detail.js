@@ -57,7 +57,8 @@ export function showDetail(event, { view, proof, count, onClose }) {
       ...fact(say("title.id"), event.event_id),
     ),
     el("h3", {}, say("title.data")),
-    jsonTree(event.event_data, { onFilter: narrow, counts }),
+    event.erased ? el("p", { class: "empty" }, erasure(event.erased)) : null,
+    event.erased ? null : jsonTree(event.event_data, { onFilter: narrow, counts }),
   ];
   panel.replaceChildren(...parts.filter((part) => part !== null));
   show();
@@ -87,6 +88,10 @@ function head(title, onClose) {
     el("h2", {}, el("bdi", {}, title)),
     el("button", { type: "button", class: "quiet", "aria-label": say("detail.close"), onclick: onClose }, "×"),
   );
+}
+
+function erasure({ at, by_event: record, whole }) {
+  return say(whole ? "detail.erasedWhole" : "detail.erased", { day: at.slice(0, 10), record });
 }
 
 function fact(name, value, onFilter = null, className = "") {

@@ -183,6 +183,8 @@ export const de = {
   "count.none": "Kein Wert zu zählen.",
   "detail.section": "Ereignis",
   "detail.close": "Ereignis schließen",
+  "detail.erased": "Am {day} gelöscht, wie das Ereignis {record} festhält.",
+  "detail.erasedWhole": "Am {day} vollständig gelöscht, wie das Ereignis {record} festhält.",
   "detail.none": "Kein Ereignis",
   "detail.changes": "Änderungen",
   "copy.json": "JSON kopieren",

@@ -177,6 +177,8 @@ export const en = {
   "count.none": "No value to count.",
   "detail.section": "Event",
   "detail.close": "Close event",
+  "detail.erased": "Erased on {day}, as the event {record} records.",
+  "detail.erasedWhole": "Erased as a whole on {day}, as the event {record} records.",
   "detail.none": "No event",
   "detail.changes": "Changes",
   "copy.json": "Copy JSON",

@@ -185,6 +185,8 @@ export const fr = {
   "count.none": "Aucune valeur à compter.",
   "detail.section": "Événement",
   "detail.close": "Fermer l’événement",
+  "detail.erased": "Effacé le {day}, comme le consigne l’événement {record}.",
+  "detail.erasedWhole": "Entièrement effacé le {day}, comme le consigne l’événement {record}.",
   "detail.none": "Aucun événement",
   "detail.changes": "Modifications",
   "copy.json": "Copier le JSON",
