@@ -49,3 +49,14 @@ def stronger(rule: RetentionRule, rules: Iterable[RetentionRule]) -> list[Retent
     The rule with more conditions applies; of a rule for a type and one for a customer, the one that keeps for longer.
     """
     return [other for other in rules if other != rule and other.meets(rule) and other._rank() > rule._rank()]  # noqa: SLF001 - same class
+
+
+def without_rule(rules: Iterable[RetentionRule], rule: RetentionRule) -> list[RetentionRule]:
+    """Return `rules` without the one about the same events as `rule`."""
+    about = (rule.event_type, rule.customer_id)
+    return [each for each in rules if (each.event_type, each.customer_id) != about]
+
+
+def with_rule(rules: Iterable[RetentionRule], rule: RetentionRule) -> list[RetentionRule]:
+    """Return `rules` with `rule` in place of the one about the same events, if there is one."""
+    return [*without_rule(rules, rule), rule]

@@ -46,6 +46,9 @@ class Retention(Protocol):
     def set_rule(self, rule: RetentionRule, *, at: datetime) -> None:
         """Add a rule, or replace the one about the same events; record it by `audit-log.retention.set`."""
 
+    def replace_rules(self, rules: Sequence[RetentionRule], *, at: datetime) -> None:
+        """Make these the only rules: all of the change or nothing. Record each that is set or removed."""
+
     def remove_rule(self, rule: RetentionRule, *, at: datetime) -> None:
         """Remove the rule about the events of `rule`; record it by `audit-log.retention.removed`.
 
@@ -53,8 +56,11 @@ class Retention(Protocol):
             RuleNotFoundError: there is none.
         """
 
-    def plan(self, *, now: datetime) -> list[Due]:
-        """Count the events that are due, by rule. Nothing is changed."""
+    def plan(self, *, now: datetime, proposed: Sequence[RetentionRule] | None = None) -> list[Due]:
+        """Count the events that are due, by rule: of the stored ones, or of `proposed` ones. Nothing is changed."""
+
+    def leaves_nothing(self, rules: Sequence[RetentionRule], *, now: datetime) -> bool:
+        """Return whether these rules would delete all events of clients, of which there are some."""
 
     def kept_by_holds(self, *, now: datetime) -> dict[str, int]:
         """Count the events that are due and that each legal hold keeps, by the id of the hold. Nothing is changed."""

@@ -42,13 +42,13 @@ def sleep(seconds: float) -> bool:
     return False
 
 
-def plan(engine: Engine, *, now: datetime) -> list[Due]:
-    """Count the events that are due, by rule. Nothing is changed.
+def plan(engine: Engine, *, now: datetime, proposed: Sequence[RetentionRule] | None = None) -> list[Due]:
+    """Count the events that are due, by rule: of those in the database, or of `proposed` ones. Nothing is changed.
 
     Raises:
         StoreUnavailableError: trying again later helps.
     """
-    rules = read_rules(engine)
+    rules = read_rules(engine) if proposed is None else proposed
     held = any_of(active(engine))
     found = []
     for rule in rules:
@@ -57,6 +57,16 @@ def plan(engine: Engine, *, now: datetime) -> list[Due]:
             count, oldest = connection.execute(query).one()
         found.append(Due(rule, rule.before(now), count, oldest))
     return found
+
+
+def leaves_nothing(engine: Engine, rules: Sequence[RetentionRule], *, now: datetime) -> bool:
+    """Return whether these rules would delete all events of clients, of which there are some.
+
+    Raises:
+        StoreUnavailableError: trying again later helps.
+    """
+    due = and_(_any_due(rules, now), not_(any_of(active(engine))))
+    return _any(engine, due) and not _any(engine, and_(not_(_OWN), not_(due)))
 
 
 def kept_by_holds(engine: Engine, *, now: datetime) -> dict[str, int]:
@@ -97,7 +107,7 @@ def purge(
     if engine.dialect.name == "postgresql":
         deleted.update(finish_drops(engine, now=now))
     if _any(engine, and_(due, left)):
-        if not everything and not _any(engine, and_(not_(_OWN), not_(and_(due, left)))):
+        if not everything and leaves_nothing(engine, rules, now=now):
             raise purge_refused()
         if engine.dialect.name == "postgresql" and archive is None:
             deleted.update(drop_partitions(engine, due, before=max(rule.before(now) for rule in rules), now=now))

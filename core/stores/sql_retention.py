@@ -1,5 +1,6 @@
 """Retention in a SQL database: the rules of `core.stores.retention_rules`, applied by `core.stores.purging`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -23,13 +24,21 @@ class SqlRetention:
         """See `Retention.set_rule`."""
         retention_rules.set_rule(self._engine, rule, at=at)
 
+    def replace_rules(self, rules: Sequence[RetentionRule], *, at: datetime) -> None:
+        """See `Retention.replace_rules`."""
+        retention_rules.replace_rules(self._engine, rules, at=at)
+
     def remove_rule(self, rule: RetentionRule, *, at: datetime) -> None:
         """See `Retention.remove_rule`."""
         retention_rules.remove_rule(self._engine, rule, at=at)
 
-    def plan(self, *, now: datetime) -> list[Due]:
+    def plan(self, *, now: datetime, proposed: Sequence[RetentionRule] | None = None) -> list[Due]:
         """See `Retention.plan`."""
-        return purging.plan(self._engine, now=now)
+        return purging.plan(self._engine, now=now, proposed=proposed)
+
+    def leaves_nothing(self, rules: Sequence[RetentionRule], *, now: datetime) -> bool:
+        """See `Retention.leaves_nothing`."""
+        return purging.leaves_nothing(self._engine, rules, now=now)
 
     def kept_by_holds(self, *, now: datetime) -> dict[str, int]:
         """See `Retention.kept_by_holds`."""

@@ -44,27 +44,51 @@ def list_rules(
 
 
 @app.command("set")
-def set_rule(
+def set_rule(  # noqa: PLR0913 - one parameter per option
     *,
     keep_days: Annotated[
-        int,
+        int | None,
         typer.Option(metavar="DAYS", min=1, max=_MAX_DAYS, help="Days to keep events after their timestamp_utc."),
-    ],
+    ] = None,
     event_type: EventType = None,
     customer: Customer = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File to replace all rules by, with lines as `list --json` prints them."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show due events, and change nothing.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Set the rules even if no event of a client would be left.")
+    ] = False,
 ) -> None:
     """Set how long events of a type, of a customer, or all events are kept. The rule with more conditions applies.
 
     Nothing is deleted now: the running service does so once an hour, and `audit-log retention apply` at once.
     """
-    from core.domain.retention import RetentionRule
+    from core.domain.retention import RetentionRule, with_rule
+    from core.errors import PurgeRefusedError
     from local_runner.cli.offline import existing_store
+    from local_runner.cli.retention_file import read_file
 
+    if (file is None) == (keep_days is None) or (file and (event_type is not None or customer is not None)):
+        raise typer.BadParameter(
+            "give either a file or a period, and with a file nothing else", param_hint="--keep-days"
+        )
     now = datetime.now(UTC)
-    rule = RetentionRule(event_type, customer, keep_days)
+    given = read_file(file) if file else [RetentionRule(event_type, customer, keep_days or _MAX_DAYS)]
     with existing_store() as services:
-        services.database.retention.set_rule(rule, at=now)
-        due = services.database.retention.plan(now=now)
+        retention = services.database.retention
+        rules = given if file else with_rule(retention.rules(), given[0])
+        if not everything and retention.leaves_nothing(rules, now=now):
+            raise PurgeRefusedError(
+                "These rules would delete every event now, such as with a wrong period: no rule was changed. Correct "
+                "them, or add --everything."
+            )
+        if not dry_run and file:
+            retention.replace_rules(rules, at=now)
+        elif not dry_run:
+            retention.set_rule(given[0], at=now)
+        due = retention.plan(now=now, proposed=rules)
     _print(due)
 
 

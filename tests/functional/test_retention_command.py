@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from core.domain.queries import EventFilter, PageRequest
 from core.domain.retention import RetentionRule
 from core.errors import ArchiveUnavailableError
 from core.settings import Settings
+from core.stores.database import Database
 from core.stores.holds import Hold, place
-from core.stores.retention_rules import set_rule
+from core.stores.migrations.upgrade import migrate
+from core.stores.retention_rules import read_rules, set_rule
 from local_runner.background.archive import EventArchive
 from local_runner.background.retention import RetentionTimer
 from local_runner.cli.main import app
@@ -67,6 +70,65 @@ def test_rules_are_set_shown_and_removed(pipeline: Pipeline) -> None:
     for days in (0, -1, 36_501):
         assert run(pipeline, "retention", "set", "--keep-days", days)[0] == 2
     assert stored(pipeline) == [0, 1, 2, 3, 4]
+
+
+def test_a_file_replaces_all_rules_or_none(pipeline: Pipeline, tmp_path: Path) -> None:
+    run(pipeline, "retention", "set", "--keep-days", 9, "--type", "gone")
+    run(pipeline, "retention", "set", "--keep-days", 40, "--type", "same")
+    file = tmp_path / "rules"
+    rules = ['{"keep_days": 300}', '{"type": "same", "keep_days": 40}', '{"type": "a", "customer": -5, "keep_days": 9}']
+    file.write_text("\n".join(["# ours", "", *rules]))
+    before = run(pipeline, "retention", "list", "--json")[1]
+    status, text = run(pipeline, "retention", "set", "--file", file, "--dry-run")
+    assert (status, "300 days: all types of all customers: 3 events before " in text) == (0, True)
+    assert run(pipeline, "retention", "list", "--json")[1] == before
+    assert run(pipeline, "retention", "set", "--file", file)[0] == 0
+    listed = run(pipeline, "retention", "list", "--json")[1]
+    assert [(each["type"], each["customer"], each["keep_days"]) for each in map(json.loads, listed.splitlines())] == [
+        (None, None, 300), ("a", -5, 9), ("same", None, 40),
+    ]  # fmt: skip
+    recorded = pipeline.services.reader.find_page(EventFilter(customer_ids=(-1,)), PageRequest(order="asc")).events
+    kinds = [
+        each.event_type.removeprefix("audit-log.retention.") for each in recorded if "retention" in each.event_type
+    ]
+    assert kinds == ["set", "set", "removed", "set", "set"], "a rule that stays is no event"
+    file.write_text(listed)
+    assert run(pipeline, "retention", "set", "--file", file)[0] == 0, "the output of list is a file of rules"
+    assert run(pipeline, "retention", "list", "--json")[1] == listed
+
+
+def test_a_wrong_file_changes_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
+    run(pipeline, "retention", "set", "--keep-days", 300)
+    before = run(pipeline, "retention", "list", "--json")
+    file = tmp_path / "rules"
+    file.write_text('{"keep_days": 9}\n{"type": "a"}\n')
+    ended = CliRunner().invoke(
+        app, ["retention", "set", "--file", str(file)], env=environment(pipeline.services.settings.data_dir)
+    )
+    assert (ended.exit_code, "line 2: keep_days is required" in str(ended.exception)) == (1, True)
+    assert run(pipeline, "retention", "list", "--json") == before
+
+
+def test_rules_that_would_delete_everything_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    database = Database(Settings(data_dir=tmp_path).store_url)
+    migrate(database.engine)
+    database.events.add([event(1, timestamp_utc=int(time.time()) - OLD)])
+    file = tmp_path / "rules"
+    file.write_text('{"keep_days": 1}')
+    for arguments in (["--keep-days", "1"], ["--file", str(file)], ["--keep-days", "1", "--dry-run"]):
+        ended = CliRunner().invoke(app, ["retention", "set", *arguments], env=environment(tmp_path))
+        assert (ended.exit_code, "--everything" in str(ended.exception)) == (1, True)
+        assert read_rules(database.engine) == []
+    arguments = ["retention", "set", "--file", str(file), "--everything"]
+    assert CliRunner().invoke(app, arguments, env=environment(tmp_path)).exit_code == 0
+    assert read_rules(database.engine) == [RetentionRule(None, None, 1)]
+    database.close()
+
+
+def test_a_file_goes_alone(pipeline: Pipeline, tmp_path: Path) -> None:
+    for arguments in ((), ("--file", tmp_path, "--keep-days", 3), ("--file", tmp_path, "--type", "a")):
+        assert run(pipeline, "retention", "set", *arguments)[0] == 2
+    assert run(pipeline, "retention", "set", "--file", tmp_path / "none")[0] == 1
 
 
 def test_a_dry_run_and_a_no_delete_nothing(pipeline: Pipeline) -> None:

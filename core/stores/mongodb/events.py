@@ -10,6 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.cursor import Cursor
 from pymongo.errors import BulkWriteError
 
+from core.domain.erasures import Erased
 from core.domain.models import Event
 from core.domain.queries import EventFilter, Listing, Matches, PageRequest
 from core.errors import EventNotStorableError, StoreUnavailableError
@@ -171,6 +172,10 @@ class MongoEventStore:
                 yield from map(to_event, documents)
 
         return search(read, lambda event: event, rest, page, self._search_limits)
+
+    def erased(self, event_ids: Sequence[str]) -> dict[str, Erased]:  # noqa: ARG002 - of the port
+        """See `EventReader.erased`: no event is erased here, since that needs the ledger."""
+        return {}
 
     def _page(self, query: Document, page: PageRequest) -> Cursor[Document]:
         """Return the documents of a page, and one more if another page follows."""

@@ -26,7 +26,7 @@ from core.stores.mongodb.documents import FIELDS, to_event
 from core.stores.mongodb.event_counters import count_once
 from core.stores.mongodb.filters import all_of, sort_order
 from core.stores.mongodb.own_events import store_own, store_recorded
-from core.stores.mongodb.rules import read_rules, remove_rule, set_rule
+from core.stores.mongodb.rules import read_rules, remove_rule, replace_rules, set_rule
 from core.stores.purging import purge_refused
 
 BATCH_EVENTS: Final = 1_000
@@ -49,13 +49,18 @@ class MongoRetention:
         """See `Retention.set_rule`."""
         set_rule(self._connection, rule, at=at)
 
+    def replace_rules(self, rules: Sequence[RetentionRule], *, at: datetime) -> None:
+        """See `Retention.replace_rules`."""
+        replace_rules(self._connection, rules, at=at)
+
     def remove_rule(self, rule: RetentionRule, *, at: datetime) -> None:
         """See `Retention.remove_rule`."""
         remove_rule(self._connection, rule, at=at)
 
-    def plan(self, *, now: datetime) -> list[Due]:
+    def plan(self, *, now: datetime, proposed: Sequence[RetentionRule] | None = None) -> list[Due]:
         """See `Retention.plan`."""
-        rules, found = self.rules(), []
+        rules = self.rules() if proposed is None else proposed
+        found = []
         for rule in rules:
             query = _due(rule, rules, now)
             with writing():  # counts all that is due, which may take longer than a read has time for
@@ -68,6 +73,11 @@ class MongoRetention:
         """See `Retention.purge`."""
         return Purged(self._purge(now, pause, archive, everything=everything), {})
 
+    def leaves_nothing(self, rules: Sequence[RetentionRule], *, now: datetime) -> bool:
+        """See `Retention.leaves_nothing`."""
+        due = [_due(rule, rules, now) for rule in rules]
+        return bool(due) and self._any({"$or": due}) and not self._any({"$nor": [_OWN, *due]})
+
     def kept_by_holds(self, *, now: datetime) -> dict[str, int]:  # noqa: ARG002 - of the port
         """See `Retention.kept_by_holds`: there are no legal holds here."""
         return {}
@@ -77,9 +87,7 @@ class MongoRetention:
         deleted = self._complete()
         rules = self.rules()
         due = [_due(rule, rules, now) for rule in rules]
-        if not due or not self._any({"$or": due}):
-            return deleted
-        if not everything and not self._any({"$nor": [_OWN, *due]}):
+        if not everything and self.leaves_nothing(rules, now=now):
             raise purge_refused()
         for query in due:
             while batch := self._next_batch(query):
