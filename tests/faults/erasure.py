@@ -4,21 +4,16 @@ As a program: `python -m tests.faults.erasure URL EXTENT STEP` erases the events
 and kills itself by SIGKILL before its STEP-th statement or commit; 0: never. It prints the number of statements.
 """
 
-import os
 import random
 import re
-import signal
-import subprocess
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from sqlalchemy import Engine, select
-from sqlalchemy import event as sqlalchemy_event
 
 from core.domain.models import Event
 from core.ports.store import Outcome
@@ -30,12 +25,12 @@ from core.stores.ledger.stored_tree import StoredTree
 from core.stores.migrations.upgrade import migrate
 from core.stores.schema import events
 from core.stores.sql import SqlEventStore
+from tests.faults.killing import kill_at, run
 from tests.faults.load import Verdict
 from tests.support import databases
 from tests.support.builders import event
 
 _SECRET: Final = re.compile(rb"secret-[0-9]{9}")
-_ROOT: Final = Path(__file__).parents[2]
 _CUSTOMER: Final = 42
 _ERASED: Final = 300
 """Events that are erased in a round: more than one transaction takes."""
@@ -99,38 +94,20 @@ def _data(engine: Engine) -> dict[str, Any]:
 
 
 def _run(url: str, whole: bool, step: int) -> int:  # noqa: FBT001 - a parameter of the program
-    """Run a process that kills itself; return the number of its statements, 0 if it was killed."""
-    command = [sys.executable, "-m", "tests.faults.erasure", url, "whole" if whole else "data", str(step)]
-    done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, timeout=120, check=False)
-    if done.returncode not in {0, -signal.SIGKILL}:
-        raise RuntimeError(f"a process ended with status {done.returncode}")
-    return int(done.stdout or 0)
+    return run(__spec__.name, url, "whole" if whole else "data", step)
 
 
 def main(url: str, extent: str, step: int) -> None:
     """Erase the events of the customer, and kill this process at a statement."""
     engine = open_engine(url)
-    steps = count(1)
-    done = 0
-
-    def look(*_arguments: object) -> None:
-        nonlocal done
-        done = next(steps)
-        if done == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    if engine.dialect.name == "sqlite":  # the driver is used directly as well
-        sqlalchemy_event.listen(engine, "connect", lambda driver, _record: driver.set_trace_callback(look))
-    else:
-        sqlalchemy_event.listen(engine, "before_cursor_execute", look)
-        sqlalchemy_event.listen(engine, "commit", look)
+    done = kill_at(engine, step)
     request = Request(
         Selection(customer_id=_CUSTOMER, before=int(_NOW.timestamp())), extent == "whole", "a fault run", "faults"
     )
     eraser = Eraser(engine)
     eraser.erase(request, at=_NOW, progress=lambda _: None)
     eraser.scrub()
-    sys.stdout.write(str(done))
+    sys.stdout.write(str(done()))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from local_runner.spool.disk_spool import SYNC_SECONDS
-from tests.faults import brokers, erasure, feed, inside, ledger, ledger_steps, ledger_workers, runner, tail
+from tests.faults import brokers, erasure, feed, inside, ledger, ledger_steps, ledger_workers, purging, runner, tail
 from tests.faults.load import Verdict
 from tests.support import databases
 
@@ -75,11 +75,14 @@ SCENARIOS: Final = (
     ),
     Scenario("kill -9 of a tail with a state", tail.killed_tail, 100, 3),
     Scenario("kill -9 in mid-erase, SQLite", erasure.killed_while_erasing, 100, 2),
-    Scenario(
-        "kill -9 in mid-erase, PostgreSQL",
-        partial(erasure.killed_while_erasing, server=databases.POSTGRESQL),
-        30,
-        2,
+    Scenario("kill -9 in mid-purge, SQLite", purging.killed_while_purging, 100, 2),
+    *(
+        Scenario(f"kill -9 in {act}, {name}", partial(killed, server=server), 100, 2)
+        for act, killed in {
+            "mid-erase": erasure.killed_while_erasing,
+            "mid-purge": purging.killed_while_purging,
+        }.items()
+        for name, server in {"PostgreSQL": databases.POSTGRESQL, "MariaDB": databases.MARIADB}.items()
     ),
     Scenario("redelivery storm, each message 1 to 5 times", brokers.redelivery_storm, 50, 2),
 )
