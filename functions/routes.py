@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.auth.tokens import ERASE, READ, WRITE
+from core.auth.tokens import ERASE, MANAGE_STREAMS, READ, WRITE
 from core.domain.models import NewEvent
 from core.domain.queries import Page
 from core.domain.summaries import Summary
@@ -28,6 +28,7 @@ from functions.http.request_body import IDEMPOTENCY_KEY
 from functions.http.route import Header, Place, Route, Tag
 from functions.operations import erase_events
 from functions.pages import docs, embed, viewer
+from functions.streams import acts, manage, views
 
 PROOF_RETRY: Final = Header(
     "Retry-After", "Seconds until the next checkpoint may cover it.", {"type": "integer"}, required=False
@@ -127,6 +128,38 @@ ROUTES: Final[tuple[Route, ...]] = (
             path_parameters={name: {"type": "string"} for name in ("level", *names)},
         )
         for names in ledger.TILE_PARAMETERS
+    ),
+    Route(
+        "GET", "/stream", Tag.STREAMS, Place.STREAM, manage.list_streams, "List streams",
+        {200: views.StreamList}, (422,), scope=MANAGE_STREAMS,
+    ),
+    Route(
+        "POST", "/stream", Tag.STREAMS, Place.STREAM, manage.create_stream, "Create a stream",
+        {201: views.CreatedStream}, (409, *BODY_PROBLEMS), scope=MANAGE_STREAMS, bodies={JSON: views.NewStream},
+        response_headers={201: (views.ETAG, views.LOCATION)},
+    ),
+    Route(
+        "GET", "/stream/{stream_id}", Tag.STREAMS, Place.STREAM, manage.get_stream, "Look up a stream",
+        {200: views.StreamView}, (404, 422), scope=MANAGE_STREAMS, path_parameters=views.STREAM_ID,
+        response_headers={200: (views.ETAG,)},
+    ),
+    Route(
+        "PUT", "/stream/{stream_id}", Tag.STREAMS, Place.STREAM, manage.replace_stream, "Replace a stream's definition",
+        {200: views.StreamView}, (404, 409, 412, 428, *BODY_PROBLEMS), scope=MANAGE_STREAMS,
+        path_parameters=views.STREAM_ID, headers=(views.IF_MATCH,), bodies={JSON: views.ChangedStream},
+        response_headers={200: (views.ETAG,)},
+    ),
+    Route(
+        "DELETE", "/stream/{stream_id}", Tag.STREAMS, Place.STREAM, manage.delete_stream, "Delete a stream",
+        {200: views.DeletedStream}, (404, 422), scope=MANAGE_STREAMS, path_parameters=views.STREAM_ID,
+    ),
+    *(
+        Route(
+            "POST", f"/stream/{{stream_id}}/{act.name}", Tag.STREAMS, Place.STREAM, act.operation, act.summary,
+            {200: act.answer}, (404, *act.problems), scope=MANAGE_STREAMS, path_parameters=views.STREAM_ID,
+            bodies=act.bodies,
+        )
+        for act in acts.ACTS
     ),
     Route("GET", "/health", Tag.SERVICE, Place.LOOP, health.health, "Check liveness", {200: health.Health}),
     Route(

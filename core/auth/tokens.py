@@ -16,9 +16,11 @@ from core.settings import Settings
 WRITE: Final = "events:write"
 READ: Final = "events:read"
 ERASE: Final = "events:erase"
+MANAGE_STREAMS: Final = "streams:manage"
 DEFAULT_SCOPES: Final = (WRITE, READ)
-"""Scopes of a client that is registered without any, and of every token in open mode. Erasing is granted by name."""
-SCOPES: Final = (*DEFAULT_SCOPES, ERASE)
+"""Scopes of a client that is registered without any, and of every token in open mode. Others are granted by name: what
+they do cannot be undone, or lets data leave."""
+SCOPES: Final = (*DEFAULT_SCOPES, ERASE, MANAGE_STREAMS)
 
 
 def _split(value: object) -> object:

@@ -12,8 +12,8 @@ from functions.http.errors import MethodNotAllowedError
 from functions.http.request import Request
 from functions.http.response import Response
 
-_ALLOWED_HEADERS: Final = "Authorization, Content-Encoding, Content-Type, Idempotency-Key"
-_EXPOSED_HEADERS: Final = "Link, Location, Retry-After, X-Request-Id"
+_ALLOWED_HEADERS: Final = "Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Match"
+_EXPOSED_HEADERS: Final = "ETag, Link, Location, Retry-After, X-Request-Id"
 _MAX_AGE_SECONDS: Final = 600
 
 

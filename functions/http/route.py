@@ -18,6 +18,7 @@ class Tag(Enum):
 
     EVENTS = "Events", "Record events and find them."
     TOKENS = "Tokens", "Get the bearer token that other routes require."
+    STREAMS = "Streams", "Send events to other systems as they are stored."
     LEDGER = "Ledger", "Prove events to a third party."
     SERVICE = "Service", "Check the service, and read its description."
     PAGES = "Pages", "Pages for the browser, and their files."
@@ -46,6 +47,8 @@ class Place(Enum):
     """Reads events, for up to several seconds."""
     ERASE = "erase"
     """Erases events, for up to half a minute."""
+    STREAM = "stream"
+    """Changes streams, or sends to their destinations, for up to half a minute."""
     CHECK = "check"
     """Checks each part of the service."""
     PAGE = "page"
@@ -71,7 +74,7 @@ class Route:
     answer, or every route with a token: a refused token, a full place, an internal error.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     tag: Tag
     place: Place

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from core import __version__
-from core.auth.tokens import ERASE, READ, WRITE
+from core.auth.tokens import ERASE, MANAGE_STREAMS, READ, WRITE
 from functions.http.media_types import JSON, NDJSON
 from functions.http.problems import PROBLEM, Problem
 from functions.http.query_string import Parameter
@@ -21,7 +21,12 @@ References = Mapping[tuple[Any, JsonSchemaMode], JsonObject]
 _TOKEN: Final = "bearerToken"  # noqa: S105 - the name of a scheme
 _CLIENT: Final = "clientCredentials"
 _OAUTH: Final = "oauth2"
-_SCOPES: Final = {WRITE: "Record events.", READ: "Find events.", ERASE: "Erase events."}
+_SCOPES: Final = {
+    WRITE: "Record events.",
+    READ: "Find events.",
+    ERASE: "Erase events.",
+    MANAGE_STREAMS: "Send events elsewhere.",
+}
 _REQUEST_ID: Final = Header("X-Request-Id", "The id of this request.")
 _CHALLENGE: Final = Header("WWW-Authenticate", "RFC 6750 section 3.")
 _RETRY_AFTER: Final = Header("Retry-After", "Seconds.", {"type": "integer"})
@@ -35,9 +40,11 @@ _DETAILS: Final = {
     409: "The log ends before this cursor: its database was restored to an earlier state. Compare what you have with "
     "the log, then start from now or from an index.",
     410: "The data of the event was erased. A proof that was made before stays valid.",
+    412: "The stream was changed since it was read: read it again, and repeat the change.",
     413: "The event has 300000 bytes as compact JSON: at most 262144 are accepted.",
     415: "The Content-Type is not supported: send application/json in UTF-8.",
     422: "The event is invalid: see errors.",
+    428: "Send If-Match with the ETag of the stream that you have read, so that no other change is lost.",
     429: "Too many requests: try again in 7 seconds.",
     500: "The service failed: report it with the request id 01a20b6c-33a4-4461-840c-3a5021f191b5.",
     503: "The queue is full: try again later.",

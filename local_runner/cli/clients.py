@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.auth.client_registry import ClientRegistry
     from core.domain.models import Client
 
-SCOPES: Final = ("events:write", "events:read", "events:erase")
+SCOPES: Final = ("events:write", "events:read", "events:erase", "streams:manage")
 """Those of `core.auth.tokens`, for the help."""
 
 app = App(help="Registered API clients.", no_args_is_help=True)

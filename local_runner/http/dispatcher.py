@@ -33,6 +33,7 @@ BOUNDS: Final = {
     Place.TOKEN: Bounds(4, 256, 10.0),
     Place.READ: Bounds(4, 256, 10.0),
     Place.ERASE: Bounds(1, 32, 10.0),
+    Place.STREAM: Bounds(2, 32, 30.0),
     Place.CHECK: Bounds(4, 32, 10.0),
     Place.PAGE: Bounds(4, 256, 10.0),
 }

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from core.auth.tokens import MANAGE_STREAMS
 from functions.routes import ROUTES
 from infra.build import PACKAGE
 from infra.errors import BuildError
@@ -118,13 +119,14 @@ def test_an_event_goes_all_its_way_with_nothing_but_the_package(in_lambda: Lambd
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.path)
 def test_every_route_that_is_read_is_served(in_lambda: LambdaProcess, token: str, route: Any) -> None:
     file = "viewer.css" if route.path.startswith("/viewer/") else "docs.js"
-    parameters = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": file}
+    parameters = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": file, "stream_id": "stream-1"}
     parameters |= {"level": "0", "n1": "x001", "n2": "x000", "n3": "x000", "n4": "000"}
     named = {name: value for name, value in parameters.items() if f"{{{name}}}" in route.path}
     answer = gateway(in_lambda, "GET", route.path, path_parameters=named, token=token)
     # Here no checkpoint is signed, for want of KMS, so that there are no proofs.
     no_proofs = {other.path: 404 for other in ROUTES if "/proof" in other.path or "/ledger/" in other.path}
     expected = {"/event/{event_id}": 404, "/access-token": 401, **no_proofs, "/ledger/consistency": 422}
+    expected |= {other.path: 403 for other in ROUTES if other.scope == MANAGE_STREAMS}
     assert answer["statusCode"] == expected.get(route.path, 200), in_lambda.log
 
 

@@ -40,7 +40,8 @@ def assert_problem(answer: TestResponse, status: int) -> None:
 
 def test_every_route_is_served(client: Client) -> None:
     for route in ROUTES:
-        path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{file}", FILES.get(route.path, ""))
+        path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{stream_id}", f"stream-{1:016x}")
+        path = path.replace("{file}", FILES.get(route.path, ""))
         answer = client.open(re.sub(r"\{\w+\}", "000", path), method=route.method)
         expected = {503} if route.path == "/ledger/policy" else {*route.answers, 401, 415}  # there is no database
         assert answer.status_code in expected, (route.method, path)

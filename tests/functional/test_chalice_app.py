@@ -24,7 +24,7 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PATHS = sorted({route.path for route in ROUTES})
 PARAMETERS = {
     "event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": "docs.js",
-    "level": "0", "n1": "000.p", "n2": "1", "n3": "1", "n4": "1",
+    "stream_id": "stream-0000000000000001", "level": "0", "n1": "000.p", "n2": "1", "n3": "1", "n4": "1",
 }  # fmt: skip
 VIEWER_PARAMETERS = {"file": "main.js"}
 
@@ -89,6 +89,8 @@ def test_every_route_reaches_its_operation(token: str, route: Route) -> None:
         "/oauth2/token": {415},
         "/erasure": {403},
     }
+    if route.tag is Tag.STREAMS:  # the token has not their scope
+        told[route.path] = {403}
     if route.tag is Tag.LEDGER:  # nothing is stored yet
         told[route.path] = {"/ledger/consistency": {422}, "/ledger/policy": {200}}.get(route.path, {404})
     assert answer["statusCode"] in told.get(route.path, route.answers), answer["body"]

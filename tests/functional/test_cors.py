@@ -41,6 +41,7 @@ def of_local_runner(origins: str, data_dir: Path) -> Ask:
 
 PARAMETERS = {
     "event_id": "1",
+    "stream_id": "stream-0000000000000001",
     "file": "nothing.js",
     "level": "0",
     "n1": "x001",
@@ -115,7 +116,7 @@ def test_a_configured_origin_may_read_good_answers_and_errors(ask: Ask, origin: 
         assert status == expected
         assert headers["access-control-allow-origin"] == origin
         assert headers["vary"] == "Origin"
-        assert headers["access-control-expose-headers"] == "Link, Location, Retry-After, X-Request-Id"
+        assert headers["access-control-expose-headers"] == "ETag, Link, Location, Retry-After, X-Request-Id"
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,8 @@ def assert_refused(future: Future[HTTPResponse]) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_a_request_is_answered_in_the_place_of_its_route(services: Services, route: Route) -> None:
     application = Application(services)
-    path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{file}", "main.js")
+    path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{stream_id}", f"stream-{1:016x}")
+    path = path.replace("{file}", "main.js")
     assert application.place(route.method, path) is route.place
     if route.method == "GET":
         assert application.place("HEAD", path) is route.place

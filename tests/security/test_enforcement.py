@@ -2,17 +2,22 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from core.auth.tokens import ERASE, READ, WRITE
+from core.auth.tokens import ERASE, MANAGE_STREAMS, READ, WRITE
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER
 from core.ledger.tiles import Tile
 from core.ports.ledger import SealedEvent, SignedCheckpoint
 from core.settings import Settings
+from core.stores.database import Database
 from core.stores.dialects import Scrubbed
+from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.create_event import create_event
@@ -22,10 +27,13 @@ from functions.http.handler import lambda_handler
 from functions.http.route import Route
 from functions.query_events import query_events
 from functions.routes import ROUTES
+from tests.conftest import SECRET
 from tests.support.builders import event, new_event, proxy_event
 from tests.support.fakes import FakeQueue, FakeStore
+from tests.support.streams import make_stream, record
 
 GUARDED = [route for route in ROUTES if route.scope]
+STREAM = {"name": "siem", "destination": {"kind": "http", "url": "https://hooks.invalid/", "body": "webhook"}}
 ID = "00000000-0000-7000-8000-000000000001"
 every_guarded_route = pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.path}")
 
@@ -81,29 +89,50 @@ class House:
 
     def route(self, route: Route, **request: Any) -> dict[str, Any]:
         """A request that the route would take, if the token allowed it."""
-        body = {
-            "/event": new_event(),
-            "/events": {"events": [new_event()]},
-            "/erasure": {"event_ids": [ID], "reason": "asked to"},
-        }.get(route.path)
+        bodies = {"/event": new_event(), "/events": {"events": [new_event()]}}
+        bodies |= {"/stream": STREAM, "/stream/{stream_id}": STREAM, "/stream/{stream_id}/replay": {"after": "now"}}
+        bodies |= {"/erasure": {"event_ids": [ID], "reason": "asked to"}}
+        body = bodies.get(route.path)
         names = re.findall(r"{(\w+)}", route.path)
-        values = {"event_id": ID, "level": "0", "n1": "x001", "n2": "x000", "n3": "x000", "n4": "x000"}
+        values = {
+            "event_id": ID,
+            "stream_id": make_stream().stream_id,
+            "level": "0",
+            "n1": "x001",
+            "n2": "x000",
+            "n3": "x000",
+            "n4": "x000",
+        }
         parameters = {name: "000" if name == names[-1] and name.startswith("n") else values[name] for name in names}
         usual = {
             "method": route.method,
             "path": route.path.format(**parameters),
             "path_parameters": parameters or None,
             "query": [("old", "1")] if route.path == "/ledger/consistency" else [],
-            "body": body if route.method == "POST" else None,
+            "headers": {"If-Match": '"1"'},
+            "body": body if route.method in {"POST", "PUT"} else None,
         }
         return self.ask(route.operation, **{**usual, **request})
 
 
+@pytest.fixture(scope="module")
+def stream_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a stream, to be copied."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("streams"))
+    database = Database(settings.store_url)
+    migrate(database.engine)
+    database.streams.add_stream(make_stream(destination=STREAM["destination"]), record())
+    database.close()
+    return settings.data_dir / "audit-log.db"
+
+
 @pytest.fixture
-def house(services: Services, store: FakeStore) -> House:
+def house(services: Services, store: FakeStore, stream_database: Path) -> House:
     store.add([event(1)])
     services.proofs = Proofs()
     vars(services.database)["eraser"] = FakeEraser()
+    services.settings = services.settings.model_copy(update={"secrets_key": SecretStr(SECRET)})
+    shutil.copy(stream_database, services.settings.data_dir)
     return House(services)
 
 
@@ -120,7 +149,10 @@ def test_the_routes_that_ask_for_no_token_are_these_and_no_others() -> None:
         "/access-token", "/oauth2/token", "/.well-known/jwks.json", "/health", "/ready", "/openapi.json", "/docs",
         "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy", "/embed", "/embed.js",
     }  # fmt: skip
-    assert {(route.method, route.scope) for route in GUARDED} == {("GET", READ), ("POST", WRITE), ("POST", ERASE)}
+    streams = [route for route in GUARDED if route.path.startswith("/stream")]
+    assert {route.scope for route in streams} == {MANAGE_STREAMS}
+    others = {(route.method, route.scope) for route in GUARDED if route not in streams}
+    assert others == {("GET", READ), ("POST", WRITE), ("POST", ERASE)}
 
 
 @every_guarded_route
@@ -131,7 +163,7 @@ def test_no_token(house: House, route: Route) -> None:
 
 @every_guarded_route
 def test_the_right_token_as_a_control_of_all_below(house: House, route: Route) -> None:
-    assert house.route(route, token=house.token((str(route.scope),)))["statusCode"] in {200, 202}
+    assert house.route(route, token=house.token((str(route.scope),)))["statusCode"] in {200, 201, 202}
 
 
 @every_guarded_route
