@@ -57,9 +57,14 @@ class StreamServices:
         """Sends test events, and refused events again."""
         return StreamTrials(self._database.streams, self._feed, self.open_outlet, self._clock)
 
+    @cached_property
+    def sender(self) -> Sender:
+        """The parts that all deliveries of this process share."""
+        return Sender(self._feed, self._database.stream_leases, self.open_outlet, self._meter, self._clock)
+
     def dispatcher(self) -> Dispatcher:
         """Build the dispatcher of a process that sends streams."""
-        return Dispatcher(Sender(self._feed, self._database.stream_leases, self.open_outlet, self._meter, self._clock))
+        return Dispatcher(self.sender)
 
     def open_outlet(self, stream: Stream) -> Outlet:
         """Open the destination of a stream, and prepare masking and format.

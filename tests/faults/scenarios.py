@@ -6,7 +6,19 @@ from functools import partial
 from typing import Final
 
 from local_runner.spool.disk_spool import SYNC_SECONDS
-from tests.faults import brokers, erasure, feed, inside, ledger, ledger_steps, ledger_workers, purging, runner, tail
+from tests.faults import (
+    brokers,
+    erasure,
+    feed,
+    inside,
+    ledger,
+    ledger_steps,
+    ledger_workers,
+    purging,
+    runner,
+    streams,
+    tail,
+)
 from tests.faults.load import Verdict
 from tests.support import databases
 
@@ -68,6 +80,15 @@ SCENARIOS: Final = (
         Scenario(
             f"stops and kills while the feed is read, {database}",
             partial(feed.read_in_a_race, database=database),
+            60,
+            8,
+        )
+        for database in ("SQLite", "PostgreSQL", "MariaDB")
+    ),
+    *(
+        Scenario(
+            f"stops and kills of stream senders, flapping destination, {database}",
+            partial(streams.sent_by_two, database=database),
             60,
             8,
         )

@@ -1,0 +1,210 @@
+"""Faults of streams: two senders are killed and stopped, and a destination on this machine fails and hangs.
+
+As a program, `python -m tests.faults.streams URL` sends the streams of a database until it is killed. Leases last two
+seconds in place of thirty, so that a minute has many takeovers.
+"""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Any, Final
+
+from core.domain.streams import StreamDefinition
+from core.errors import StoreUnavailableError
+from core.settings import Settings
+from core.stores.database import Database
+from core.stores.ledger.integration import Ledger
+from core.stores.migrations.upgrade import migrate
+from core.streams.dispatcher import Dispatcher
+from core.streams.registry import Actor
+from core.wiring import Services
+from tests.faults.ledger import database_of
+from tests.faults.load import Verdict, wait_until
+from tests.support.builders import event
+
+LEASE_SECONDS: Final = 2.0
+_ROOT: Final = Path(__file__).parents[2]
+_SENDERS: Final = 2
+_ROUND_SECONDS: Final = 0.1
+_HANG_SECONDS: Final = 1.5
+_KEY: Final = "the-fault-runs-encrypt-secrets-with-this-key"
+
+_dice: Final = random.Random()  # noqa: S311 - no secret
+
+
+def sent_by_two(seconds: int, database: str) -> Verdict:
+    """Send a stream to a flapping destination, and in each second perhaps kill or stop a sender.
+
+    `conceded` are the repeats, which the promise allows.
+    """
+    with database_of(database) as url, _destination() as destination:
+        services = _services(url)
+        migrate(services.database.engine)
+        definition = StreamDefinition.model_validate(
+            {
+                "name": "faults",
+                "destination": {"kind": "http", "url": destination.url, "body": "array"},
+                "filter": "event_type=user.login",
+                "batch": 20,
+            }
+        )
+        services.streams.registry.create(definition, {}, 0, Actor("faults", is_operator=True))
+        stop, stored = Flag(), list[str]()
+        storing = Thread(target=_store, args=(services.database, stored, stop))
+        storing.start()
+        senders = [_start(url) for _ in range(_SENDERS)]
+        try:
+            for _ in range(seconds):
+                time.sleep(1)
+                _disturb(senders, url)
+            stop.set()
+            storing.join()
+            destination.is_flapping = False
+            wait_until(lambda: set(stored) <= set(destination.taken), "the last event", 120)
+        finally:
+            stop.set()
+            for each in senders:
+                each.kill()
+                each.wait()
+            services.close()
+    return _judge(stored, destination.taken)
+
+
+def _judge(stored: list[str], taken: list[str]) -> Verdict:
+    first_deliveries = list(dict.fromkeys(taken))
+    lost = len(set(stored) - set(taken))
+    in_order = first_deliveries == [each for each in stored if each in set(taken)]
+    unexpected = len(set(taken) - set(stored)) + (not in_order)
+    repeats = len(taken) - len(first_deliveries)
+    return Verdict(len(stored), len(stored), len(first_deliveries), lost, 0, unexpected, repeats)
+
+
+def _disturb(senders: list["subprocess.Popen[bytes]"], url: str) -> None:
+    """Kill a sender, stop it for longer than a lease, or leave all alone."""
+    number, dice = _dice.randrange(len(senders)), _dice.random()
+    if dice < 1 / 3:
+        senders[number].kill()
+        senders[number].wait()
+        senders[number] = _start(url)
+    elif dice < 2 / 3:
+        stopped = senders[number]
+        stopped.send_signal(signal.SIGSTOP)
+        time.sleep(_dice.uniform(0.5, 2.5) * LEASE_SECONDS)
+        stopped.send_signal(signal.SIGCONT)
+
+
+def _store(database: Database, stored: list[str], stop: Flag) -> None:
+    """Store small batches, one after the other, and give them their indices in this order."""
+    ledger = Ledger(database.engine)
+    while not stop.is_set():
+        first = len(stored)
+        batch = [event(first + number) for number in range(_dice.randint(1, 30))]
+        _until_stored(lambda batch=batch: database.events.add(batch))  # type: ignore[misc]
+        _until_stored(ledger.integrate)
+        stored += [each.event_id for each in batch]
+        stop.wait(_ROUND_SECONDS)
+
+
+def _until_stored(work: Any) -> None:
+    while True:
+        try:
+            work()
+        except StoreUnavailableError:
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _start(url: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", "tests.faults.streams", url], cwd=_ROOT)
+
+
+class _Destination:
+    """Takes events, or fails in one of several ways. `taken` has the ids of all events that it has read, in order."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.is_flapping = True
+        self.lock = Lock()
+        self.url = ""
+
+    def take(self, ids: list[str]) -> str:
+        """Return how to answer: the events are taken, refused for now, or taken without an answer."""
+        dice = _dice.random() if self.is_flapping else 1.0
+        if dice < 0.15:
+            return "unavailable"
+        if dice < 0.2:
+            return "later"
+        with self.lock:
+            self.taken += ids
+        if dice < 0.25:
+            return "lost"
+        if dice < 0.3:
+            time.sleep(_HANG_SECONDS)
+        return "taken"
+
+
+@contextmanager
+def _destination() -> Iterator[_Destination]:
+    destination = _Destination()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = destination.take([each["event_id"] for each in body])
+            if answer == "lost":
+                self.close_connection = True
+                return
+            self.send_response({"unavailable": 503, "later": 429}.get(answer, 204))
+            if answer == "later":
+                self.send_header("Retry-After", "1")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        destination.url = f"http://127.0.0.1:{server.server_port}/"
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield destination
+        finally:
+            server.shutdown()
+
+
+def _services(url: str) -> Services:
+    environ = {
+        "AUDIT_LOG_DATABASE_URL": url,
+        "AUDIT_LOG_STREAMS_ALLOW": "127.0.0.0/8",
+        "AUDIT_LOG_SECRETS_KEY": _KEY,
+        "AUDIT_LOG_LEDGER": "off",
+    }
+    return Services(Settings.from_environ(environ))
+
+
+def main() -> None:
+    """Send until the process is killed."""
+    services = _services(sys.argv[1])
+    sender = services.streams.sender
+    dispatcher = Dispatcher(sender, lease_seconds=LEASE_SECONDS)
+    while True:
+        try:
+            dispatcher.round()
+        except StoreUnavailableError:
+            continue
+        finally:
+            time.sleep(_ROUND_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
