@@ -161,7 +161,7 @@ class StreamNotFoundError(AuditLogError):
 
 
 class NameTakenError(AuditLogError):
-    """Another stream has this name. Choose another one."""
+    """Another stream or alert rule has this name. Choose another one."""
 
 
 class TooManyStreamsError(AuditLogError):
@@ -172,8 +172,16 @@ class StreamStateError(AuditLogError):
     """The stream is in a state in which the operation makes no sense. The message says what to do instead."""
 
 
+class AlertRuleNotFoundError(AuditLogError):
+    """No alert rule has this id, or the token does not see it."""
+
+
+class TooManyAlertRulesError(AuditLogError):
+    """The log has as many alert rules as it can have. Delete one, or group one rule by customer."""
+
+
 class VersionConflictError(AuditLogError):
-    """The stream was changed since it was read. Read it again, and repeat the change."""
+    """The stream or alert rule was changed since it was read. Read it again, and repeat the change."""
 
 
 class MissingVersionError(AuditLogError):

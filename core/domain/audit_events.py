@@ -11,7 +11,7 @@ VIEWER_TYPE: Final = f"{RESERVED_PREFIX}viewer"
 _SERVICE_NAME: Final = "audit-log"
 
 
-def audit_event(kind: str, subject: str, *, at: datetime, **data: object) -> Event:
+def audit_event(kind: str, subject: str, /, *, at: datetime, **data: object) -> Event:
     """Build an event that records an operation, such as `audit-log.client.created`, on `subject`."""
     return Event.received(
         NewEvent.model_construct(

@@ -39,6 +39,8 @@ def _path(value: str) -> str:
     return value
 
 
+DefinitionName = Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(_plain_name)]
+FilterText = Annotated[StrictStr, Field(max_length=MAX_FILTER_LENGTH), AfterValidator(_parsable)]
 MaskedPath = Annotated[StrictStr, AfterValidator(_path), Field(max_length=500, examples=["actor.email"])]
 
 
@@ -47,7 +49,7 @@ class StreamDefinition(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(_plain_name)] = Field(
+    name: DefinitionName = Field(
         description="Name for people; two streams cannot have the same.", examples=["splunk prod"]
     )
     destination: dict[str, Any] = Field(
@@ -55,7 +57,7 @@ class StreamDefinition(BaseModel):
         examples=[{"kind": "http", "url": "https://hooks.example.org/audit"}],
     )
     format: Format = Field(default="native", description="Form of each event.")
-    filter: Annotated[StrictStr, Field(max_length=MAX_FILTER_LENGTH), AfterValidator(_parsable)] = Field(
+    filter: FilterText = Field(
         default="",
         description="Query string of GET /event that selects the events; empty: all.",
         examples=["event_type[prefix]=user.&event_data.outcome=failure"],
@@ -135,7 +137,7 @@ class Refusal(BaseModel):
 
 
 def parse_filter(text: str) -> EventFilter:
-    """Parse the filter of a stream: the text of a query string. Raises ValueError with every problem."""
+    """Parse a stored filter: the text of a query string. Raises ValueError with every problem."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
     except (ValueError, UnicodeDecodeError):

@@ -1,0 +1,1 @@
+"""Alert rules: pure steps over the events of the log, their evaluation and their registration."""
