@@ -6,7 +6,7 @@ from core.alerts.steps import Data, Firing, Match
 
 
 def waiting_since(time: int, values: list[Any]) -> Data:
-    """Return what is remembered of a key of which no event came yet."""
+    """Return the memory of a key of which no event came yet."""
     return {"last": time, "id": None, "values": values, "fired": False}
 
 

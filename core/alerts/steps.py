@@ -1,4 +1,4 @@
-"""What the steps of all kinds of rules have in common: a match, what is remembered of a key, and what fires."""
+"""Common parts of the steps of all kinds of rules: a match, the memory of a key, and what fires."""
 
 from typing import Any, Final, NamedTuple
 

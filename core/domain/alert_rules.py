@@ -35,7 +35,7 @@ _POSSIBLE: Final[dict[str, tuple[str, ...]]] = {**_NEEDED, "first_seen": ("path"
 
 
 class RuleField(NamedTuple):
-    """A field of an event: one of its own, or the values at a path in `event_data`."""
+    """A field of an event: a column, or the values at a path in `event_data`."""
 
     name: str
     path: tuple[Step, ...] = ()
