@@ -24,7 +24,7 @@ MOST_DELIVERIES = 5
 
 @dataclass
 class Cluster:
-    """A service on RabbitMQ and PostgreSQL: hosts that take events in, and workers that store them."""
+    """A service on a broker and PostgreSQL: hosts that take events in, and workers that store them."""
 
     directory: Path
     database: Server
@@ -64,11 +64,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(apis: int = 1, workers: int = 2) -> Iterator[Cluster]:
-    """A cluster of this size, on separate servers."""
+def cluster(apis: int = 1, workers: int = 2, kind: type[Server] = RabbitMQ) -> Iterator[Cluster]:
+    """A cluster of this size and kind of broker, on separate servers."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="audit-log-cluster-")))
-        database, broker = (stack.enter_context(running(kind)) for kind in (PostgreSQL, RabbitMQ))
+        database, broker = (stack.enter_context(running(each)) for each in (PostgreSQL, kind))
         made = Cluster(directory, database, broker, [], [])
         stack.callback(lambda: [process.stop() for process in (*made.workers, *made.apis)])
         for _ in range(apis):
@@ -80,9 +80,9 @@ def cluster(apis: int = 1, workers: int = 2) -> Iterator[Cluster]:
         yield made
 
 
-def killed_workers(rounds: int) -> Verdict:
+def killed_workers(rounds: int, kind: type[Server] = RabbitMQ) -> Verdict:
     """Kill a worker in mid-batch, again and again, while events come in."""
-    with cluster() as made:
+    with cluster(kind=kind) as made:
         token, _ = made.services().issuer.issue("faults")
         with Load([api.url for api in made.apis], token, rate=RATE) as load:
             for _ in range(rounds):
@@ -95,9 +95,9 @@ def killed_workers(rounds: int) -> Verdict:
         return judge(load.recorder, made.database.url)
 
 
-def restarted_servers(rounds: int) -> Verdict:
-    """Restart PostgreSQL and RabbitMQ in turn while events come in, now politely, now by kill -9."""
-    with cluster() as made:
+def restarted_servers(rounds: int, kind: type[Server] = RabbitMQ) -> Verdict:
+    """Restart PostgreSQL and the broker in turn while events come in, now politely, now by kill -9."""
+    with cluster(kind=kind) as made:
         token, _ = made.services().issuer.issue("faults")
         with Load([api.url for api in made.apis], token, rate=RATE) as load:
             for number in range(2 * rounds):

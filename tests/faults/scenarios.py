@@ -20,6 +20,7 @@ from tests.faults import (
     tail,
 )
 from tests.faults.load import Verdict
+from tests.faults.servers import Kafka
 from tests.support import databases
 
 
@@ -67,6 +68,8 @@ SCENARIOS: Final = (
     Scenario("two workers integrate at once, seconds", ledger_workers.two_integrators, 60, 3),
     Scenario("kill -9 of a worker in mid-batch", brokers.killed_workers, 50, 1),
     Scenario("restart of PostgreSQL and of RabbitMQ under load", brokers.restarted_servers, 10, 1),
+    Scenario("kill -9 of a worker in mid-batch, Kafka", partial(brokers.killed_workers, kind=Kafka), 50, 1),
+    Scenario("restart of PostgreSQL and of Kafka under load", partial(brokers.restarted_servers, kind=Kafka), 10, 1),
     *(
         Scenario(
             f"kill -9 while storing and integrating, {database}",

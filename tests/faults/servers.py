@@ -1,5 +1,6 @@
 """Servers of the fault runs' own, which they may kill: never those that this machine uses for anything else."""
 
+import getpass
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
 
+from tests.support import kafka_server
 from tests.support.service import free_port
 from tests.support.skipping import skip_or_fail
 
@@ -215,6 +217,32 @@ class RabbitMQ(Server):
     def _set_watermark(self, *limit: str) -> None:
         control = [f"{self._programs}/rabbitmqctl", "--node", self._node, "set_vm_memory_high_watermark", *limit]
         self.run(control).check_returncode()
+
+
+class Kafka(Server):
+    """A broker made for this run."""
+
+    account = getpass.getuser()  # its programs have none, and need none
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        if not (shutil.which("java") and shutil.which("mvn")):
+            raise MissingServerError("needs java and mvn: apt-get install default-jre-headless maven")
+        self._listeners = kafka_server.prepare(directory)
+        self.url = f"kafka://{self._listeners.plain}/faults?session.timeout.ms=2000&heartbeat.interval.ms=200"
+
+    def command(self) -> list[str]:
+        """See `Server.command`."""
+        return kafka_server.command(self.directory)
+
+    def probe(self) -> list[str]:
+        """See `Server.probe`."""
+        host, port = self._listeners.plain.split(":")
+        return ["bash", "-c", f"exec 3<> /dev/tcp/{host}/{port}"]
+
+    def as_account(self, command: Sequence[str]) -> list[str]:
+        """See `Server.as_account`."""
+        return [*command]
 
 
 S = TypeVar("S", bound=Server)

@@ -1,11 +1,11 @@
-"""A Kafka cluster for tests, and topics on it for one test.
+"""Kafka clusters for tests, and topics on them for one test.
 
-It is the mock cluster of librdkafka, which serves any client over loopback sockets, keeps messages in memory and
-balances consumer groups, but does not create topics on request. Its functions are called by ctypes, because the Python
-client can start it (`test.mock.num.brokers`) but not control it.
+One is the mock cluster of librdkafka, which a test can break. It serves any client over loopback sockets, keeps
+messages in memory and balances consumer groups, but does not create topics on request. Its functions are called by
+ctypes, because the Python client can start it (`test.mock.num.brokers`) but not control it.
 https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
 
-With `TEST_KAFKA_SERVERS=host:9092` the tests run against a real cluster, except those that need a broken one.
+The other is a real broker, which `kafka_server.py` starts, or the cluster of `TEST_KAFKA_SERVERS=host:9092`.
 """
 
 import ctypes
@@ -13,13 +13,14 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import confluent_kafka
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from core.errors import NotSupportedError, QueueFullError, QueueUnavailableError
@@ -27,6 +28,7 @@ from core.ports.queue import Message
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
+from tests.support.kafka_server import shared_broker
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 
 BROKER = os.environ.get("TEST_KAFKA_SERVERS")
@@ -34,8 +36,10 @@ PARTITIONS = 6
 PATIENCE = 20.0
 PARTS = [KafkaPublisher, KafkaSource, KafkaDeadLetters]
 ALL_BROKERS = -1
-QUICK = "session.timeout.ms=2000&heartbeat.interval.ms=100" if BROKER is None else "session.timeout.ms=6000"
-"""A mock cluster rebalances one second before the session timeout; 6 seconds is the minimum of a real one."""
+QUICK = "session.timeout.ms=2000&heartbeat.interval.ms=100"
+"""A mock cluster rebalances one second before the session timeout."""
+SESSION_SECONDS = 1.5 if BROKER is None else 6
+"""Session timeout on a real broker; 6 seconds is the shortest of one that is not configured for tests."""
 
 
 class MockCluster:
@@ -107,14 +111,8 @@ def _settings() -> int:
 
 @contextmanager
 def queue_url(cluster: MockCluster | None = None) -> Iterator[str]:
-    """The URL of topics and a group that no other test uses, on this cluster or the shared one."""
-    topic = f"audit-log.test.{secrets.token_hex(6)}"
-    if BROKER is not None and cluster is None:
-        yield f"kafka://{BROKER}/{topic}?group.id={topic}&{QUICK}"
-        admin = AdminClient({"bootstrap.servers": BROKER})
-        for deleted in admin.delete_topics([topic, f"{topic}.dead"]).values():
-            deleted.result()
-        return
+    """The URL of topics and a group that no other test uses, on this mock cluster or the shared one."""
+    topic = _new_topic()
     cluster = cluster or shared_cluster()
     cluster.make(topic)
     cluster.make(f"{topic}.dead", partitions=1)
@@ -122,18 +120,42 @@ def queue_url(cluster: MockCluster | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def kafka_queue() -> Iterator[QueueUnderTest]:
-    with (
-        queue_url() as url,
-        broker_queue(
-            KafkaPublisher(url),
-            KafkaDeadLetters(url),
-            lambda: KafkaSource(url, max_receives=MAX_RECEIVES),
-            refuses_ids=NotSupportedError,
-            is_log=True,
-        ) as queue,
-    ):
+def broker_url(servers: str | None = None, **settings: str) -> Iterator[str]:
+    """The URL of topics that do not exist yet on a real broker, with these settings; they are deleted afterwards."""
+    topic = _new_topic()
+    plain = BROKER or shared_broker().plain
+    quick = {"group.id": topic, "session.timeout.ms": str(int(SESSION_SECONDS * 1000)), "heartbeat.interval.ms": "200"}
+    yield f"kafka://{servers or plain}/{topic}?{urlencode(quick | settings)}"
+    admin = AdminClient({"bootstrap.servers": plain})
+    for deleted in admin.delete_topics([topic, f"{topic}.dead"]).values():
+        with suppress(KafkaException):  # the test did not create it
+            deleted.result(PATIENCE)
+
+
+def _new_topic() -> str:
+    return f"audit-log.test.{secrets.token_hex(6)}"
+
+
+@contextmanager
+def mock_kafka_queue() -> Iterator[QueueUnderTest]:
+    with queue_url() as url, _queue(url) as queue:
         yield queue
+
+
+@contextmanager
+def kafka_queue() -> Iterator[QueueUnderTest]:
+    with broker_url() as url, _queue(url) as queue:
+        yield queue
+
+
+def _queue(url: str) -> AbstractContextManager[QueueUnderTest]:
+    return broker_queue(
+        KafkaPublisher(url),
+        KafkaDeadLetters(url),
+        lambda: KafkaSource(url, max_receives=MAX_RECEIVES),
+        refuses_ids=NotSupportedError,
+        is_log=True,
+    )
 
 
 def body(number: int) -> str:

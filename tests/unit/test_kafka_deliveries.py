@@ -6,7 +6,7 @@ from core.queues.kafka.delivery_tracker import ConsumerRecord, KafkaDeliveryTrac
 
 def filled(*offsets: int) -> KafkaDeliveryTracker:
     deliveries = KafkaDeliveryTracker()
-    deliveries.assign([0])
+    deliveries.assign([0], {})
     deliveries.add(0, [ConsumerRecord(offset, b"42", b"{}", 1.0) for offset in offsets])
     return deliveries
 
@@ -29,7 +29,7 @@ def test_a_partition_that_comes_back_knows_nothing_of_its_earlier_time() -> None
     deliveries = filled(5, 6)
     earlier = deliveries.release([message.receipt_handle for message in take(deliveries)])
     deliveries.revoke([0])
-    deliveries.assign([0])
+    deliveries.assign([0], {})
     deliveries.add(0, [ConsumerRecord(5, b"42", b"{}", 1.0)])
 
     deliveries.settle(earlier)
@@ -66,7 +66,7 @@ def test_a_partition_that_was_paused_before_it_went_is_resumed_when_it_comes_bac
     deliveries.revoke([0])
     assert not deliveries.any_paused()
 
-    deliveries.assign([0])
+    deliveries.assign([0], {})
 
     assert deliveries.any_paused()
     assert deliveries.throttle(2) == ([], [0])

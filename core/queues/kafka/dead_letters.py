@@ -1,5 +1,6 @@
 """Lists and redrives the dead letters in Kafka."""
 
+import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from threading import Lock
@@ -17,6 +18,9 @@ from core.queues.kafka.records import parse_dead_letter
 BROKER_SECONDS: Final = 5.0
 
 _BATCH: Final = 500
+_LEADER_CHANGES: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+"""Errors while a partition gets a leader, also just after it was created. librdkafka does not retry this request."""
+_LEADER_PAUSE_SECONDS: Final = 0.05
 
 
 class KafkaDeadLetters:
@@ -127,5 +131,13 @@ class _Reader:
         return messages
 
     def _watermarks(self, number: int) -> tuple[int, int]:
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), self._timeout)
-        return low, high
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), self._timeout)
+            except KafkaException as exc:
+                if exc.args[0].code() not in _LEADER_CHANGES or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LEADER_PAUSE_SECONDS)
+            else:
+                return low, high

@@ -1,10 +1,11 @@
 """Tracks the unacknowledged messages of one Kafka consumer and the offsets to commit. No I/O."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from core.queues.delivery_buffer import DeliveryBuffer
+from core.queues.kafka.expiry import Position
 
 Offsets = dict[int, int]
 """Offset to commit, by partition number: all messages below it are done."""
@@ -72,10 +73,13 @@ class KafkaDeliveryTracker(DeliveryBuffer[KafkaDelivery]):
         super().__init__()
         self._partitions: dict[int, Partition] = {}
 
-    def assign(self, numbers: Iterable[int]) -> None:
-        """Start to track partitions."""
+    def assign(self, numbers: Iterable[int], positions: Mapping[int, Position]) -> None:
+        """Start to track partitions. Their positions, as far as they are known, say which offset comes first."""
         with self._changed:
-            self._partitions |= {number: Partition(number) for number in numbers}
+            for number in numbers:
+                start, committed = positions.get(number, (None, None))
+                # Nothing was read before offset 0, and so there is nothing to commit there.
+                self._partitions[number] = Partition(number, end=start, committing=committed if start else start)
 
     def revoke(self, numbers: Iterable[int] | None = None) -> Offsets:
         """Stop tracking these partitions, or all, and return their offsets that are ready and not committed."""
@@ -85,17 +89,22 @@ class KafkaDeliveryTracker(DeliveryBuffer[KafkaDelivery]):
             self._discard(lambda delivery: delivery.partition in gone)
             return _take_uncommitted(gone)
 
-    def add(self, number: int, records: Sequence[ConsumerRecord]) -> None:
-        """Add records that were read from a partition; they are ignored if it is no longer assigned."""
+    def add(self, number: int, records: Sequence[ConsumerRecord]) -> range:
+        """Add records that were read from a partition; they are ignored if it is no longer assigned.
+
+        Returns the offsets between the last record and these, which were not delivered; usually none.
+        """
         with self._changed:
             if (partition := self._partitions.get(number)) is None:
-                return
+                return range(0)
             if partition.end is None:
-                partition.committing = records[0].offset  # reading started at the committed offset
+                partition.committing = partition.end = records[0].offset  # reading started at the committed offset
+            gap = range(partition.end, records[0].offset)
             for record in records:
                 partition.pending[record.offset] = None
                 partition.end = record.offset + 1
             self._append(KafkaDelivery(partition, record) for record in records)
+            return gap
 
     def schedule_retry(self, deliveries: Sequence[KafkaDelivery], delay: float, *, counted: bool = False) -> None:
         """Make deliveries available again in `delay` seconds, except those of partitions that were revoked."""

@@ -13,6 +13,7 @@ from core.ports.queue import Message
 from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.connectivity import BACK_OFF_SECONDS, Connectivity, unavailable
 from core.queues.kafka.delivery_tracker import KafkaDelivery, KafkaDeliveryTracker, Offsets
+from core.queues.kafka.expiry import read_positions, report_gap
 from core.queues.kafka.producer import ConfirmedProducer
 from core.queues.kafka.records import consumer_records, dead_letter_record
 from core.queues.kafka.topics import ensure_topics
@@ -129,7 +130,8 @@ class KafkaSource:
             first = consumer.poll(_PAUSED_POLL_SECONDS if self._deliveries.any_paused() else _POLL_SECONDS)
             if first is not None:
                 for number, records in consumer_records([first, *consumer.consume(_BATCH, 0)]).items():
-                    self._deliveries.add(number, records)
+                    if gap := self._deliveries.add(number, records):
+                        report_gap(consumer, self._address.topic, number, gap)
             pause, resume = self._deliveries.throttle(self._max_pending)
             consumer.pause(self._topic_partitions(pause))
             consumer.resume(self._topic_partitions(resume))
@@ -143,8 +145,9 @@ class KafkaSource:
         failed = [each.partition for each in partitions if error is not None or each.error is not None]
         self._deliveries.commit_failed(failed)
 
-    def _on_assign(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        self._deliveries.assign(each.partition for each in partitions)
+    def _on_assign(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        numbers = [each.partition for each in partitions]
+        self._deliveries.assign(numbers, read_positions(consumer, self._address.topic, numbers))
 
     def _on_revoke(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         offsets = self._deliveries.revoke(each.partition for each in partitions)
