@@ -44,6 +44,10 @@ class InvalidTokenError(AuditLogError):
     """The token is invalid or has expired. Get a new one."""
 
 
+class SignInRefusedError(AuditLogError):
+    """A person's sign-in failed, or the request is not one of this service's page. Begin the sign-in again."""
+
+
 class TokenCheckUnavailableError(AuditLogError):
     """What a token is checked against is not known, or too old. Nothing was accepted: try again after a while."""
 

@@ -66,6 +66,16 @@ def _https(value: str) -> str:
     return value
 
 
+def _page_url(value: str) -> str:
+    url = _split_url(value)
+    is_local = url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not ((url.scheme == "https" and url.hostname) or is_local) or url.query or url.fragment or url.username:
+        raise ValueError(
+            "must be an https:// URL, such as https://audit.example.org; http:// on a loopback address only"
+        )
+    return value.rstrip("/")
+
+
 def _origin(value: str) -> str:
     if not _LEDGER_ORIGIN.fullmatch(value):
         raise ValueError("must be a name without spaces and plus signs, such as audit.example.org/ledger")
@@ -129,6 +139,20 @@ class Settings(BaseModel):
     )
     trusted_audience: str | None = Field(default=None, description="Required `aud` of those tokens.")
     trusted_jwks_url: HttpsUrl | None = Field(default=None, description="URL of its public keys; https only.")
+    public_url: Annotated[str, AfterValidator(_page_url)] | None = Field(
+        default=None, description="URL of the log viewer as browsers see it, such as https://audit.example.org."
+    )
+    sign_in_client_id: str | None = Field(
+        default=None, description="Client id of the log viewer at the trusted issuer; people sign in there."
+    )
+    sign_in_client_secret: SecretStr | None = Field(default=None, description="Its secret; default: a public client.")
+    sign_in_claim: str = Field(default="roles", min_length=1, description="Claim of the ID token with roles.")
+    sign_in_roles: tuple[str, ...] = Field(
+        default=(), description="Customers whose events each role may read: NAME=* or NAME=42,43, separated by spaces."
+    )
+    session_minutes: int = Field(
+        default=480, ge=5, le=43_200, description="Lifetime of a person's session, in minutes."
+    )
     rate_limit_failed_logins: Rate = Field(
         default="10/minute", description="Limit for failed token requests of a client, and of an address."
     )
@@ -207,7 +231,7 @@ class Settings(BaseModel):
         default="console", description="console for people, json for machines."
     )
 
-    @field_validator("cors_origins", "embed_origins", "ledger_anchors", "streams_allow", mode="before")
+    @field_validator("cors_origins", "embed_origins", "ledger_anchors", "sign_in_roles", "streams_allow", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
@@ -231,6 +255,10 @@ class Settings(BaseModel):
         trust = (self.trusted_issuer, self.trusted_audience, self.trusted_jwks_url)
         if any(trust) and not all(trust):
             raise ValueError("AUDIT_LOG_TRUSTED_ISSUER, _AUDIENCE and _JWKS_URL only work together: set all three")
+        if self.sign_in_client_id and not (all(trust) and self.public_url and self.sign_in_roles):
+            raise ValueError(
+                "AUDIT_LOG_SIGN_IN_CLIENT_ID needs AUDIT_LOG_TRUSTED_ISSUER, AUDIT_LOG_PUBLIC_URL and _SIGN_IN_ROLES"
+            )
         if self.trusted_issuer == self.jwt_issuer:
             raise ValueError("AUDIT_LOG_TRUSTED_ISSUER must differ from AUDIT_LOG_JWT_ISSUER")
         return self

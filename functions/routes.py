@@ -28,11 +28,15 @@ from functions.http.request_body import IDEMPOTENCY_KEY
 from functions.http.route import Header, Place, Route, Tag
 from functions.operations import erase_events
 from functions.pages import docs, embed, viewer
+from functions.sign_in import session
 from functions.streams import acts, manage, views
 
 PROOF_RETRY: Final = Header(
     "Retry-After", "Seconds until the next checkpoint may cover it.", {"type": "integer"}, required=False
 )
+
+LOCATION: Final = Header("Location", "Where the browser goes next.")
+COOKIE: Final = Header("Set-Cookie", "HttpOnly and SameSite.")
 
 BODY_PROBLEMS: Final = (400, 413, 415, 422)
 """Statuses of routes that accept events."""
@@ -51,6 +55,23 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/.well-known/jwks.json", Tag.TOKENS, Place.PAGE, jwks.jwks, "Get the public keys of tokens",
         {200: jwks.JwkSet},
+    ),
+    Route(
+        "GET", "/session/sign-in", Tag.TOKENS, Place.READ, session.begin_sign_in, "Sign in at the identity provider",
+        {303: ""}, (404,), response_headers={303: (LOCATION, COOKIE)},
+    ),
+    Route(
+        "GET", "/session/callback", Tag.TOKENS, Place.READ, session.finish_sign_in,
+        "Return from the identity provider", {303: "", 403: "text/html"}, (404,),
+        response_headers={303: (LOCATION, COOKIE)},
+    ),
+    Route(
+        "POST", "/session/token", Tag.TOKENS, Place.TOKEN, session.session_token, "Get a token for the own session",
+        {200: token.Token}, (401, 403, 404),
+    ),
+    Route(
+        "POST", "/session/sign-out", Tag.TOKENS, Place.TOKEN, session.sign_out, "Sign out",
+        {204: ""}, (401, 403, 404, 422), parameters=(session.EVERYWHERE,), response_headers={204: (COOKIE,)},
     ),
     Route(
         "POST", "/event", Tag.EVENTS, Place.ACCEPT, create_event.create_event, "Accept one event",

@@ -3,14 +3,13 @@
 import http.client
 import json
 import logging
-import time
-import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from jwt import PyJWK, PyJWTError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.auth.https import fetch
 from core.auth.keys import MIN_RSA_BITS, Key, require_cryptography
 from core.auth.last_answer import LastAnswer
 from core.domain.clock import Clock
@@ -22,12 +21,6 @@ FETCH_SECONDS: Final = 60.0
 KEYS_LIMIT_SECONDS: Final = 24 * 3600.0
 """How long the last fetched keys are used while the provider returns no JWK set."""
 
-MAX_SET_BYTES: Final = 1024 * 1024
-"""Size of a JWK set, of which a hundred keys take a tenth."""
-
-_TIMEOUT_SECONDS: Final = 5.0  # to connect, and for each read
-_BODY_SECONDS: Final = 10.0
-_READ_BYTES: Final = 64 * 1024
 _ALGORITHM_OF: Final = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 _ACTION: Final = "Check the keys that the identity provider publishes; its tokens are rejected until one is usable."
 
@@ -89,7 +82,7 @@ class _KeySetReader:
             TokenCheckUnavailableError: the provider is unreachable, or returns no JWK set.
         """
         try:
-            entries = _KeySet.model_validate(json.loads(_fetch(self._url))).keys
+            entries = _KeySet.model_validate(json.loads(fetch(self._url))).keys
         except (ValueError, OSError, RecursionError, http.client.HTTPException) as exc:
             raise TokenCheckUnavailableError("The keys of the identity provider cannot be fetched.") from exc
         keys = {key.kid: key for key in map(_key, entries) if key is not None}
@@ -97,33 +90,6 @@ class _KeySetReader:
             _log.warning("provider_keys_unusable", extra={"published": len(entries), "action": _ACTION})
         self._had_keys = bool(keys)
         return keys
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Takes redirects for errors, because they could lead to keys of another host."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def _fetch(url: str) -> bytes:
-    """Return the body at `url`.
-
-    Raises:
-        OSError: it is unreachable, or slow.
-        ValueError: the body is too large.
-    """
-    opener = urllib.request.build_opener(_NoRedirects)
-    with opener.open(url, timeout=_TIMEOUT_SECONDS) as response:  # https only, see `Settings.trusted_jwks_url`
-        body = b""
-        end = time.monotonic() + _BODY_SECONDS
-        while part := response.read1(_READ_BYTES):
-            body += part
-            if len(body) > MAX_SET_BYTES:
-                raise ValueError(f"the JWK set has more than {MAX_SET_BYTES} bytes")
-            if time.monotonic() > end:
-                raise TimeoutError(f"the JWK set took more than {_BODY_SECONDS:g} seconds")
-        return body
 
 
 class _KeySet(BaseModel):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
     from core.ports.store import EventStore, EventSummaries
     from core.stores.erasing import Eraser
     from core.stores.event_counters import EventCounters
+    from core.stores.sessions import SqlSessionStore
     from core.stores.stream_leases import SqlStreamLeases
     from core.stores.streams import SqlStreams
 
@@ -82,6 +83,13 @@ class Database:
         from core.stores.clients import SqlClientStore  # noqa: PLC0415 - at first use
 
         return SqlClientStore(self.engine, self._revocation_list)
+
+    @cached_property
+    def sessions(self) -> "SqlSessionStore":
+        """Keeps the sessions of people."""
+        from core.stores.sessions import SqlSessionStore  # noqa: PLC0415 - at first use
+
+        return SqlSessionStore(self.engine)
 
     @cached_property
     def ledger(self) -> "EventOrder":

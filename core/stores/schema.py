@@ -215,6 +215,16 @@ retention_rules: Final = Table(
     Column("at", UnixMilliseconds, nullable=False),
 )
 
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("digest", CHAR(64), primary_key=True),
+    Column("subject", String(255), nullable=False, index=True),
+    # JSON list of ids; NULL: all customers.
+    Column("customers", Text),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 service_keys: Final = Table(
     "service_keys",
     metadata,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from core.auth.keys import KeyRing
     from core.auth.last_answer import LastAnswer
     from core.auth.rate_limits import RateLimiter
+    from core.auth.remote_keys import TrustedKeys
+    from core.auth.sign_in import SignIn
     from core.auth.token_verifier import TokenVerifier
     from core.auth.tokens import TokenIssuer
     from core.domain.catalogue.catalogue import Catalogue
@@ -192,16 +194,9 @@ class Services:
 
         settings = self.settings
         issuers = [TrustedIssuer(settings.jwt_issuer, settings.jwt_audience, self.keys)]
-        if settings.trusted_issuer and settings.trusted_audience and settings.trusted_jwks_url:
-            from core.auth.remote_keys import (  # noqa: PLC0415 - at first use, and few need it
-                TrustedKeys,
-                provider_keys,
-            )
-
-            keys = provider_keys(settings.trusted_jwks_url, self.clock)
-            self._last_answers.append(keys)
-            trusted = TrustedKeys(keys)
-            issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, trusted, foreign=True))
+        if settings.trusted_issuer and settings.trusted_audience:
+            keys = self._trusted_keys
+            issuers.append(TrustedIssuer(settings.trusted_issuer, settings.trusted_audience, keys, foreign=True))
         if settings.auth == "open":
             return TokenVerifier(issuers, settings.token_max_minutes, self.clock)
         from core.auth.clients import LIST_SECONDS, polled_revocations  # noqa: PLC0415 - at first use
@@ -217,6 +212,23 @@ class Services:
             self.clock,
             lambda client_id: revocations.latest().get(client_id, 0),
         )
+
+    @cached_property
+    def _trusted_keys(self) -> "TrustedKeys":
+        from core.auth.remote_keys import TrustedKeys, provider_keys  # noqa: PLC0415 - at first use, and few need it
+
+        keys = provider_keys(str(self.settings.trusted_jwks_url), self.clock)
+        self._last_answers.append(keys)
+        return TrustedKeys(keys)
+
+    @cached_property
+    def sign_in(self) -> "SignIn | None":
+        """Signs people in; None unless `AUDIT_LOG_SIGN_IN_CLIENT_ID` is set. Raises InvalidSettingsError."""
+        if self.settings.sign_in_client_id is None:
+            return None
+        from core.auth.sign_in import build_sign_in  # noqa: PLC0415 - at first use, and few need it
+
+        return build_sign_in(self.settings, self._trusted_keys, self.clock)
 
     @cached_property
     def limiter(self) -> "RateLimiter":
@@ -263,7 +275,7 @@ class Services:
         Raises:
             InvalidSettingsError: keys, catalogue, broker or rate-limit storage cannot be used as configured.
         """
-        _ = self.keys, self.catalogue
+        _ = self.keys, self.catalogue, self.sign_in
         if "publisher" not in self._parts:
             _ = self._broker_publisher
         if self.settings.rate_limit_storage != "memory://":

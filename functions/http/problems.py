@@ -58,6 +58,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
     errors.InvalidTokenError: HTTPStatus.UNAUTHORIZED,
     errors.InvalidClientError: HTTPStatus.UNAUTHORIZED,
+    errors.SignInRefusedError: HTTPStatus.FORBIDDEN,
     errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InsufficientScopeError: HTTPStatus.FORBIDDEN,
     errors.EventNotFoundError: HTTPStatus.NOT_FOUND,

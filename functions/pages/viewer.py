@@ -64,6 +64,7 @@ TYPES: Final = {
     "results.js": SCRIPT,
     "same-event.js": SCRIPT,
     "sentences.js": SCRIPT,
+    "session.js": SCRIPT,
     "share.js": SCRIPT,
     "sign-in.js": SCRIPT,
     "spreadsheet.js": SCRIPT,
@@ -104,7 +105,10 @@ def viewer_page(services: Services, *, embed_in: str | None = None) -> Response:
     """Return the page, for an iframe in pages of the origin `embed_in`; None: for none; empty: allowed in none."""
     page = (_FOLDER / "index.html").read_text(encoding="utf-8")
     embedding = "" if embed_in is None else f' data-embed="{html.escape(embed_in)}"'
-    page = page.replace("{auth}", services.settings.auth).replace("{fields}", _FIELDS).replace("{embed}", embedding)
+    settings = services.settings
+    signs_in = "on" if settings.sign_in_client_id and embed_in is None else "off"
+    page = page.replace("{auth}", settings.auth).replace("{sign_in}", signs_in)
+    page = page.replace("{fields}", _FIELDS).replace("{embed}", embedding)
     headers = {
         "Content-Security-Policy": _POLICY + (embed_in or "'none'"),
         "Referrer-Policy": "no-referrer",

@@ -108,7 +108,7 @@ def _store(database: Database, stored: list[str], stop: Flag) -> None:
     while not stop.is_set():
         first = len(stored)
         batch = [event(first + number) for number in range(_dice.randint(1, 30))]
-        _until_stored(lambda batch=batch: database.events.add(batch))  # type: ignore[misc]
+        _until_stored(lambda batch=batch: database.events.add(batch))
         _until_stored(ledger.integrate)
         stored += [each.event_id for each in batch]
         stop.wait(_ROUND_SECONDS)

@@ -147,7 +147,8 @@ def real(settings: Settings, queue: FakeQueue, sqlite_store: SqlEventStore) -> H
 def test_the_routes_that_ask_for_no_token_are_these_and_no_others() -> None:
     assert {route.path for route in ROUTES if route.scope is None} == {
         "/access-token", "/oauth2/token", "/.well-known/jwks.json", "/health", "/ready", "/openapi.json", "/docs",
-        "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy", "/embed", "/embed.js",
+        "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy", "/embed", "/embed.js", "/session/sign-in",
+        "/session/callback", "/session/token", "/session/sign-out",
     }  # fmt: skip
     streams = [route for route in GUARDED if route.path.startswith("/stream")]
     assert {route.scope for route in streams} == {MANAGE_STREAMS}

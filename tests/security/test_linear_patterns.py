@@ -37,6 +37,13 @@ class Worst(NamedTuple):
 
 WORST = {
     "core.aws.secrets._ARN": Worst("arn:aws", "a-"),
+    "core.auth.roles._ROLE": Worst("a=1", ",1", "x"),
+    "core.auth.sign_in._SUBJECT": Worst("", "a", "\n"),
+    "core.domain.catalogue.entries._BRACE": Worst("", "a"),
+    "core.domain.catalogue.entries._LANGUAGE": Worst("en", "-aa", "-"),
+    "core.domain.catalogue.entries._PLACEHOLDER": Worst("", "{a"),
+    "functions.catalogue._TAGS": Worst("", '"'),
+    "functions.sign_in.session._SECRET": Worst("", "a"),
     "core.domain.models._CONTROL_CHARACTER": Worst("", "a", ""),
     "core.domain.recent_events._INTEGRAL_FLOAT": Worst("", "1", ""),
     "core.domain.models._UUID": Worst("00000000", "-0000"),

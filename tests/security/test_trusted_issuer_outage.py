@@ -14,9 +14,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core.auth import remote_keys
+from core.auth import https
+from core.auth.https import MAX_BYTES
 from core.auth.last_answer import PATIENCE_SECONDS
-from core.auth.remote_keys import FETCH_SECONDS, KEYS_LIMIT_SECONDS, MAX_SET_BYTES
+from core.auth.remote_keys import FETCH_SECONDS, KEYS_LIMIT_SECONDS
 from core.auth.token_verifier import REMEMBERED_SECONDS
 from core.settings import Settings
 from functions.http.handler import lambda_handler
@@ -243,7 +244,7 @@ TEXTS: dict[str, bytes] = {
     "a page": b"<html>maintenance</html>",
     "no UTF-8": b"\xff\xfe\xff",
     "a bomb": b"[" * 100_000,
-    "too much": json.dumps({"keys": [GOOD], "padding": "x" * MAX_SET_BYTES}).encode(),
+    "too much": json.dumps({"keys": [GOOD], "padding": "x" * MAX_BYTES}).encode(),
 }
 
 
@@ -282,7 +283,7 @@ def test_the_thread_of_an_answer_that_trickles_ends(
     house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise no further fetch would be made, and keys would neither come nor go."""
-    monkeypatch.setattr(remote_keys, "_BODY_SECONDS", 0.2)
+    monkeypatch.setattr(https, "_BODY_SECONDS", 0.2)
     provider.trickles.set()
     assert not house.accepts(house.token(KEY))
     deadline = time.monotonic() + PROMPT_SECONDS

@@ -17,6 +17,7 @@ MEMBER: Final = "x-audit-log"
 
 _NAMES: Final = frozenset(field.name for field in FIELDS)
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_BRACE: Final = re.compile(r"[{}]")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
 
@@ -33,7 +34,7 @@ def _language(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
+    if _BRACE.search(_PLACEHOLDER.sub("", text)):
         raise ValueError("has a brace without its partner: a placeholder is {actor} or {targets[0].name}")
     for name in _PLACEHOLDER.findall(text):
         _path(name)

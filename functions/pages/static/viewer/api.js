@@ -109,7 +109,7 @@ export class Api extends EventTarget {
     let bytes;
     try {
       // "omit" also keeps the browser from showing its own password dialog on a 401.
-      response = await fetch(new URL(url, BASE), { cache: "no-store", ...options, credentials: "omit" });
+      response = await fetch(new URL(url, BASE), { cache: "no-store", credentials: "omit", ...options });
       const date = Date.parse(response.headers.get("Date") ?? "");
       if (!Number.isNaN(date)) this.#clockAhead = (date - Date.now()) / 1000;
       bytes = await response.arrayBuffer();

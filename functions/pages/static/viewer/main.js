@@ -24,6 +24,7 @@ import { Overview } from "./overview.js";
 import { printing } from "./printing.js";
 import { Problem } from "./problem.js";
 import { Results } from "./results.js";
+import { endSession } from "./session.js";
 import { sharing } from "./share.js";
 import { signInDialog } from "./sign-in.js";
 import { theme } from "./theme.js";
@@ -55,7 +56,7 @@ const exports = exporting(api, () => view.parameters(api.now));
 const showRange = timeRange(view);
 const problem = new Problem({
   retry: load,
-  signOut: isEmbedded ? null : signOut,
+  signOut: isEmbedded ? null : () => signOut(),
   allTime: () => view.set({ last: "all", start: null, end: null }),
 });
 chips(view);
@@ -189,7 +190,13 @@ function showWho() {
   byId("sign-out").hidden = false;
 }
 
-function signOut() {
+async function signOut(everywhere = false) {
+  try {
+    await endSession((path, options) => api.request(path, options), everywhere);
+  } catch (error) {
+    problem.show(error); // the session continues, so the page must not look signed out
+    return;
+  }
   api.signOut();
   exports.stop();
   if (live.isOn) live.toggle();
@@ -244,7 +251,8 @@ function step(by) {
   if (id && view.event) view.set({ event: id });
 }
 
-byId("sign-out").addEventListener("click", signOut);
+byId("sign-out").addEventListener("click", () => signOut());
+byId("sign-out-everywhere").addEventListener("click", () => signOut(true));
 listEnds({ list, results, problem, signal: () => loading.signal, onAdded: () => showPage(null) });
 printing({
   results,

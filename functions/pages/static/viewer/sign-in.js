@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { say } from "./language.js";
+import { offerSignIn, sessionToken } from "./session.js";
 
 /**
  * Set up the dialog. Returns a function that resolves to a token. In open mode the first one is requested without the
@@ -34,6 +35,7 @@ export function signInDialog(request) {
     });
   }
 
+  offerSignIn();
   dialog.addEventListener("cancel", (event) => event.preventDefault()); // without a token there is nothing to show
   byId("get-token").addEventListener("click", () => from(issued));
   onSubmit(byId("credentials"), async (fields) => {
@@ -61,6 +63,8 @@ export function signInDialog(request) {
   }
 
   return async (reason) => {
+    const token = await sessionToken(request);
+    if (token) return token;
     if (isFirst) {
       isFirst = false;
       try {

@@ -1,0 +1,200 @@
+"""Sign-in of people by OpenID Connect: authorization code flow with PKCE, against the trusted issuer.
+
+OpenID Connect Core 1.0 section 3.1, RFC 7636 (PKCE, S256), RFC 9207 (issuer in the response).
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from core.auth.https import fetch
+from core.auth.id_tokens import verify_id_token
+from core.auth.roles import Roles
+from core.auth.token_verifier import KeySource
+from core.domain.clock import Clock
+from core.errors import SignInRefusedError, TokenCheckUnavailableError
+from core.settings import Settings
+
+DISCOVERY_SECONDS: Final = 3600.0
+_WELL_KNOWN: Final = "/.well-known/openid-configuration"
+_BYTES: Final = 32
+_SUBJECT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")
+"""As in `core.auth.tokens.Name`: a token for the session has this subject."""
+
+
+@dataclass(frozen=True)
+class SignInClient:
+    """This service as the provider knows it."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None
+    redirect_uri: str
+    claim: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Secrets of one sign-in, which only the browser that began it keeps."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+    @classmethod
+    def new(cls) -> "Attempt":
+        """Make random ones of 256 bits."""
+        return cls(*(secrets.token_urlsafe(_BYTES) for _ in range(3)))
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who signed in: `subject` is `iss#sub`; `customers` None means all."""
+
+    subject: str
+    customers: Sequence[int] | None
+
+
+class SignIn:
+    """Sends browsers to the provider, and redeems the codes that they bring back. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        client: SignInClient,
+        roles: Roles,
+        keys: KeySource,
+        clock: Clock,
+        fetch: Callable[..., bytes] = fetch,
+    ) -> None:
+        self._client = client
+        self._roles = roles
+        self._keys = keys
+        self._clock = clock
+        self._fetch = fetch
+        self._discovered: tuple[float, dict[str, Any]] = (float("-inf"), {})
+
+    def begin(self, attempt: Attempt) -> str:
+        """Return the URL of the provider to send the browser to.
+
+        Raises:
+            TokenCheckUnavailableError: the provider's configuration cannot be read; trying again later helps.
+        """
+        digest = hashlib.sha256(attempt.verifier.encode()).digest()
+        query = {
+            "response_type": "code",
+            "client_id": self._client.client_id,
+            "redirect_uri": self._client.redirect_uri,
+            "scope": "openid",
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        endpoint = self._endpoint("authorization_endpoint")
+        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
+
+    def finish(self, attempt: Attempt, response: Mapping[str, str]) -> Person:
+        """Redeem the code in the provider's `response`, the query of its redirect.
+
+        Raises:
+            SignInRefusedError: the response does not belong to `attempt`, the provider refuses, or no role allows.
+            InvalidTokenError: the ID token is invalid.
+            TokenCheckUnavailableError: the provider or its keys are unavailable; trying again later helps.
+        """
+        if not hmac.compare_digest(response.get("state", "").encode(), attempt.state.encode()):
+            raise SignInRefusedError("The answer belongs to another sign-in: begin again.")
+        is_named = self._configuration().get("authorization_response_iss_parameter_supported") is True
+        if response.get("iss", None if is_named else self._client.issuer) != self._client.issuer:
+            raise SignInRefusedError("The answer is of another issuer: begin again.")
+        if "error" in response or not response.get("code"):
+            raise SignInRefusedError("The identity provider did not sign you in: begin again.")
+        claims = verify_id_token(
+            self._redeem(response["code"], attempt.verifier),
+            self._keys,
+            issuer=self._client.issuer,
+            client_id=self._client.client_id,
+            nonce=attempt.nonce,
+            now=self._clock(),
+        )
+        try:
+            customers = self._roles.customers(claims, self._client.claim)
+        except LookupError:
+            raise SignInRefusedError("No role of yours may read the audit log: ask its operator for one.") from None
+        subject = f"{self._client.issuer}#{claims['sub']}"
+        if not _SUBJECT.fullmatch(subject):
+            raise SignInRefusedError("The name that the identity provider has for you is too long for the record.")
+        return Person(subject, customers)
+
+    def _redeem(self, code: str, verifier: str) -> str:
+        client = self._client
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": client.redirect_uri,
+            "code_verifier": verifier,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        if client.client_secret is None:
+            form["client_id"] = client.client_id
+        else:  # RFC 6749 section 2.3.1: both are encoded first
+            pair = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        endpoint = self._endpoint("token_endpoint")
+        try:
+            answer = json.loads(self._fetch(endpoint, urlencode(form).encode(), headers))
+            token = answer["id_token"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as exc:
+            raise SignInRefusedError("The identity provider did not redeem the code: begin again.") from exc
+        if not isinstance(token, str):
+            raise SignInRefusedError("The identity provider sent no ID token.")
+        return token
+
+    def _endpoint(self, name: str) -> str:
+        url = self._configuration().get(name)
+        if not isinstance(url, str) or urlsplit(url).scheme != "https":
+            raise TokenCheckUnavailableError("The identity provider publishes no https endpoint: check its issuer URL.")
+        return url
+
+    def _configuration(self) -> dict[str, Any]:
+        """Return the provider's metadata (OpenID Connect Discovery 1.0), fetched once an hour.
+
+        Raises:
+            TokenCheckUnavailableError: it cannot be read, or is of another issuer.
+        """
+        at, configuration = self._discovered
+        now = self._clock()
+        if now < at + DISCOVERY_SECONDS:
+            return configuration
+        try:
+            configuration = dict(json.loads(self._fetch(self._client.issuer.rstrip("/") + _WELL_KNOWN)))
+            is_own = configuration["issuer"] == self._client.issuer
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as exc:
+            raise TokenCheckUnavailableError("The configuration of the identity provider cannot be read.") from exc
+        if not is_own:
+            raise TokenCheckUnavailableError("The configuration of the identity provider names another issuer.")
+        self._discovered = (now, configuration)
+        return configuration
+
+
+def build_sign_in(settings: Settings, keys: KeySource, clock: Clock) -> SignIn:
+    """Build the sign-in that the settings describe; the client id is set, and so are those that it needs.
+
+    Raises:
+        InvalidSettingsError: the roles are not of the right form.
+    """
+    secret = settings.sign_in_client_secret
+    client = SignInClient(
+        issuer=str(settings.trusted_issuer),
+        client_id=str(settings.sign_in_client_id),
+        client_secret=secret.get_secret_value() if secret else None,
+        redirect_uri=f"{settings.public_url}/session/callback",
+        claim=settings.sign_in_claim,
+    )
+    return SignIn(client, Roles(settings.sign_in_roles), keys, clock)
