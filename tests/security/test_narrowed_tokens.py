@@ -92,6 +92,13 @@ def test_customers_that_are_no_list_of_customers_never_mean_all(shop: Shop, cust
     assert "customers" in answer["error_description"]
 
 
+@pytest.mark.parametrize("field", ["customers", "valid_minutes", "viewer"])
+def test_an_empty_limit_is_refused_with_the_way_out(shop: Shop, field: str) -> None:
+    answer = narrowed(shop, **{field: ""})
+    refused(answer, 400, "invalid_request")
+    assert answer["error_description"] == f"{field} is empty: send a value, or leave {field} out."
+
+
 @pytest.mark.parametrize("minutes", ["", "0", "-1", "10081", "1.5", "1e9", " 10", "ten", "9" * 5000])
 def test_a_lifetime_out_of_bounds(shop: Shop, minutes: str) -> None:
     answer = narrowed(shop, valid_minutes=minutes)

@@ -86,7 +86,7 @@ def test_the_address_is_stronger_than_the_browser(
     speaks("de")
     page = ViewerPage(browser, service.url, f"{VIEW}&event={event_id}", lang="fr-CH").loaded()
     assert language_of(page) == "fr-CH"
-    assert page.find("#detail h2").text == "Ada n\u2019a pas pu mettre à jour invoice : INV-1"
+    assert page.find("#detail h2").text == "Ada n\u2019a pas pu mettre à jour invoice INV-1"
     assert page.find("#count").text == "130 événements"
     assert page.button("Copier le lien", "#detail")
     assert page.button("Fermer l\u2019événement")

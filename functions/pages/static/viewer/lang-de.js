@@ -175,7 +175,10 @@ export const de = {
   "export.failed": "Es wurde nichts exportiert: {reason}",
   "export.stopped": "Export abgebrochen: Nichts davon wurde gespeichert",
   "facets.title": "Eingrenzen",
-  "facets.more": "und {count} weitere",
+  "facets.more": {
+    one: "und {count} weitere",
+    other: "und {count} weitere",
+  },
   "facets.all": "alle {count} Treffer",
   "facets.newest": "die neuesten {count} Treffer",
   "facets.listed": "{count} aufgeführte",
@@ -307,7 +310,10 @@ export const de = {
   "embed.refused": "Das Log lehnt den Zugriff ab, den die umgebende Seite gewährt. Versuchen Sie es später erneut.",
   "sentence.failed": "fehlgeschlagen: {words}",
   "sentence.followed": "{words}:",
-  "sentence.more": "{names} und {count} weitere",
+  "sentence.more": {
+    one: "{names} und {count} weitere",
+    other: "{names} und {count} weitere",
+  },
   "verb.login": "hat sich angemeldet",
   "verb.login.failed": "konnte sich nicht anmelden",
   "verb.logout": "hat sich abgemeldet",

@@ -169,7 +169,10 @@ export const en = {
   "export.failed": "Nothing was exported: {reason}",
   "export.stopped": "Export stopped: nothing of it was saved",
   "facets.title": "Narrow down",
-  "facets.more": "and {count} more",
+  "facets.more": {
+    one: "and {count} more",
+    other: "and {count} more",
+  },
   "facets.all": "all {count} matching",
   "facets.newest": "newest {count} matching",
   "facets.listed": "{count} listed",
@@ -293,7 +296,10 @@ export const en = {
   "embed.refused": "The log refuses the access that the page around it gives. Try again later.",
   "sentence.failed": "failed: {words}",
   "sentence.followed": "{words}",
-  "sentence.more": "{names} and {count} more",
+  "sentence.more": {
+    one: "{names} and {count} more",
+    other: "{names} and {count} more",
+  },
   "verb.login": "logged in",
   "verb.login.failed": "failed to log in",
   "verb.logout": "logged out",
