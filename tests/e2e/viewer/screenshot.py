@@ -17,11 +17,13 @@ from subprocess import DEVNULL, PIPE, Popen
 
 import httpx
 from selenium import webdriver
+from selenium.webdriver.common.by import By
 
 from local_runner.cli.demo.dataset import SUSPECT, SUSPECT_CUSTOMER
 from tests.e2e.viewer.page import ViewerPage
 from tests.support.browser import chromium
-from tests.support.service import AUDIT_LOG, environment, free_port
+from tests.support.host_page import HostPage, serving
+from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
 ROOT = Path(__file__).parents[3]
 PICTURE = ROOT / "docs" / "images" / "viewer.png"
@@ -72,19 +74,73 @@ VIEWS = {
     ),
 }
 
+HOST = """<!DOCTYPE html>
+<html lang="de">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Beispiel GmbH</title>
+    <style>
+      body {{ margin: 0; padding: 0 24px 24px; color: {text}; background: {page}; }}
+      body {{ font: 15px/1.5 system-ui, sans-serif; }}
+      nav {{ display: flex; flex-wrap: wrap; gap: 4px 24px; padding: 16px 0; margin-bottom: 20px; }}
+      nav {{ border-bottom: 1px solid {line}; }}
+      h1 {{ font-size: 22px; margin: 0 0 16px; }}
+    </style>
+    <script type="module" src="{url}/embed.js"></script>
+  </head>
+  <body>
+    <nav><b>Beispiel GmbH</b> <span>Rechnungen</span> <span>Team</span> <b>Protokoll</b></nav>
+    <h1>Protokoll</h1>
+    <audit-log-viewer token-url="/audit-token" {attributes}></audit-log-viewer>
+  </body>
+</html>"""
+TEAL = 'theme="light" accent="#0f766e" background="#f8fafc"'
+DARK = 'theme="dark" accent="#5eead4" background="#0b1220"'
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A picture of the viewer inside another page: attributes of the element, and the size of the window."""
+
+    attributes: str
+    size: tuple[int, int] = (1280, 900)
+    scheme: str = "light"
+
+
+EMBEDDED = {
+    "embedded": Embedded(TEAL),
+    "embedded-dark": Embedded(DARK, scheme="dark"),
+    "embedded-french": Embedded('lang="fr" columns="time,event,outcome,context.ip"'),
+    "embedded-phone": Embedded(TEAL, size=(360, 800)),
+}
+
 
 def main() -> None:
     """Start the demo on a free port, and save pictures of its viewer."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     PICTURE.parent.mkdir(exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        demo(Path(directory) / "data") as url,
-        chromium(Path(directory) / "profile") as browser,
-    ):
-        for path, view in {PICTURE: README, **{FOLDER / f"{name}.png": view for name, view in VIEWS.items()}}.items():
-            path.write_bytes(picture(browser, url, view))
-            sys.stdout.write(f"{path}: {path.stat().st_size / 1000:,.0f} kB\n")
+    with tempfile.TemporaryDirectory() as directory, chromium(Path(directory) / "profile") as browser:
+        data_dir = Path(directory) / "data"
+        with demo(data_dir) as url:
+            for path, view in {PICTURE: README, **{FOLDER / f"{name}.png": one for name, one in VIEWS.items()}}.items():
+                save(path, picture(browser, url, view))
+        # The demo reads no settings.
+        with serving(HostPage({}, dict)) as host, Service.start(data_dir, embed_origins=host.url) as service:
+            host.token = lambda: customer_token(service.url)
+            for name, embedded in EMBEDDED.items():
+                save(FOLDER / f"{name}.png", embedded_picture(browser, service.url, host, embedded))
+
+
+def save(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    sys.stdout.write(f"{path}: {len(content) / 1000:,.0f} kB\n")
+
+
+def customer_token(url: str) -> object:
+    """A token for a viewer of the customer with most of the sample data."""
+    form = {"grant_type": "client_credentials", "customers": str(SUSPECT_CUSTOMER), "viewer": "alice@example.com"}
+    return httpx.post(f"{url}/oauth2/token", data=form).raise_for_status().json()
 
 
 @contextmanager
@@ -116,11 +172,33 @@ def wait_until_stored(url: str) -> None:
         time.sleep(0.1)
 
 
+def resize(browser: webdriver.Chrome, width: int, height: int, *, is_mobile: bool) -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_mobile}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def embedded_picture(browser: webdriver.Chrome, url: str, host: HostPage, view: Embedded) -> bytes:
+    """A PNG of a page of another origin with the viewer in it."""
+    is_dark = view.scheme == "dark"
+    colours = ("#e6e9ef", "#0b1220", "#2a313c") if is_dark else ("#1a1f29", "#f8fafc", "#e3e6eb")
+    parts = dict(zip(("text", "page", "line"), colours, strict=True))
+    host.pages["/"] = HOST.format(url=url, attributes=view.attributes, **parts)
+    resize(browser, *view.size, is_mobile=False)
+    features = [{"name": "prefers-color-scheme", "value": view.scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    page = ViewerPage(browser, host.url)
+    root = page.find("audit-log-viewer").shadow_root
+    page.until(lambda: root.find_elements(By.CSS_SELECTOR, "iframe"), "there is no frame")
+    browser.switch_to.frame(root.find_element(By.CSS_SELECTOR, "iframe"))
+    page.loaded().until(lambda: page.all(".legend li"), "the bars are not divided")
+    browser.switch_to.default_content()
+    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+    return base64.b64decode(shot["data"])
+
+
 def picture(browser: webdriver.Chrome, url: str, view: View) -> bytes:
     """A PNG of a view of the viewer."""
-    width, height = view.size
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": view.size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(browser, *view.size, is_mobile=view.size == PHONE)
     features = [
         {"name": "prefers-color-scheme", "value": view.scheme},
         {"name": "forced-colors", "value": view.forced_colors},
