@@ -105,7 +105,7 @@ class Settings(BaseModel):
     database_url: Url | None = Field(
         default=None,
         repr=False,  # may contain a password, like the URLs of the queue and of the rate limits
-        description="URL of the event store: sqlite, postgresql or mysql; default: SQLite in the data directory.",
+        description="URL of the event store: sqlite, postgresql, mysql, mongodb; default: SQLite in the data folder.",
     )
     queue_url: Url = Field(
         default="memory://",

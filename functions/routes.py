@@ -99,7 +99,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/event/feed", Tag.EVENTS, Place.READ, event_feed.event_feed,
-        "Get events in the order in which they were stored", {200: event_feed.Feed}, (409, 422), scope=READ,
+        "Get events in the order in which they were stored", {200: event_feed.Feed}, (409, 422, 501), scope=READ,
         parameters=event_feed.PARAMETERS, response_headers={200: (event_feed.NEXT_PAGE,)},
     ),
     Route(
@@ -114,7 +114,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST", "/erasure", Tag.EVENTS, Place.ERASE, erase_events.erase_events, "Erase events",
-        {200: erase_events.Erasure, 202: erase_events.Erasure}, (*BODY_PROBLEMS, 409), scope=ERASE,
+        {200: erase_events.Erasure, 202: erase_events.Erasure}, (*BODY_PROBLEMS, 409, 501), scope=ERASE,
         bodies={JSON: erase_events.NewErasure},
     ),
     Route(

@@ -1,10 +1,13 @@
 """Choice of the event store: the database that the settings name."""
 
+from typing import Final
+
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 from core.stores.database import Database
 
-_MONGODB = "mongodb://"
+_MONGODB: Final = "mongodb://"
+_MONGODB_BY_DNS: Final = "mongodb+srv://"
 
 
 def database_for(settings: Settings) -> Database:
@@ -13,6 +16,11 @@ def database_for(settings: Settings) -> Database:
     Raises:
         InvalidSettingsError: MongoDB with a ledger, with an address that it cannot use, or without its driver.
     """
+    if settings.store_url.startswith(_MONGODB_BY_DNS):
+        raise InvalidSettingsError(
+            "AUDIT_LOG_DATABASE_URL: mongodb+srv:// is the address of a replica set or of a sharded cluster, and this "
+            "version stores events in a standalone MongoDB only: use mongodb://user@host/audit_log."
+        )
     if not settings.store_url.startswith(_MONGODB):
         return Database(settings.store_url, with_commitments=settings.has_ledger)
     if settings.has_ledger:

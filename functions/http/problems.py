@@ -83,6 +83,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UnsupportedContentCodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.InvalidFieldsError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotSupportedError: HTTPStatus.NOT_IMPLEMENTED,
     OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -122,6 +122,11 @@ def apply(
 
     now = datetime.now(UTC)
     with existing_store() as services:
+        keep: Archive | None = None
+        if archive:
+            from local_runner.background.archive import EventArchive
+
+            keep = EventArchive(archive, services.database.proofs).add
         due = services.database.retention.plan(now=now)
         _print(due)
         if dry_run:
@@ -129,11 +134,6 @@ def apply(
             return
         if any(each.events for each in due) and not yes:
             typer.confirm("Delete these events permanently?", abort=True)
-        keep: Archive | None = None
-        if archive:
-            from local_runner.background.archive import EventArchive
-
-            keep = EventArchive(archive, services.database.proofs).add
         purged = services.database.retention.purge(now=now, pause=sleep, everything=everything, archive=keep)
     for month, count in sorted(purged.deleted.items()):
         typer.echo(f"deleted {month}: {count:,} events")

@@ -15,6 +15,7 @@ from core.stores.mongodb.events import MongoEventStore
 from core.stores.sql import SqlEventStore
 from tests.support import databases, ferretdb
 from tests.support.fakes import EventStore, FakeStore
+from tests.support.stores import DatabaseStore
 
 Find = Callable[..., list[int]]
 
@@ -64,6 +65,13 @@ def mongodb_store(mongodb: Connection) -> MongoEventStore:
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def sql_store(request: pytest.FixtureRequest) -> SqlEventStore:
     store: SqlEventStore = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb", "mongodb"])
+def database_store(request: pytest.FixtureRequest) -> DatabaseStore:
+    """A store in a real database of each kind."""
+    store: DatabaseStore = request.getfixturevalue(f"{request.param}_store")
     return store
 
 

@@ -12,18 +12,21 @@ from sqlalchemy import event as sqlalchemy_event
 
 from core.domain.models import Event
 from core.domain.queries import EventFilter, PageRequest
+from core.domain.reconciliation import minute_of
 from core.errors import StoreUnavailableError
 from core.ports.store import Outcome
+from core.stores.mongodb.events import MongoEventStore
 from core.stores.sql import SqlEventStore
-from tests.support import databases
+from tests.support import databases, ferretdb
 from tests.support.builders import event
+from tests.support.stores import DatabaseStore, parts_of
 
 WRITERS = 8
 ROUNDS = 5
 EVENTS = 200
 
 
-def add_until_stored(store: SqlEventStore, batch: list[Event]) -> tuple[list[Outcome], int]:
+def add_until_stored(store: DatabaseStore, batch: list[Event]) -> tuple[list[Outcome], int]:
     """The outcomes, and how often the store was busy before it took the batch."""
     for busy in range(20):
         try:
@@ -33,7 +36,9 @@ def add_until_stored(store: SqlEventStore, batch: list[Event]) -> tuple[list[Out
     pytest.fail("the store stays busy")
 
 
-def test_of_several_writers_of_one_event_exactly_one_stores_it(sql_store: SqlEventStore) -> None:
+def test_of_several_writers_of_one_event_exactly_one_stores_it(database_store: DatabaseStore) -> None:
+    minute = minute_of(event().received_at)
+    counted = parts_of(database_store).counters.sums(minute, minute + 1)["stored"]
     barrier = Barrier(WRITERS)
     shuffled = random.Random(7)  # noqa: S311 - the same order every time
     batches = [
@@ -50,7 +55,7 @@ def test_of_several_writers_of_one_event_exactly_one_stores_it(sql_store: SqlEve
         for start in range(0, EVENTS, step):
             barrier.wait(timeout=20)
             batch = batches[writer][start : start + step]
-            outcomes, waits = add_until_stored(store=sql_store, batch=batch)
+            outcomes, waits = add_until_stored(store=database_store, batch=batch)
             told += zip(batch, outcomes, strict=True)
             busy += waits
         return told, busy
@@ -59,9 +64,13 @@ def test_of_several_writers_of_one_event_exactly_one_stores_it(sql_store: SqlEve
         results = list(pool.map(write, range(WRITERS)))
     told = [pair for pairs, _ in results for pair in pairs]
     stored = Counter(item.event_id for item, outcome in told if outcome is Outcome.STORED)
-    assert stored == Counter(event(number).event_id for number in range(EVENTS))
-    assert sql_store.find_page(EventFilter(), PageRequest(limit=1)).total_count == EVENTS
-    found = {number: sql_store.get(event(number).event_id) for number in range(EVENTS)}
+    if isinstance(database_store, MongoEventStore):  # as below, an attempt that was cut off may have stored events
+        assert stored.keys() <= {event(number).event_id for number in range(EVENTS)}
+        assert set(stored.values()) == {1}
+    else:
+        assert stored == Counter(event(number).event_id for number in range(EVENTS))
+    assert database_store.find_page(EventFilter(), PageRequest(limit=1)).total_count == EVENTS
+    found = {number: database_store.get(event(number).event_id) for number in range(EVENTS)}
     for item, outcome in told:
         kept = found[int(item.event_id[-12:])]
         assert kept is not None
@@ -69,22 +78,33 @@ def test_of_several_writers_of_one_event_exactly_one_stores_it(sql_store: SqlEve
         if outcome is Outcome.STORED:
             assert kept == item
     assert sum(busy for _, busy in results) <= WRITERS
+    if isinstance(database_store, MongoEventStore) and ferretdb.SERVER is None:
+        return  # FerretDB loses one of two updates of a document at once; tests/contract/mongodb orders them itself
+    # The events of all batches have one receive time, as those of redelivered messages.
+    assert parts_of(database_store).counters.sums(minute, minute + 1)["stored"] == counted + EVENTS
 
 
-def test_writers_of_the_same_large_batches_in_other_orders_do_not_block_each_other(sql_store: SqlEventStore) -> None:
+def test_writers_of_the_same_large_batches_in_other_orders_do_not_block_each_other(
+    database_store: DatabaseStore,
+) -> None:
     batch = [event(number) for number in range(2000)]
     batches = [batch, batch[::-1], batch, batch[::-1]]
     barrier = Barrier(4)
 
     def write(batch: list[Event]) -> tuple[list[Outcome], int]:
         barrier.wait(timeout=20)
-        return add_until_stored(sql_store, batch)
+        return add_until_stored(database_store, batch)
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(write, batches))
-    assert [busy for _, busy in results] == [0, 0, 0, 0]
+    if not isinstance(database_store, MongoEventStore):  # FerretDB cuts a connection now and then
+        assert [busy for _, busy in results] == [0, 0, 0, 0]
     outcomes = Counter(outcome for told, _ in results for outcome in told)
-    assert outcomes == {Outcome.STORED: 2000, Outcome.DUPLICATE: 6000}
+    # A part of a batch that was cut off is a duplicate afterwards: no event is stored twice.
+    stored = outcomes[Outcome.STORED]
+    assert stored == 2000 or (isinstance(database_store, MongoEventStore) and stored < 2000)
+    assert outcomes == {Outcome.STORED: stored, Outcome.DUPLICATE: 8000 - stored}
+    assert database_store.find_page(EventFilter(), PageRequest(limit=1)).total_count == 2000
 
 
 def test_events_go_in_by_id_so_that_writers_wait_in_one_direction_only(mariadb: Engine) -> None:

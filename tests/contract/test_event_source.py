@@ -9,22 +9,11 @@ import pytest
 
 from core.ports.queue import DeadLetter, Message
 from tests.support.builders import event
-from tests.support.kafka import kafka_queue, mock_kafka_queue
-from tests.support.queues import MAX_RECEIVES, QueueUnderTest, memory_queue, spool_queue
-from tests.support.rabbitmq import rabbitmq_queue
-from tests.support.sqs import sqs_queue
+from tests.support.every_queue import QUEUES
+from tests.support.queues import MAX_RECEIVES, QueueUnderTest
 
 PATIENCE = 15.0
 """Seconds after which a message that has not arrived counts as missing."""
-
-QUEUES = {
-    "memory": memory_queue,
-    "spool": spool_queue,
-    "rabbitmq": rabbitmq_queue,
-    "kafka-mock": mock_kafka_queue,
-    "kafka": kafka_queue,
-    "sqs": sqs_queue,
-}
 
 
 @pytest.fixture(params=QUEUES)

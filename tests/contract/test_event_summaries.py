@@ -7,14 +7,11 @@ import pytest
 
 from core.domain.queries import DataFilter, EventFilter
 from core.domain.summaries import MAX_BUCKETS, Summary
-from core.ports.store import EventSummaries
 from core.stores import summaries
-from core.stores.mongodb.events import MongoEventStore
-from core.stores.mongodb.summaries import MongoEventSummaries
 from core.stores.sql import SqlEventStore
-from core.stores.summaries import SqlEventSummaries
 from tests.support.builders import event
 from tests.support.fakes import EventStore, FakeStore
+from tests.support.stores import DatabaseStore, parts_of
 
 Summarize = Callable[..., Summary]
 
@@ -22,21 +19,8 @@ Summarize = Callable[..., Summary]
 @pytest.fixture
 def summarize(event_store: EventStore) -> Summarize:
     """A summary of the events in the store that hold these conditions."""
-    source = summaries_of(event_store)
+    source = event_store if isinstance(event_store, FakeStore) else parts_of(event_store).summaries  # type: ignore[arg-type]
     return lambda **conditions: source.summarize(EventFilter(**conditions))
-
-
-def summaries_of(store: EventStore) -> EventSummaries:
-    """The summaries of the same database."""
-    if isinstance(store, FakeStore):
-        return store
-    if isinstance(store, MongoEventStore):
-        return MongoEventSummaries(store._connection)  # noqa: SLF001 - a store shows it to no other code
-    return SqlEventSummaries(engine_of(store))
-
-
-def engine_of(store: Any) -> Any:
-    return store._engine  # noqa: SLF001 - the same database, by the other of its two parts
 
 
 @pytest.fixture
@@ -128,13 +112,13 @@ def test_beyond_its_bounds_it_says_from_when_on_it_is_exact(
     sql_store.add([event(number, timestamp_utc=number // 2, event_type="ab"[number % 2]) for number in range(100)])
     bounds.setattr(summaries, "COUNTED", 31)
     bounds.setattr(summaries, "SAMPLED", 10)
-    summary = SqlEventSummaries(engine_of(sql_store)).summarize(EventFilter())
+    summary = parts_of(sql_store).summaries.summarize(EventFilter())
     # Of second 34 one event was reached, which does not reveal their number.
     assert (summary.total_count, summary.total_relation, summary.counted_from) == (31, "gte", 35)
     assert counts(summary) == {34: 1} | dict.fromkeys(range(35, 50), 2)
     assert (summary.frequent.sample, summary.frequent.sample_relation) == (10, "gte")
 
-    summary = SqlEventSummaries(engine_of(sql_store)).summarize(EventFilter(event_types=("a", "b", "none")))
+    summary = parts_of(sql_store).summaries.summarize(EventFilter(event_types=("a", "b", "none")))
     assert (summary.total_count, summary.counted_from) == (20, 41)
     assert all(bucket.count == 2 for bucket in summary.buckets if bucket.start >= 41)
 
@@ -145,20 +129,20 @@ def test_a_filter_on_the_data_looks_at_no_more_events_either(
     sql_store.add([event(number, timestamp_utc=number, event_data={"even": number % 2 == 0}) for number in range(100)])
     bounds.setattr(summaries, "SAMPLED", 10)
     even = DataFilter(path=("even",), values=(True,))
-    summary = SqlEventSummaries(engine_of(sql_store)).summarize(EventFilter(data=(even,)))
+    summary = parts_of(sql_store).summaries.summarize(EventFilter(data=(even,)))
     assert (summary.total_count, summary.total_relation, summary.counted_from) == (5, "gte", 91)
     assert (summary.frequent.sample, summary.frequent.sample_relation) == (5, "gte")
 
 
-def test_values_at_a_path_are_counted_over_all_types_and_customers(sql_store: SqlEventStore) -> None:
-    sql_store.add(
+def test_values_at_a_path_are_counted_over_all_types_and_customers(database_store: DatabaseStore) -> None:
+    database_store.add(
         [
             event(number, event_type="ab"[number % 2], customer_id=number % 3, event_data={"tags": [number % 4, True]})
             for number in range(12)
         ]
     )
     wanted = EventFilter(event_types=("a", "b"), visible_customers=(0, 1))
-    summary = SqlEventSummaries(engine_of(sql_store)).summarize(wanted, ("tags", None))
+    summary = parts_of(database_store).summaries.summarize(wanted, ("tags", None))
     values = summary.frequent.values
     assert values is not None
     assert [(row.value, row.count) for row in values] == [(True, 8), (0, 2), (1, 2), (2, 2), (3, 2)]
@@ -166,10 +150,10 @@ def test_values_at_a_path_are_counted_over_all_types_and_customers(sql_store: Sq
 
 
 def test_an_examination_whose_time_is_over_says_that_no_count_is_exact(
-    sql_store: SqlEventStore, bounds: pytest.MonkeyPatch
+    database_store: DatabaseStore, bounds: pytest.MonkeyPatch
 ) -> None:
-    sql_store.add([event(number, timestamp_utc=number) for number in range(100)])
-    bounds.setattr(summaries, "EXAMINE_SECONDS", 0)
-    summary = SqlEventSummaries(engine_of(sql_store)).summarize(EventFilter(words=("login",)))
+    database_store.add([event(number, timestamp_utc=number) for number in range(100)])
+    bounds.setattr(parts_of(database_store).summaries_module, "EXAMINE_SECONDS", 0)
+    summary = parts_of(database_store).summaries.summarize(EventFilter(words=("login",)))
     assert (summary.total_count, summary.total_relation, summary.counted_from) == (1, "gte", 100)
     assert (summary.frequent.sample, summary.frequent.sample_relation) == (1, "gte")

@@ -6,16 +6,15 @@ import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from core.domain.matching import matches
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, Order, PageRequest, Position
+from core.stores.mongodb.events import MongoEventStore
 from core.stores.search import SearchLimits
-from core.stores.sql import SqlEventStore
-from core.stores.summaries import SqlEventSummaries
-from tests.support import databases
+from tests.support import databases, ferretdb
 from tests.support.builders import event
+from tests.support.stores import DatabaseStore, connection_of, parts_of, with_limits
 from tests.support.strategies import batches, data_filters, filters
 
 LONG = SearchLimits(seconds=60)
@@ -23,13 +22,18 @@ LONG = SearchLimits(seconds=60)
 CASES = hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    if request.param == "sqlite":
-        store: SqlEventStore = request.getfixturevalue("sqlite_store")
-        return store._engine  # noqa: SLF001 - the same database, by its other parts
-    server: Engine = request.getfixturevalue(request.param)
-    return server
+@pytest.fixture
+def store(database_store: DatabaseStore, monkeypatch: pytest.MonkeyPatch) -> DatabaseStore:
+    """A store whose searches and summaries end at no time."""
+    monkeypatch.setattr(parts_of(database_store).summaries_module, "EXAMINE_SECONDS", 60)
+    return with_limits(database_store, LONG)
+
+
+def empty(store: DatabaseStore) -> None:
+    if isinstance(store, MongoEventStore):
+        ferretdb.empty(connection_of(store))
+    else:
+        databases.empty(store._engine)  # noqa: SLF001 - a store shows it to no other code
 
 
 def expected(batch: list[Event], wanted: EventFilter, order: Order) -> list[Event]:
@@ -37,7 +41,7 @@ def expected(batch: list[Event], wanted: EventFilter, order: Order) -> list[Even
     return sorted(found, key=lambda each: (each.timestamp_utc, each.event_id), reverse=order == "desc")
 
 
-def pages(store: SqlEventStore, wanted: EventFilter, first: PageRequest) -> Iterator[list[Event]]:
+def pages(store: DatabaseStore, wanted: EventFilter, first: PageRequest) -> Iterator[list[Event]]:
     """The pages of a listing, each from the position at which the one before ended."""
     page = first
     for _ in range(200):
@@ -54,24 +58,24 @@ def pages(store: SqlEventStore, wanted: EventFilter, first: PageRequest) -> Iter
 @CASES
 @given(batch=batches, wanted=filters, order=st.sampled_from(["asc", "desc"]))
 def test_a_store_finds_what_the_filter_means(
-    engine: Engine, batch: list[Event], wanted: EventFilter, order: Order
+    store: DatabaseStore, batch: list[Event], wanted: EventFilter, order: Order
 ) -> None:
-    databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=LONG)
+    empty(store)
     store.add(batch)
     found = store.find_page(wanted, PageRequest(order=order))
     assert found.events == expected(batch, wanted, order)
     assert (found.more, found.total_count, found.total_relation) == (False, len(found.events), "eq")
     assert store.list_page(wanted, PageRequest(order=order)).events == found.events
-    summary = SqlEventSummaries(engine).summarize(wanted)
+    summary = parts_of(store).summaries.summarize(wanted)
     assert (summary.total_count, summary.frequent.sample) == (len(found.events), len(found.events))
 
 
 @CASES
 @given(batch=batches, wanted=data_filters, order=st.sampled_from(["asc", "desc"]))
-def test_an_equality_finds_what_it_means(engine: Engine, batch: list[Event], wanted: DataFilter, order: Order) -> None:
-    databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=LONG)
+def test_an_equality_finds_what_it_means(
+    store: DatabaseStore, batch: list[Event], wanted: DataFilter, order: Order
+) -> None:
+    empty(store)
     store.add(batch)
     event_filter = EventFilter(data=(wanted,))
     assert store.find_page(event_filter, PageRequest(order=order)).events == expected(batch, event_filter, order)
@@ -87,10 +91,10 @@ def test_an_equality_finds_what_it_means(engine: Engine, batch: list[Event], wan
     rows=st.integers(1, 4),
 )
 def test_pages_of_bounded_searches_contain_every_match_once(
-    engine: Engine, batch: list[Event], wanted: EventFilter, first: PageRequest, rows: int
+    store: DatabaseStore, batch: list[Event], wanted: EventFilter, first: PageRequest, rows: int
 ) -> None:
-    databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=SearchLimits(rows=rows, seconds=60))
+    empty(store)
+    store = with_limits(store, SearchLimits(rows=rows, seconds=60))
     store.add(batch)
     listing = list(pages(store, wanted, first))
     assert [each for page in listing for each in page] == expected(batch, wanted, first.order)[first.offset :]
@@ -100,8 +104,8 @@ def test_pages_of_bounded_searches_contain_every_match_once(
 ANY_TARGET = EventFilter(data=(DataFilter(path=("targets", None, "id"), values=("doc-1",)),))
 
 
-def test_an_element_without_the_member_does_not_hide_the_others(sql_store: SqlEventStore) -> None:
-    sql_store.add(
+def test_an_element_without_the_member_does_not_hide_the_others(database_store: DatabaseStore) -> None:
+    database_store.add(
         [
             event(1, event_data={"targets": [{"name": "x"}, 5, None, {"id": "doc-1"}]}),
             event(2, event_data={"targets": [[{"id": "doc-1"}]]}),
@@ -110,13 +114,13 @@ def test_an_element_without_the_member_does_not_hide_the_others(sql_store: SqlEv
             event(5, event_data={"targets": [{"id": "doc-1"}, {"id": "doc-1"}]}),
         ]
     )
-    found = sql_store.find_page(ANY_TARGET, PageRequest(order="asc"))
+    found = database_store.find_page(ANY_TARGET, PageRequest(order="asc"))
     assert [each.event_id for each in found.events] == [event(1).event_id, event(5).event_id]
 
 
-def test_a_search_ends_at_its_rows_and_says_how_far_it_came(engine: Engine) -> None:
-    databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=SearchLimits(rows=300, seconds=60))
+def test_a_search_ends_at_its_rows_and_says_how_far_it_came(store: DatabaseStore) -> None:
+    empty(store)
+    store = with_limits(store, SearchLimits(rows=300, seconds=60))
     store.add([event(number, timestamp_utc=number, event_data={"a": number % 400}) for number in range(1000)])
     wanted = EventFilter(event_types=("user.login",), words=("nowhere",))
     found = store.find_page(wanted, PageRequest())
@@ -125,17 +129,16 @@ def test_a_search_ends_at_its_rows_and_says_how_far_it_came(engine: Engine) -> N
     assert [len(page) for page in pages(store, wanted, PageRequest())] == [0, 0, 0, 0]
 
 
-def test_a_search_whose_time_is_over_has_examined_at_least_one_event(engine: Engine) -> None:
-    databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=SearchLimits(seconds=0))
+def test_a_search_whose_time_is_over_has_examined_at_least_one_event(store: DatabaseStore) -> None:
+    empty(store)
+    store = with_limits(store, SearchLimits(seconds=0))
     store.add([event(number, timestamp_utc=number) for number in range(5)])
     listing = list(pages(store, EventFilter(words=("login",)), PageRequest()))
     assert [each.timestamp_utc for page in listing for each in page] == [4, 3, 2, 1, 0]
 
 
-def test_a_full_page_ends_a_search_before_its_bounds(engine: Engine) -> None:
-    databases.empty(engine)
-    store = SqlEventStore(engine, search_limits=LONG)
+def test_a_full_page_ends_a_search_before_its_bounds(store: DatabaseStore) -> None:
+    empty(store)
     store.add([event(number, timestamp_utc=number) for number in range(1000)])
     found = store.find_page(EventFilter(words=("login",)), PageRequest(limit=10))
     assert (len(found.events), found.more, found.stopped_at) == (10, True, None)

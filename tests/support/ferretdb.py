@@ -44,8 +44,9 @@ _START: Final = (
 class FerretDB:
     """A server with its data in a directory. It can be killed, and started again on the same port."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
         self._directory = directory
+        self._options = options
         with bind_listener("127.0.0.1", 0) as free:
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,6 +70,7 @@ class FerretDB:
                     "--debug-addr=-",
                     "--telemetry=disable",
                     "--log-level=WARN",
+                    *self._options,
                 ],
                 env={"DO_NOT_TRACK": "1"},
                 stdout=log,
@@ -98,8 +100,13 @@ class FerretDB:
 
 
 def program() -> Path:
-    """The built program. Without it the test is skipped, or fails with CI=true."""
+    """The program. With CI=true it is built where it is missing; otherwise the test is skipped."""
     path = _HOME / VERSION / "ferretdb"
+    if not path.exists() and os.environ.get("CI") == "true":
+        try:
+            return build()
+        except (OSError, subprocess.CalledProcessError) as exc:
+            skip_or_fail(f"FerretDB cannot be built ({exc}): see why by `python -m tests.support.ferretdb`")
     if not path.exists():
         skip_or_fail(_START)
     return path

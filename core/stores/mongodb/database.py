@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from core.ports.ledger import EventOrder
 
 _LACKING: Final = (
-    "The event store is MongoDB, which has no ledger here: the feed, proofs, `audit-log ledger`, `witness`, `hold`, "
-    "`erase` and `partitions`, and an archive of retention need PostgreSQL, MySQL, MariaDB or SQLite "
+    "The event store is MongoDB, which has no ledger here: the feed, streams, erasures, proofs, `audit-log ledger`, "
+    "`hold`, `erase`, `stream` and `partitions`, and an archive of retention need PostgreSQL, MySQL, MariaDB or SQLite "
     "(AUDIT_LOG_DATABASE_URL)."
 )
 
@@ -98,10 +98,10 @@ class MongoDatabase(Database):
 
 
 class _NoOrder:
-    """Implements `EventOrder` by doing nothing."""
+    """Implements `EventOrder` by giving no index."""
 
     def integrate(self) -> int:
         return 0
 
     def check(self) -> dict[str, object]:
-        return {}
+        raise NotSupportedError(_LACKING)

@@ -6,7 +6,7 @@ with dots and dollars depends on the version of the server. `terms` make it sear
 
 from collections.abc import Mapping
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import bson
 import orjson
@@ -24,15 +24,20 @@ FIELDS: Final = {name: 1 for name in Event.model_fields if name != "event_id"}
 """Projection of what an event needs, without `terms` and the batch."""
 
 
-class Stored:
-    """An event of a document, with the batch that stored it."""
+Origin = tuple[str, int]
+"""Writer of an event, and number of the batch, see `core.stores.mongodb.writers`."""
 
-    __slots__ = ("batch", "event", "writer")
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.event = to_event(document)
-        self.writer: str = document["writer"]
-        self.batch: int = document["batch"]
+class Stored(NamedTuple):
+    """An event of a document, and where it comes from."""
+
+    event: Event
+    origin: Origin
+
+
+def to_stored(document: Mapping[str, Any]) -> Stored:
+    """Decode an event with its origin."""
+    return Stored(to_event(document), (document["writer"], int(document["batch"])))
 
 
 def to_document(event: Event, writer: str, batch: int) -> RawBSONDocument:

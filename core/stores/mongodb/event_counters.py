@@ -20,7 +20,8 @@ _HOUR: Final = 3600
 def to_update(counts: Counts) -> Document:
     """Return the update that adds `counts` to a document."""
     minutes = [minute for minute, _ in counts if minute]
-    update: Document = {"$inc": {f"c.{minute}.{kind}": count for (minute, kind), count in counts.items()}}
+    added = {f"c.{minute}.{kind}": count for (minute, kind), count in counts.items()}
+    update: Document = {"$inc": added} if added else {}  # servers before MongoDB 5 reject an empty one
     if minutes:
         update |= {"$min": {"first": min(minutes)}, "$max": {"last": max(minutes)}}
     return update

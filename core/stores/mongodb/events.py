@@ -17,7 +17,7 @@ from core.errors import EventNotStorableError, StoreUnavailableError
 from core.ports.store import Outcome
 from core.stores.event_counters import REPEATED, STORED
 from core.stores.mongodb.connection import READ_SECONDS, Connection, Document, reading, writing
-from core.stores.mongodb.documents import FIELDS, Stored, to_document, to_event
+from core.stores.mongodb.documents import FIELDS, Stored, to_document, to_event, to_stored
 from core.stores.mongodb.filters import after, all_of, rest_of, sort_order, to_query
 from core.stores.mongodb.writers import Batch, Writers, by_minute
 from core.stores.outcomes import outcome
@@ -132,7 +132,7 @@ class MongoEventStore:
         for start in range(0, len(wanted), _IDS_PER_QUERY):
             query = {"_id": {"$in": wanted[start : start + _IDS_PER_QUERY]}}
             for document in self._connection.writes.events.find(query, {"terms": 0}):
-                found[document["_id"]] = Stored(document)
+                found[document["_id"]] = to_stored(document)
         if len(found) < len(wanted):
             raise StoreUnavailableError("Events with these ids are being deleted: try again later.")
         return found
@@ -154,8 +154,8 @@ class MongoEventStore:
             if each.received_at != known.received_at:
                 repeats.append(each.received_at)
             elif each.event_id in before:
-                redelivered[each.event_id] = before[each.event_id]
-        times = [*new.values(), *current.take_over(redelivered.values())]
+                redelivered[each.event_id] = before[each.event_id].origin
+        times = [*new.values(), *current.take_over(redelivered)]
         repeated = by_minute(REPEATED, repeats)
         while not current.count({**by_minute(STORED, times), **repeated}):
             # Another process took this one for dead, and the events that it received again.

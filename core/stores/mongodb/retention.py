@@ -121,7 +121,7 @@ class MongoRetention:
             if note is None:
                 return Counter()
             self._connection.writes.events.delete_many({"_id": {"$in": note["ids"]}})
-            for text in note["records"]:
+            for text in note["events"]:
                 store_own(self._connection, Event.model_validate_json(text))
             counts: Counts = {(int(minute), DROPPED): count for minute, count in note["minutes"].items()}
             count_once(self._connection, note["batch"], counts)
@@ -140,7 +140,7 @@ def _note(batch: Sequence[Event], now: datetime) -> Document:
         "ids": [event.event_id for event in batch],
         "months": dict(months),
         "minutes": {str(minute): count for minute, count in Counter(minute_of(e.received_at) for e in batch).items()},
-        "records": [record.to_json().decode() for record in records],
+        "events": [record.to_json().decode() for record in records],
     }
 
 

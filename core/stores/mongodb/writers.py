@@ -12,19 +12,21 @@ counts it.
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import local
 from typing import Final
 
 from core.domain.reconciliation import minute_of
+from core.errors import StoreUnavailableError
 from core.stores import event_counters
 from core.stores.mongodb.connection import Connection
-from core.stores.mongodb.documents import Stored
+from core.stores.mongodb.documents import Origin
 from core.stores.mongodb.event_counters import to_update
 
 _WRITER_SECONDS: Final = 3600
 _IDS_PER_QUERY: Final = 1_000
+_ATTEMPTS: Final = 10
 
 
 class Batch:
@@ -35,20 +37,32 @@ class Batch:
         self.writer = writer
         self.number = number
 
-    def take_over(self, found: Iterable[Stored]) -> list[datetime]:
-        """Take events over whose batches were never counted; return their receive times."""
-        by_batch: dict[tuple[str, int], list[str]] = defaultdict(list)
-        for each in found:
-            by_batch[each.writer, each.batch].append(each.event.event_id)
+    def take_over(self, found: Mapping[str, Origin]) -> list[datetime]:
+        """Take events over whose batches were never counted; return their receive times.
+
+        Raises:
+            StoreUnavailableError: others take them over again and again; trying again later helps.
+        """
         times: list[datetime] = []
-        for (writer, number), ids in by_batch.items():
-            if self._close(writer, number):
-                times += self._adopt(ids, writer, number)
-        return times
+        for _ in range(_ATTEMPTS):
+            by_batch: dict[Origin, list[str]] = defaultdict(list)
+            for event_id, origin in found.items():
+                by_batch[origin].append(event_id)
+            uncounted = {origin: ids for origin, ids in by_batch.items() if self._close(*origin)}
+            adopted: dict[str, datetime] = {}
+            for (writer, number), ids in uncounted.items():
+                adopted |= self._adopt(ids, writer, number)
+            times += adopted.values()
+            # Some may have got another writer meanwhile, also by a request that was given up and is still carried out.
+            left = [event_id for ids in uncounted.values() for event_id in ids if event_id not in adopted]
+            if not left:
+                return times
+            found = self._origins(left)
+        raise StoreUnavailableError("Others store the same events at the same time: try again later.")
 
     def reclaim(self, ids: Collection[str], former: "Batch") -> list[datetime]:
         """Take the events over that this process stored as a batch that was closed, except those that others took."""
-        return self._adopt(list(ids), former.writer, former.number)
+        return list(self._adopt(list(ids), former.writer, former.number).values())
 
     def count(self, counts: event_counters.Counts) -> bool:
         """Add `counts` as those of this batch; return whether it was still open."""
@@ -63,14 +77,20 @@ class Batch:
         uncounted = {"_id": writer, "batch": {"$lt": number}}
         return counters.update_one(uncounted, {"$set": {"closed": True}}).matched_count == 1
 
-    def _adopt(self, ids: Sequence[str], writer: str, number: int) -> list[datetime]:
-        events, times = self._connection.writes.events, []
+    def _adopt(self, ids: Sequence[str], writer: str, number: int) -> dict[str, datetime]:
+        """Take over those of these events that are still of this writer and batch; return their receive times."""
+        events = self._connection.writes.events
+        times: dict[str, datetime] = {}
         mine = {"writer": self.writer, "batch": self.number}
         for start in range(0, len(ids), _IDS_PER_QUERY):
             part = {"_id": {"$in": ids[start : start + _IDS_PER_QUERY]}}
             events.update_many(part | {"writer": writer, "batch": number}, {"$set": mine})
-            times += [document["received_at"] for document in events.find(part | mine, {"received_at": 1})]
+            times.update((each["_id"], each["received_at"]) for each in events.find(part | mine, {"received_at": 1}))
         return times
+
+    def _origins(self, ids: Sequence[str]) -> dict[str, Origin]:
+        found = self._connection.writes.events.find({"_id": {"$in": ids}}, {"writer": 1, "batch": 1})
+        return {each["_id"]: (each["writer"], int(each["batch"])) for each in found}
 
 
 class Writers:

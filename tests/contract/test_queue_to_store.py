@@ -1,0 +1,44 @@
+"""Every queue with every store: each published event is stored once, and nothing is left in the queue."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from core.domain.queries import EventFilter, PageRequest
+from core.settings import Settings
+from core.wiring import Services
+from functions.consume_events import consume_events
+from local_runner.aws_events.sqs_event import to_sqs_event
+from tests.support.builders import event
+from tests.support.every_queue import QUEUES
+from tests.support.queues import QueueUnderTest
+from tests.support.stores import DatabaseStore
+
+PATIENCE = 20.0
+"""Seconds after which an event that is not stored counts as missing."""
+
+
+@pytest.fixture(params=QUEUES)
+def queue(request: pytest.FixtureRequest) -> Iterator[QueueUnderTest]:
+    with QUEUES[request.param]() as opened:
+        yield opened
+
+
+def test_a_published_event_is_stored_once_by_every_store(
+    queue: QueueUnderTest, database_store: DatabaseStore, settings: Settings
+) -> None:
+    services = Services(settings, writer=database_store)
+    accepted = [event(number, event_data={"n": number, "ü": [1, 2.5, None]}) for number in range(20)]
+    queue.publisher.publish(accepted[:12])
+    queue.publisher.publish(accepted[8:])  # four of them again, as after a publish whose confirmation was lost
+    left = len(accepted) + 4
+    deadline = time.monotonic() + PATIENCE
+    while left:
+        assert time.monotonic() < deadline, f"{left} messages have not come"
+        if messages := queue.source.receive(10, wait=0.1):
+            assert consume_events(to_sqs_event(messages), services) == {"batchItemFailures": []}
+            queue.source.delete([message.receipt_handle for message in messages])
+            left -= len(messages)
+    assert database_store.find_page(EventFilter(), PageRequest(order="asc")).events == accepted
+    assert queue.source.receive(10, wait=0.3) == []
