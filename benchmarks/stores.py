@@ -4,6 +4,8 @@ A batch takes the whole way of the consumer: from the queue's messages by the SQ
 the metrics of `serve`, to the commit. Each run makes a SQLite file and databases on the PostgreSQL and MariaDB of this
 machine (or of TEST_POSTGRESQL_URL and TEST_MYSQL_URL), and drops them. Databases and sizes take turns, so that other
 work of the machine affects all of them alike. "off" is AUDIT_LOG_LEDGER=off, which stores no commitments and salts.
+MongoDB, which has no ledger, is the server of the tests, FerretDB unless TEST_MONGODB_URL names another: it shows what
+the service itself takes for an event, and not how fast a MongoDB is.
 """
 
 import argparse
@@ -13,9 +15,10 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -26,15 +29,19 @@ from sqlalchemy import Engine
 from benchmarks import load
 from core.domain.models import Event
 from core.ports.queue import Message
+from core.ports.store import EventWriter
 from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.migrations.upgrade import migrate
+from core.stores.mongodb import indexes
+from core.stores.mongodb.connection import Connection
+from core.stores.mongodb.events import MongoEventStore
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions.consume_events import consume_events
 from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.telemetry.meter import PrometheusMeter
-from tests.support import databases
+from tests.support import databases, ferretdb
 
 SIZES = (10, 1_000, 3_000)
 POSTGRESQL_BYTES = """SELECT sum(pg_total_relation_size(oid)) FROM pg_class
@@ -94,8 +101,8 @@ def messages(events: Sequence[Event]) -> list[Message]:
     return [Message(str(place), f"{place}.1", event.to_json().decode(), 1, 1.0) for place, event in enumerate(events)]
 
 
-def engines(stack: ExitStack) -> Iterator[tuple[str, Engine]]:
-    """A new, migrated database of each kind, with and without ledger."""
+def stores(stack: ExitStack) -> Iterator[tuple[str, EventWriter, Callable[[], int]]]:
+    """A store in a new, migrated database of each kind, with and without ledger, and what returns its size."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
     for suffix, commits in {"": True, ", off": False}.items():
         urls = {
@@ -107,7 +114,10 @@ def engines(stack: ExitStack) -> Iterator[tuple[str, Engine]]:
             engine = open_engine(url, with_commitments=commits)
             stack.callback(engine.dispose)
             migrate(engine)
-            yield name + suffix, engine
+            yield name + suffix, SqlEventStore(engine), partial(size, engine)
+    connection = stack.enter_context(closing(Connection(stack.enter_context(ferretdb.throwaway()))))
+    indexes.migrate(connection)
+    yield "mongodb, off", MongoEventStore(connection), partial(size_in_mongodb, connection)
 
 
 def size(engine: Engine) -> int:
@@ -117,6 +127,12 @@ def size(engine: Engine) -> int:
         for statement in before:
             connection.exec_driver_sql(statement).close()
         return int(connection.exec_driver_sql(query).scalar_one())
+
+
+def size_in_mongodb(connection: Connection) -> int:
+    """The same in MongoDB."""
+    figures = connection.reads.command("collStats", "events")
+    return int(figures["storageSize"]) + int(figures["totalIndexSize"])
 
 
 def microseconds(services: Services, batches: Sequence[list[Message]]) -> tuple[float, float]:
@@ -145,10 +161,10 @@ def main() -> None:
     gc.set_threshold(50_000)  # as `serve` does
     measured: dict[tuple[str, int, str], list[tuple[float, float]]] = defaultdict(list)
     with ExitStack() as stack:
-        opened = dict(engines(stack))
+        opened = {name: (writer, size_of) for name, writer, size_of in stores(stack)}
         services = {
-            name: Services(Settings(), writer=SqlEventStore(engine), meter=PrometheusMeter(CollectorRegistry()))
-            for name, engine in opened.items()
+            name: Services(Settings(), writer=writer, meter=PrometheusMeter(CollectorRegistry()))
+            for name, (writer, _) in opened.items()
         }
         rows = 0
         for round_number in range(arguments.rounds + 1):
@@ -161,7 +177,7 @@ def main() -> None:
                         taken = microseconds(consumer, given)
                         if round_number:  # the first round warms up
                             measured[kind, of, name].append(taken)
-        sizes = {name: size(engine) / rows for name, engine in opened.items()}
+        sizes = {name: size_of() / rows for name, (_, size_of) in opened.items()}
     for kind in KINDS:
         print(f"\n| {kind} values: µs an event, CPU; elapsed | {' | '.join(f'{of:,}' for of in SIZES)} |")
         print(f"|---|{'---|' * len(SIZES)}")
