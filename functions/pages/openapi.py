@@ -47,6 +47,7 @@ _DETAILS: Final = {
     428: "Send If-Match with the ETag of the stream that you have read, so that no other change is lost.",
     429: "Too many requests: try again in 7 seconds.",
     500: "The service failed: report it with the request id 01a20b6c-33a4-4461-840c-3a5021f191b5.",
+    501: "The event store is MongoDB, which has no ledger here: the feed, streams and erasures need another one.",
     503: "The queue is full: try again later.",
 }
 """By status: the detail of an example."""

@@ -43,7 +43,7 @@ STATUSES = {
     errors.ClientNotFoundError("x"): 500,
     errors.MetricsUnavailableError("x"): 500,
     errors.EventNotStorableError("x"): 500,
-    errors.NotSupportedError("x"): 500,
+    errors.NotSupportedError("x"): 501,
     errors.GuardUnavailableError("x"): 500,
     errors.AnchorUnavailableError("x"): 500,
     errors.ArchiveUnavailableError("x"): 500,
