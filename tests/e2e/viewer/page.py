@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -22,7 +22,7 @@ VISIBLE_WITHIN_SECONDS = 5
 class ViewerPage:
     """The page at `/`, reloaded with this view behind #, and in this language."""
 
-    def __init__(self, browser: webdriver.Chrome, url: str, view: str = "", *, lang: str = "") -> None:
+    def __init__(self, browser: WebDriver, url: str, view: str = "", *, lang: str = "") -> None:
         self.browser = browser
         browser.get("about:blank")  # another view alone would not reload the page
         browser.get(f"{url}/{lang and f'?lang={lang}'}#{view}")
