@@ -219,7 +219,7 @@ sessions: Final = Table(
     "sessions",
     metadata,
     Column("digest", CHAR(64), primary_key=True),
-    Column("subject", String(255), nullable=False, index=True),
+    Column("subject", String(255), nullable=False),
     # JSON list of ids; NULL: all customers.
     Column("customers", Text),
     Column("expires_at", BigInteger, nullable=False),

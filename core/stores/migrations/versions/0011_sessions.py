@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("digest", sa.CHAR(64), primary_key=True),
-        sa.Column("subject", sa.String(255), nullable=False, index=True),
+        sa.Column("subject", sa.String(255), nullable=False),
         sa.Column("customers", sa.Text),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         mysql_charset="utf8mb4",
