@@ -132,6 +132,8 @@ lock: $(VENV)/.installed-dev  ## pin all dependencies again, with hashes and wit
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --no-deps tests/support/geckodriver.in --output-file tests/support/geckodriver.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade --no-deps tests/support/kubernetes.in --output-file tests/support/kubernetes.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade tests/verifiers/verifiers.in --output-file tests/verifiers/verifiers.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --no-deps tests/verifiers/alone.in --output-file tests/verifiers/alone.txt
