@@ -15,6 +15,7 @@ from core.domain.alert_rules import ALERT_TYPE, AlertRule, RuleField, rule_field
 from core.domain.audit_events import audit_event
 from core.domain.matching import is_scalar, matches, values_at
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Event
+from core.ports.alert_rules import Memory, Result
 
 _ALERTS: Final = UUID("c6a7f6d4-8f0e-5b52-9d1c-2f4f0f6d7a31")
 """Namespace of the ids of alerts (UUIDv5, RFC 9562 section 5.5)."""
@@ -30,24 +31,6 @@ class Candidate(NamedTuple):
     match: Match
     learns: bool
     customer_id: int
-
-
-class Memory(NamedTuple):
-    """What a rule remembers of a key."""
-
-    data: Data
-    at: int
-    """Unix second of the newest event."""
-    customer_id: int | None
-    """Customer of its events; None if they are of several."""
-
-
-class Result(NamedTuple):
-    """What an evaluation changes."""
-
-    memories: Mapping[str, Memory]
-    """The changed ones, by key."""
-    alerts: list[Event]
 
 
 class Evaluation:

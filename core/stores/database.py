@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
     from core.ports.ledger import EventOrder, LedgerProofs
     from core.ports.retention import Retention
     from core.ports.store import EventStore, EventSummaries
+    from core.stores.alert_memory import SqlAlertMemory
+    from core.stores.alert_rules import SqlAlertRules
     from core.stores.erasing import Eraser
     from core.stores.event_counters import EventCounters
     from core.stores.sessions import SqlSessionStore
@@ -133,6 +135,20 @@ class Database:
         from core.stores.stream_leases import SqlStreamLeases  # noqa: PLC0415 - at first use
 
         return SqlStreamLeases(self.engine)
+
+    @cached_property
+    def alert_rules(self) -> "SqlAlertRules":
+        """Registers alert rules."""
+        from core.stores.alert_rules import SqlAlertRules  # noqa: PLC0415 - at first use
+
+        return SqlAlertRules(self.engine)
+
+    @cached_property
+    def alert_memory(self) -> "SqlAlertMemory":
+        """Notes what alert rules remember, for their evaluation."""
+        from core.stores.alert_memory import SqlAlertMemory  # noqa: PLC0415 - at first use
+
+        return SqlAlertMemory(self.engine)
 
     @cached_property
     def event_counters(self) -> "EventCounters":

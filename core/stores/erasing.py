@@ -20,6 +20,7 @@ from core.domain.erasures import ERASED, STONE_RECORDER, STONE_TYPE
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Event
 from core.errors import ErasureRefusedError
 from core.ledger.entries import SALT_BYTES, data_document
+from core.stores.alert_memory import forget_customer
 from core.stores.connections import open_connection
 from core.stores.dialects import Scrubbed, dialect_of
 from core.stores.holds import active, fixed, holding, refuse
@@ -136,6 +137,8 @@ class Eraser:
             if hold := holding(connection, holds, events.c.event_id.in_([row["event_id"] for row in rows])):
                 connection.rollback()
             else:
+                if request.selection.customer_id is not None:
+                    forget_customer(connection, request.selection.customer_id)
                 self._erase_rows(connection, rows, request, at)
                 connection.commit()
         if hold:

@@ -269,3 +269,38 @@ stream_refusals: Final = Table(
     Column("status", Integer),
     Column("at", UnixMilliseconds, nullable=False),
 )
+
+alert_rules: Final = Table(
+    "alert_rules",
+    metadata,
+    Column("rule_id", String(64), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("kind", String(16), nullable=False),
+    # An `AlertRuleDefinition` as JSON.
+    Column("definition", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("learns_until", BigInteger, nullable=False),
+    Column("last_alert_at", UnixMilliseconds),
+    Column("forgotten", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UnixMilliseconds, nullable=False),
+    Column("changed_at", UnixMilliseconds, nullable=False),
+    # The lease of the process that evaluates the rule.
+    Column("holder", String(64)),
+    Column("beat", BigInteger, nullable=False),
+    UniqueConstraint("name", name="uq_alert_rules_name"),
+)
+
+alert_memory: Final = Table(
+    "alert_memory",
+    metadata,
+    Column("rule_id", String(64), primary_key=True),
+    # Keyed digest of the values of the key.
+    Column("key_digest", String(64), primary_key=True),
+    Column("data", Text, nullable=False),
+    # Unix second of the newest event.
+    Column("at", BigInteger, nullable=False),
+    # NULL if the events are of several customers.
+    Column("customer_id", BigInteger),
+)

@@ -15,6 +15,7 @@ from core.domain.streams import Refusal, Stream
 from core.ports.streams import Failure, Lease
 from core.stores.connections import open_connection, open_read_connection
 from core.stores.dialects import dialect_of
+from core.stores.leases import RowLeases
 from core.stores.own_events import insert_own_event
 from core.stores.schema import stream_refusals, streams
 from core.stores.streams import select_streams, stream_of
@@ -28,6 +29,7 @@ class SqlStreamLeases:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._dialect = dialect_of(engine)
+        self._leases = RowLeases(engine, streams, streams.c.stream_id)
 
     def active(self) -> list[Lease]:
         """See `StreamLeases.active`."""
@@ -38,21 +40,15 @@ class SqlStreamLeases:
 
     def take(self, seen: Lease, holder: str) -> bool:
         """See `StreamLeases.take`."""
-        same = (
-            streams.c.stream_id == seen.stream.stream_id,
-            streams.c.version == seen.stream.version,
-            streams.c.holder.is_not_distinct_from(seen.holder),
-            streams.c.beat == seen.beat,
-        )
-        return self._update(*same, holder=holder, beat=seen.beat + 1)
+        return self._leases.take(seen.stream.stream_id, seen.stream.version, (seen.holder, seen.beat), holder)
 
     def beat(self, holders: Sequence[str]) -> None:
         """See `StreamLeases.beat`."""
-        self._update(streams.c.holder.in_(holders), beat=streams.c.beat + 1)
+        self._leases.beat(holders)
 
     def release(self, stream_id: str, holder: str) -> None:
         """See `StreamLeases.release`."""
-        self._update(streams.c.stream_id == stream_id, streams.c.holder == holder, holder=None)
+        self._leases.release(stream_id, holder)
 
     def advance(self, stream: Stream, holder: str, position: int) -> Stream | None:
         """See `StreamLeases.advance`."""

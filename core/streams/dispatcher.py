@@ -1,8 +1,6 @@
 """Dispatcher: gives each stream to one sender at a time, over any number of processes.
 
-A sender shows that it lives by a number in the row of its stream, which it increases. A process that sees the same
-number for `LEASE_SECONDS`, by a clock that only runs forward, may take the stream over. So no clocks of two machines
-are compared, and no lock of a database is needed that a proxy of connections could break.
+`core.domain.leases` says when a process may take over the stream of another one.
 
 A sender that was stopped for longer, such as by SIGSTOP, may still send the batch that it had in hand, which the new
 one has sent as well; then it finds that it changes no row any more. A batch is repeated, and none is left out.
@@ -13,15 +11,14 @@ import secrets
 import threading
 from collections.abc import Mapping
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.domain.clock import Clock
+from core.domain.leases import BEAT_SECONDS, LEASE_SECONDS, LeaseWatch
 from core.errors import StoreUnavailableError
 from core.ports.streams import Lease
 from core.streams.delivery import Delivery, Next, Sender
 
-LEASE_SECONDS: Final = 30.0
-BEAT_SECONDS: Final = 10.0
 MAX_THREADS: Final = 8
 """Streams to which a process sends at the same time. Each that hangs takes a thread for up to 30 seconds."""
 
@@ -31,12 +28,6 @@ _PAUSE_AFTER_FAULT: Final = 5.0
 _STOP_SECONDS: Final = 3.0
 
 _log = logging.getLogger(__name__)
-
-
-class _Sighting(NamedTuple):
-    holder: str | None
-    beat: int
-    since: float
 
 
 class _Run:
@@ -71,7 +62,7 @@ class Dispatcher:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._max_threads = threads
-        self._seen: dict[str, _Sighting] = {}
+        self._watch = LeaseWatch(lease_seconds, clock)
         self._runs: dict[str, _Run] = {}
         self._beaten_at = clock()
         self._has_waiting = threading.Event()
@@ -95,9 +86,9 @@ class Dispatcher:
             if lease is None or lease.holder != run.delivery.holder or lease.stream.version != run.version:
                 run.must_stop.set()  # paused, changed or lost: it is taken again, as it is then
         self._beat()
-        self._seen = {stream_id: self._sighting(lease) for stream_id, lease in leases.items()}
+        self._watch.look({stream_id: (lease.holder, lease.beat) for stream_id, lease in leases.items()})
         for stream_id, lease in leases.items():
-            if stream_id not in self._runs and self._is_free(stream_id):
+            if stream_id not in self._runs and self._watch.is_free(stream_id):
                 self._take(lease)
         self._start_due()
 
@@ -128,16 +119,6 @@ class Dispatcher:
         if self._runs and self._clock() >= self._beaten_at + min(BEAT_SECONDS, self._lease_seconds / 3):
             self._sender.leases.beat([run.delivery.holder for run in self._runs.values()])
             self._beaten_at = self._clock()
-
-    def _sighting(self, lease: Lease) -> _Sighting:
-        before = self._seen.get(lease.stream.stream_id)
-        if before and (before.holder, before.beat) == (lease.holder, lease.beat):
-            return before
-        return _Sighting(lease.holder, lease.beat, self._clock())
-
-    def _is_free(self, stream_id: str) -> bool:
-        seen = self._seen[stream_id]
-        return seen.holder is None or self._clock() >= seen.since + self._lease_seconds
 
     def _take(self, lease: Lease) -> None:
         holder = secrets.token_hex(16)

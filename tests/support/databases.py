@@ -71,6 +71,7 @@ def empty(engine: Engine) -> None:
     """Leave a migrated database without a row."""
     tables = ["events", "clients", "ledger_batches", "ledger_nodes", "ledger_checkpoints", "ledger_origins"]
     tables += ["erasures", "dropped_months", "holds", "streams", "stream_refusals"]
+    tables += ["alert_rules", "alert_memory"]
     if engine.dialect.name == "postgresql":
         tables.append("event_ids")
     with engine.begin() as connection:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, column, select, table
 from core.errors import StoreUnavailableError
 from core.stores.connections import open_read_connection
 
-NEWEST: Final = "0011"
+NEWEST: Final = "0012"
 """Newest revision. Duplicated here so that readiness checks do not import Alembic."""
 
 _VERSION_TABLE: Final = table("alembic_version", column("version_num"))

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from core.alerts.evaluation import Evaluation, Memory, Result
+from core.alerts.evaluation import Evaluation
 from core.domain.alert_rules import AlertRule
 from core.domain.models import Event
+from core.ports.alert_rules import Memory, Result
 from tests.support.alert_rules import NOW, START, happened, make_rule
 
 SECRET = b"s" * 32
