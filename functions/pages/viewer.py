@@ -69,6 +69,8 @@ TYPES: Final = {
     "sign-in.js": SCRIPT,
     "spreadsheet.js": SCRIPT,
     "stack.js": SCRIPT,
+    "stream-forms.js": SCRIPT,
+    "streams.js": SCRIPT,
     "theme.js": SCRIPT,
     "time-range.js": SCRIPT,
     "time-zone.js": SCRIPT,

@@ -12,11 +12,11 @@ from tests.support.service import AUDIT_LOG, Service, environment
 KEPT = "return [localStorage.length, sessionStorage.length, document.cookie, JSON.stringify(history.state)]"
 
 
-def guarded_service(tmp_path: Path, *options: str) -> tuple[str, str, Service]:
+def guarded_service(tmp_path: Path, *options: str, **settings: str) -> tuple[str, str, Service]:
     """A service with one client: its id and secret."""
     data = tmp_path / "data"
     data.mkdir()
-    running = Service.start(data, auth="clients")
+    running = Service.start(data, auth="clients", **settings)
     create = [AUDIT_LOG, "client", "create", "--name", "viewer", *options]
     made = subprocess.run(create, env=environment(data, auth="clients"), capture_output=True, text=True, check=True)
     client_id, secret = re.findall(r"client_(?:id|secret): +(\S+)", made.stdout)

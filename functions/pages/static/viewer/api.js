@@ -67,7 +67,7 @@ export class Api extends EventTarget {
 
   /** GET the JSON at a path, from the browser's cache while its ETag is current. Throws ApiError. */
   async cached(path) {
-    return parse((await this.#authorized(path, undefined, "no-cache")).text());
+    return parse((await this.#authorized(path, undefined, { cache: "no-cache" })).text());
   }
 
   /** GET the bytes at a path. Throws ApiError. */
@@ -84,18 +84,25 @@ export class Api extends EventTarget {
     return { bytes: response.bytes, next: link && new URL(link[1], response.url).href };
   }
 
+  /** Send JSON by a method such as POST, or nothing. Returns the JSON of the answer. Throws ApiError. */
+  async send(method, path, body = null) {
+    const json = body === null ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+    return parse((await this.#authorized(path, undefined, { method, ...json })).text());
+  }
+
   /** Send a request without a token. Throws ApiError. */
   async request(path, options = {}) {
     return parse((await this.#send(path, options)).text());
   }
 
-  /** GET with the token. After a 401, ask the user to sign in and send the request again. */
-  async #authorized(url, signal, cache = "no-store") {
+  /** GET with the token, or as the options of fetch say. After a 401, ask the user to sign in and send it again. */
+  async #authorized(url, signal, options = {}) {
     let reason = "";
     for (;;) {
       const token = this.#token ?? (await this.#newToken(reason));
       try {
-        return await this.#send(url, { headers: { Authorization: `Bearer ${token}` }, signal, cache });
+        const headers = { ...options.headers, Authorization: `Bearer ${token}` };
+        return await this.#send(url, { ...options, headers, signal });
       } catch (error) {
         if (error.status !== 401) throw error;
         reason = error.message;

@@ -27,6 +27,7 @@ import { Results } from "./results.js";
 import { endSession } from "./session.js";
 import { sharing } from "./share.js";
 import { signInDialog } from "./sign-in.js";
+import { StreamsPage } from "./streams.js";
 import { theme } from "./theme.js";
 import { timeRange } from "./time-range.js";
 import { onZone, zone } from "./time-zone.js";
@@ -59,6 +60,7 @@ const problem = new Problem({
   signOut: isEmbedded ? null : () => signOut(),
   allTime: () => view.set({ last: "all", start: null, end: null }),
 });
+const streams = new StreamsPage(api, showWho);
 chips(view);
 columnChoice(view);
 sharing(view);
@@ -128,6 +130,7 @@ function ask(now) {
 
 /** Insert the events stored since the last poll. The first poll begins the tail, and one that lost its place again. */
 async function poll() {
+  if (view.page !== "events") return;
   if (document.body.classList.contains("loading")) return; // the list may miss a new event
   const { signal } = loading;
   try {
@@ -188,6 +191,7 @@ function showWho() {
     ? visible(customers ? say("page.who", { name: sub, customers: customers.join(", ") }) : sub)
     : "";
   byId("sign-out").hidden = false;
+  streams.showLink();
 }
 
 async function signOut(everywhere = false) {
@@ -204,6 +208,7 @@ async function signOut(everywhere = false) {
   known.forget();
   problem.clear();
   openEvent.forget();
+  streams.forget();
   listed = "";
   byId("who").textContent = "";
   byId("sign-out").hidden = true;
@@ -222,6 +227,7 @@ function key() {
 }
 
 async function onChange() {
+  if (await streams.shown(view.page)) return;
   const shown = JSON.stringify(view.columns);
   if (shown !== columns) results.showColumns(view.columns);
   columns = shown;

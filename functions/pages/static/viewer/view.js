@@ -6,6 +6,7 @@ import { PRESETS, presetRange } from "./ranges.js";
 
 const DEFAULT = "24h";
 const STACKS = ["outcome", "type", "none"];
+const PAGES = new Set(["#streams"]);
 const START = "timestamp_start_utc";
 const END = "timestamp_end_utc";
 
@@ -16,6 +17,8 @@ export class View extends EventTarget {
     this.#read();
   }
 
+  /** The page that is shown: "events" or "streams". The fields below are those of the events, also meanwhile. */
+  page = "events";
   /** Pairs of an API parameter's name and its value, without duplicates. */
   filters = [];
   /** A key of PRESETS, or null if start and end are set. */
@@ -85,6 +88,12 @@ export class View extends EventTarget {
   }
 
   #read() {
+    this.page = !isEmbedded && PAGES.has(location.hash) ? location.hash.slice(1) : "events";
+    if (this.page === "events") this.#readEvents();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #readEvents() {
     const pairs = [...new URLSearchParams(location.hash.slice(1))];
     const fields = new Map(pairs);
     const known = new Set(["last", "event", "columns", "stack", "name", START, END]);
@@ -100,7 +109,6 @@ export class View extends EventTarget {
     this.columns = fields.get("columns")?.split(",").filter(Boolean).map(unescaped) ?? null;
     this.stack = STACKS.includes(fields.get("stack")) ? fields.get("stack") : STACKS[0];
     this.name = fields.get("name") || null;
-    this.dispatchEvent(new Event("change"));
   }
 }
 
