@@ -21,7 +21,7 @@ from functions.http.cors import preflight
 from functions.http.errors import MalformedRequestError, MethodNotAllowedError
 from functions.http.handler import Handler, Operation, lambda_handler
 from functions.lambda_runtime import STAGE
-from functions.operations import ledger, maintenance
+from functions.operations import ledger, maintenance, streams
 from functions.operations.clients import execute
 from functions.routes import ROUTES
 
@@ -138,6 +138,12 @@ def create_partitions(_event: object, _context: object) -> dict[str, Any]:
 def integrate_ledger(_event: object, _context: object) -> dict[str, Any]:
     """Give stored events their indices in the ledger, and sign its checkpoint."""
     return ledger.integrate(runtime.services(), os.environ)
+
+
+@app.lambda_function(name="send-streams")
+def send_streams(_event: object, _context: object) -> dict[str, Any]:
+    """Send streams for most of a minute."""
+    return streams.send(runtime.services())
 
 
 @app.lambda_function(name="check-ledger")

@@ -16,6 +16,7 @@ FUNCTIONS: Final = (
     "Migrate",
     "CreatePartitions",
     "IntegrateLedger",
+    "SendStreams",
     "CheckLedger",
     "ApplyRetention",
     "Reconcile",

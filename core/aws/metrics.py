@@ -28,9 +28,9 @@ COUNTER_METRICS: Final[Mapping[CounterName, str]] = {
     CounterName.DUPLICATE: "EventsRepeated",
     CounterName.CONFLICT: "EventsInConflict",
     CounterName.REFUSED: "EventsRefused",
-    CounterName.STREAM_DELIVERED: "StreamEventsDelivered",
-    CounterName.STREAM_REFUSED: "StreamEventsRefused",
-    CounterName.STREAM_FAILED: "StreamAttemptsFailed",
+    CounterName.STREAM_DELIVERED: "EventsDelivered",
+    CounterName.STREAM_REFUSED: "EventsSetAside",
+    CounterName.STREAM_FAILED: "EventsDeliveryFailures",
 }
 
 HISTOGRAM_METRICS: Final[Mapping[HistogramName, tuple[str, str]]] = {

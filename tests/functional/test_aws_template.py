@@ -42,6 +42,7 @@ def test_every_function_has_what_chalice_leaves_out(deployed: dict[str, Any]) ->
     functions = of_type(deployed, "AWS::Serverless::Function")
     assert functions.keys() == {
         "APIHandler", "ConsumeEvents", "Migrate", "CreatePartitions", "IntegrateLedger", "CheckLedger",
+        "SendStreams",
         "ApplyRetention",
         "Reconcile", "AdministerClients",
     }  # fmt: skip
@@ -79,7 +80,7 @@ def test_the_queue_feeds_the_consumer_and_hears_which_messages_failed(deployed: 
 
 
 @pytest.mark.parametrize(
-    "function", ["CreatePartitions", "IntegrateLedger", "CheckLedger", "ApplyRetention", "Reconcile"]
+    "function", ["CreatePartitions", "IntegrateLedger", "SendStreams", "CheckLedger", "ApplyRetention", "Reconcile"]
 )
 def test_what_the_clock_calls_has_a_schedule(deployed: dict[str, Any], function: str) -> None:
     (event,) = of_type(deployed, "AWS::Serverless::Function")[function]["Events"].values()
@@ -202,7 +203,7 @@ def test_our_metrics_are_looked_at_by_the_names_they_are_written_with(deployed: 
     body = of_type(deployed, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
     shown = set(re.findall(r'"(Events\w+)"', body))
     assert shown == {metrics.ACCEPTED, metrics.UNACCOUNTED, *metrics.COUNTER_METRICS.values()}
-    assert len(json.loads(body)["widgets"]) == 8
+    assert len(json.loads(body)["widgets"]) == 9
 
 
 def test_the_stages_differ_in_size_alone() -> None:
