@@ -1,19 +1,21 @@
 """Archive of events that retention deletes: NDJSON in gzip, each line an event as exported and its proof.
 
-`audit-log verify` verifies such a file, and `audit-log send` imports it. Each batch is on the disk before its events
-are deleted; an interrupted run may have archived a batch that the next one archives again, in another file.
+`audit-log verify` verifies such a file, and `audit-log send` imports it. Each batch is on the disk or in S3 before its
+events are deleted; an interrupted run may have archived a batch that the next one archives again, in another file.
 """
 
 import gzip
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from core.aws.clients import aws_client
+from core.aws.event_archive import SCHEME, S3Archive
 from core.domain.models import Event
-from core.errors import ArchiveUnavailableError, ProofNotFoundError, ProofPendingError
+from core.errors import ArchiveUnavailableError, InvalidSettingsError, ProofNotFoundError, ProofPendingError
 from core.ports.ledger import LedgerProofs
 
 SUFFIX: Final = ".ndjson.gz"
@@ -24,32 +26,21 @@ _PRIVATE: Final = 0o600
 
 
 class EventArchive:
-    """A new file in a directory, for one run."""
+    """Encodes batches of events with their proofs, and gives each as one block to `append`, which keeps it durably."""
 
-    def __init__(self, directory: Path, proofs: LedgerProofs) -> None:
-        """`directory` is created with the first batch."""
-        self._path = directory / f"events-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}{SUFFIX}"
+    def __init__(self, append: Callable[[bytes], None], proofs: LedgerProofs) -> None:
+        self._append = append
         self._proofs = proofs
 
     def add(self, events: Sequence[Event]) -> None:
         """Append events durably.
 
         Raises:
-            ArchiveUnavailableError: the file cannot be written.
+            ArchiveUnavailableError: the archive cannot be written.
             ProofPendingError: an event is not under a signed checkpoint yet.
         """
-        block = gzip.compress(b"".join(map(self._line, events)))  # several members are one file (RFC 1952 section 2.2)
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _PRIVATE)
-            with os.fdopen(descriptor, "ab") as file:
-                file.write(block)
-                file.flush()
-                os.fsync(descriptor)
-        except OSError as exc:
-            raise ArchiveUnavailableError(
-                f"The archive in {self._path.parent} cannot be written ({exc.strerror}): these events are not deleted."
-            ) from exc
+        # Several gzip members are one file (RFC 1952 section 2.2).
+        self._append(gzip.compress(b"".join(map(self._line, events))))
 
     def _line(self, event: Event) -> bytes:
         text = event.model_dump_json()
@@ -66,3 +57,48 @@ class EventArchive:
             raise
         except ProofNotFoundError:
             return None
+
+
+class ArchiveFile:
+    """A new file in a directory, for one run."""
+
+    def __init__(self, directory: Path) -> None:
+        """`directory` is created with the first block."""
+        self._path = directory / f"events-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}{SUFFIX}"
+
+    def append(self, block: bytes) -> None:
+        """Append a block durably.
+
+        Raises:
+            ArchiveUnavailableError: the file cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _PRIVATE)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(block)
+                file.flush()
+                os.fsync(descriptor)
+        except OSError as exc:
+            raise ArchiveUnavailableError(
+                f"The archive in {self._path.parent} cannot be written ({exc.strerror}): these events are not deleted."
+            ) from exc
+
+
+def open_archive(target: str) -> Callable[[bytes], None]:
+    """Return what appends blocks to an archive in a directory, or at s3://BUCKET/PREFIX.
+
+    Raises:
+        InvalidSettingsError: boto3 is not installed.
+        ArchiveUnavailableError: S3 cannot be used with these credentials.
+    """
+    if not target.startswith(SCHEME):
+        return ArchiveFile(Path(target)).append
+    try:
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - at first use
+    except ImportError:
+        raise InvalidSettingsError("An archive in S3 needs boto3: pip install 'audit-log-service[aws]'") from None
+    try:
+        return S3Archive(target, SUFFIX, aws_client("s3")).append
+    except BotoCoreError as exc:
+        raise ArchiveUnavailableError(f"S3 cannot be used ({type(exc).__name__}): set credentials and region.") from exc

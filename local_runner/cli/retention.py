@@ -109,7 +109,10 @@ def apply(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show due events, and delete nothing.")] = False,
     archive: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Directory to write the events and their proofs to before.")
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Directory, or s3://BUCKET/PREFIX, to write the events and their proofs to before."
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--everything", help="Delete even if no event of a client would be left.")
@@ -124,9 +127,9 @@ def apply(
     with existing_store() as services:
         keep: Archive | None = None
         if archive:
-            from local_runner.background.archive import EventArchive
+            from local_runner.background.archive import EventArchive, open_archive
 
-            keep = EventArchive(archive, services.database.proofs).add
+            keep = EventArchive(open_archive(archive), services.database.proofs).add
         due = services.database.retention.plan(now=now)
         _print(due)
         if dry_run:

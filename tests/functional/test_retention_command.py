@@ -19,7 +19,7 @@ from core.stores.database import Database
 from core.stores.holds import Hold, place
 from core.stores.migrations.upgrade import migrate
 from core.stores.retention_rules import read_rules, set_rule
-from local_runner.background.archive import EventArchive
+from local_runner.background.archive import EventArchive, open_archive
 from local_runner.background.retention import RetentionTimer
 from local_runner.cli.main import app
 from local_runner.cli.remote.event_file import batches
@@ -184,7 +184,7 @@ def test_events_whose_archive_cannot_be_written_stay(pipeline: Pipeline, tmp_pat
     assert run(pipeline, "retention", "apply", "--yes", "--archive", tmp_path / "file")[0] == 1
     assert stored(pipeline) == [0, 1, 2, 3, 4]
     with pytest.raises(ArchiveUnavailableError, match="not deleted"):
-        EventArchive(tmp_path / "file", pipeline.services.database.proofs).add([event(0)])
+        EventArchive(open_archive(str(tmp_path / "file")), pipeline.services.database.proofs).add([event(0)])
 
 
 def test_a_line_of_an_archive_is_imported_as_one_of_an_export() -> None:
