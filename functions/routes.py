@@ -11,13 +11,11 @@ from functions import (
     create_event,
     create_events,
     event_feed,
-    event_proof,
     event_summary,
     export_events,
     get_event,
     health,
     jwks,
-    ledger,
     oauth_token,
     query_events,
     token,
@@ -28,6 +26,7 @@ from functions.http.request_body import IDEMPOTENCY_KEY
 from functions.http.route import Header, Place, Route, Tag
 from functions.operations import erase_events
 from functions.pages import docs, embed, viewer
+from functions.proofs import event_proof, ledger
 from functions.sign_in import session
 from functions.streams import acts, manage, views
 

@@ -17,8 +17,8 @@ from core.stores.ledger.identity import fix_origin, publish_keys
 from core.stores.ledger.signing import CheckpointSigner
 from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
-from functions.event_proof import event_proof, event_proof_data
-from functions.ledger import (
+from functions.proofs.event_proof import event_proof, event_proof_data
+from functions.proofs.ledger import (
     TILE_PARAMETERS,
     ledger_checkpoint,
     ledger_consistency,

@@ -8,12 +8,12 @@ from core.domain.strict_json import MAX_INTEGER
 from core.errors import InsufficientScopeError, ProofNotFoundError
 from core.ledger.tiles import parse_path
 from core.wiring import Services
-from functions.event_proof import TEXT
 from functions.http.bearer import authenticate
 from functions.http.handler import Operation, lambda_handler
 from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
 from functions.http.response import Response
+from functions.proofs.event_proof import TEXT
 
 OCTETS: Final = "application/octet-stream"
 

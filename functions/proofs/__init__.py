@@ -1,0 +1,1 @@
+"""Handlers of the ledger: proofs of events, checkpoints, tiles and public keys."""
