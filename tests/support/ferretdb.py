@@ -1,4 +1,4 @@
-"""A server of MongoDB's protocol for tests: FerretDB 1.24, over SQLite files, built once into `.cache/ferretdb`.
+"""A server of MongoDB's protocol for tests: FerretDB 1.24, over SQLite files, built once into the user's cache.
 
 `python -m tests.support.ferretdb` builds it, which takes Go, the Go module proxy and some minutes. The program itself
 needs no network. With TEST_MONGODB_URL the tests run against a server that runs already, such as a real MongoDB.
@@ -33,8 +33,7 @@ SERVER: Final = os.environ.get("TEST_MONGODB_URL")
 STARTUP_SECONDS: Final = 30.0
 
 _MODULE: Final = "github.com/FerretDB/FerretDB"
-_ROOT: Final = Path(__file__).parents[2]
-_HOME: Final = _ROOT / ".cache" / "ferretdb"
+_HOME: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audit-log" / "ferretdb"
 _START: Final = (
     "FerretDB is not built: `python -m tests.support.ferretdb` (with Go, some minutes), or start a standalone MongoDB: "
     "`docker run -p 127.0.0.1:27017:27017 mongo:8` and set TEST_MONGODB_URL=mongodb://127.0.0.1:27017"
