@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,6 +78,13 @@ def receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         server.shutdown()
         thread.join(TIMEOUT_SECONDS)
         server.server_close()
+
+
+def while_patient() -> Iterator[None]:
+    """Repeat for as long as a client that never ends its connection is waited for."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        yield
 
 
 @contextmanager

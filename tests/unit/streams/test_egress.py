@@ -14,7 +14,7 @@ import trustme
 
 from core.errors import DeliveryDelayedError, MisconfiguredError
 from core.streams.egress import MAX_BODY_BYTES, Answer, Egress, SocketAddress, retry_after
-from tests.support.receiver import Received, Receiver, Reply, raw_endpoint, receiver
+from tests.support.receiver import Received, Receiver, Reply, raw_endpoint, receiver, while_patient
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 CANARY = b"canary-of-the-other-side"
@@ -64,11 +64,12 @@ def test_an_address_that_is_not_public_is_never_connected_to(scheme: str, addres
             egress.post(url, b"", {})
 
 
-def test_one_forbidden_address_among_several_is_enough_to_refuse(endpoint: Receiver) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_one_forbidden_address_among_several_is_enough_to_refuse(endpoint: Receiver, scheme: str) -> None:
     port = endpoint.url.rpartition(":")[2]
     egress = Egress([ip_network("127.0.0.1/32")], resolver=FakeResolver(["127.0.0.1", "127.0.0.2"]))
-    with pytest.raises(MisconfiguredError):
-        egress.post(f"http://siem.example.org:{port}/", b"", {})
+    with pytest.raises(MisconfiguredError, match="not public"):
+        egress.post(f"{scheme}://siem.example.org:{port}/", b"", {})
     assert endpoint.requests == []
 
 
@@ -155,7 +156,7 @@ def test_https_to_an_endpoint_without_tls_is_unavailable(endpoint: Receiver) -> 
 def test_an_answer_that_comes_drop_by_drop_ends_at_the_time_limit(start: bytes) -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(start)
-        while True:
+        for _ in while_patient():
             connection.sendall(start if start.endswith(b"\n") else b"0")
             time.sleep(0.01)
 
@@ -169,7 +170,7 @@ def test_an_answer_that_comes_drop_by_drop_ends_at_the_time_limit(start: bytes) 
 def test_a_body_that_comes_drop_by_drop_ends_at_the_time_limit_with_the_status_it_had() -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 60000\r\n\r\n")
-        while True:
+        for _ in while_patient():
             connection.sendall(b"0")
             time.sleep(0.01)
 
@@ -196,7 +197,7 @@ def test_an_answer_on_a_connection_that_stays_open_ends_with_its_length() -> Non
 def test_an_endless_body_is_cut(framing: bytes) -> None:
     def flood(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
-        while True:
+        for _ in while_patient():
             connection.sendall(b"4000\r\n" + bytes(0x4000) + b"\r\n" if b"chunked" in framing else bytes(0x4000))
 
     with raw_endpoint(flood) as url:
@@ -208,7 +209,7 @@ def test_an_endless_body_is_cut(framing: bytes) -> None:
 def test_an_endless_head_is_cut(line: bytes) -> None:
     def flood(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n" if b"100" not in line else b"")
-        while True:
+        for _ in while_patient():
             connection.sendall(line)
 
     with raw_endpoint(flood) as url, pytest.raises(DeliveryDelayedError):
