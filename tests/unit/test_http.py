@@ -25,6 +25,7 @@ STATUSES = {
     errors.InvalidTokenError("x"): 401,
     errors.InsufficientScopeError("x", "events:read"): 403,
     errors.InvalidClientError("x"): 401,
+    errors.SignInRefusedError("x"): 403,
     errors.RateLimitedError("x", 7): 429,
     errors.EventNotFoundError("x"): 404,
     errors.ClientNotFoundError("x"): 500,
