@@ -77,7 +77,7 @@ class AlertRuleAdmin(Protocol):
     def change_rule(self, rule: "AlertRule", record: Event, *, restarts: bool = False) -> "AlertRule":
         """Replace definition and state of a rule, and return it with the next version.
 
-        If it restarts, its memory is emptied, and its place is that of `rule`; else its evaluation goes on.
+        If it restarts, its memory is emptied, and its place is that of `rule`; else its evaluation continues.
 
         Raises:
             AlertRuleNotFoundError: no rule has this id.
