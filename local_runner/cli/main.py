@@ -49,7 +49,7 @@ def main() -> None:
         app()
     except InvalidFieldsError as exc:
         details = "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in exc.errors)
-        formatting.print_error(f"{exc} {details}")
+        formatting.print_error(f"{str(exc).removesuffix(' see errors.')} {details}")  # they are here
         sys.exit(1)
     except AuditLogError as exc:
         formatting.print_error(str(exc))

@@ -80,7 +80,9 @@ def create(  # noqa: PLR0913 - one parameter per option
     try:
         definition = StreamDefinition.model_validate(fields)
     except ValidationError as exc:
-        details = "; ".join(f"{'.'.join(map(str, each['loc']))} {each['msg']}" for each in exc.errors())
+        details = "; ".join(
+            f"{'.'.join(map(str, each['loc']))} {each['msg'].removeprefix('Value error, ')}" for each in exc.errors()
+        )
         raise typer.BadParameter(details) from None
     given = _secrets(secrets.read()) if secrets else {}
     with _streams() as (streams, me):
