@@ -8,6 +8,7 @@ import argparse
 import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +20,7 @@ from tests.support.service import AUDIT_LOG, Service, environment
 
 STREAMS = (0, 10)
 _DRAIN_SECONDS = 60.0
+_SETTLING_SECONDS = 3.0  # events get their indices, and streams begin to look at them, within a second each
 _MICROSECONDS = 1_000
 
 
@@ -37,6 +39,7 @@ def measure(streams: int, requests: int) -> tuple[float, float]:
             before = thread_times(pid)
             command = [AUDIT_LOG, "load-test", "--json", "--connections", "64", "--url", service.url]
             result = subprocess.run([*command, "--requests", str(requests)], capture_output=True, check=True)
+            time.sleep(_SETTLING_SECONDS)
             wait_until_idle(pid, _DRAIN_SECONDS)
             cpu = sum(spent(before, thread_times(pid)).values())
             return json.loads(result.stdout)["rate"], cpu / requests / _MICROSECONDS

@@ -6,10 +6,13 @@ A sender that is killed in between, or that is stopped until another one has tak
 
 import enum
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.domain.clock import Clock
 from core.domain.models import Event
@@ -54,7 +57,8 @@ class Next(enum.Enum):
     """The stream is suspended, or another sender has it: close the delivery."""
 
 
-class Sender(NamedTuple):
+@dataclass(frozen=True)
+class Sender:
     """Parts that all deliveries of a process share."""
 
     feed: FeedReader
@@ -63,6 +67,9 @@ class Sender(NamedTuple):
     """Raises MisconfiguredError."""
     meter: Meter
     clock: Clock
+    reading: AbstractContextManager[object] = field(default_factory=threading.Lock)
+    """Held while a stream looks at events. Looking takes the processor, which requests need as well, and several
+    threads would get no more done. Sending waits for others, and is done side by side."""
 
 
 class Delivery:
@@ -94,7 +101,8 @@ class Delivery:
         """
         try:
             outlet = self._outlet = self._outlet or self._sender.open_outlet(self.stream)
-            page = self._sender.feed.read(self._request(outlet))
+            with self._sender.reading:
+                page = self._sender.feed.read(self._request(outlet))
             if page.skipped:
                 self._report_gap(page)
             if not page.entries:

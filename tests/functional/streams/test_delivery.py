@@ -1,6 +1,7 @@
 """Delivery of one stream: at least once, in order, and no event is left out without a note."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -302,7 +303,7 @@ def test_a_batch_that_was_sent_before_the_database_failed_is_repeated(
         def deliver(self, *_: object, **__: object) -> Stream:
             raise StoreUnavailableError("It is down.")
 
-    delivery._sender = sender._replace(leases=Down(sender.leases._engine))  # type: ignore[attr-defined] # noqa: SLF001
+    delivery._sender = replace(sender, leases=Down(sender.leases._engine))  # type: ignore[attr-defined] # noqa: SLF001
     with pytest.raises(StoreUnavailableError):
         delivery.step()
     delivery._sender = sender  # noqa: SLF001
