@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.alert_rules import AlertThread, alert_rule_checks
 from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
@@ -110,6 +111,7 @@ class Pipeline:
                 **self._ledger_checks(),
                 "migrations": database.check_revision,
                 **stream_checks(settings, database, lambda: self.services),
+                **alert_rule_checks(settings, database, lambda: self.services),
             },
         )
         self.services.require_usable()
@@ -123,6 +125,7 @@ class Pipeline:
         self._attestation.start()
         self._retention.start()
         self._streams = StreamThread(settings, self.services)
+        self._alerts = AlertThread(settings, self.services)
 
     @property
     def restarts(self) -> int:
@@ -133,6 +136,7 @@ class Pipeline:
         """Reject new events, and store the accepted ones for at most `timeout` seconds."""
         started = time.monotonic()
         self._streams.close()
+        self._alerts.close()
         self.group.close()
         self.queue.close()
         while self.queue.depth and time.monotonic() < started + timeout:

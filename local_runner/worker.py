@@ -9,6 +9,7 @@ from core.queues.brokers import broker
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
+from local_runner.background.alert_rules import AlertThread, alert_rule_checks
 from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
 from local_runner.background.integrator import Integrator
@@ -74,6 +75,7 @@ def work(settings: Settings, host: str, port: int) -> None:
             **({"history": daily_check.check} if checks_ledger else {}),
             **attestation.checks,
             **stream_checks(settings, database, lambda: services),
+            **alert_rule_checks(settings, database, lambda: services),
         },
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
@@ -84,11 +86,12 @@ def work(settings: Settings, host: str, port: int) -> None:
         daily_check.start()
     attestation.start()
     retention.start()
-    streams = StreamThread(settings, services)
+    streams, alerts = StreamThread(settings, services), AlertThread(settings, services)
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
     streams.close()
+    alerts.close()
     supervisor.stop(BATCH_SECONDS)
     source.close()  # first, so that the broker gives the remaining messages to another worker
     integrator.close()

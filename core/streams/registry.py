@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from core.domain.actors import Actor
 from core.domain.clock import Clock
 from core.domain.models import Event
 from core.domain.streams import State, Stream, StreamDefinition
@@ -29,15 +30,6 @@ MASK_KEY: Final = "mask_key"
 _ATTEMPTS: Final = 5
 
 
-class Actor(NamedTuple):
-    """Who acts on streams: a client with a token, or the operator at the command line."""
-
-    name: str
-    customers: Sequence[int] | None = None
-    """Customers that the token is limited to; None: all."""
-    is_operator: bool = False
-
-
 class Made(NamedTuple):
     """A stream, and the signing secret that was made for it, to be shown once."""
 
@@ -56,7 +48,7 @@ class StreamRegistry:
 
     def streams(self, actor: Actor) -> list[Stream]:
         """Return the streams that the actor may see, the oldest first."""
-        return [stream for stream in self._store.streams() if _may_see(actor, stream)]
+        return [stream for stream in self._store.streams() if actor.may_see(stream.customers)]
 
     def get(self, stream_id: str, actor: Actor) -> Stream:
         """Return one stream.
@@ -65,7 +57,7 @@ class StreamRegistry:
             StreamNotFoundError: there is none with this id, or the actor may not see it.
         """
         stream = self._store.stream(stream_id)
-        if not _may_see(actor, stream):
+        if not actor.may_see(stream.customers):
             raise StreamNotFoundError("There is no such stream.")
         return stream
 
@@ -210,8 +202,10 @@ class StreamRegistry:
     def _checked(
         self, definition: StreamDefinition, given: Mapping[str, Any], actor: Actor, *, has_signing: bool = False
     ) -> tuple[StreamDefinition, dict[str, Any]]:
-        if actor.customers is not None:
-            definition = definition.model_copy(update={"customers": _limited(definition.customers, actor.customers)})
+        try:
+            definition = definition.model_copy(update={"customers": actor.limited(definition.customers)})
+        except ValueError as exc:
+            raise _invalid(["customers"], str(exc)) from None
         if not has_signing and kinds.SIGNING_SECRETS in given:
             raise _invalid(["secrets", kinds.SIGNING_SECRETS], "must be left out: the service makes it")
         try:
@@ -253,18 +247,6 @@ class StreamRegistry:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
-
-
-def _may_see(actor: Actor, stream: Stream) -> bool:
-    return actor.customers is None or (stream.customers is not None and set(stream.customers) <= set(actor.customers))
-
-
-def _limited(asked: Sequence[int] | None, allowed: Sequence[int]) -> tuple[int, ...]:
-    if asked is None:
-        return tuple(allowed)
-    if not set(asked) <= set(allowed):
-        raise _invalid(["customers"], "must be customers that the token is limited to")
-    return tuple(asked)
 
 
 def _facts(stream: StreamDefinition) -> dict[str, object]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.ports.feed import FeedReader
     from core.ports.ledger import LedgerProofs
+    from core.wiring.alert_rules import AlertRuleServices
     from core.wiring.streams import StreamServices
 
 __all__: Final = ["Parts", "Services"]
@@ -243,6 +244,13 @@ class Services:
         from core.wiring.streams import StreamServices  # noqa: PLC0415 - at first use
 
         return StreamServices(self.settings, self.database, self.feed, self.meter, self.clock)
+
+    @cached_property
+    def alert_rules(self) -> "AlertRuleServices":
+        """Registers, previews and evaluates alert rules."""
+        from core.wiring.alert_rules import AlertRuleServices  # noqa: PLC0415 - at first use
+
+        return AlertRuleServices(self.database, self.feed, self.clock)
 
     @cached_property
     def catalogue(self) -> "Catalogue | None":

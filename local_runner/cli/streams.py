@@ -16,8 +16,9 @@ from local_runner.cli.typer_app import App
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from core.domain.actors import Actor
     from core.domain.streams import Stream
-    from core.streams.registry import Actor, Made
+    from core.streams.registry import Made
     from core.wiring.streams import StreamServices
 
 app = App(help="Streams, which send events to other systems.", no_args_is_help=True)
@@ -206,7 +207,7 @@ def delete(stream_id: _StreamId) -> None:
 @contextmanager
 def _streams() -> Iterator[tuple[StreamServices, Actor]]:
     """Yield the streams of an event store that exists; create and migrate nothing."""
-    from core.streams.registry import Actor
+    from core.domain.actors import Actor
     from local_runner.cli.offline import existing_store
 
     with existing_store(with_secrets=True) as services:

@@ -59,6 +59,12 @@ _CHECK_GAUGES: Final = {
         "audit_log_stream_behind_seconds",
         "Time for which the next event of the slowest active stream has been stored.",
     ),
+    ("alert_rules", "active"): ("audit_log_alert_rules_active", "Alert rules that are evaluated."),
+    ("alert_rules", "paused"): ("audit_log_alert_rules_paused", "Alert rules that a person has paused."),
+    ("alert_rules", "behind_seconds"): (
+        "audit_log_alert_rule_behind_seconds",
+        "Time for which the next event of the slowest active alert rule has been stored.",
+    ),
     ("spool", "bytes"): ("audit_log_spool_bytes", "Size of the spool on disk."),
     ("spool", "max_bytes"): ("audit_log_spool_max_bytes", "Bound of the size of the spool on disk."),
     ("spool", "corrupt"): ("audit_log_spool_corrupt", "Damaged places found when the spool was read."),

@@ -91,6 +91,7 @@ def test_a_scrape_shows_events_queue_checks_and_resources(running: Running) -> N
     assert {labels for name, labels in shown if name == "audit_log_check_ok"} == {
         "queue", "spool", "dead_letters", "consumer", "store", "ledger", "signing", "history", "migrations",
         "streams",
+        "alert_rules",
     }  # fmt: skip
     for name in ("process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"):
         assert shown[name, ""] > 0

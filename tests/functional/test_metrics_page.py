@@ -62,6 +62,7 @@ def working(settings: Settings) -> list[Metric]:
         signing=lambda: {"signed": 5},
         history=lambda: {"findings": 0, "checked_at": 1},
         streams=lambda: streams,
+        alert_rules=lambda: {"active": 1, "paused": 0, "behind_seconds": 0.5},
     )
     monitor.watch(services, restarts=lambda: 0)
     return scrape(monitor)

@@ -87,6 +87,7 @@ def test_every_part_has_its_check(pipeline: Pipeline) -> None:
         "history": {"findings": 0, "checked_at": ANY},
         "migrations": {"revision": ANY},
         "streams": {"active": 0, "paused": 0, "suspended": 0, "refused": 0, "behind_seconds": 0.0},
+        "alert_rules": {"active": 0, "paused": 0, "behind_seconds": 0.0},
     }
 
 

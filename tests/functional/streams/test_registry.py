@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core.auth.sealing import SecretSeal
+from core.domain.actors import Actor
 from core.domain.models import Event
 from core.domain.queries import EventFilter
 from core.domain.streams import StreamDefinition
@@ -13,7 +14,7 @@ from core.errors import InvalidFieldsError, StreamNotFoundError, StreamStateErro
 from core.ports.feed import FeedRequest
 from core.stores.feed import SqlFeed
 from core.stores.streams import SqlStreams
-from core.streams.registry import Actor, StreamRegistry
+from core.streams.registry import StreamRegistry
 from tests.support.fakes import FakeClock
 from tests.support.streams import StoreEvents
 
