@@ -14,6 +14,7 @@ import typer
 from core import __version__
 from core.errors import AuditLogError, InvalidFieldsError
 from local_runner.cli import formatting
+from local_runner.cli.alert_rules import app as alert_rule_app
 from local_runner.cli.backup import backup
 from local_runner.cli.catalogue import app as catalogue_app
 from local_runner.cli.clients import app as client_app
@@ -210,6 +211,7 @@ _GROUPS: Final = {
     "partitions": partitions_app,
     "retention": retention_app,
     "stream": stream_app,
+    "alert-rule": alert_rule_app,
 }
 for _name, _group in _GROUPS.items():
     app.add_typer(_group, name=_name, rich_help_panel=_MANAGE)
