@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def begin(engine: Engine, leases: SqlStreamLeases, sender: Sender) -> Begin:
         SqlStreams(engine).add_stream(stream, record())
         assert leases.take(leases.active()[0], "me")
         outlet = Outlet(opened.destination, lambda each: each, lambda each: {"event_id": each.event_id})
-        return Delivery(stream, "me", sender._replace(open_outlet=lambda _stream: outlet))
+        return Delivery(stream, "me", replace(sender, open_outlet=lambda _stream: outlet))
 
     return start
 
