@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field, PlainSerializer, StrictStr, ValidationErr
 
 from core.auth.tokens import MANAGE_STREAMS, Claims
 from core.domain import strict_json
+from core.domain.actors import Actor
 from core.domain.models import rfc3339_milliseconds
 from core.domain.streams import Format, State, Stream, StreamDefinition
 from core.errors import EventTooLargeError, FieldError, InvalidFieldsError, MissingVersionError, VersionConflictError
-from core.streams.registry import Actor
 from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.content_coding import decode_body

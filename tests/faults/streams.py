@@ -18,6 +18,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Any, Final
 
+from core.domain.actors import Actor
 from core.domain.streams import StreamDefinition
 from core.errors import StoreUnavailableError
 from core.settings import Settings
@@ -25,7 +26,6 @@ from core.stores.database import Database
 from core.stores.ledger.integration import Ledger
 from core.stores.migrations.upgrade import migrate
 from core.streams.dispatcher import Dispatcher
-from core.streams.registry import Actor
 from core.wiring import Services
 from tests.faults.ledger import database_of
 from tests.faults.load import Verdict, wait_until
