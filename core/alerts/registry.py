@@ -44,7 +44,7 @@ class AlertRuleRegistry:
         return rule
 
     def create(self, definition: AlertRuleDefinition, actor: Actor) -> AlertRule:
-        """Register a rule, which counts from the end of the log on. One of the kind first_seen learns the log before.
+        """Register a rule, which counts events from the end of the log on. One of the kind first_seen learns the rest.
 
         Raises:
             InvalidFieldsError: the customers are not among those of the actor.
