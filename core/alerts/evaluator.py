@@ -73,6 +73,11 @@ class Evaluator:
         """Place of each rule that this process evaluates, by its id."""
         return {rule_id: held.place for rule_id, held in self._held.items()}
 
+    @property
+    def holds_rules(self) -> bool:
+        """Whether this process evaluates a rule."""
+        return bool(self._held)
+
     def round(self) -> None:
         """Take the rules unless another process has them, and evaluate the events that were stored since.
 

@@ -8,7 +8,7 @@ from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from local_runner.background.rounds import Rounds
-from local_runner.background.streams import sends_streams
+from local_runner.background.streams import IDLE_ROUNDS, sends_streams
 
 PAUSE_SECONDS: Final = 1.0
 """Time between two rounds: the longest delay until an event that has an index is counted."""
@@ -19,10 +19,11 @@ class AlertThread:
 
     def __init__(self, settings: Settings, services: Services, pause: float = PAUSE_SECONDS) -> None:
         """Start the thread."""
+        self._seconds = pause
         self._rounds: Rounds | None = None
         if sends_streams(settings, services.database):
             self._evaluator = services.alert_rules.evaluator()
-            self._rounds = Rounds("alert_rules", pause, self._evaluator.round)
+            self._rounds = Rounds("alert_rules", self._pause, self._evaluator.round)
             self._rounds.start()
 
     def close(self) -> None:
@@ -30,6 +31,9 @@ class AlertThread:
         if self._rounds:
             self._rounds.close()
             self._evaluator.close()
+
+    def _pause(self) -> float:
+        return self._seconds if self._evaluator.holds_rules else IDLE_ROUNDS * self._seconds
 
 
 def alert_rule_checks(settings: Settings, database: Database, services: Callable[[], Services]) -> dict[str, Check]:

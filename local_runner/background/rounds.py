@@ -14,11 +14,12 @@ _log = logging.getLogger(__name__)
 
 
 class Rounds:
-    """Calls `work` every `pause` seconds until `close`. No failure ends the thread."""
+    """Calls `work` until `close`, with a pause before each call. No failure ends the thread."""
 
-    def __init__(self, name: str, pause: float, work: Callable[[], object]) -> None:
+    def __init__(self, name: str, pause: float | Callable[[], float], work: Callable[[], object]) -> None:
+        """`pause` is in seconds; a function is asked before each pause."""
         self._name = name
-        self._pause = pause
+        self._pause = pause if callable(pause) else lambda: pause
         self._work = work
         self._stop = Flag()
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -34,7 +35,7 @@ class Rounds:
             self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause):
+        while not self._stop.wait(self._pause()):
             try:
                 self._work()
             except StoreUnavailableError:

@@ -12,16 +12,20 @@ from local_runner.background.rounds import Rounds
 PAUSE_SECONDS: Final = 1.0
 """Time between two rounds: the longest delay until an event that has an index is sent."""
 
+IDLE_ROUNDS: Final = 5
+"""How many pauses a process that holds no stream waits, since each round reads the database."""
+
 
 class StreamThread:
     """Sends streams until `close`, unless the settings keep this process out of it (AUDIT_LOG_STREAMS=off)."""
 
     def __init__(self, settings: Settings, services: Services, pause: float = PAUSE_SECONDS) -> None:
         """Start the thread."""
+        self._seconds = pause
         self._rounds: Rounds | None = None
         if sends_streams(settings, services.database):
             self._dispatcher = services.streams.dispatcher()
-            self._rounds = Rounds("streams", pause, self._dispatcher.round)
+            self._rounds = Rounds("streams", self._pause, self._dispatcher.round)
             self._rounds.start()
 
     def close(self) -> None:
@@ -29,6 +33,9 @@ class StreamThread:
         if self._rounds:
             self._rounds.close()
             self._dispatcher.close()
+
+    def _pause(self) -> float:
+        return self._seconds if self._dispatcher.held else IDLE_ROUNDS * self._seconds
 
 
 def sends_streams(settings: Settings, database: Database) -> bool:
