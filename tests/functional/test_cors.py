@@ -42,6 +42,7 @@ def of_local_runner(origins: str, data_dir: Path) -> Ask:
 PARAMETERS = {
     "event_id": "1",
     "stream_id": "stream-0000000000000001",
+    "rule_id": "rule-0000000000000001",
     "file": "nothing.js",
     "level": "0",
     "n1": "x001",
@@ -153,7 +154,7 @@ def test_every_path_answers_the_question_whether_a_page_may_call_it(ask: Ask, pa
     assert set(headers["access-control-allow-methods"].split(", ")) - {"HEAD"} == methods
     assert headers["access-control-allow-origin"] == CONSOLE
     assert headers["vary"] == "Origin"
-    assert {"Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key"} == set(
+    assert {"Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match"} == set(
         headers["access-control-allow-headers"].split(", ")
     )
     assert int(headers["access-control-max-age"]) > 0
