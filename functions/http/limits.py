@@ -16,8 +16,8 @@ MAX_EVENT_BODY_BYTES: Final = 2 * MAX_EVENT_BYTES
 MAX_FORM_BYTES: Final = 16 * 1024
 """Largest form of a token request, which is decoded before the client is authenticated."""
 
-MAX_STREAM_BYTES: Final = 64 * 1024
-"""Largest definition of a stream."""
+MAX_DEFINITION_BYTES: Final = 64 * 1024
+"""Largest definition of a stream or an alert rule."""
 
 MAX_RESPONSE_BYTES: Final = 2_000_000
 """Largest page, or part of an export, with several events. A Lambda response has at most 6 MB, and its JSON may take

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from core.errors import DeliveryError, StreamStateError
 from core.wiring import Services
+from functions.http.definitions import actor_of, parse_body
 from functions.http.handler import Operation
 from functions.http.media_types import JSON
 from functions.http.request import Request
@@ -28,22 +29,22 @@ class Act(NamedTuple):
 
 def pause_stream(request: Request, services: Services) -> Response:
     """Stop sending. The stream keeps its place."""
-    actor, claims = views.actor_of(request, services)
+    actor, claims = actor_of(request, services)
     stream = services.streams.registry.pause(views.stream_id_of(request), actor)
     return Response.of(200, views.StreamView(**views.view_fields(stream, services, claims)))
 
 
 def resume_stream(request: Request, services: Services) -> Response:
     """Send again, from the place where the stream was paused or suspended."""
-    actor, claims = views.actor_of(request, services)
+    actor, claims = actor_of(request, services)
     stream = services.streams.registry.resume(views.stream_id_of(request), actor)
     return Response.of(200, views.StreamView(**views.view_fields(stream, services, claims)))
 
 
 def replay_stream(request: Request, services: Services) -> Response:
     """Move the place of the stream, so that it sends the events from there on, again or for the first time."""
-    actor, claims = views.actor_of(request, services)
-    body = views.parse_body(request, views.Replay)
+    actor, claims = actor_of(request, services)
+    body = parse_body(request, views.Replay, "stream")
     stream_id = views.stream_id_of(request)
     services.streams.registry.get(stream_id, actor)
     stream = services.streams.registry.replay(stream_id, views.place_of(body.after, services, claims), actor)
@@ -52,7 +53,7 @@ def replay_stream(request: Request, services: Services) -> Response:
 
 def test_stream(request: Request, services: Services) -> Response:
     """Send a made-up event. The answer has no text of the other side."""
-    actor, _ = views.actor_of(request, services)
+    actor, _ = actor_of(request, services)
     stream = services.streams.registry.get(views.stream_id_of(request), actor)
     require_sending(services)
     trial = services.streams.trials.test(stream)
@@ -62,14 +63,14 @@ def test_stream(request: Request, services: Services) -> Response:
 
 def rotate_stream(request: Request, services: Services) -> Response:
     """Make a new secret that signs requests. The former one signs them as well, until the next rotation."""
-    actor, _ = views.actor_of(request, services)
+    actor, _ = actor_of(request, services)
     made = services.streams.registry.rotate(views.stream_id_of(request), actor)
     return Response.of(200, views.SigningSecret(signing_secret=str(made.signing_secret)))
 
 
 def resend_stream(request: Request, services: Services) -> Response:
     """Send the refused events again, for up to 20 seconds. Those that are taken are no longer listed as refused."""
-    actor, _ = views.actor_of(request, services)
+    actor, _ = actor_of(request, services)
     stream = services.streams.registry.get(views.stream_id_of(request), actor)
     require_sending(services)
     try:

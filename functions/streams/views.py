@@ -3,22 +3,15 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field, PlainSerializer, StrictStr, ValidationError
+from pydantic import BaseModel, Field, PlainSerializer, StrictStr
 
-from core.auth.tokens import MANAGE_STREAMS, Claims
-from core.domain import strict_json
-from core.domain.actors import Actor
+from core.auth.tokens import Claims
 from core.domain.models import rfc3339_milliseconds
 from core.domain.streams import Format, State, Stream, StreamDefinition
-from core.errors import EventTooLargeError, FieldError, InvalidFieldsError, MissingVersionError, VersionConflictError
+from core.errors import InvalidFieldsError
 from core.wiring import Services
-from functions.http.bearer import authenticate
-from functions.http.content_coding import decode_body
-from functions.http.limits import MAX_STREAM_BYTES
-from functions.http.media_types import JSON, media_type
-from functions.http.query_string import QueryString
 from functions.http.request import Request
 from functions.http.response import ResponseModel
 from functions.http.route import Header
@@ -30,12 +23,10 @@ ETAG: Final = Header("ETag", "Version of the stream, for If-Match.")
 LOCATION: Final = Header("Location", "Path of the stream.")
 IF_MATCH: Final = Header("If-Match", "ETag of the stream that was read: the change is refused if it is not the newest.")
 
-_MAX_ERRORS: Final = 20
 _PLACE: Final = (
     "Where to begin: `now`, `oldest`, a time of storing in RFC 3339, a cursor of the feed, or for tokens that see all "
     "customers the index of the event before."
 )
-_Model = TypeVar("_Model", bound=BaseModel)
 _Time = Annotated[datetime, PlainSerializer(rfc3339_milliseconds)]
 
 
@@ -135,58 +126,9 @@ class ResendResult(ResponseModel):
     left: int
 
 
-def actor_of(request: Request, services: Services) -> tuple[Actor, Claims]:
-    """Authenticate a request about streams, which has no query parameters. Raises the errors of `authenticate`."""
-    claims = authenticate(request, services, MANAGE_STREAMS)
-    QueryString(request.query, known=()).raise_errors()
-    return Actor(claims.client, claims.customers), claims
-
-
-def parse_body(request: Request, model: type[_Model]) -> _Model:
-    """Parse the JSON body.
-
-    Raises:
-        InvalidFieldsError: a field is invalid; values are not repeated.
-        MalformedJSONError: the body is not JSON.
-        UnsupportedMediaTypeError: it has another media type.
-        EventTooLargeError: it has more than `MAX_STREAM_BYTES`.
-    """
-    body = decode_body(request, MAX_STREAM_BYTES)
-    media_type(request, JSON)
-    if len(body) > MAX_STREAM_BYTES:
-        raise EventTooLargeError(f"The body has {len(body)} bytes: at most {MAX_STREAM_BYTES} are accepted.")
-    try:
-        return model.model_validate(strict_json.loads(body))
-    except ValidationError as exc:
-        found = exc.errors(include_url=False, include_context=False, include_input=False)
-        errors = [FieldError(loc=[*each["loc"]], msg=_message(each["msg"])) for each in found[:_MAX_ERRORS]]
-        raise InvalidFieldsError("The stream is invalid: see errors.", errors) from None
-
-
 def definition_of(body: NewStream | ChangedStream) -> StreamDefinition:
     """Return the definition in a body."""
     return StreamDefinition.model_construct(**{name: getattr(body, name) for name in StreamDefinition.model_fields})
-
-
-def require_version(request: Request, stream: Stream) -> None:
-    """Check If-Match (RFC 9110 section 13.1.1).
-
-    Raises:
-        MissingVersionError: the request has none.
-        VersionConflictError: it names another version.
-    """
-    wanted = request.header("if-match")
-    if wanted is None:
-        raise MissingVersionError(
-            "Send If-Match with the ETag of the stream that you have read, so that no other change is lost."
-        )
-    if wanted.strip() != etag(stream):
-        raise VersionConflictError("The stream was changed since it was read: read it again, and repeat the change.")
-
-
-def etag(stream: Stream) -> str:
-    """Return the version of a stream as an entity tag."""
-    return f'"{stream.version}"'
 
 
 def view_fields(stream: Stream, services: Services, claims: Claims) -> dict[str, Any]:
@@ -208,7 +150,3 @@ def stream_id_of(request: Request) -> str:
     """Return the id in the path; one that no stream can have is empty."""
     given = request.path_parameters.get("stream_id", "")
     return given if re.fullmatch("stream-[0-9a-f]{16}", given) else ""
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")
