@@ -20,10 +20,11 @@ from functions import (
     query_events,
     token,
 )
+from functions.alerts.routes import ALERT_RULE_ROUTES
 from functions.http.export_formats import MEDIA_TYPES
 from functions.http.media_types import JSON, NDJSON
 from functions.http.request_body import IDEMPOTENCY_KEY
-from functions.http.route import Header, Place, Route, Tag
+from functions.http.route import BODY_PROBLEMS, Header, Place, Route, Tag
 from functions.operations import erase_events
 from functions.pages import docs, embed, viewer
 from functions.proofs import event_proof, ledger
@@ -36,9 +37,6 @@ PROOF_RETRY: Final = Header(
 
 LOCATION: Final = Header("Location", "Where the browser goes next.")
 COOKIE: Final = Header("Set-Cookie", "HttpOnly and SameSite.")
-
-BODY_PROBLEMS: Final = (400, 413, 415, 422)
-"""Statuses of routes that accept events."""
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -181,6 +179,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         )
         for act in acts.ACTS
     ),
+    *ALERT_RULE_ROUTES,
     Route("GET", "/health", Tag.SERVICE, Place.LOOP, health.health, "Check liveness", {200: health.Health}),
     Route(
         "GET", "/ready", Tag.SERVICE, Place.CHECK, health.ready, "Check readiness",

@@ -75,6 +75,8 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     errors.NameTakenError: HTTPStatus.CONFLICT,
     errors.TooManyStreamsError: HTTPStatus.CONFLICT,
     errors.StreamStateError: HTTPStatus.CONFLICT,
+    errors.AlertRuleNotFoundError: HTTPStatus.NOT_FOUND,
+    errors.TooManyAlertRulesError: HTTPStatus.CONFLICT,
     errors.VersionConflictError: HTTPStatus.PRECONDITION_FAILED,
     errors.MissingVersionError: HTTPStatus.PRECONDITION_REQUIRED,
     PathTooLongError: HTTPStatus.REQUEST_URI_TOO_LONG,

@@ -10,6 +10,9 @@ from pydantic import BaseModel
 from functions.http.handler import Operation
 from functions.http.query_string import Parameter
 
+BODY_PROBLEMS: Final = (400, 413, 415, 422)
+"""Statuses of routes that accept a JSON body."""
+
 _STRING: Final = {"type": "string"}
 
 
@@ -19,6 +22,7 @@ class Tag(Enum):
     EVENTS = "Events", "Record events and find them."
     TOKENS = "Tokens", "Get the bearer token that other routes require."
     STREAMS = "Streams", "Send events to other systems as they are stored."
+    ALERT_RULES = "Alert rules", "Record an alert when events happen, are new or stay away."
     LEDGER = "Ledger", "Prove events to a third party."
     SERVICE = "Service", "Check the service, and read its description."
     PAGES = "Pages", "Pages for the browser, and their files."
@@ -48,7 +52,7 @@ class Place(Enum):
     ERASE = "erase"
     """Erases events, for up to half a minute."""
     STREAM = "stream"
-    """Changes streams, or sends to their destinations, for up to half a minute."""
+    """Changes streams and alert rules, sends to destinations or previews rules, for up to half a minute."""
     CHECK = "check"
     """Checks each part of the service."""
     PAGE = "page"

@@ -25,7 +25,7 @@ _SCOPES: Final = {
     WRITE: "Record events.",
     READ: "Find events.",
     ERASE: "Erase events.",
-    MANAGE_STREAMS: "Send events elsewhere.",
+    MANAGE_STREAMS: "Send events elsewhere, and make alert rules.",
 }
 _REQUEST_ID: Final = Header("X-Request-Id", "The id of this request.")
 _CHALLENGE: Final = Header("WWW-Authenticate", "RFC 6750 section 3.")

@@ -27,7 +27,7 @@ PACKAGES: Final = (
     "local_runner",
     "tests",
 )
-MAX_ROOMS: Final = {"core": 12, "functions": 22, "local_runner": 12}
+MAX_ROOMS: Final = {"core": 12, "functions": 23, "local_runner": 12}
 
 _LINKED: Final = "chalice_config.chalice_config"  # a link to its own folder: the same modules again
 

@@ -120,7 +120,7 @@ def test_an_event_goes_all_its_way_with_nothing_but_the_package(in_lambda: Lambd
 def test_every_route_that_is_read_is_served(in_lambda: LambdaProcess, token: str, route: Any) -> None:
     file = "viewer.css" if route.path.startswith("/viewer/") else "docs.js"
     parameters = {"event_id": "018f6b2e-7c1a-7d3e-9f00-0123456789ab", "file": file, "stream_id": "stream-1"}
-    parameters |= {"level": "0", "n1": "x001", "n2": "x000", "n3": "x000", "n4": "000"}
+    parameters |= {"rule_id": "rule-1", "level": "0", "n1": "x001", "n2": "x000", "n3": "x000", "n4": "000"}
     named = {name: value for name, value in parameters.items() if f"{{{name}}}" in route.path}
     answer = gateway(in_lambda, "GET", route.path, path_parameters=named, token=token)
     # Here no checkpoint is signed, for want of KMS, so that there are no proofs.

@@ -73,9 +73,9 @@ checks.positive_data_acceptance.enabled = false
 include-operation-id-regex = "^ledger_tile_"
 warnings = false
 
-# Without the scope of streams each request to them is a 403; tests/functional/streams has the answers with it.
+# Without the scope of streams each request is a 403; tests/functional/streams and alerts have the answers with it.
 [[operations]]
-include-path-regex = "^/stream"
+include-path-regex = "^/(stream|alert-rule)"
 warnings = false
 checks.positive_data_acceptance.enabled = false
 

@@ -177,7 +177,7 @@ def assert_refused(future: Future[HTTPResponse]) -> None:
 def test_a_request_is_answered_in_the_place_of_its_route(services: Services, route: Route) -> None:
     application = Application(services)
     path = route.path.replace("{event_id}", str(uuid.uuid4())).replace("{stream_id}", f"stream-{1:016x}")
-    path = path.replace("{file}", "main.js")
+    path = path.replace("{file}", "main.js").replace("{rule_id}", f"rule-{1:016x}")
     assert application.place(route.method, path) is route.place
     if route.method == "GET":
         assert application.place("HEAD", path) is route.place

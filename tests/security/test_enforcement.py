@@ -28,12 +28,14 @@ from functions.http.route import Route
 from functions.query_events import query_events
 from functions.routes import ROUTES
 from tests.conftest import SECRET
+from tests.support.alert_rules import make_rule
 from tests.support.builders import event, new_event, proxy_event
 from tests.support.fakes import FakeQueue, FakeStore
 from tests.support.streams import make_stream, record
 
 GUARDED = [route for route in ROUTES if route.scope]
 STREAM = {"name": "siem", "destination": {"kind": "http", "url": "https://hooks.invalid/", "body": "webhook"}}
+RULE = {"name": "logins", "kind": "threshold", "threshold": 3, "window_seconds": 60}
 ID = "00000000-0000-7000-8000-000000000001"
 every_guarded_route = pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.path}")
 
@@ -91,12 +93,14 @@ class House:
         """A request that the route would take, if the token allowed it."""
         bodies = {"/event": new_event(), "/events": {"events": [new_event()]}}
         bodies |= {"/stream": STREAM, "/stream/{stream_id}": STREAM, "/stream/{stream_id}/replay": {"after": "now"}}
+        bodies |= dict.fromkeys(("/alert-rule", "/alert-rule/preview", "/alert-rule/{rule_id}"), RULE)
         bodies |= {"/erasure": {"event_ids": [ID], "reason": "asked to"}}
         body = bodies.get(route.path)
         names = re.findall(r"{(\w+)}", route.path)
         values = {
             "event_id": ID,
             "stream_id": make_stream().stream_id,
+            "rule_id": make_rule().rule_id,
             "level": "0",
             "n1": "x001",
             "n2": "x000",
@@ -117,11 +121,12 @@ class House:
 
 @pytest.fixture(scope="module")
 def stream_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with a stream, to be copied."""
+    """A database with a stream and an alert rule, to be copied."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("streams"))
     database = Database(settings.store_url)
     migrate(database.engine)
     database.streams.add_stream(make_stream(destination=STREAM["destination"]), record())
+    database.alert_rules.add_rule(make_rule(), record("alert-rule.created"))
     database.close()
     return settings.data_dir / "audit-log.db"
 
@@ -150,7 +155,7 @@ def test_the_routes_that_ask_for_no_token_are_these_and_no_others() -> None:
         "/docs/{file}", "/", "/viewer/{file}", "/ledger/policy", "/embed", "/embed.js", "/session/sign-in",
         "/session/callback", "/session/token", "/session/sign-out",
     }  # fmt: skip
-    streams = [route for route in GUARDED if route.path.startswith("/stream")]
+    streams = [route for route in GUARDED if route.path.startswith(("/stream", "/alert-rule"))]
     assert {route.scope for route in streams} == {MANAGE_STREAMS}
     others = {(route.method, route.scope) for route in GUARDED if route not in streams}
     assert others == {("GET", READ), ("POST", WRITE), ("POST", ERASE)}
