@@ -15,6 +15,8 @@ from functions.http.request import Request
 from functions.http.response import ResponseModel
 from functions.http.route import Header
 
+_RULE_ID: Final = re.compile("rule-[0-9a-f]{16}")
+
 RULE_ID: Final[Mapping[str, Mapping[str, object]]] = {"rule_id": {"type": "string", "pattern": "^rule-[0-9a-f]{16}$"}}
 ETAG: Final = Header("ETag", "Version of the rule, for If-Match.")
 LOCATION: Final = Header("Location", "Path of the rule.")
@@ -87,4 +89,4 @@ def preview_view(shown: Preview, claims: Claims) -> AlertRulePreview:
 def rule_id_of(request: Request) -> str:
     """Return the id in the path; one that no rule can have is empty."""
     given = request.path_parameters.get("rule_id", "")
-    return given if re.fullmatch("rule-[0-9a-f]{16}", given) else ""
+    return given if _RULE_ID.fullmatch(given) else ""

@@ -16,6 +16,8 @@ from functions.http.request import Request
 from functions.http.response import ResponseModel
 from functions.http.route import Header
 
+_STREAM_ID: Final = re.compile("stream-[0-9a-f]{16}")
+
 STREAM_ID: Final[Mapping[str, Mapping[str, object]]] = {
     "stream_id": {"type": "string", "pattern": "^stream-[0-9a-f]{16}$"}
 }
@@ -149,4 +151,4 @@ def place_of(after: str, services: Services, claims: Claims) -> int:
 def stream_id_of(request: Request) -> str:
     """Return the id in the path; one that no stream can have is empty."""
     given = request.path_parameters.get("stream_id", "")
-    return given if re.fullmatch("stream-[0-9a-f]{16}", given) else ""
+    return given if _STREAM_ID.fullmatch(given) else ""

@@ -68,6 +68,8 @@ WORST = {
     "core.streams.formats.cloudevents._NONCHARACTERS": Worst("", "a", ""),
     "core.domain.traceparent._FORM": Worst(f"01-{'1' * 32}-{'1' * 16}-01", "-", "\n"),
     "functions.http.bearer._BEARER": Worst("bearer ", "="),
+    "functions.alerts.views._RULE_ID": Worst("rule-", "a", " "),
+    "functions.streams.views._STREAM_ID": Worst("stream-", "a", " "),
     "functions.http.client_credentials._POSSIBLE_ID": Worst("", "a", " "),
     "functions.http.event_batch._COMMA": Worst("", " "),
     "functions.http.event_batch._HEAD": Worst('{"events":', " "),

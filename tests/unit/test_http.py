@@ -56,6 +56,8 @@ STATUSES = {
     errors.StreamNotFoundError("x"): 404,
     errors.NameTakenError("x"): 409,
     errors.TooManyStreamsError("x"): 409,
+    errors.AlertRuleNotFoundError("x"): 404,
+    errors.TooManyAlertRulesError("x"): 409,
     errors.StreamStateError("x"): 409,
     errors.VersionConflictError("x"): 412,
     errors.MissingVersionError("x"): 428,
