@@ -377,7 +377,7 @@ export const fr = {
   "streams.body.array": "Tableau JSON",
   "streams.body.lines": "Lignes JSON",
   "streams.headers": "En-têtes, un par ligne (secret)",
-  "streams.headersWrong": "Écrivez chaque en-tête sous la forme Nom: valeur, un par ligne.",
+  "streams.headersWrong": "Écrivez un en-tête par ligne : son nom, deux-points, sa valeur.",
   "streams.token": "Jeton (secret)",
   "streams.prefix": "Préfixe des clés",
   "streams.secretKey": "Clé d’accès secrète",
