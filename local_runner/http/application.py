@@ -165,6 +165,10 @@ class Application:
                 methods = [route.method for route in routes if route.path == path]
                 self._endpoints["OPTIONS", path] = self._endpoint(path, preflight(methods))
                 rules.append(Rule(_pattern(path), methods=["OPTIONS"], endpoint=("OPTIONS", path)))
+        self._allowed: dict[str, set[str]] = {}  # by path without parameters
+        for method, path in self._endpoints:
+            if "{" not in path:
+                self._allowed.setdefault(path, set()).update({method, "HEAD"} if method == "GET" else {method})
         # Bound once: binding costs four times as much as matching.
         self._urls: Final = Map(rules, merge_slashes=False).bind("localhost")
 
@@ -203,6 +207,10 @@ class Application:
         path, method = request.path, request.method
         if endpoint := self._endpoints.get((method, path)):  # a path without parameters is its own pattern
             return endpoint, {}
+        if allowed := self._allowed.get(path):  # no parameter of another route stands for it, as with API Gateway
+            if method not in allowed:
+                raise MethodNotAllowedError(sorted(allowed))
+            return self._endpoints["GET", path], {}
         # werkzeug is lenient: it takes //event for /event, and get for GET.
         if path.startswith("//"):
             raise RouteNotFoundError(_NO_SUCH_PATH)

@@ -94,6 +94,9 @@ def test_two_slashes_are_not_one(client: Client) -> None:
         ("PUT", "/event/1", "GET, HEAD"),
         ("OPTIONS", "/event", "GET, HEAD, POST"),
         ("get", "/health", "GET, HEAD"),
+        ("GET", "/alert-rule/preview", "POST"),
+        ("OPTIONS", "/alert-rule/preview", "POST"),
+        ("POST", "/alert-rule/preview1", "DELETE, GET, HEAD, PUT"),
     ],
 )
 def test_a_method_that_a_path_does_not_take_is_refused_with_those_it_takes(
