@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from core.auth.tokens import DEFAULT_SCOPES
 from tests.support.browser import WAIT_SECONDS, chromium, hosts_asked_by, log_of, paths_asked_by
 from tests.support.builders import new_event
 from tests.support.prefix_proxy import prefix_proxy
@@ -63,7 +64,8 @@ class DocsPage:
         flow = "//div[contains(@class, 'auth-container')][.//h4[contains(., 'OAuth2')]]"
         dialog = self._browser.find_element(By.XPATH, flow)
         dialog.find_element(By.CSS_SELECTOR, "input[id^='client_id']").send_keys(client_id)
-        dialog.find_element(By.LINK_TEXT, "select all").click()
+        for scope in DEFAULT_SCOPES:  # a client has the others only if they were named
+            dialog.find_element(By.CSS_SELECTOR, f"label[for^='{scope}']").click()
         dialog.find_element(By.CSS_SELECTOR, "button.authorize").click()
         logout = f"{flow}//button[contains(., 'Logout')]"
         WebDriverWait(self._browser, WAIT_SECONDS).until(lambda browser: browser.find_elements(By.XPATH, logout))

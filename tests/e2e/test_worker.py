@@ -107,7 +107,7 @@ def test_a_worker_shows_how_it_is_and_serves_nothing_else(tmp_path: Path, settin
         ready = httpx.get(f"{worker.url}/ready").json()
         assert (ready["status"], sorted(ready["checks"])) == (
             "ready",
-            ["consumer", "ledger", "migrations", "queue", "signing", "store"],
+            ["alert_rules", "consumer", "ledger", "migrations", "queue", "signing", "store", "streams"],
         )
         metrics = httpx.get(f"{worker.url}/metrics").text
         assert 'audit_log_events_total{outcome="stored"} 0.0' in metrics

@@ -259,6 +259,6 @@ def test_the_operator_registers_rotates_and_disables(administered: Services) -> 
     assert execute({"act": "disable", "client_id": made["client_id"]}, administered) == {"client_id": made["client_id"]}
     with pytest.raises(ClientNotFoundError):
         execute({"act": "disable", "client_id": "client-none"}, administered)
-    with pytest.raises(InvalidFieldsError, match="scopes events:delete: use events:write or events:read"):
+    with pytest.raises(InvalidFieldsError, match="scopes events:delete: use events:write, events:read"):
         execute({"act": "create", "name": "billing", "scopes": ["events:delete"]}, administered)
     administered.close()

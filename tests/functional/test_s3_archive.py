@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def s3(aws: dict[str, str]) -> Any:
         "s3", endpoint_url=aws["AWS_ENDPOINT_URL"], region_name=aws["AWS_DEFAULT_REGION"],
         aws_access_key_id="tests", aws_secret_access_key="tests",
     )  # fmt: skip
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": aws["AWS_DEFAULT_REGION"]})
+    location = {"LocationConstraint": aws["AWS_DEFAULT_REGION"]}
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):  # by the test before
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
     return client
 
 
