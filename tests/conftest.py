@@ -20,7 +20,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
-_WITHOUT_COVERAGE = [Path(__file__).parent / name for name in ("e2e", "faults", "security")]
+_WITHOUT_COVERAGE = [Path(__file__).parent / name for name in ("e2e", "faults")]
 """Their service runs in other processes, so tracing would only slow down the client in the test."""
 
 
