@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.domain.queries import JsonScalar, TotalRelation
+from core.domain.queries import EventFilter, JsonScalar, TotalRelation
 
 MAX_BUCKETS: Final = 60
 
@@ -95,6 +95,22 @@ class Summary(BaseModel):
     )
     counted_from: int | None = Field(description="All events from this Unix second on were counted.")
     frequent: Frequencies
+
+
+def empty_summary(wanted: EventFilter, *, with_values: bool) -> Summary:
+    """Return the summary of no events; `with_values` if values at a path were to be counted."""
+    return Summary(
+        start=wanted.start,
+        end=wanted.end,
+        bucket_seconds=1,
+        buckets=[],
+        total_count=0,
+        total_relation="eq",
+        counted_from=wanted.start,
+        frequent=Frequencies(
+            event_types=[], customers=[], values=[] if with_values else None, sample=0, sample_relation="eq"
+        ),
+    )
 
 
 def bucket_seconds(start: int, end: int) -> int:

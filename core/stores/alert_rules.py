@@ -1,21 +1,18 @@
 """Alert rules in the database of the events: their registration. `core.stores.alert_memory` has their evaluation."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 import orjson
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from core.domain.alert_rules import MAX_RULES, AlertRule, AlertRuleDefinition
 from core.domain.models import Event
-from core.errors import AlertRuleNotFoundError, NameTakenError, TooManyAlertRulesError, VersionConflictError
-from core.stores.connections import open_connection, open_read_connection
-from core.stores.dialects import dialect_of
-from core.stores.own_events import insert_own_event
+from core.errors import AlertRuleNotFoundError, TooManyAlertRulesError, VersionConflictError
+from core.stores.connections import open_read_connection
+from core.stores.recorded_changes import recorded_change
 from core.stores.schema import alert_memory, alert_rules
 
+_NAME_TAKEN: Final = "Another alert rule has this name: choose another one."
 _EVALUATED: Final = ("position", "learns_until", "last_alert_at", "forgotten")
 """Columns that the evaluation changes while a person changes the definition."""
 
@@ -31,7 +28,6 @@ class SqlAlertRules:
 
     def __init__(self, engine: Engine, most: int = MAX_RULES) -> None:
         self._engine = engine
-        self._dialect = dialect_of(engine)
         self._most = most
 
     def rules(self) -> list[AlertRule]:
@@ -47,7 +43,7 @@ class SqlAlertRules:
 
     def add_rule(self, rule: AlertRule, record: Event) -> None:
         """See `AlertRuleAdmin.add_rule`."""
-        with self._change(record) as connection:
+        with recorded_change(self._engine, record, _NAME_TAKEN) as connection:
             if connection.execute(select(func.count()).select_from(alert_rules)).scalar_one() >= self._most:
                 raise TooManyAlertRulesError(f"There are {self._most} alert rules already: delete one first.")
             connection.execute(insert(alert_rules).values(**_columns(rule), beat=0))
@@ -57,7 +53,7 @@ class SqlAlertRules:
         columns = {**_columns(rule), "version": rule.version + 1}
         if not restarts:
             columns = {name: value for name, value in columns.items() if name not in _EVALUATED}
-        with self._change(record) as connection:
+        with recorded_change(self._engine, record, _NAME_TAKEN) as connection:
             if not connection.execute(update(alert_rules).where(*_unchanged(rule)).values(**columns)).rowcount:
                 _explain(connection, rule.rule_id)
             if restarts:
@@ -66,24 +62,10 @@ class SqlAlertRules:
 
     def delete_rule(self, rule: AlertRule, record: Event) -> None:
         """See `AlertRuleAdmin.delete_rule`."""
-        with self._change(record) as connection:
+        with recorded_change(self._engine, record, _NAME_TAKEN) as connection:
             if not connection.execute(delete(alert_rules).where(*_unchanged(rule))).rowcount:
                 _explain(connection, rule.rule_id)
             connection.execute(delete(alert_memory).where(alert_memory.c.rule_id == rule.rule_id))
-
-    @contextmanager
-    def _change(self, record: Event) -> Iterator[Connection]:
-        """Open a transaction that ends with the insertion of `record`."""
-        with open_connection(self._engine) as connection:
-            self._dialect.begin_write(connection)
-            try:
-                yield connection
-            except IntegrityError as exc:
-                if self._dialect.is_duplicate_key(exc.orig):
-                    raise NameTakenError("Another alert rule has this name: choose another one.") from None
-                raise
-            insert_own_event(connection, self._dialect, record)
-            connection.commit()
 
 
 def _columns(rule: AlertRule) -> dict[str, Any]:

@@ -1,19 +1,16 @@
 """Streams in the database of the events: their registration. `core.stores.stream_leases` has what senders change."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import orjson
 from sqlalchemy import Connection, Engine, RowMapping, Select, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from core.domain.models import Event
 from core.domain.streams import MAX_STREAMS, Refusal, Stream, StreamDefinition
-from core.errors import NameTakenError, StreamNotFoundError, TooManyStreamsError, VersionConflictError
+from core.errors import StreamNotFoundError, TooManyStreamsError, VersionConflictError
 from core.stores.connections import open_connection, open_read_connection
-from core.stores.dialects import dialect_of
-from core.stores.own_events import insert_own_event
+from core.stores.recorded_changes import recorded_change
 from core.stores.schema import stream_refusals, streams
 
 _REFUSED: Final = (
@@ -24,6 +21,7 @@ _REFUSED: Final = (
     .label("refused")
 )
 _STREAMS: Final = select(streams, _REFUSED)
+_NAME_TAKEN: Final = "Another stream has this name: choose another one."
 _NOT_DEFINED: Final = ("position", "delivered_at", "failures", "failing_since", "next_try_at", "last_status")
 """Columns that senders change while a person changes the definition."""
 
@@ -44,7 +42,6 @@ class SqlStreams:
 
     def __init__(self, engine: Engine, most: int = MAX_STREAMS) -> None:
         self._engine = engine
-        self._dialect = dialect_of(engine)
         self._most = most
 
     def streams(self) -> list[Stream]:
@@ -63,7 +60,7 @@ class SqlStreams:
 
     def add_stream(self, stream: Stream, record: Event) -> None:
         """See `StreamAdmin.add_stream`."""
-        with self._change(record) as connection:
+        with recorded_change(self._engine, record, _NAME_TAKEN) as connection:
             if connection.execute(select(func.count()).select_from(streams)).scalar_one() >= self._most:
                 raise TooManyStreamsError(f"There are {self._most} streams already: delete one first.")
             connection.execute(insert(streams).values(**_columns(stream), beat=0))
@@ -74,7 +71,7 @@ class SqlStreams:
         columns |= {"version": stream.version + 1, "failures": 0, "failing_since": None, "next_try_at": None}
         if position is not None:
             columns["position"] = position
-        with self._change(record) as connection:
+        with recorded_change(self._engine, record, _NAME_TAKEN) as connection:
             if not connection.execute(update(streams).where(*_unchanged(stream)).values(**columns)).rowcount:
                 _explain(connection, stream.stream_id)
             row = connection.execute(_STREAMS.where(streams.c.stream_id == stream.stream_id)).mappings().one()
@@ -82,7 +79,7 @@ class SqlStreams:
 
     def delete_stream(self, stream: Stream, record: Event) -> None:
         """See `StreamAdmin.delete_stream`."""
-        with self._change(record) as connection:
+        with recorded_change(self._engine, record, _NAME_TAKEN) as connection:
             if not connection.execute(delete(streams).where(*_unchanged(stream))).rowcount:
                 _explain(connection, stream.stream_id)
             connection.execute(delete(stream_refusals).where(stream_refusals.c.stream_id == stream.stream_id))
@@ -99,20 +96,6 @@ class SqlStreams:
         named = stream_refusals.c.position.in_(positions)
         with open_connection(self._engine) as connection:
             connection.execute(delete(stream_refusals).where(stream_refusals.c.stream_id == stream_id, named))
-            connection.commit()
-
-    @contextmanager
-    def _change(self, record: Event) -> Iterator[Connection]:
-        """Open a transaction that ends with the insertion of `record`."""
-        with open_connection(self._engine) as connection:
-            self._dialect.begin_write(connection)
-            try:
-                yield connection
-            except IntegrityError as exc:
-                if self._dialect.is_duplicate_key(exc.orig):
-                    raise NameTakenError("Another stream has this name: choose another one.") from None
-                raise
-            insert_own_event(connection, self._dialect, record)
             connection.commit()
 
 

@@ -17,6 +17,7 @@ from core.domain.summaries import (
     TypeCount,
     bucket_seconds,
     bucket_starts,
+    empty_summary,
 )
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
@@ -48,7 +49,7 @@ class SqlEventSummaries:
         with open_read_connection(self._engine) as connection:
             span = _span(connection, event_filter, slices)
             if span is None:
-                return _nothing(event_filter, by)
+                return empty_summary(event_filter, with_values=bool(by))
             width = bucket_seconds(*span)
             if by or not is_sql(rest):
                 sample = self._examine(connection, Sample(event_filter, width, by), slices, span[1])
@@ -177,16 +178,3 @@ def _span(connection: Connection, wanted: EventFilter, slices: list[EventFilter]
         return None
     oldest, newest = min(row[0] for row in found), max(row[1] for row in found)
     return oldest if wanted.start is None else wanted.start, newest if wanted.end is None else wanted.end
-
-
-def _nothing(wanted: EventFilter, by: Sequence[Step]) -> Summary:
-    return Summary(
-        start=wanted.start,
-        end=wanted.end,
-        bucket_seconds=1,
-        buckets=[],
-        total_count=0,
-        total_relation="eq",
-        counted_from=wanted.start,
-        frequent=Frequencies(event_types=[], customers=[], values=[] if by else None, sample=0, sample_relation="eq"),
-    )

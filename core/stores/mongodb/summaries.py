@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from pymongo.cursor import Cursor
 
 from core.domain.queries import EventFilter, Order, Step
-from core.domain.summaries import Bucket, Frequencies, Summary, bucket_seconds, bucket_starts
+from core.domain.summaries import Bucket, Summary, bucket_seconds, bucket_starts, empty_summary
 from core.stores.mongodb.connection import READ_SECONDS, Connection, Document, reading
 from core.stores.mongodb.documents import FIELDS, to_event
 from core.stores.mongodb.filters import rest_of, sort_order, to_query
@@ -47,7 +47,7 @@ class MongoEventSummaries:
         with reading():
             span = self._span(event_filter)
             if span is None:
-                return _nothing(event_filter, by)
+                return empty_summary(event_filter, with_values=bool(by))
             start, end = span
             width = bucket_seconds(start, end)
             rest = rest_of(self._connection.reads, event_filter)
@@ -146,16 +146,3 @@ class MongoEventSummaries:
 
 def _columns(wanted: EventFilter) -> EventFilter:
     return wanted.model_copy(update={"data": (), "conditions": (), "words": ()})
-
-
-def _nothing(wanted: EventFilter, by: Sequence[Step]) -> Summary:
-    return Summary(
-        start=wanted.start,
-        end=wanted.end,
-        bucket_seconds=1,
-        buckets=[],
-        total_count=0,
-        total_relation="eq",
-        counted_from=wanted.start,
-        frequent=Frequencies(event_types=[], customers=[], values=[] if by else None, sample=0, sample_relation="eq"),
-    )
