@@ -4,7 +4,7 @@ A message addresses the person who caused the error and gives the remedy. It nev
 in the wrong place. `functions.http.problems` maps each class to an HTTP status.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -14,6 +14,11 @@ class FieldError(TypedDict):
 
     loc: list[str | int]
     msg: str
+
+
+def as_sentence(errors: Iterable[FieldError]) -> str:
+    """Join errors on one line: each is the path, if there is one, and the remedy."""
+    return "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in errors)
 
 
 class AuditLogError(Exception):

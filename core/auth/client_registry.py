@@ -10,7 +10,7 @@ from core.auth.tokens import SCOPES
 from core.domain.audit_events import audit_event
 from core.domain.clock import Clock
 from core.domain.models import Client
-from core.errors import ClientNotFoundError, FieldError, InvalidFieldsError
+from core.errors import ClientNotFoundError, FieldError, InvalidFieldsError, as_sentence
 from core.ports.clients import ClientAdmin
 
 
@@ -93,5 +93,4 @@ class ClientRegistry:
 
 
 def _invalid(*errors: FieldError) -> InvalidFieldsError:
-    details = "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}" for error in errors)
-    return InvalidFieldsError(f"The client cannot be registered: {details}", errors)
+    return InvalidFieldsError(f"The client cannot be registered: {as_sentence(errors)}", errors)

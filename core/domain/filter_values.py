@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from core.domain import strict_json
+from core.domain.field_errors import found_errors, message_of
 from core.domain.models import MAX_TIMESTAMP, EventType, Timestamp
 from core.domain.queries import JsonScalar, Operator, Step
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
@@ -178,4 +179,4 @@ def _checked(rule: TypeAdapter[T], value: object) -> T:
     try:
         return rule.validate_python(value)
     except ValidationError as exc:
-        raise ValueError(exc.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        raise ValueError(message_of(found_errors(exc)[0])) from None

@@ -11,7 +11,7 @@ from core.domain.filter_values import data_path, utf8_text
 from core.domain.models import CustomerId
 from core.domain.queries import EventFilter, Step
 from core.domain.strict_json import MAX_INTEGER
-from core.errors import InvalidFieldsError
+from core.errors import InvalidFieldsError, as_sentence
 
 MAX_STREAMS: Final = 500
 MAX_FILTER_LENGTH: Final = 4_000
@@ -148,5 +148,4 @@ def parse_filter(text: str) -> EventFilter:
     try:
         return filter_text.parse(pairs)
     except InvalidFieldsError as exc:
-        details = "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}" for error in exc.errors)
-        raise ValueError(f"is invalid: {details}") from None
+        raise ValueError(f"is invalid: {as_sentence(exc.errors)}") from None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from core.domain.field_errors import field_errors
 from core.domain.streams import Stream
 from core.errors import FieldError, InvalidFieldsError, MisconfiguredError
 from core.ports.streams import Destination
@@ -46,7 +47,7 @@ def checked(kind: str, config: Mapping[str, Any], secrets: Mapping[str, Any]) ->
         try:
             valid.append(_plain(model.model_validate(given)))
         except ValidationError as exc:
-            errors += (FieldError(loc=[name, *each["loc"]], msg=_message(each["msg"])) for each in exc.errors())
+            errors += field_errors(exc, below=[name])
     if errors:
         raise InvalidFieldsError("The stream is invalid: see errors.", errors)
     return valid[0], valid[1]
@@ -99,7 +100,3 @@ def _revealed(value: Any) -> Any:
     if hasattr(value, "get_secret_value"):
         return value.get_secret_value()
     return value if value is None or isinstance(value, bool | int | float) else str(value)
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 from core.auth.tokens import MANAGE_STREAMS, Claims
 from core.domain import strict_json
 from core.domain.actors import Actor
-from core.errors import EventTooLargeError, FieldError, InvalidFieldsError, MissingVersionError, VersionConflictError
+from core.domain.field_errors import field_errors
+from core.errors import EventTooLargeError, InvalidFieldsError, MissingVersionError, VersionConflictError
 from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.content_coding import decode_body
@@ -43,9 +44,7 @@ def parse_body(request: Request, model: type[_Model], thing: str) -> _Model:
     try:
         return model.model_validate(strict_json.loads(body))
     except ValidationError as exc:
-        found = exc.errors(include_url=False, include_context=False, include_input=False)
-        errors = [FieldError(loc=[*each["loc"]], msg=_message(each["msg"])) for each in found[:_MAX_ERRORS]]
-        raise InvalidFieldsError(f"The {thing} is invalid: see errors.", errors) from None
+        raise InvalidFieldsError(f"The {thing} is invalid: see errors.", field_errors(exc)[:_MAX_ERRORS]) from None
 
 
 def etag(version: int) -> str:
@@ -67,7 +66,3 @@ def require_version(request: Request, version: int, thing: str) -> None:
         )
     if wanted.strip() != etag(version):
         raise VersionConflictError(f"The {thing} was changed since it was read: read it again, and repeat the change.")
-
-
-def _message(text: str) -> str:
-    return text.removeprefix("Value error, ")

@@ -8,6 +8,7 @@ import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from core.domain.field_errors import found_errors, message_of
 from core.domain.models import TIMESTAMP_RULE, NewEvent
 from core.errors import EventTooLargeError, FieldError, InvalidFieldsError
 from functions.http.limits import MAX_EVENT_BYTES
@@ -90,7 +91,7 @@ def _invalid(errors: list[FieldError]) -> InvalidFieldsError:
 
 def _field_errors(error: ValidationError) -> list[FieldError]:
     """Return the first `MAX_ERRORS` errors of a validation, without input values, and the number of the others."""
-    all_errors = error.errors(include_url=False, include_context=False, include_input=False)
+    all_errors = found_errors(error)
     errors: list[FieldError] = [{"loc": list(each["loc"]), "msg": _message(each)} for each in all_errors[:MAX_ERRORS]]
     if len(all_errors) > MAX_ERRORS:
         errors.append({"loc": [], "msg": f"and {len(all_errors) - MAX_ERRORS} more errors"})
@@ -99,4 +100,4 @@ def _field_errors(error: ValidationError) -> list[FieldError]:
 
 def _message(error: ErrorDetails) -> str:
     by_type = _TIMESTAMP_MESSAGES if error["loc"] == ("timestamp_utc",) else _MESSAGES
-    return by_type.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+    return message_of(error, by_type)

@@ -11,8 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from core.auth.tokens import ERASE, Claims
 from core.domain import strict_json
 from core.domain.erasures import BEYOND
+from core.domain.field_errors import field_errors
 from core.domain.models import CustomerId, EventId, Timestamp, no_default
-from core.errors import ErasureRefusedError, FieldError, InsufficientScopeError, InvalidFieldsError
+from core.errors import ErasureRefusedError, InsufficientScopeError, InvalidFieldsError
 from core.wiring import Services
 from functions.http.bearer import authenticate
 from functions.http.content_coding import decode_body
@@ -127,14 +128,7 @@ def _validated(value: object, claims: Claims, now: datetime) -> NewErasure:
     try:
         wanted = NewErasure.model_validate(value)
     except ValidationError as exc:
-        found = exc.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
-        errors: list[FieldError] = [
-            {
-                "loc": list(each["loc"]),
-                "msg": _MESSAGES.get(each["type"]) or each["msg"].removeprefix("Value error, "),
-            }
-            for each in found
-        ]
+        errors = field_errors(exc, _MESSAGES)[:_MAX_ERRORS]
         raise InvalidFieldsError("The erasure is invalid: see errors.", errors) from None
     if (wanted.event_ids is None) == (wanted.customer_id is None):
         raise _invalid("event_ids", "give either event_ids or customer_id")

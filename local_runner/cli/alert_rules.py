@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import AlertRuleNotFoundError
+from core.errors import AlertRuleNotFoundError, as_sentence
 from local_runner.cli import formatting
 from local_runner.cli.typer_app import App
 
@@ -162,14 +162,14 @@ def _definition(*values: Any) -> AlertRuleDefinition:
     from pydantic import ValidationError
 
     from core.domain.alert_rules import AlertRuleDefinition
+    from core.domain.field_errors import field_errors
 
     names = "name", "kind", "filter", "group_by", "threshold", "window_seconds", "path", "forget_days", "customers"
     fields = {name: value for name, value in zip(names, values, strict=True) if value is not None}
     try:
         return AlertRuleDefinition.model_validate(fields)
     except ValidationError as exc:
-        details = "; ".join(f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip() for each in exc.errors())
-        raise typer.BadParameter(details) from None
+        raise typer.BadParameter(as_sentence(field_errors(exc))) from None
 
 
 def _print_state(rule: AlertRule) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from core import __version__
-from core.errors import AuditLogError, InvalidFieldsError
+from core.errors import AuditLogError, InvalidFieldsError, as_sentence
 from local_runner.cli import formatting
 from local_runner.cli.alert_rules import app as alert_rule_app
 from local_runner.cli.backup import backup
@@ -49,8 +49,7 @@ def main() -> None:
     try:
         app()
     except InvalidFieldsError as exc:
-        details = "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in exc.errors)
-        formatting.print_error(f"{str(exc).removesuffix(' see errors.')} {details}")  # they are here
+        formatting.print_error(f"{str(exc).removesuffix(' see errors.')} {as_sentence(exc.errors)}")  # they are here
         sys.exit(1)
     except AuditLogError as exc:
         formatting.print_error(str(exc))

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from core.domain import strict_json
+from core.domain.field_errors import field_errors
 from core.domain.models import CustomerId, EventType
 from core.domain.retention import MAX_DAYS, RetentionRule
 from core.errors import AuditLogError
@@ -63,10 +64,8 @@ def _parse(line: bytes) -> RetentionRule:
     try:
         found = _Line.model_validate(strict_json.loads(line))
     except ValidationError as exc:
-        error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(map(str, error["loc"])) or "the line"
-        message = _MESSAGES.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-        raise InvalidRulesError(f"{field} {message}") from None
+        error = field_errors(exc, _MESSAGES)[0]
+        raise InvalidRulesError(f"{'.'.join(map(str, error['loc'])) or 'the line'} {error['msg']}") from None
     except AuditLogError as exc:
         raise InvalidRulesError(str(exc)) from None
     return RetentionRule(found.type, found.customer, found.keep_days)

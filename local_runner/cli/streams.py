@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.errors import DeliveryError, InvalidFieldsError, StreamNotFoundError
+from core.errors import DeliveryError, InvalidFieldsError, StreamNotFoundError, as_sentence
 from local_runner.cli import formatting
 from local_runner.cli.typer_app import App
 
@@ -65,6 +65,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     """Create a stream, print its id, and the secret that signs its requests if there is one."""
     from pydantic import ValidationError
 
+    from core.domain.field_errors import field_errors
     from core.domain.streams import StreamDefinition
 
     destination = {"kind": kind, **({"url": url} if url else {}), **dict(map(_setting, setting or ()))}
@@ -81,10 +82,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     try:
         definition = StreamDefinition.model_validate(fields)
     except ValidationError as exc:
-        details = "; ".join(
-            f"{'.'.join(map(str, each['loc']))} {each['msg'].removeprefix('Value error, ')}" for each in exc.errors()
-        )
-        raise typer.BadParameter(details) from None
+        raise typer.BadParameter(as_sentence(field_errors(exc))) from None
     given = _secrets(secrets.read()) if secrets else {}
     with _streams() as (streams, me):
         made = streams.registry.create(definition, given, _place(streams, after), me)

@@ -11,6 +11,7 @@ from core.domain import strict_json
 from core.domain.catalogue.catalogue import Catalogue, KnownType
 from core.domain.catalogue.entries import MEMBER, Entry, EventType
 from core.domain.catalogue.schemas import Schemas
+from core.domain.field_errors import found_errors, message_of
 from core.domain.models import EventType as EventTypeName
 from core.errors import InvalidSettingsError, MalformedJSONError
 
@@ -20,6 +21,7 @@ SHARED: Final = "_"
 
 _KEY: Final = "[key]"  # pydantic's last step to the name of a member
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(EventTypeName)
+_MESSAGES: Final = {"extra_forbidden": "is not a member of it"}
 
 
 class Problem(NamedTuple):
@@ -105,10 +107,9 @@ def _describe(name: str, document: dict[str, Any]) -> EventType:
 
 
 def _problems_of(error: ValidationError, name: str) -> Iterator[Problem]:
-    for each in error.errors(include_url=False, include_input=False):
+    for each in found_errors(error):
         place = _pointer((MEMBER, *(step for step in each["loc"] if step != _KEY))) if error.title == "Entry" else ""
-        message = "is not a member of it" if each["type"] == "extra_forbidden" else each["msg"]
-        yield Problem(name, place, message.removeprefix("Value error, "))
+        yield Problem(name, place, message_of(each, _MESSAGES))
 
 
 def _pointer(place: tuple[str | int, ...]) -> str:
