@@ -14,13 +14,12 @@ from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.background.alert_rules import AlertThread, alert_rule_checks
 from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
+from local_runner.background.feed_workers import FeedThreads, feed_checks
 from local_runner.background.integrator import Integrator
 from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, SignerThread
-from local_runner.background.streams import StreamThread, stream_checks
 from local_runner.bootstrap import record_catalogue
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
@@ -110,8 +109,7 @@ class Pipeline:
                 "store": self._check_store,
                 **self._ledger_checks(),
                 "migrations": database.check_revision,
-                **stream_checks(settings, database, lambda: self.services),
-                **alert_rule_checks(settings, database, lambda: self.services),
+                **feed_checks(settings, database, lambda: self.services),
             },
         )
         self.services.require_usable()
@@ -124,8 +122,7 @@ class Pipeline:
             self._daily_check.start()
         self._attestation.start()
         self._retention.start()
-        self._streams = StreamThread(settings, self.services)
-        self._alerts = AlertThread(settings, self.services)
+        self._feed_threads = FeedThreads(settings, self.services)
 
     @property
     def restarts(self) -> int:
@@ -135,8 +132,7 @@ class Pipeline:
     def close(self, timeout: float = DRAIN_SECONDS) -> None:
         """Reject new events, and store the accepted ones for at most `timeout` seconds."""
         started = time.monotonic()
-        self._streams.close()
-        self._alerts.close()
+        self._feed_threads.close()
         self.group.close()
         self.queue.close()
         while self.queue.depth and time.monotonic() < started + timeout:

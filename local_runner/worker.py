@@ -9,15 +9,14 @@ from core.queues.brokers import broker
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.background.alert_rules import AlertThread, alert_rule_checks
 from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
+from local_runner.background.feed_workers import FeedThreads, feed_checks
 from local_runner.background.integrator import Integrator
 from local_runner.background.management import ManagementServer
 from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.background.stop_deadline import end_process_within
-from local_runner.background.streams import StreamThread, stream_checks
 from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
@@ -74,8 +73,7 @@ def work(settings: Settings, host: str, port: int) -> None:
             "signing": signer.check,
             **({"history": daily_check.check} if checks_ledger else {}),
             **attestation.checks,
-            **stream_checks(settings, database, lambda: services),
-            **alert_rule_checks(settings, database, lambda: services),
+            **feed_checks(settings, database, lambda: services),
         },
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
@@ -86,12 +84,11 @@ def work(settings: Settings, host: str, port: int) -> None:
         daily_check.start()
     attestation.start()
     retention.start()
-    streams, alerts = StreamThread(settings, services), AlertThread(settings, services)
+    feed_threads = FeedThreads(settings, services)
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
-    streams.close()
-    alerts.close()
+    feed_threads.close()
     supervisor.stop(BATCH_SECONDS)
     source.close()  # first, so that the broker gives the remaining messages to another worker
     integrator.close()

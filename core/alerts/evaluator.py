@@ -74,7 +74,7 @@ class Evaluator:
         return {rule_id: held.place for rule_id, held in self._held.items()}
 
     @property
-    def holds_rules(self) -> bool:
+    def holds_any(self) -> bool:
         """Whether this process evaluates a rule."""
         return bool(self._held)
 

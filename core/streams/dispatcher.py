@@ -73,6 +73,11 @@ class Dispatcher:
         """Place of each stream that this process holds, by its id."""
         return {stream_id: run.delivery.place for stream_id, run in self._runs.items()}
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether this process holds a stream."""
+        return bool(self._runs)
+
     def round(self) -> None:
         """Take streams that have no living sender, and let those that are due send.
 
