@@ -115,11 +115,7 @@ def show(rule_id: _RuleId, *, as_json: _JSON = False) -> None:
     """Show a rule."""
     with _alert_rules() as (services, me):
         facts = services.registry.get(rule_id, me).model_dump(mode="json")
-    if as_json:
-        typer.echo(formatting.to_json(facts))
-        return
-    shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    formatting.console().print(formatting.properties(shown.items()))
+    formatting.print_facts(facts, as_json=as_json)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
@@ -60,6 +60,15 @@ def properties(rows: Iterable[tuple[str, str]]) -> Table:
     for name, value in rows:
         laid_out.add_row(name, visible(value))
     return laid_out
+
+
+def print_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print names and JSON values for people, or as one JSON object."""
+    if as_json:
+        typer.echo(to_json(facts))
+        return
+    shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    console().print(properties(shown.items()))
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -114,11 +114,7 @@ def show(stream_id: _StreamId, *, as_json: _JSON = False) -> None:
     """Show a stream without its secrets."""
     with _streams() as (streams, me):
         facts = _facts(streams.registry.get(stream_id, me), streams)
-    if as_json:
-        typer.echo(formatting.to_json(facts))
-        return
-    shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    formatting.console().print(formatting.properties(shown.items()))
+    formatting.print_facts(facts, as_json=as_json)
 
 
 @app.command()

@@ -6,20 +6,11 @@ import pytest
 from sqlalchemy import Engine
 
 from core.alerts.evaluator import Evaluator
-from core.domain.models import Event
 from core.stores.alert_memory import SqlAlertMemory
 from core.stores.alert_rules import SqlAlertRules
 from core.stores.feed import SqlFeed
-from core.stores.ledger.integration import Ledger
-from core.stores.sql import SqlEventStore
 from tests.support.alert_rules import NOW
 from tests.support.fakes import FakeClock
-from tests.support.streams import StoreEvents
-
-
-@pytest.fixture
-def engine(sqlite_store: SqlEventStore) -> Engine:
-    return sqlite_store._engine  # noqa: SLF001 - a store shows it to no other code
 
 
 @pytest.fixture
@@ -36,16 +27,3 @@ def rules(engine: Engine) -> SqlAlertRules:
 def new_evaluator(engine: Engine, clock: FakeClock) -> Callable[[], Evaluator]:
     """Build the evaluator of another process."""
     return lambda: Evaluator(SqlFeed(engine), SqlAlertMemory(engine), clock, clock=clock)
-
-
-@pytest.fixture
-def store_events(engine: Engine, sqlite_store: SqlEventStore) -> StoreEvents:
-    """Store events, and give them their indices."""
-
-    def store(*events: Event) -> None:
-        if events:
-            sqlite_store.add(events)
-        while Ledger(engine).integrate():
-            pass
-
-    return store

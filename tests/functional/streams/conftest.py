@@ -3,20 +3,12 @@
 import pytest
 from sqlalchemy import Engine
 
-from core.domain.models import Event
 from core.stores.feed import SqlFeed
-from core.stores.ledger.integration import Ledger
-from core.stores.sql import SqlEventStore
 from core.stores.stream_leases import SqlStreamLeases
 from core.stores.streams import SqlStreams
 from core.streams.delivery import Sender
 from tests.support.fakes import FakeClock, FakeMeter
-from tests.support.streams import NOW, FakeDestination, StoreEvents, outlet
-
-
-@pytest.fixture
-def engine(sqlite_store: SqlEventStore) -> Engine:
-    return sqlite_store._engine  # noqa: SLF001 - a store shows it to no other code
+from tests.support.streams import NOW, FakeDestination, outlet
 
 
 @pytest.fixture
@@ -49,16 +41,3 @@ def sender(
     engine: Engine, leases: SqlStreamLeases, destination: FakeDestination, meter: FakeMeter, clock: FakeClock
 ) -> Sender:
     return Sender(SqlFeed(engine), leases, lambda _stream: outlet(destination), meter, clock)
-
-
-@pytest.fixture
-def store_events(engine: Engine, sqlite_store: SqlEventStore) -> StoreEvents:
-    """Store events, and give them their indices."""
-
-    def store(*events: Event) -> None:
-        if events:
-            sqlite_store.add(events)
-        while Ledger(engine).integrate():
-            pass
-
-    return store
