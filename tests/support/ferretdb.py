@@ -27,13 +27,14 @@ from pymongo.errors import PyMongoError
 from core.stores.mongodb.connection import Connection
 from local_runner.http.sockets import bind_listener
 from tests.support.skipping import skip_or_fail
+from tests.support.user_cache import user_cache
 
 VERSION: Final = "v1.24.0"
 SERVER: Final = os.environ.get("TEST_MONGODB_URL")
 STARTUP_SECONDS: Final = 30.0
 
 _MODULE: Final = "github.com/FerretDB/FerretDB"
-_HOME: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audit-log" / "ferretdb"
+_HOME: Final = user_cache("ferretdb")
 _START: Final = (
     "FerretDB is not built: `python -m tests.support.ferretdb` (with Go, some minutes), or start a standalone MongoDB: "
     "`docker run -p 127.0.0.1:27017:27017 mongo:8` and set TEST_MONGODB_URL=mongodb://127.0.0.1:27017"

@@ -29,11 +29,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.support.service import free_port
 from tests.support.skipping import skip_or_fail
+from tests.support.user_cache import user_cache
 
 USER: Final = "audit"
 PASSWORD: Final = "the-password-of-the-tests"
 POM: Final = Path(__file__).with_suffix(".xml")
-HOME: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audit-log" / "kafka"
+HOME: Final = user_cache("kafka")
 START_SECONDS: Final = 90.0
 
 _CLUSTER_ID: Final = "4L6g3nShT-eMCtK--X86sw"
