@@ -73,11 +73,6 @@ checks.positive_data_acceptance.enabled = false
 include-operation-id-regex = "^ledger_tile_"
 warnings = false
 
-# An event that was just posted has no proof before the next checkpoint.
-[[operations]]
-include-operation-id-regex = "^event_proof"
-warnings = false
-
 # Without the scope of streams each request is a 403; tests/functional/streams and alerts have the answers with it.
 [[operations]]
 include-path-regex = "^/(stream|alert-rule)"
@@ -110,7 +105,7 @@ checks.positive_data_acceptance.enabled = false
 @pytest.fixture
 def own_service(tmp_path: Path) -> Iterator[Service]:
     """Not the one that tests share: these requests, with ids repeated, fill its log and its dead letters."""
-    with Service.start(tmp_path / "data") as running:
+    with Service.start(tmp_path / "data", ledger_seconds="1") as running:  # events soon have proofs
         yield running
 
 
