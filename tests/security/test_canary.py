@@ -1,6 +1,5 @@
 """Secrets that pass through the service, marked so that they are found wherever they stay behind."""
 
-import logging
 import re
 import secrets
 import sqlite3
@@ -140,14 +139,9 @@ def test_a_crash_shows_where_it_was_and_not_what_it_was_about(
 ) -> None:
     data, token = canary(), services.issuer.issue("tests")[0]
     services.__dict__["publisher"] = BrokenQueue()
-    handlers, level = logging.root.handlers[:], logging.root.level
-    try:
-        logging_config.configure(log_format)
-        request = proxy_event("POST", token=token, body=new_event(event_data={"x": data}))
-        answer = lambda_handler(create_event, lambda: services)(request, None)
-    finally:
-        logging.root.handlers[:] = handlers
-        logging.root.setLevel(level)
+    logging_config.configure(log_format)
+    request = proxy_event("POST", token=token, body=new_event(event_data={"x": data}))
+    answer = lambda_handler(create_event, lambda: services)(request, None)
     log = capfd.readouterr().err
     assert answer["statusCode"] == 500
     assert "RuntimeError" in log

@@ -148,16 +148,11 @@ LOG_TEXTS = [
 @pytest.mark.parametrize("text", LOG_TEXTS)
 def test_a_log_line_in_json_is_one_line_of_plain_ascii(capfd: pytest.CaptureFixture[str], text: str) -> None:
     """Whatever comes to be logged, as message, field or exception."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    try:
-        logging_config.configure("json")
-        log = logging.getLogger("tests")
-        log.warning("with a field", extra={"field": text})
-        log.warning(text.replace("%", "%%"))
-        log.error("with an error", exc_info=ValueError(text))
-    finally:
-        logging.root.handlers[:] = handlers
-        logging.root.setLevel(level)
+    logging_config.configure("json")
+    log = logging.getLogger("tests")
+    log.warning("with a field", extra={"field": text})
+    log.warning(text.replace("%", "%%"))
+    log.error("with an error", exc_info=ValueError(text))
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(line.isascii() and line.isprintable() for line in lines)
