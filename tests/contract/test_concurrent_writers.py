@@ -87,7 +87,9 @@ def test_of_several_writers_of_one_event_exactly_one_stores_it(database_store: D
 def test_writers_of_the_same_large_batches_in_other_orders_do_not_block_each_other(
     database_store: DatabaseStore,
 ) -> None:
-    batch = [event(number) for number in range(2000)]
+    # FerretDB compares every document with every id of a query: 2,000 by four writers can take it minutes.
+    events = 200 if isinstance(database_store, MongoEventStore) else 2000
+    batch = [event(number) for number in range(events)]
     batches = [batch, batch[::-1], batch, batch[::-1]]
     barrier = Barrier(4)
 
@@ -102,9 +104,9 @@ def test_writers_of_the_same_large_batches_in_other_orders_do_not_block_each_oth
     outcomes = Counter(outcome for told, _ in results for outcome in told)
     # A part of a batch that was cut off is a duplicate afterwards: no event is stored twice.
     stored = outcomes[Outcome.STORED]
-    assert stored == 2000 or (isinstance(database_store, MongoEventStore) and stored < 2000)
-    assert outcomes == {Outcome.STORED: stored, Outcome.DUPLICATE: 8000 - stored}
-    assert database_store.find_page(EventFilter(), PageRequest(limit=1)).total_count == 2000
+    assert stored == events or (isinstance(database_store, MongoEventStore) and stored < events)
+    assert outcomes == {Outcome.STORED: stored, Outcome.DUPLICATE: 4 * events - stored}
+    assert database_store.find_page(EventFilter(), PageRequest(limit=1)).total_count == events
 
 
 def test_events_go_in_by_id_so_that_writers_wait_in_one_direction_only(mariadb: Engine) -> None:
