@@ -1,19 +1,17 @@
 """Verification of ID tokens (OpenID Connect Core 1.0, section 3.1.3.7)."""
 
 import hmac
-import json
 import math
 from typing import Any, Final
 
 import jwt
 
+from core.auth import jws
 from core.auth.token_verifier import LEEWAY_SECONDS, KeySource
 from core.errors import InvalidTokenError
 
 MAX_AGE_SECONDS: Final = 600
 """Age of an ID token that was just fetched."""
-
-_JWS: Final = jwt.PyJWS()
 
 
 def verify_id_token(  # noqa: PLR0913 - what a token is compared with
@@ -28,11 +26,10 @@ def verify_id_token(  # noqa: PLR0913 - what a token is compared with
         TokenCheckUnavailableError: the keys are unknown; trying again later helps.
     """
     try:
-        kid = jwt.get_unverified_header(token).get("kid")
-        key = keys.find(kid if isinstance(kid, str) else None)
+        key = keys.find(jws.header(token).kid)
         if key is None:
             raise InvalidTokenError("The ID token names no known key.")
-        claims = json.loads(_JWS.decode(token, key.verifying, algorithms=[key.algorithm]))
+        claims = jws.payload(token, key)
     except (jwt.InvalidTokenError, ValueError, RecursionError) as exc:
         raise InvalidTokenError("The ID token is damaged or forged.") from exc
     if not isinstance(claims, dict) or claims.get("iss") != issuer:

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import jwt
+
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 
@@ -28,6 +30,17 @@ class Key:
     verifying: Any = field(repr=False)
     signing: Any = field(default=None, repr=False)
     public_jwk: Mapping[str, str] | None = None
+
+    def verifies(self, signed: bytes, signature: bytes) -> bool:
+        """Whether `signature` is one of this key over `signed`."""
+        algorithm, prepared = self._prepared
+        valid: bool = algorithm.verify(signed, prepared, signature)
+        return valid
+
+    @cached_property
+    def _prepared(self) -> tuple[Any, Any]:
+        algorithm = jwt.get_algorithm_by_name(self.algorithm)
+        return algorithm, algorithm.prepare_key(self.verifying)
 
     def secret_bytes(self) -> bytes:
         """The secret, or the private key in DER. Only for a key that signs."""

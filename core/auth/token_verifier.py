@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import jwt
 from pydantic import ValidationError
 
+from core.auth import jws
 from core.auth.keys import Key
 from core.auth.tokens import Claims
 from core.domain.clock import Clock
@@ -23,8 +24,6 @@ REMEMBERED_SECONDS: Final = 30
 checked for each request."""
 
 _REMEMBERED_TOKENS: Final = 10_000
-_REMEMBERED_HEADERS: Final = 64
-_JWS: Final = jwt.PyJWS()
 _NOT_OURS: Final = "The token was not issued for this service, or is damaged: get a new one."
 
 
@@ -86,12 +85,10 @@ class TokenVerifier:
         """Check everything that does not depend on the time. `_period` is part of the key of the cache."""
         try:
             trusted = self._issuer(token)
-            key = trusted.keys.find(_kid(token.partition(".")[0]))
+            key = trusted.keys.find(jws.header(token).kid)
             if key is None:
                 raise InvalidTokenError(_NOT_OURS)
-            # The algorithm belongs to the key (RFC 8725 section 3.1). PyJWS checks form, `crit` and signature.
-            payload = json.loads(_JWS.decode(token, key.verifying, algorithms=[key.algorithm]))
-            claims = _claims(payload, trusted)
+            claims = _claims(jws.payload(token, key), trusted)
         except (jwt.InvalidTokenError, ValidationError, ValueError, RecursionError) as exc:
             raise InvalidTokenError(_NOT_OURS) from exc
         if claims.exp - claims.iat > self._max_seconds:
@@ -109,17 +106,6 @@ class TokenVerifier:
         if trusted is None:
             raise InvalidTokenError(_NOT_OURS)
         return trusted
-
-
-@lru_cache(_REMEMBERED_HEADERS)  # all tokens of a key have one header
-def _kid(header: str) -> str | None:
-    """Return the `kid` in the first segment of a token.
-
-    Raises:
-        jwt.InvalidTokenError: it is no header, or has a `kid` or `crit` of the wrong form.
-    """
-    kid: str | None = jwt.get_unverified_header(f"{header}..").get("kid")
-    return kid
 
 
 def _claims(payload: object, trusted: TrustedIssuer) -> Claims:

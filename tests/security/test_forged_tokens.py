@@ -135,7 +135,7 @@ def test_a_critical_extension_that_is_not_understood(refuses: Refuses, crit: obj
     refuses(signed(GOOD, crit=crit, **{"unheard-of": 1}))
 
 
-@pytest.mark.parametrize("header", [{"b64": False}, {"b64": False, "crit": ["b64"]}])
+@pytest.mark.parametrize("header", [{"b64": False}, {"b64": False, "crit": ["b64"]}, {"b64": True, "crit": ["b64"]}])
 def test_an_unencoded_payload_that_other_readers_see_otherwise(refuses: Refuses, header: dict[str, Any]) -> None:
     refuses(signed(GOOD, **header))
     protected = base64url(json.dumps({"alg": "HS256", **header}).encode())
@@ -185,6 +185,20 @@ def test_a_token_cut_off_anywhere(refuses: Refuses) -> None:
 @pytest.mark.parametrize("token", ["", ".", "..", "...", "a.b.c", "a.b.c.d", "é.é.é", "\ud800.a.b", "\x00", "%00.%00."])
 def test_text_that_is_no_token(refuses: Refuses, token: str) -> None:
     refuses(token)
+
+
+@pytest.mark.parametrize("segment", [0, 1, 2])
+@pytest.mark.parametrize("change", ["{} ", "{}\n", "+{}", "{}===", "{}=", "{}-", "{}A", ".{}"])
+def test_a_segment_that_is_no_base64url(refuses: Refuses, segment: int, change: str) -> None:
+    segments = signed(GOOD, kid="é" * 3).split(".")
+    segments[segment] = change.format(segments[segment])
+    refuses(".".join(segments))
+
+
+def test_a_signature_in_another_spelling_of_the_same_bytes(refuses: Refuses) -> None:
+    token = signed(GOOD)  # 32 bytes: the last letter has two bits that decoders ignore
+    spellings = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    refuses(token[:-1] + spellings[spellings.index(token[-1]) ^ 1])
 
 
 def test_parts_too_many(refuses: Refuses) -> None:
