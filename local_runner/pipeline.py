@@ -9,17 +9,12 @@ from typing import Any, Final
 
 from core.errors import QueueUnavailableError
 from core.ports.queue import QueueStatistics
-from core.ports.telemetry import Check, Meter, NoTelemetry
+from core.ports.telemetry import Meter, NoTelemetry
 from core.settings import Settings
 from core.stores.database import Database
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.background.attestation import Attestation
-from local_runner.background.daily_check import DailyCheck
-from local_runner.background.feed_workers import FeedThreads, feed_checks
-from local_runner.background.integrator import Integrator
-from local_runner.background.retention import RetentionTimer
-from local_runner.background.signer import GUARD_NAME, SignerThread
+from local_runner.background.tasks import BackgroundTasks
 from local_runner.bootstrap import record_catalogue
 from local_runner.queue.accounting import AcceptanceCounter
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
@@ -86,10 +81,7 @@ class Pipeline:
             deliveries = MessageDeliveries(self.queue, storing or tracing.consumer(handler))
         self.group = GroupCommit(self.queue, in_thread=settings.spool == "disk")
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
-        self._signer = SignerThread(settings, database)
-        self._daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
-        self._retention = RetentionTimer(database)
-        self._attestation = Attestation(settings, database, meter or NoTelemetry())
+        self._tasks = BackgroundTasks(settings, database, meter or NoTelemetry(), on_indices)
         self._storing = storing
         self._consumer = ConsumerSupervisor(deliveries, consumer_limits or _LIMITS)
         self.services = Services(
@@ -107,22 +99,16 @@ class Pipeline:
                 "dead_letters": self._check_dead_letters,
                 "consumer": self._check_consumer,
                 "store": self._check_store,
-                **self._ledger_checks(),
+                **({"ledger": database.ledger.check} if database.keeps_ledger else {}),
                 "migrations": database.check_revision,
-                **feed_checks(settings, database, lambda: self.services),
+                **self._tasks.checks(lambda: self.services),
             },
         )
         self.services.require_usable()
         record_catalogue(self.services)
         self.services.poll()
         self._consumer.start()
-        self._integrator = Integrator(database.ledger, on_indices=on_indices)
-        self._signer.start()
-        if database.keeps_ledger:
-            self._daily_check.start()
-        self._attestation.start()
-        self._retention.start()
-        self._feed_threads = FeedThreads(settings, self.services)
+        self._tasks.start(self.services)
 
     @property
     def restarts(self) -> int:
@@ -132,7 +118,7 @@ class Pipeline:
     def close(self, timeout: float = DRAIN_SECONDS) -> None:
         """Reject new events, and store the accepted ones for at most `timeout` seconds."""
         started = time.monotonic()
-        self._feed_threads.close()
+        self._tasks.leave_feed()
         self.group.close()
         self.queue.close()
         while self.queue.depth and time.monotonic() < started + timeout:
@@ -140,11 +126,7 @@ class Pipeline:
         self._consumer.stop(timeout=1.0)
         if self._storing:
             self._storing.close()
-        self._integrator.close()
-        self._signer.close()
-        self._daily_check.close()
-        self._attestation.close()
-        self._retention.close()
+        self._tasks.close()
         self._log_stop(self.queue.depth, timeout)
         self._recorder.close()
         self._spool.close()
@@ -181,16 +163,6 @@ class Pipeline:
                 f"The data directory {self._data_dir} cannot be used ({exc.strerror}): put it back, with its "
                 "permissions, and restart the service."
             ) from exc
-
-    def _ledger_checks(self) -> dict[str, Check]:
-        if not self._database.keeps_ledger:
-            return {}
-        return {
-            "ledger": self._database.ledger.check,
-            "signing": self._signer.check,
-            "history": self._daily_check.check,
-            **self._attestation.checks,
-        }
 
     def _check_store(self) -> dict[str, object]:
         """Implements `Check`: the store can be read, and took the last batch. A read does not notice a full disk."""

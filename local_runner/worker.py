@@ -9,14 +9,9 @@ from core.queues.brokers import broker
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import lambda_consumer
-from local_runner.background.attestation import Attestation
-from local_runner.background.daily_check import DailyCheck
-from local_runner.background.feed_workers import FeedThreads, feed_checks
-from local_runner.background.integrator import Integrator
 from local_runner.background.management import ManagementServer
-from local_runner.background.retention import RetentionTimer
-from local_runner.background.signer import GUARD_NAME, SignerThread
 from local_runner.background.stop_deadline import end_process_within
+from local_runner.background.tasks import BackgroundTasks
 from local_runner.bootstrap import open_database
 from local_runner.http.sockets import bind_listener
 from local_runner.queue.consumer import ConsumerLimits, ConsumerSupervisor
@@ -58,44 +53,25 @@ def work(settings: Settings, host: str, port: int) -> None:
         ConsumerLimits(poll=POLL_SECONDS),
     )
     database = open_database(settings)
-    signer = SignerThread(settings, database)
-    checks_ledger = database.keeps_ledger and bool(settings.ledger_key_file)  # the guard is on the host that signs
-    daily_check = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
-    retention = RetentionTimer(database)
-    attestation = Attestation(settings, database, management.meter)
+    tasks = BackgroundTasks(settings, database, management.meter)
     services = Services(
         settings,
         database=database,
         meter=management.meter,
         instrumentation=traces,
         consumer_check=supervisor.check,
-        ledger_checks={
-            "signing": signer.check,
-            **({"history": daily_check.check} if checks_ledger else {}),
-            **attestation.checks,
-            **feed_checks(settings, database, lambda: services),
-        },
+        ledger_checks=tasks.checks(lambda: services),
     )
     management.serve(listener, services, restarts=lambda: supervisor.restarts)
     supervisor.start()
-    integrator = Integrator(services.database.ledger)
-    signer.start()
-    if checks_ledger:
-        daily_check.start()
-    attestation.start()
-    retention.start()
-    feed_threads = FeedThreads(settings, services)
+    tasks.start(services)
     _log.info("worker_started", extra={"port": port, "action": "Ctrl-C finishes the current batch and stops."})
     signal.sigwait(_STOPS)
     end_process_within()
-    feed_threads.close()
+    tasks.leave_feed()
     supervisor.stop(BATCH_SECONDS)
     source.close()  # first, so that the broker gives the remaining messages to another worker
-    integrator.close()
-    signer.close()
-    daily_check.close()
-    attestation.close()
-    retention.close()
+    tasks.close()
     management.close()
     services.close()
     traces.close()

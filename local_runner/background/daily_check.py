@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, repeat
 from multiprocessing import get_context
 from pathlib import Path
-from threading import Event as Flag
-from threading import Thread
 from typing import Final
 
 from core.errors import AuditLogError
@@ -17,6 +16,7 @@ from core.stores.engine import open_engine
 from core.stores.ledger.checking.check import check_ledger
 from core.stores.ledger.checking.findings import Report
 from core.stores.ledger.file_guard import FileGuard
+from local_runner.background.rounds import Rounds
 
 FIRST_SECONDS: Final = 600.0
 """Time from the start of a service to its first check: a restart forgets the result of the last one."""
@@ -24,7 +24,6 @@ DAY_SECONDS: Final = 86_400.0
 
 _NAMED: Final = 5
 _NICENESS: Final = 15
-_STOP_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -38,26 +37,24 @@ class DailyCheck:
         """`url` is that of the event store, `guard` the directory of the guard; `first` seconds pass before a check."""
         self._url = url
         self._guard = guard
-        self._first = first
         self._clock = clock
-        self._stop = Flag()
         self._findings = 0
         self._checked_at = clock()
         self._pool: ProcessPoolExecutor | None = None
-        self._thread = Thread(target=self._run, name="daily-check", daemon=True)
+        self._pauses = chain([first], repeat(DAY_SECONDS))
+        self._rounds = Rounds("daily-check", lambda: next(self._pauses), self._round)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self._rounds.start()
 
     def close(self) -> None:
         """Begin no further check, and end the current one."""
-        self._stop.set()
+        self._rounds.stop.set()
         if pool := self._pool:
             for process in list((pool._processes or {}).values()):  # noqa: SLF001 - public as kill_workers from Python 3.14 on
                 process.kill()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        self._rounds.close()
 
     def check(self) -> dict[str, object]:
         """Implement `Check`: return the findings of the last check, and its time in Unix seconds or that of the start.
@@ -66,20 +63,15 @@ class DailyCheck:
         """
         return {"findings": self._findings, "checked_at": round(self._checked_at)}
 
-    def _run(self) -> None:
-        pause = self._first
-        while not self._stop.wait(pause):
-            pause = DAY_SECONDS
-            try:
-                report = self._check_in_process()
-            except (AuditLogError, BrokenProcessPool) as exc:
-                if not self._stop.is_set():
-                    action = "Nothing, if the next one succeeds; `audit-log ledger check` checks at once."
-                    _log.warning("ledger_check_failed", extra={"reason": str(exc), "action": action})
-            except Exception:  # noqa: BLE001 - a bug must not end the thread
-                _log.exception("ledger_check_raised", extra={"action": "Report the bug with this stack trace."})
-            else:
-                self._report(report)
+    def _round(self) -> None:
+        try:
+            report = self._check_in_process()
+        except (AuditLogError, BrokenProcessPool) as exc:
+            if not self._rounds.stop.is_set():
+                action = "Nothing, if the next one succeeds; `audit-log ledger check` checks at once."
+                _log.warning("ledger_check_failed", extra={"reason": str(exc), "action": action})
+        else:
+            self._report(report)
 
     def _check_in_process(self) -> Report:
         # A process for this check alone: its work would hold up requests, and its memory goes with it.

@@ -2,17 +2,15 @@
 
 import logging
 from collections.abc import Callable
-from threading import Event as Flag
-from threading import Thread
 from typing import Final, Protocol
 
 from core.errors import StoreUnavailableError
+from local_runner.background.rounds import Rounds
 
 PAUSE_SECONDS: Final = 1.0
 """Time between two rounds: the longest delay until a stored event has an index."""
 
 _LONGEST_PAUSE: Final = 30.0
-_STOP_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -33,38 +31,38 @@ class Integrator:
         pause: float = PAUSE_SECONDS,
         on_indices: Callable[[], object] = lambda: None,
     ) -> None:
-        """Start the thread. It calls `on_indices` when it has given events their indices."""
+        """`on_indices` is called when events were given their indices."""
         self._ledger = ledger
         self._pause = pause
         self._on_indices = on_indices
         self._failures = 0
-        self._stop = Flag()
-        self._thread = Thread(target=self._run, name="integrator", daemon=True)
-        self._thread.start()
+        self._rounds = Rounds("integrator", self._next_pause, self._integrate)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._rounds.start()
 
     def close(self) -> None:
         """Start no further transaction, and wait briefly for the current one. The next integrator continues."""
-        self._stop.set()
-        self._thread.join(_STOP_SECONDS)
+        self._rounds.close()
 
-    def _run(self) -> None:
-        while not self._stop.wait(min(self._pause * 2**self._failures, _LONGEST_PAUSE)):
-            try:
-                while not self._stop.is_set() and self._ledger.integrate():
-                    self._on_indices()
-            except StoreUnavailableError as exc:
-                if not self._failures:
-                    action = "Check the database; stored events get their indices when it is back."
-                    _log.error(
-                        "integration_unavailable", extra={"reason": repr(exc.__cause__ or exc), "action": action}
-                    )
-                self._failures += 1
-            except Exception:  # noqa: BLE001 - a bug must not end the thread
-                if not self._failures:
-                    action = "Report the bug with this stack trace; stored events have no index meanwhile."
-                    _log.exception("integration_failed", extra={"action": action})
-                self._failures += 1
-            else:
-                if self._failures:
-                    _log.info("integration_resumed", extra={"after_failures": self._failures})
-                self._failures = 0
+    def _next_pause(self) -> float:
+        return min(self._pause * float(2**self._failures), _LONGEST_PAUSE)
+
+    def _integrate(self) -> None:
+        try:
+            while not self._rounds.stop.is_set() and self._ledger.integrate():
+                self._on_indices()
+        except StoreUnavailableError as exc:
+            if not self._failures:
+                action = "Check the database; stored events get their indices when it is back."
+                _log.error("integration_unavailable", extra={"reason": repr(exc.__cause__ or exc), "action": action})
+            self._failures += 1
+        except Exception:
+            self._failures += 1
+            if self._failures == 1:
+                raise
+        else:
+            if self._failures:
+                _log.info("integration_resumed", extra={"after_failures": self._failures})
+            self._failures = 0

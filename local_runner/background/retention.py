@@ -2,7 +2,6 @@
 
 import logging
 from datetime import UTC, datetime
-from threading import Event as Flag
 from typing import Final
 
 from core.errors import PurgeRefusedError
@@ -21,7 +20,6 @@ class RetentionTimer:
 
     def __init__(self, database: Database, pause: float = PAUSE_SECONDS) -> None:
         self._database = database
-        self._stop = Flag()
         self._rounds = Rounds("retention", pause, self._apply)
 
     def start(self) -> None:
@@ -30,12 +28,11 @@ class RetentionTimer:
 
     def close(self) -> None:
         """Begin no further batch, and wait briefly for the current one."""
-        self._stop.set()
         self._rounds.close()
 
     def _apply(self) -> None:
         try:
-            purged = self._database.retention.purge(now=datetime.now(UTC), pause=self._stop.wait)
+            purged = self._database.retention.purge(now=datetime.now(UTC), pause=self._rounds.stop.wait)
         except PurgeRefusedError as exc:
             _log.error("retention_refused", extra={"reason": str(exc), "action": "Nothing is deleted until then."})
         else:

@@ -21,7 +21,8 @@ class Rounds:
         self._name = name
         self._pause = pause if callable(pause) else lambda: pause
         self._work = work
-        self._stop = Flag()
+        self.stop: Final = Flag()
+        """Set by `close`: work that takes long ends where it can be continued."""
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -30,12 +31,12 @@ class Rounds:
 
     def close(self) -> None:
         """Begin no further round, and wait briefly for the current one, which the end of the process may cut off."""
-        self._stop.set()
+        self.stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause()):
+        while not self.stop.wait(self._pause()):
             try:
                 self._work()
             except StoreUnavailableError:

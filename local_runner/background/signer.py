@@ -6,8 +6,6 @@ import secrets
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Event as Flag
-from threading import Thread
 from typing import Final
 
 from core.errors import AuditLogError, GuardUnavailableError, LedgerForkError, StoreUnavailableError
@@ -18,12 +16,12 @@ from core.stores.ledger.adoption import Adoption
 from core.stores.ledger.file_guard import FileGuard
 from core.stores.ledger.identity import fix_origin, publish_keys
 from core.stores.ledger.signing import CheckpointSigner
+from local_runner.background.rounds import Rounds
 from local_runner.bootstrap import create_private_file, make_data_dir
 
 GUARD_NAME: Final = "ledger"
 KEY_NAME: Final = "ledger-key.pem"
 
-_STOP_SECONDS: Final = 2.0
 _RANDOM_BYTES: Final = 6
 
 _log = logging.getLogger(__name__)
@@ -71,7 +69,7 @@ def _generate(file: Path) -> None:
             create_private_file(file, generate_key().strip())
 
 
-class SignerThread:
+class Signer:
     """Signs in rounds until `close`. It never ends because of a failure; /ready shows the last one."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -82,24 +80,20 @@ class SignerThread:
         """
         self._open = partial(open_signer, settings, database)
         self._database = database
-        self._pause = settings.ledger_seconds
         self._failure: AuditLogError | None = None
         self._signed = 0
-        self._stop = Flag()
         self._signer: CheckpointSigner | None = None
-        with contextlib.suppress(StoreUnavailableError):  # then the thread tries again
+        self._rounds = Rounds("signer", settings.ledger_seconds, self._sign)
+        with contextlib.suppress(StoreUnavailableError):  # then a round tries again
             self._signer = self._open()
-        self._thread = Thread(target=self._run, name="signer", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self._rounds.start()
 
     def close(self) -> None:
         """Begin no further round, and wait briefly for the current one."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        self._rounds.close()
 
     def check(self) -> dict[str, object]:
         """Implement `Check`: the last round of signing succeeded. Returns the size that was signed last.
@@ -112,27 +106,21 @@ class SignerThread:
             raise self._failure
         return {"signed": self._signed} if self._signer else {}
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._pause):
-            try:
-                self._signer = self._signer or self._open()
-                if self._signer:
-                    adoption = Adoption(self._database.engine)
-                    while not self._stop.is_set() and adoption.proceed():
-                        pass
-                signed = self._signer.sign() if self._signer else None
-            except StoreUnavailableError:
-                continue  # the integrator reports it
-            except (GuardUnavailableError, LedgerForkError) as exc:
-                self._report(exc)
-            except Exception:  # noqa: BLE001 - a bug must not end the thread
-                action = "Report the bug with this stack trace; checkpoints are not signed meanwhile."
-                _log.exception("signing_failed", extra={"action": action})
-            else:
-                if self._failure is not None:
-                    _log.info("signing_resumed")
-                self._failure = None
-                self._signed = signed or self._signed
+    def _sign(self) -> None:
+        try:
+            self._signer = self._signer or self._open()
+            if self._signer:
+                adoption = Adoption(self._database.engine)
+                while not self._rounds.stop.is_set() and adoption.proceed():
+                    pass
+            signed = self._signer.sign() if self._signer else None
+        except (GuardUnavailableError, LedgerForkError) as exc:
+            self._report(exc)
+        else:
+            if self._failure is not None:
+                _log.info("signing_resumed")
+            self._failure = None
+            self._signed = signed or self._signed
 
     def _report(self, error: AuditLogError) -> None:
         if type(error) is type(self._failure):

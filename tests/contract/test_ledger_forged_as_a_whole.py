@@ -78,7 +78,7 @@ def witness(kept: Kept, tmp_path: Path) -> Witness:
 
 @pytest.fixture
 def forged(kept: Kept, sql_store: SqlEventStore, engine: Engine, tmp_path: Path) -> SqlProofs:
-    """The proofs of a ledger in which one event has other data, written anew and signed with the true key."""
+    """The proofs of a ledger in which one event has other data, written again and signed with the true key."""
     assert kept.checkpoint
     databases.empty(engine)
     guard = FileGuard(tmp_path / "new guard")

@@ -34,6 +34,7 @@ class Ledger:
 @contextmanager
 def integrating(ledger: Ledger) -> Iterator[Integrator]:
     integrator = Integrator(ledger, pause=0.001)
+    integrator.start()
     try:
         yield integrator
     finally:
@@ -48,7 +49,8 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def keys(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.message for record in caplog.records if record.name == "local_runner.background.integrator"]
+    loggers = {"local_runner.background.integrator", "local_runner.background.rounds"}
+    return [record.message for record in caplog.records if record.name in loggers]
 
 
 def test_a_round_integrates_until_nothing_is_pending() -> None:
@@ -60,7 +62,7 @@ def test_a_round_integrates_until_nothing_is_pending() -> None:
 
 @pytest.mark.parametrize(
     ("error", "key"),
-    [(StoreUnavailableError("away"), "integration_unavailable"), (ZeroDivisionError(), "integration_failed")],
+    [(StoreUnavailableError("away"), "integration_unavailable"), (ZeroDivisionError(), "round_failed")],
 )
 def test_it_continues_after_failures_and_logs_the_first(
     caplog: pytest.LogCaptureFixture, error: Exception, key: str

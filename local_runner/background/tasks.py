@@ -1,0 +1,80 @@
+"""The background tasks of a process that stores events, each in a thread: what a request never waits for.
+
+Of any number of such processes at once, all integrate and apply retention, those with the key sign, and one acts for
+each stream and for the alert rules.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from core.ports.telemetry import Check, Meter
+from core.settings import Settings
+from core.stores.database import Database
+from core.wiring import Services
+from local_runner.background.attestation import Attestation
+from local_runner.background.daily_check import DailyCheck
+from local_runner.background.feed_workers import FeedThreads, feed_checks
+from local_runner.background.integrator import Integrator
+from local_runner.background.retention import RetentionTimer
+from local_runner.background.signer import GUARD_NAME, Signer
+
+
+class BackgroundTasks:
+    """Indices, signatures, witnesses and anchors of the ledger, its daily check, retention, streams and alert rules."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        meter: Meter,
+        on_indices: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Open what the tasks need. `on_indices` is called when stored events got their indices in the ledger.
+
+        Raises:
+            InvalidSettingsError: the key of the ledger, the policy of its witnesses or an anchor cannot be used.
+        """
+        self._settings = settings
+        self._database = database
+        self._signer: Final = Signer(settings, database)
+        self._daily_check: Final = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
+        self._attestation: Final = Attestation(settings, database, meter)
+        self._retention: Final = RetentionTimer(database)
+        self._integrator: Final = Integrator(database.ledger, on_indices=on_indices)
+        self._feed: FeedThreads | None = None
+
+    def checks(self, services: Callable[[], Services]) -> dict[str, Check]:
+        """Return the checks of the tasks; `services` are those that `start` gets, once they exist."""
+        if not self._database.keeps_ledger:
+            return {}
+        return {
+            "signing": self._signer.check,
+            **({"history": self._daily_check.check} if self._has_guard else {}),
+            **self._attestation.checks,
+            **feed_checks(self._settings, self._database, services),
+        }
+
+    def start(self, services: Services) -> None:
+        """Start the threads."""
+        self._integrator.start()
+        self._signer.start()
+        if self._has_guard and self._database.keeps_ledger:
+            self._daily_check.start()
+        self._attestation.start()
+        self._retention.start()
+        self._feed = FeedThreads(self._settings, services)
+
+    def leave_feed(self) -> None:
+        """Let other processes act for streams and alert rules, before this one finishes what it stores."""
+        if self._feed:
+            self._feed.close()
+
+    def close(self) -> None:
+        """Begin no further round of any task, and wait briefly for the current ones."""
+        for task in (self._integrator, self._signer, self._daily_check, self._attestation, self._retention):
+            task.close()
+
+    @property
+    def _has_guard(self) -> bool:
+        """Whether the guard, which a check compares with the ledger, is on this host: where the ledger is signed."""
+        return self._settings.queue_in_process or self._settings.ledger_key_file is not None
