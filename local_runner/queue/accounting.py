@@ -25,7 +25,9 @@ class AcceptanceCounter:
     """Implements `AcceptanceRecorder`: counts in memory; a background thread adds the counts to the event store.
 
     A killed process leaves its last second uncounted. The next one counts those events, in the minute of the last
-    write, since the sequence numbers of the spool say how many there were; without a spool they stay uncounted.
+    write, since the sequence numbers of the spool say how many there were; without a spool they stay uncounted. What
+    was counted under a former name of a slot is counted. An event store that knows none of its names, such as a new one
+    in place of one that was lost, counts them all, so that a reconciliation misses the lost ones.
     """
 
     def __init__(self, event_counters: EventCounters, recovered_slots: Sequence[SlotHistory] = ()) -> None:
@@ -35,19 +37,20 @@ class AcceptanceCounter:
             StoreUnavailableError: the counts of earlier processes cannot be read or written.
         """
         self._event_counters = event_counters
-        self._source: Final = recovered_slots[0].slot if recovered_slots else uuid.uuid4().hex
+        self._source: Final = recovered_slots[0].names[0] if recovered_slots else uuid.uuid4().hex
         self._counts: Counter[tuple[int, CounterKind]] = Counter()
         self._lock = Lock()
         # The minute that was counted in last, and its bounds: two comparisons cost a tenth of `minute_of`.
         self._minute, self._minute_start, self._minute_end = 0, moment_of(0), moment_of(0)
         self._stop = Flag()
         for history in recovered_slots:
-            uncounted = history.accepted - event_counters.count(history.slot, 0, NUMBERED)
-            # Negative if the spool was removed, since the sequence numbers then begin again.
-            counts: dict[tuple[int, CounterKind], int] = {(0, NUMBERED): uncounted}
+            counted = [event_counters.count(name, 0, NUMBERED) for name in history.names]
+            uncounted = history.accepted - next((count for count in counted if count), 0)
+            # The difference is negative if segments were removed, since the sequence numbers then begin again.
+            counts: dict[tuple[int, CounterKind], int] = {(0, NUMBERED): history.accepted - counted[0]}
             if uncounted > 0:
                 counts[int(history.written_at) // 60, ACCEPTED] = uncounted
-            event_counters.add(history.slot, counts)
+            event_counters.add(history.names[0], counts)
         self._thread = Thread(target=self._flush_periodically, name="acceptance-counter", daemon=True)
         self._thread.start()
 

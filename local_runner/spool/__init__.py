@@ -18,6 +18,7 @@ Glossary
 Layout of the directory
     spool/0/                                slot 0
       lock                                  locked (flock) by the process that holds the slot
+      names                                 what its events are counted under: lines of name and place, newest first
       00000000000000000001.log              a segment, named by the number of its first record, 20 digits
       00000000000000000001.settled          its acknowledgements, if there are any
       00000000000000004711.log              the active segment: the last one
@@ -56,7 +57,7 @@ Invariants
     7. A segment of an unknown version stops the start, before any file is changed.
 
 Modules: `records` encodes and decodes, `files` does the system calls, `segment` is one file, `segment_list` those of a
-slot, `slot` appends and syncs, `extents` reads records in their places, `recovery` and `replay` read what earlier
-processes left, `claim` takes the slots of a process, `disk_spool` joins them, and `spool` is the interface to the
-queue.
+slot, `names` has what a slot is counted under, `slot` appends and syncs, `extents` reads records in their places,
+`recovery` and `replay` read what earlier processes left, `claim` takes the slots of a process, `disk_spool` joins them,
+and `spool` is the interface to the queue.
 """

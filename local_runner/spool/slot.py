@@ -1,8 +1,6 @@
 """A slot of the spool: the directory that one process locks and appends to. See the package for its purpose."""
 
-import hashlib
 import os
-import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Final
 
 from core.errors import QueueFullError, QueueUnavailableError
 from local_runner.spool.files import FileSystem, lock
+from local_runner.spool.names import names_of
 from local_runner.spool.records import SLOT_SHIFT, encode_record
 from local_runner.spool.recovery import recover
 from local_runner.spool.replay import Replay
@@ -33,11 +32,11 @@ class SpoolLimits:
 class SlotHistory:
     """The use of a slot by earlier processes, for the count of accepted events.
 
-    `slot` is an id that is unique among the slots of all hosts, `accepted` the number of events ever appended, and
-    `written_at` the time of the last write in Unix seconds, 0 if there was none.
+    `names` are unique among the slots of all hosts, the newest first, see `local_runner.spool.names`. `accepted` is the
+    number of events ever appended, and `written_at` the time of the last write in Unix seconds, 0 if there was none.
     """
 
-    slot: str
+    names: tuple[str, ...]
     accepted: int
     written_at: float
 
@@ -72,7 +71,7 @@ class Slot:
             recovered = recover(directory, numbers_before + 1, disk)
             self.damages = recovered.damages
             self.history = SlotHistory(
-                slot=hashlib.sha256(f"{socket.gethostname()}:{directory.absolute()}".encode()).hexdigest()[:32],
+                names=names_of(directory, disk, used=bool(recovered.segments)),
                 accepted=recovered.next_number - 1 - numbers_before,
                 written_at=recovered.written_at,
             )

@@ -1,12 +1,15 @@
 """`audit-log reconcile` while the service runs: its figures, its verdict and its status."""
 
 import json
+import shutil
+import signal
 import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,16 @@ def test_every_accepted_event_is_accounted_for_and_one_that_is_lost_is_missed(se
     assert ended.returncode == 1
     assert "accepted events are missing" in ended.stdout
     assert f"to {until:%Y-%m-%d}" in ended.stdout
+
+
+def test_a_data_directory_that_is_moved_counts_its_events_once(service: Service, tmp_path: Path) -> None:
+    balanced(service)
+    service.stop(signal.SIGKILL)
+    for former, place in pairwise((service.data_dir, tmp_path / "another path", tmp_path / "a third")):
+        shutil.move(former, place)
+        with Service.start(place) as moved:
+            figures = balanced(moved)
+            assert (figures["accepted"], figures["difference"]) == (EVENTS, 0)
 
 
 def test_a_window_without_events_says_so(service: Service) -> None:

@@ -189,18 +189,42 @@ def test_what_could_not_be_published_is_published_when_it_is_sent_again(settings
 
 def test_what_a_killed_process_left_uncounted_is_counted_at_the_next_start(tallies: SqlEventCounters) -> None:
     tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
-    history = SlotHistory("slot", accepted=10, written_at=(MINUTE + 5) * 60 + 3.5)
+    history = SlotHistory(("slot",), accepted=10, written_at=(MINUTE + 5) * 60 + 3.5)
     for _ in range(2):  # once
         AcceptanceCounter(tallies, [history]).close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 7}
     assert tallies.sums(MINUTE + 5, MINUTE + 6) == {"accepted": 3}
 
 
+def test_a_moved_slot_is_counted_under_its_new_name_from_where_its_former_name_ended(
+    tallies: SqlEventCounters,
+) -> None:
+    tallies.add("former", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
+    history = SlotHistory(("new", "not counted", "former"), 10, written_at=(MINUTE + 5) * 60.0)
+    for _ in range(2):
+        AcceptanceCounter(tallies, [history]).close()
+    assert tallies.sums(MINUTE, MINUTE + 9) == {"accepted": 10}
+    assert (tallies.count("former", 0, NUMBERED), tallies.count("new", 0, NUMBERED)) == (7, 10)
+
+
+def test_a_copy_whose_original_is_still_in_use_counts_nothing_of_it(tallies: SqlEventCounters) -> None:
+    tallies.add("original", {(0, NUMBERED): 12})
+    AcceptanceCounter(tallies, [SlotHistory(("copy", "original"), 10, written_at=MINUTE * 60.0)]).close()
+    assert tallies.sums(MINUTE, MINUTE + 1) == {}
+    assert (tallies.count("original", 0, NUMBERED), tallies.count("copy", 0, NUMBERED)) == (12, 10)
+
+
+def test_an_event_store_that_knows_no_name_of_a_slot_misses_all_its_events(tallies: SqlEventCounters) -> None:
+    for _ in range(2):
+        AcceptanceCounter(tallies, [SlotHistory(("new", "former"), 1000, written_at=MINUTE * 60.0)]).close()
+    assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 1000}
+
+
 def test_a_spool_that_was_removed_begins_anew(tallies: SqlEventCounters) -> None:
     tallies.add("slot", {(MINUTE, ACCEPTED): 7, (0, NUMBERED): 7})
-    counter = AcceptanceCounter(tallies, [SlotHistory("slot", accepted=0, written_at=0.0)])
+    counter = AcceptanceCounter(tallies, [SlotHistory(("slot",), accepted=0, written_at=0.0)])
     counter.record([received("12:00:00")])
     counter.close()
-    AcceptanceCounter(tallies, [SlotHistory("slot", accepted=1, written_at=MINUTE * 60.0)]).close()
+    AcceptanceCounter(tallies, [SlotHistory(("slot",), accepted=1, written_at=MINUTE * 60.0)]).close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 8}
     assert tallies.count("slot", 0, NUMBERED) == 1

@@ -116,11 +116,11 @@ def test_an_acknowledgement_behind_a_part_of_one_counts(slot: Slot, directory: P
 
 
 def test_the_names_of_files_are_synced_as_well(durable: Slot, faulty: FaultyDisk) -> None:
-    assert faulty.synced == [f"{1:020d}.log", "0"]
+    assert faulty.synced == ["names", "0", f"{1:020d}.log", "0"]
 
     append(durable, b"one")
 
-    assert faulty.synced[2:] == [f"{1:020d}.log"]
+    assert faulty.synced[4:] == [f"{1:020d}.log"]
 
 
 def test_what_a_killed_process_left_is_synced_by_the_next(slot: Slot, directory: Path) -> None:

@@ -240,7 +240,7 @@ def test_what_a_killed_process_left_half_done_is_removed_and_nothing_else(direct
     (directory / "notes.log").write_text("somebody's own")
 
     assert replayed(directory) == {}
-    assert sorted(path.name for path in directory.iterdir()) == [f"{1:020d}.log", "lock", "notes.log"]
+    assert sorted(path.name for path in directory.iterdir()) == [f"{1:020d}.log", "lock", "names", "notes.log"]
 
 
 def test_nobody_else_can_read_the_files(slot: Slot, directory: Path) -> None:
