@@ -12,7 +12,7 @@ import ctypes
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -64,6 +64,11 @@ class MockCluster:
     def come_up(self) -> None:
         assert _library().rd_kafka_mock_broker_set_up(self._cluster, ALL_BROKERS) == 0
 
+    def reject(self, request: int, errors: Sequence[int]) -> None:
+        """Answer the next requests of this kind (API key) by these errors, one each."""
+        codes = (ctypes.c_int * len(errors))(*errors)
+        _library().rd_kafka_mock_push_request_errors_array(self._cluster, request, len(errors), codes)
+
     def answer_after(self, milliseconds: int) -> None:
         assert _library().rd_kafka_mock_broker_set_rtt(self._cluster, ALL_BROKERS, milliseconds) == 0
 
@@ -94,6 +99,7 @@ def _library() -> ctypes.CDLL:
         ("mock_cluster_bootstraps", text, [pointer]),
         ("mock_group_initial_rebalance_delay_ms", None, [pointer, ctypes.c_int32]),
         ("mock_topic_create", number, [pointer, text, number, number]),
+        ("mock_push_request_errors_array", None, [pointer, ctypes.c_int16, ctypes.c_size_t, pointer]),
         ("mock_broker_set_down", number, [pointer, ctypes.c_int32]),
         ("mock_broker_set_up", number, [pointer, ctypes.c_int32]),
         ("mock_broker_set_rtt", number, [pointer, ctypes.c_int32, number]),

@@ -62,3 +62,4 @@ class KafkaPublisher:
     def close(self) -> None:
         """Wait for unconfirmed messages and disconnect permanently."""
         self._producer.close()
+        self._lag.close()

@@ -49,6 +49,18 @@ def test_a_check_of_slow_brokers_ends_within_its_bound(cluster: MockCluster) -> 
             publisher.statistics()
 
 
+OFFSET_FETCH = 9  # https://kafka.apache.org/protocol#protocol_api_keys
+NOT_COORDINATOR = 16
+
+
+def test_a_check_waits_for_the_new_coordinator_of_a_group(cluster: MockCluster) -> None:
+    """The admin client of librdkafka up to 2.16.1 ends the process here, by a segmentation fault."""
+    with queue_url(cluster) as url, closing(KafkaPublisher(url)) as publisher:
+        publisher.publish([event(1)])
+        cluster.reject(OFFSET_FETCH, [NOT_COORDINATOR] * 3)
+        assert sooner_or_later(publisher.statistics).waiting == 1
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_broker_that_is_away_costs_little_and_is_found_again(cluster: MockCluster, part: Any) -> None:
     bound = {} if part is KafkaSource else {"timeout": 1.0}
