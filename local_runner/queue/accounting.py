@@ -25,9 +25,9 @@ class AcceptanceCounter:
     """Implements `AcceptanceRecorder`: counts in memory; a background thread adds the counts to the event store.
 
     A killed process leaves its last second uncounted. The next one counts those events, in the minute of the last
-    write, since the sequence numbers of the spool say how many there were; without a spool they stay uncounted. What
-    was counted under a former name of a slot is counted. An event store that knows none of its names, such as a new one
-    in place of one that was lost, counts them all, so that a reconciliation misses the lost ones.
+    write, since the sequence numbers of the spool say how many there were; without a spool they stay uncounted. Events
+    that were counted under a former name of their slot are not counted again. An event store that knows none of its
+    names, such as a new one in place of one that was lost, counts them all: a reconciliation misses the lost ones.
     """
 
     def __init__(self, event_counters: EventCounters, recovered_slots: Sequence[SlotHistory] = ()) -> None:
