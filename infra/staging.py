@@ -23,6 +23,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 PLATFORM: Final = "manylinux2014_x86_64"
 """Wheels of this platform need glibc 2.17; Lambda's Amazon Linux 2023 has 2.34."""
 
+ON_DEMAND: Final = "on_demand"
+"""Folder of the package that is no place of modules until `functions.lambda_runtime` makes it one."""
+
+ON_DEMAND_WHEELS: Final = ("cffi", "cryptography", "pycparser")
+"""Distributions in it. PyJWT imports cryptography wherever it finds it, and each cold start would pay for that."""
+
 _OURS: Final = ["core", "functions"]
 # Brokers that Lambda does not speak to, sources of compiled modules, types, and what a library tests itself with.
 _UNNEEDED: Final = shutil.ignore_patterns(
@@ -72,8 +78,20 @@ def _wheels(build_dir: Path, python: str) -> Path:
         raise WheelsUnavailableError(f"The wheels for Lambda cannot be had:\n{done.stderr}")
     shutil.copytree(installed, unfinished, ignore=_UNNEEDED)
     shutil.rmtree(installed)
+    _set_apart(unfinished)
     _compile(unfinished, python)
     return unfinished.rename(wheels)
+
+
+def _set_apart(wheels: Path) -> None:
+    """Move the distributions of `ON_DEMAND_WHEELS`, with all files that their records name, into their folder."""
+    apart = wheels / ON_DEMAND
+    apart.mkdir()
+    for name in ON_DEMAND_WHEELS:
+        (record,) = wheels.glob(f"{name}-*.dist-info/RECORD")
+        tops = {line.partition("/")[0].partition(",")[0] for line in record.read_text().splitlines()}
+        for top in tops - {".."}:  # which leads to the programs, that no function needs
+            shutil.move(wheels / top, apart)
 
 
 def interpreter(python: str) -> str | None:

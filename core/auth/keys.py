@@ -110,9 +110,14 @@ def require_cryptography(setting: str) -> None:
     from jwt.algorithms import has_crypto  # noqa: PLC0415 - not needed for a shared secret
 
     if not has_crypto:
-        raise InvalidSettingsError(
-            f"{setting}: the library cryptography is not installed: pip install 'audit-log-service[keys]'"
-        )
+        raise no_cryptography(setting)
+
+
+def no_cryptography(setting: str) -> InvalidSettingsError:
+    """Return the error of a setting that needs the library cryptography where it is not installed."""
+    return InvalidSettingsError(
+        f"{setting}: the library cryptography is not installed: pip install 'audit-log-service[keys]'"
+    )
 
 
 def _secret_key(secret: str) -> Key:

@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.auth.keys import require_cryptography
+from pydantic import SecretStr
+
+from core.auth.keys import no_cryptography
 from core.errors import SecretUnavailableError
-from core.settings import Settings
 
 
 class SecretSeal:
@@ -25,9 +26,10 @@ class SecretSeal:
         Raises:
             InvalidSettingsError: the library cryptography is not installed.
         """
-        require_cryptography("AUDIT_LOG_SECRETS_KEY")
-        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - not needed without streams
-
+        try:
+            from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415 - not needed without streams
+        except ImportError:
+            raise no_cryptography("AUDIT_LOG_SECRETS_KEY") from None
         self._fernet = MultiFernet([Fernet(_fernet_key(key)) for key in keys])
 
     def seal(self, stream_id: str, secrets: Mapping[str, Any]) -> str:
@@ -57,15 +59,13 @@ class SecretSeal:
         return self.seal(stream_id, self.open(stream_id, sealed))
 
 
-def secret_seal(settings: Settings) -> SecretSeal | None:
-    """Return the seal with the keys of the settings; None if there is no key.
+def secret_seal(key: SecretStr | None) -> SecretSeal | None:
+    """Return the seal with the keys of the setting `secrets_key`; None if it is not set.
 
     Raises:
         InvalidSettingsError: the library cryptography is not installed.
     """
-    if settings.secrets_key is None:
-        return None
-    return SecretSeal(settings.secrets_key.get_secret_value().split())
+    return SecretSeal(key.get_secret_value().split()) if key else None
 
 
 def _fernet_key(key: str) -> bytes:

@@ -243,7 +243,8 @@ class Services:
         """Registers and sends streams."""
         from core.wiring.streams import StreamServices  # noqa: PLC0415 - at first use
 
-        return StreamServices(self.settings, self.database, self.feed, self.meter, self.clock)
+        key = self._parts.get("secrets_key") or (lambda: self.settings.secrets_key)
+        return StreamServices(self.settings, self.database, self.feed, self.meter, self.clock, secrets_key=key)
 
     @cached_property
     def alert_rules(self) -> "AlertRuleServices":

@@ -1,7 +1,9 @@
 """Parts of the service that a process or a test can replace."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypedDict
+
+from pydantic import SecretStr
 
 from core.ports.clients import ClientReader, RevocationReader
 from core.ports.queue import CommitGroup, DeadLetterQueue, EventPublisher, QueueMonitor
@@ -27,6 +29,8 @@ class Parts(TypedDict, total=False):
     revocations: RevocationReader
     dead_letters: DeadLetterQueue
     queue_statistics: QueueMonitor
+    secrets_key: Callable[[], SecretStr | None]
+    """Returns the present value of the setting of this name. Raises SecretUnavailableError, InvalidSettingsError."""
     checks: Mapping[str, Check]
     consumer_check: Check
     ledger_checks: Mapping[str, Check]

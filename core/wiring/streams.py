@@ -1,8 +1,11 @@
 """Composition of streams: from settings to the parts that register and send them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
+
+from pydantic import SecretStr
 
 from core.auth.sealed_cursor import CursorSeal
 from core.auth.sealing import secret_seal
@@ -10,7 +13,7 @@ from core.domain.clock import Clock
 from core.domain.filter_values import SECOND, integer, nanoseconds
 from core.domain.streams import Stream
 from core.domain.strict_json import MAX_INTEGER
-from core.errors import DeliveryDelayedError, SecretUnavailableError
+from core.errors import DeliveryDelayedError, InvalidSettingsError, SecretUnavailableError
 from core.ports.feed import FeedReader
 from core.ports.streams import SecretSeal
 from core.ports.telemetry import Meter
@@ -35,8 +38,19 @@ _SOURCE: Final = "audit-log"
 class StreamServices:
     """The parts of streams, each built at its first use."""
 
-    def __init__(self, settings: Settings, database: Database, feed: FeedReader, meter: Meter, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913 - the parts of the service that streams need
+        self,
+        settings: Settings,
+        database: Database,
+        feed: FeedReader,
+        meter: Meter,
+        clock: Clock,
+        *,
+        secrets_key: Callable[[], SecretStr | None],
+    ) -> None:
+        """`secrets_key` returns the present keys of secrets, see `Parts.secrets_key`."""
         self._settings = settings
+        self._secrets_key = secrets_key
         self._database = database
         self._feed = feed
         self._meter = meter
@@ -45,7 +59,7 @@ class StreamServices:
     @cached_property
     def registry(self) -> StreamRegistry:
         """Registers and changes streams."""
-        return StreamRegistry(self._database.streams, lambda: self._seal, self._egress, self._clock)
+        return StreamRegistry(self._database.streams, self._seal, self._egress, self._clock)
 
     @cached_property
     def status(self) -> StreamStatus:
@@ -113,9 +127,8 @@ class StreamServices:
         """Return the cursor of a position."""
         return CursorSeal(self._feed.cursor_key()).seal(position)
 
-    @cached_property
     def _seal(self) -> SecretSeal | None:
-        return secret_seal(self._settings)
+        return secret_seal(self._secrets_key())
 
     @cached_property
     def _egress(self) -> Egress:
@@ -124,9 +137,10 @@ class StreamServices:
     def _secrets(self, stream: Stream) -> dict[str, Any]:
         if stream.sealed is None:
             return {}
-        if self._seal is None:
-            raise DeliveryDelayedError("The process that sends has no AUDIT_LOG_SECRETS_KEY to decrypt the secrets.")
         try:
-            return self._seal.open(stream.stream_id, stream.sealed)
-        except SecretUnavailableError as exc:
+            seal = self._seal()
+            if seal is not None:
+                return seal.open(stream.stream_id, stream.sealed)
+        except (SecretUnavailableError, InvalidSettingsError) as exc:
             raise DeliveryDelayedError(str(exc)) from None
+        raise DeliveryDelayedError("The process that sends has no AUDIT_LOG_SECRETS_KEY to decrypt the secrets.")

@@ -10,8 +10,9 @@ from zipfile import ZipFile
 import boto3
 import pytest
 from botocore.config import Config
+from standardwebhooks import Webhook
 
-from core.auth.tokens import MANAGE_STREAMS
+from core.auth.tokens import ERASE, MANAGE_STREAMS, READ, WRITE
 from functions.routes import ROUTES
 from infra.build import PACKAGE
 from infra.errors import BuildError
@@ -21,6 +22,7 @@ from tests.support import sqs
 from tests.support.builders import new_event, proxy_event
 from tests.support.databases import POSTGRESQL, throwaway
 from tests.support.lambda_package import LambdaProcess, built
+from tests.support.receiver import receiver
 
 REGION = "us-east-1"
 KEY = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}  # the server of the tests takes any
@@ -40,7 +42,9 @@ def in_lambda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProces
         aws_access_key_id="tests", aws_secret_access_key="tests",
     )  # fmt: skip
     with throwaway(POSTGRESQL) as database, sqs.queue_url() as queue:
-        arn = secrets.create_secret(Name=f"tests/{queue.rpartition('/')[2]}", SecretString=SECRET)["ARN"]
+        name = f"tests/{queue.rpartition('/')[2]}"
+        arn = secrets.create_secret(Name=name, SecretString=SECRET)["ARN"]
+        key_arn = secrets.create_secret(Name=f"{name}-streams", SecretString=SECRET[::-1])["ARN"]
         environ = {
             **KEY,
             "AWS_LAMBDA_FUNCTION_NAME": "tests",
@@ -51,6 +55,8 @@ def in_lambda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProces
             "AUDIT_LOG_DATABASE_URL": database.replace("+psycopg", ""),
             "AUDIT_LOG_JWT_SECRET": arn,
             "AUDIT_LOG_QUEUE_URL": queue,
+            "AUDIT_LOG_SECRETS_KEY": key_arn,
+            "AUDIT_LOG_STREAMS_ALLOW": "127.0.0.0/8",
         }
         with LambdaProcess(tmp_path_factory.mktemp("lambda"), environ) as process:
             process.call("app.migrate", {})
@@ -59,12 +65,7 @@ def in_lambda(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProces
 
 @pytest.fixture(scope="module")
 def token(in_lambda: LambdaProcess) -> str:
-    client = in_lambda.call("app.administer_clients", {"act": "create", "name": "tests"})
-    basic = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
-    answer = gateway(in_lambda, "GET", "/access-token", headers={"Authorization": f"Basic {basic}"})
-    assert answer["statusCode"] == 200, in_lambda.log
-    token: str = json.loads(answer["body"])["token"]
-    return token
+    return token_of(in_lambda, "tests", READ, WRITE)
 
 
 def gateway(process: LambdaProcess, method: str, resource: str, **parts: Any) -> dict[str, Any]:
@@ -75,6 +76,15 @@ def gateway(process: LambdaProcess, method: str, resource: str, **parts: Any) ->
     event["requestContext"] |= {"resourcePath": resource, "httpMethod": method, "identity": {"sourceIp": "192.0.2.7"}}
     answer: dict[str, Any] = process.call("app.app", event)
     return answer
+
+
+def token_of(process: LambdaProcess, name: str, *scopes: str) -> str:
+    client = process.call("app.administer_clients", {"act": "create", "name": name, "scopes": scopes})
+    basic = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+    answer = gateway(process, "GET", "/access-token", headers={"Authorization": f"Basic {basic}"})
+    assert answer["statusCode"] == 200, process.log
+    token: str = json.loads(answer["body"])["token"]
+    return token
 
 
 def sqs_event(queue: str) -> dict[str, Any]:
@@ -132,15 +142,37 @@ def test_every_route_that_is_read_is_served(in_lambda: LambdaProcess, token: str
 
 
 def test_events_are_erased_by_a_client_that_may(in_lambda: LambdaProcess) -> None:
-    command = {"act": "create", "name": "eraser", "scopes": ["events:erase"]}
-    client = in_lambda.call("app.administer_clients", command)
-    basic = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
-    answer = gateway(in_lambda, "GET", "/access-token", headers={"Authorization": f"Basic {basic}"})
-    token = json.loads(answer["body"])["token"]
+    token = token_of(in_lambda, "eraser", ERASE)
     body = {"customer_id": 42, "reason": "asked to"}
     answer = gateway(in_lambda, "POST", "/erasure", body=body, token=token)
     assert answer["statusCode"] == 200, in_lambda.log
     assert json.loads(answer["body"])["complete"]
+
+
+def test_a_stream_with_secrets_signs_what_it_sends(in_lambda: LambdaProcess) -> None:
+    token = token_of(in_lambda, "streams", MANAGE_STREAMS)
+    with receiver() as endpoint:
+        body = {"name": "signed", "destination": {"kind": "http", "url": endpoint.url}}
+        created = gateway(in_lambda, "POST", "/stream", body=body, token=token)
+        assert created["statusCode"] == 201, in_lambda.log
+        stream = json.loads(created["body"])
+        parameters = {"stream_id": stream["stream_id"]}
+        tested = gateway(in_lambda, "POST", "/stream/{stream_id}/test", path_parameters=parameters, token=token)
+    assert tested["statusCode"] == 200, in_lambda.log
+    (sent,) = endpoint.requests
+    Webhook(stream["signing_secret"]).verify(sent.body, sent.headers)
+
+
+def test_the_library_that_encrypts_is_imported_with_the_first_secret_of_a_stream(
+    in_lambda: LambdaProcess, tmp_path: Path
+) -> None:
+    with LambdaProcess(tmp_path, in_lambda.environ) as process:
+        token = token_of(process, "cold", WRITE, MANAGE_STREAMS)
+        assert gateway(process, "POST", "/event", body=new_event(), token=token)["statusCode"] == 202, process.log
+        assert "cryptography" not in process.modules
+        body = {"name": "first secret", "destination": {"kind": "http", "url": "https://siem.example.org/"}}
+        assert gateway(process, "POST", "/stream", body=body, token=token)["statusCode"] == 201, process.log
+        assert "cryptography" in process.modules
 
 
 def test_partitions_are_made_once(in_lambda: LambdaProcess) -> None:

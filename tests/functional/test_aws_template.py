@@ -11,8 +11,8 @@ import pytest
 
 from core.aws import metrics
 from core.queues.sqs.address import SQSAddress
-from core.settings import PREFIX, Settings
-from functions.lambda_runtime import STAGE
+from core.settings import MIN_SECRET_BYTES, PREFIX, Settings
+from functions.lambda_runtime import SECRETS_KEY, STAGE
 from functions.operations.ledger import BUCKET, KEYS
 from infra.build import TEMPLATE
 from infra.template import resources
@@ -104,7 +104,11 @@ def test_the_functions_settings_are_those_of_the_service(deployed: dict[str, Any
     assert "sslmode=verify-full" in settings.store_url
     assert STAGE in variables
     api = of_type(deployed, "AWS::Serverless::Function")["APIHandler"]["Environment"]["Variables"]
-    assert api == {"AUDIT_LOG_JWT_SECRET": {"Ref": "JwtSecret"}, "REVOCATIONS_SECRET": {"Ref": "Revocations"}}
+    assert api == {
+        "AUDIT_LOG_JWT_SECRET": {"Ref": "JwtSecret"},
+        SECRETS_KEY: {"Ref": "SecretsKey"},
+        "REVOCATIONS_SECRET": {"Ref": "Revocations"},
+    }
 
 
 def actions(deployed: dict[str, Any], role: str) -> set[str]:
@@ -127,12 +131,44 @@ def test_each_role_may_do_what_its_functions_call_and_no_more(deployed: dict[str
     }  # fmt: skip
     assert actions(deployed, "ReconcileRole") == {connect, "sqs:GetQueueAttributes", "cloudwatch:GetMetricData"}
     assert actions(deployed, "DatabaseRole") == {connect}
+    assert actions(deployed, "StreamsRole") == {connect, "secretsmanager:GetSecretValue", "kms:Decrypt"}
     assert actions(deployed, "ClientsRole") == {
         connect, "secretsmanager:PutSecretValue", "kms:Decrypt", "kms:GenerateDataKey",
     }  # fmt: skip
     assert actions(deployed, "LedgerRole") == {
         connect, "kms:Sign", "kms:Verify", "kms:GetPublicKey", "s3:GetObject", "s3:PutObject", "s3:ListBucket",
     }  # fmt: skip
+
+
+def read_secrets(deployed: dict[str, Any], role: str) -> list[Any]:
+    """The secrets that a role may read."""
+    found: list[Any] = []
+    for policy in of_type(deployed, "AWS::IAM::Role")[role].get("Policies", []):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Action"] == "secretsmanager:GetSecretValue":
+                resource = statement["Resource"]
+                found += resource if isinstance(resource, list) else [resource]
+    return found
+
+
+def test_the_key_of_the_secrets_of_streams_is_read_by_those_who_manage_and_send_streams(
+    deployed: dict[str, Any],
+) -> None:
+    functions = of_type(deployed, "AWS::Serverless::Function")
+    key = {"Ref": "SecretsKey"}
+    given = [
+        name for name, function in functions.items()
+        if function.get("Environment", {}).get("Variables", {}).get(SECRETS_KEY) == key
+    ]  # fmt: skip
+    assert sorted(given) == ["APIHandler", "SendStreams"]
+    roles = of_type(deployed, "AWS::IAM::Role")
+    reading = {name for name in roles if key in read_secrets(deployed, name)}
+    assert reading == {functions[name]["Role"]["Fn::GetAtt"][0] for name in given}
+    assert key not in deployed["Globals"]["Function"]["Environment"]["Variables"].values()
+    assert deployed["Resources"]["SecretsKey"]["DeletionPolicy"] == "Retain", "streams lose their secrets"
+    secret = of_type(deployed, "AWS::SecretsManager::Secret")["SecretsKey"]
+    assert secret["GenerateSecretString"]["PasswordLength"] >= MIN_SECRET_BYTES
+    assert secret["KmsKeyId"] == {"Ref": "Key"}
 
 
 def test_the_ledger_is_signed_by_one_function_and_its_guard_keeps_every_checkpoint(deployed: dict[str, Any]) -> None:

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from core.auth.sealing import SecretSeal
 from core.aws.cloudwatch import accepted_between
 from core.aws.database import iam_password
 from core.aws.metrics import LoggedMetrics
 from core.aws.secrets import read_secret, resolve_secrets
+from core.domain.streams import Stream
 from core.errors import (
     ClientNotFoundError,
+    DeliveryDelayedError,
     InvalidFieldsError,
     InvalidSettingsError,
     MetricsUnavailableError,
@@ -22,16 +25,18 @@ from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
-from functions.lambda_runtime import SECRETS_SECONDS, LambdaServices
+from functions.lambda_runtime import SECRETS_KEY, SECRETS_SECONDS, LambdaServices
 from functions.operations.clients import execute
 from functions.operations.maintenance import reconcile
 from tests.conftest import SECRET
 from tests.support.builders import event
+from tests.support.streams import make_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:audit-log-AbCdEf"
+KEY_ARN = f"{ARN}-streams"
 ENVIRON = {
     "AUDIT_LOG_AUTH": "clients",
     "AUDIT_LOG_QUEUE_URL": "sqs://sqs.eu-central-1.amazonaws.com/123456789012/events",
@@ -41,10 +46,11 @@ ENVIRON = {
 
 
 class FakeSecrets:
-    """Secrets Manager with one secret. It can be switched off."""
+    """Secrets Manager with two secrets. It can be switched off."""
 
     def __init__(self) -> None:
         self.text = SECRET
+        self.key = SECRET[::-1]
         self.down = False
         self.reads = 0
         self.now = 0.0
@@ -53,8 +59,7 @@ class FakeSecrets:
         self.reads += 1
         if self.down:
             raise SecretUnavailableError("down")
-        assert arn == ARN
-        return self.text
+        return {ARN: self.text, KEY_ARN: self.key}[arn]
 
     def clock(self) -> float:
         return self.now
@@ -109,6 +114,37 @@ def test_without_a_secret_nothing_starts_and_the_next_request_tries_again(
         services_of()
     secrets.down = False
     assert secret_of(services_of()) == SECRET
+
+
+def sealed_stream(key: str) -> Stream:
+    stream = make_stream()
+    return stream.model_copy(update={"sealed": SecretSeal([key]).seal(stream.stream_id, {})})
+
+
+def test_the_key_of_secrets_of_streams_is_read_once_one_is_needed_and_again_when_it_may_have_changed(
+    secrets: FakeSecrets,
+) -> None:
+    services_of = LambdaServices({**ENVIRON, SECRETS_KEY: KEY_ARN}, secrets.read, secrets.clock)
+    streams = services_of().streams
+    assert secrets.reads == 1
+    streams.open_outlet(sealed_stream(secrets.key))
+    streams.open_outlet(sealed_stream(secrets.key))
+    assert secrets.reads == 2
+    secrets.key = SECRET
+    secrets.now += SECRETS_SECONDS
+    streams.open_outlet(sealed_stream(SECRET))
+
+
+def test_a_key_of_secrets_of_streams_that_cannot_be_read_delays_streams_and_nothing_else(secrets: FakeSecrets) -> None:
+    services_of = LambdaServices({**ENVIRON, SECRETS_KEY: KEY_ARN}, secrets.read, secrets.clock)
+    services = services_of()
+    secrets.down = True
+    with pytest.raises(DeliveryDelayedError):
+        services.streams.open_outlet(sealed_stream(secrets.key))
+    assert services_of() is services
+    secrets.down, secrets.key = False, "too short"
+    with pytest.raises(DeliveryDelayedError, match="AUDIT_LOG_SECRETS_KEY: must have at least 32 bytes"):
+        services.streams.open_outlet(sealed_stream(SECRET))
 
 
 def test_a_server_that_refuses_is_told_as_unavailable_without_the_name_of_the_secret(

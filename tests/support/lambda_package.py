@@ -86,6 +86,12 @@ class LambdaProcess:
         return json.loads(answer)["result"]
 
     @property
+    def modules(self) -> list[str]:
+        """The names of the modules that are loaded."""
+        loaded: list[str] = self.call("modules", {})
+        return loaded
+
+    @property
     def log(self) -> list[dict[str, Any]]:
         """The log so far."""
         return [json.loads(line) for line in self._log.read_text().splitlines()]
