@@ -59,7 +59,7 @@ def _serve(path: str, handlers: dict[str, Handler]) -> None:
         return Response(
             body=base64.b64decode(body) if answer["isBase64Encoded"] else body,
             status_code=answer["statusCode"],
-            headers=headers | connection,
+            headers=headers | answer.get("multiValueHeaders", {}) | connection,
         )
 
     view.__name__ = path.strip("/").translate(str.maketrans("/-.", "___", "{}")) or "root"

@@ -1,7 +1,7 @@
 """Responses, and their form for API Gateway."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -38,6 +38,8 @@ class Response(NamedTuple):
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = MappingProxyType({})
+    cookies: Sequence[str] = ()
+    """Values of `Set-Cookie`, the one header that a response can have several times (RFC 9110 section 5.3)."""
     is_text: bool = True
     """Whether the body is UTF-8. API Gateway needs base64 for anything else."""
     long_poll: LongPoll | None = None
@@ -53,6 +55,7 @@ class Response(NamedTuple):
     ) -> ProxyResponse:
         """Build the proxy response. Without body, it has the same headers (HEAD, RFC 9110 section 9.3.2)."""
         body = self.body if with_body else b""
+        several = {"multiValueHeaders": {"Set-Cookie": list(self.cookies)}} if self.cookies else {}
         return {
             "statusCode": self.status,
             "headers": {
@@ -66,4 +69,5 @@ class Response(NamedTuple):
             },
             "body": body.decode() if self.is_text else base64.b64encode(body).decode(),
             "isBase64Encoded": not self.is_text,
+            **several,
         }

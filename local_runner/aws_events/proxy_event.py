@@ -82,7 +82,10 @@ def parse_proxy_response(response: ProxyResponse) -> HTTPResponse:
     """Build the HTTP response that API Gateway would send for a proxy response."""
     body: str = response["body"]
     content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
-    return HTTPResponse(response["statusCode"], [*response["headers"].items()], content)
+    headers = [*response["headers"].items()]
+    for name, values in response.get("multiValueHeaders", {}).items():
+        headers.extend((name, value) for value in values)
+    return HTTPResponse(response["statusCode"], headers, content)
 
 
 def _parse_query(text: str) -> dict[str, list[str]]:
