@@ -150,9 +150,7 @@ class Settings(BaseModel):
     sign_in_roles: tuple[str, ...] = Field(
         default=(), description="Customers whose events each role may read: NAME=* or NAME=42,43, separated by spaces."
     )
-    session_minutes: int = Field(
-        default=480, ge=5, le=43_200, description="Lifetime of a person's session, in minutes."
-    )
+    session_minutes: int = Field(default=60, ge=5, le=1440, description="Lifetime of a person's session, in minutes.")
     rate_limit_failed_logins: Rate = Field(
         default="10/minute", description="Limit for failed token requests of a client, and of an address."
     )

@@ -59,8 +59,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/session/callback", Tag.TOKENS, Place.READ, session.finish_sign_in,
-        "Return from the identity provider", {303: "", 403: "text/html"}, (404,),
-        response_headers={303: (LOCATION, COOKIE)},
+        "Return from the identity provider", {303: "", 403: "text/html", 503: "text/html"}, (404,),
+        response_headers={303: (LOCATION, COOKIE), 403: (COOKIE,)},
     ),
     Route(
         "POST", "/session/token", Tag.TOKENS, Place.TOKEN, session.session_token, "Get a token for the own session",
@@ -68,7 +68,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST", "/session/sign-out", Tag.TOKENS, Place.TOKEN, session.sign_out, "Sign out",
-        {204: ""}, (401, 403, 404, 422), parameters=(session.EVERYWHERE,), response_headers={204: (COOKIE,)},
+        {200: session.SignedOut}, (401, 403, 404, 422), parameters=(session.EVERYWHERE,),
+        response_headers={200: (COOKIE,)},
     ),
     Route(
         "POST", "/event", Tag.EVENTS, Place.ACCEPT, create_event.create_event, "Accept one event",

@@ -1,6 +1,7 @@
 """Sign-in of people by OpenID Connect: authorization code flow with PKCE, against the trusted issuer.
 
-OpenID Connect Core 1.0 section 3.1, RFC 7636 (PKCE, S256), RFC 9207 (issuer in the response).
+OpenID Connect Core 1.0 section 3.1, RFC 7636 (PKCE, S256), RFC 9207 (issuer in the response), OpenID Connect
+RP-Initiated Logout 1.0.
 """
 
 import base64
@@ -37,6 +38,7 @@ class SignInClient:
     client_id: str
     client_secret: str | None
     redirect_uri: str
+    post_logout_redirect_uri: str
     claim: str
 
 
@@ -56,10 +58,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Person:
-    """Who signed in: `subject` is `iss#sub`; `customers` None means all."""
+    """Who signed in: `subject` is `iss#sub`; `customers` None means all; `id_token` is a hint for the sign-out."""
 
     subject: str
     customers: Sequence[int] | None
+    id_token: str
 
 
 class SignIn:
@@ -97,8 +100,7 @@ class SignIn:
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        endpoint = self._endpoint("authorization_endpoint")
-        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
+        return _with_query(self._endpoint("authorization_endpoint"), query)
 
     def finish(self, attempt: Attempt, response: Mapping[str, str]) -> Person:
         """Redeem the code in the provider's `response`, the query of its redirect.
@@ -115,8 +117,9 @@ class SignIn:
             raise SignInRefusedError("The answer is of another issuer: begin again.")
         if "error" in response or not response.get("code"):
             raise SignInRefusedError("The identity provider did not sign you in: begin again.")
+        id_token = self._redeem(response["code"], attempt.verifier)
         claims = verify_id_token(
-            self._redeem(response["code"], attempt.verifier),
+            id_token,
             self._keys,
             issuer=self._client.issuer,
             client_id=self._client.client_id,
@@ -130,7 +133,24 @@ class SignIn:
         subject = f"{self._client.issuer}#{claims['sub']}"
         if not _SUBJECT.fullmatch(subject):
             raise SignInRefusedError("The name that the identity provider has for you is too long for the record.")
-        return Person(subject, customers)
+        return Person(subject, customers, id_token)
+
+    def end_session_url(self, id_token: str | None) -> str | None:
+        """Return the URL of the provider that ends the person's session there, and leads back to the log viewer.
+
+        `id_token`, of the sign-in, spares the person a question, and some providers demand it. None if the provider
+        publishes no such URL (RP-Initiated Logout 1.0 section 2.1), or its configuration cannot be read.
+        """
+        try:
+            endpoint = self._endpoint("end_session_endpoint")
+        except TokenCheckUnavailableError:
+            return None
+        query = {
+            "client_id": self._client.client_id,
+            "post_logout_redirect_uri": self._client.post_logout_redirect_uri,
+            **({"id_token_hint": id_token} if id_token else {}),
+        }
+        return _with_query(endpoint, query)
 
     def _redeem(self, code: str, verifier: str) -> str:
         client = self._client
@@ -183,6 +203,10 @@ class SignIn:
         return configuration
 
 
+def _with_query(endpoint: str, query: Mapping[str, str]) -> str:
+    return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
+
+
 def build_sign_in(settings: Settings, keys: KeySource, clock: Clock) -> SignIn:
     """Build the sign-in that the settings describe; the client id is set, and so are those that it needs.
 
@@ -195,6 +219,7 @@ def build_sign_in(settings: Settings, keys: KeySource, clock: Clock) -> SignIn:
         client_id=str(settings.sign_in_client_id),
         client_secret=secret.get_secret_value() if secret else None,
         redirect_uri=f"{settings.public_url}/session/callback",
+        post_logout_redirect_uri=f"{settings.public_url}/",
         claim=settings.sign_in_claim,
     )
     return SignIn(client, Roles(settings.sign_in_roles), keys, clock)

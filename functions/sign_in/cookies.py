@@ -1,4 +1,4 @@
-"""The two cookies of the sign-in, and the check that a request comes from this service's own page."""
+"""The cookies of the sign-in, and the check that a request comes from this service's own page."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from functions.http.request import Request
 
 ATTEMPT: Final = "audit-log-sign-in"
 SESSION: Final = "audit-log-session"
+LOGOUT_HINT: Final = "audit-log-id-token"
 ATTEMPT_SECONDS: Final = 600
 
 

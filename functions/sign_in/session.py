@@ -6,21 +6,40 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 
-from core.auth.sign_in import Attempt, SignIn
+from pydantic import Field
+
+from core.auth.sign_in import Attempt, Person, SignIn
 from core.auth.tokens import READ
 from core.domain.audit_events import audit_event
 from core.domain.filter_values import boolean
-from core.errors import InvalidTokenError, SignInRefusedError, UnauthenticatedError
+from core.errors import (
+    AuditLogError,
+    InvalidTokenError,
+    SignInRefusedError,
+    StoreUnavailableError,
+    TokenCheckUnavailableError,
+    UnauthenticatedError,
+)
 from core.ports.sessions import Session
 from core.wiring import Services
 from functions.http.errors import RouteNotFoundError
 from functions.http.handler import lambda_handler
+from functions.http.problems import headers_for
 from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
-from functions.http.response import Response
-from functions.sign_in.cookies import ATTEMPT, ATTEMPT_SECONDS, SESSION, read_cookie, require_own_page, set_cookie
+from functions.http.response import Response, ResponseModel
+from functions.sign_in.cookies import (
+    ATTEMPT,
+    ATTEMPT_SECONDS,
+    LOGOUT_HINT,
+    SESSION,
+    read_cookie,
+    require_own_page,
+    set_cookie,
+)
 from functions.token import Token
 
 TOKEN_MINUTES: Final = 5
@@ -29,6 +48,9 @@ TOKEN_MINUTES: Final = 5
 EVERYWHERE: Final = Parameter(
     "everywhere", boolean, {"type": "boolean", "default": False}, "Whether to end all sessions of the person."
 )
+
+MAX_ID_TOKEN: Final = 3500
+"""Length of an ID token that is kept: browsers drop a cookie beyond 4,096 bytes (RFC 6265 section 6.1)."""
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _PAGE_HEADERS: Final = {
@@ -41,6 +63,16 @@ _PAGE: Final = (
 )
 
 
+class SignedOut(ResponseModel):
+    """Where the browser goes next."""
+
+    end_session_url: str | None = Field(
+        default=None,
+        description="URL of the identity provider that ends its session, too; null if it offers none.",
+        examples=["https://login.example.org/logout?client_id=audit-log-viewer"],
+    )
+
+
 def begin_sign_in(_request: Request, services: Services) -> Response:
     """Send the browser to the identity provider (OpenID Connect, authorization code with PKCE)."""
     attempt = Attempt.new()
@@ -48,30 +80,22 @@ def begin_sign_in(_request: Request, services: Services) -> Response:
     # Lax: the provider's redirect, which comes from another site, has to bring it back.
     text = f"{attempt.state}.{attempt.nonce}.{attempt.verifier}"
     cookie = set_cookie(services.settings, ATTEMPT, text, ATTEMPT_SECONDS, "Lax")
-    return Response(303, headers={"Location": url, "Set-Cookie": cookie, **_PAGE_HEADERS})
+    return Response(303, headers={"Location": url, **_PAGE_HEADERS}, cookies=[cookie])
 
 
 def finish_sign_in(request: Request, services: Services) -> Response:
     """Redeem the code that the identity provider sent the browser back with, and begin a session."""
     sign_in = _sign_in(services)
+    no_attempt = set_cookie(services.settings, ATTEMPT, "", 0, "Lax")
     try:
         attempt = _attempt(read_cookie(request, services.settings, ATTEMPT))
-        person = sign_in.finish(attempt, _single(request.query))
+        cookies = _begin_session(sign_in.finish(attempt, _single(request.query)), services)
     except (SignInRefusedError, InvalidTokenError) as exc:
-        page = _PAGE.format(message=html.escape(str(exc)))
-        return Response(403, page.encode(), "text/html; charset=utf-8", _PAGE_HEADERS)
-    minutes = services.settings.session_minutes
-    now = services.clock()
-    secret = secrets.token_urlsafe(32)
-    session = Session(_digest(secret), person.subject, person.customers, int(now) + minutes * 60)
-    facts = {"customers": person.customers, "expires_at": session.expires_at}
-    record = audit_event("session.began", person.subject, at=datetime.fromtimestamp(now, UTC), **facts)
-    services.database.sessions.begin(session, record)
-    # Strict: only this service's page sends it, in the request that it makes after this redirect.
-    cookie = set_cookie(services.settings, SESSION, secret, minutes * 60, "Strict")
-    return Response(
-        303, headers={"Location": f"{services.settings.public_url}/", "Set-Cookie": cookie, **_PAGE_HEADERS}
-    )
+        return _failed(403, exc, no_attempt)
+    except (TokenCheckUnavailableError, StoreUnavailableError) as exc:
+        return _failed(503, exc, no_attempt)
+    headers = {"Location": f"{services.settings.public_url}/", **_PAGE_HEADERS}
+    return Response(303, headers=headers, cookies=[no_attempt, *cookies])
 
 
 def session_token(request: Request, services: Services) -> Response:
@@ -88,7 +112,10 @@ def session_token(request: Request, services: Services) -> Response:
 
 
 def sign_out(request: Request, services: Services) -> Response:
-    """End the session, or all sessions of the person. Tokens that were issued before expire within five minutes."""
+    """End the session, or all sessions of the person. Tokens that were issued before expire within five minutes.
+
+    The session at the identity provider continues until the browser is at `end_session_url`.
+    """
     query = QueryString(request.query, (EVERYWHERE,))
     everywhere = query.one(EVERYWHERE) or False
     query.raise_errors()
@@ -100,7 +127,9 @@ def sign_out(request: Request, services: Services) -> Response:
         store.end_all(session.subject, record)
     else:
         store.end(session.digest, record)
-    return Response(204, headers={"Set-Cookie": set_cookie(services.settings, SESSION, "", 0, "Strict")})
+    url = _sign_in(services).end_session_url(read_cookie(request, services.settings, LOGOUT_HINT))
+    cookies = [set_cookie(services.settings, name, "", 0, "Strict") for name in (SESSION, LOGOUT_HINT)]
+    return Response.of(200, SignedOut(end_session_url=url))._replace(cookies=cookies)
 
 
 sign_in_handler = lambda_handler(begin_sign_in)
@@ -113,6 +142,30 @@ def _sign_in(services: Services) -> SignIn:
     if services.sign_in is None:
         raise RouteNotFoundError("People do not sign in here: AUDIT_LOG_SIGN_IN_CLIENT_ID is not set.")
     return services.sign_in
+
+
+def _begin_session(person: Person, services: Services) -> list[str]:
+    """Store a new session of the person, and return its cookies. Raises StoreUnavailableError."""
+    seconds = services.settings.session_minutes * 60
+    now = services.clock()
+    secret = secrets.token_urlsafe(32)
+    session = Session(_digest(secret), person.subject, person.customers, int(now) + seconds)
+    facts = {"customers": person.customers, "expires_at": session.expires_at}
+    record = audit_event("session.began", person.subject, at=datetime.fromtimestamp(now, UTC), **facts)
+    services.database.sessions.begin(session, record)
+    id_token = person.id_token if len(person.id_token) <= MAX_ID_TOKEN else ""
+    # Strict: only this service's page sends them, in requests that it makes after the redirect.
+    return [
+        set_cookie(services.settings, SESSION, secret, seconds, "Strict"),
+        set_cookie(services.settings, LOGOUT_HINT, id_token, seconds if id_token else 0, "Strict"),
+    ]
+
+
+def _failed(status: int, error: AuditLogError, cookie: str) -> Response:
+    """Build the page for the person; `cookie` ends the attempt, so that beginning again is the way on."""
+    page = _PAGE.format(message=html.escape(str(error)))
+    headers = {**_PAGE_HEADERS, **(headers_for(error) if status == HTTPStatus.SERVICE_UNAVAILABLE else {})}
+    return Response(status, page.encode(), "text/html; charset=utf-8", headers, [cookie])
 
 
 def _attempt(cookie: str | None) -> Attempt:

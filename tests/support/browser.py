@@ -36,14 +36,14 @@ FLAGS = (
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """A browser with a new profile in this directory, which notes what it logs and what it asks for."""
+def chromium(profile: Path, *further: str) -> Iterator[webdriver.Chrome]:
+    """A browser with a new profile in this directory and further flags, which notes what it logs and asks for."""
     binary, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
     if not binary or not chromedriver:
         skip_or_fail("a browser is missing: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS, *further, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     # Both paths are given, so that selenium has nothing to look for and nothing to download.

@@ -13,7 +13,7 @@ import httpx
 import trustme
 
 from tests.support.node_packages import install_node_packages
-from tests.support.service import free_port
+from tests.support.service import AUDIT_LOG, Service, free_port
 from tests.support.skipping import skip_or_fail
 
 CLIENT_ID = "audit-log-viewer"
@@ -42,8 +42,8 @@ class OpenIDProvider:
 
 
 @contextmanager
-def openid_provider(folder: Path, page: str) -> Iterator[OpenIDProvider]:
-    """Run a provider that sends browsers back to the page."""
+def openid_provider(folder: Path, page: str, *, ends_sessions: bool) -> Iterator[OpenIDProvider]:
+    """Run a provider that sends browsers back to the page, and ends sessions at its request."""
     home = install_node_packages(_SOURCE)
     node = shutil.which("node")
     if not node:
@@ -59,7 +59,8 @@ def openid_provider(folder: Path, page: str) -> Iterator[OpenIDProvider]:
         port,
         folder / "server.pem",
         folder / "server.pem",
-        f"{page}/session/callback",
+        page,
+        "on" if ends_sessions else "off",
     ]
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
@@ -72,6 +73,19 @@ def openid_provider(folder: Path, page: str) -> Iterator[OpenIDProvider]:
         process.wait(timeout=10)
         if process.stdout:
             process.stdout.close()
+
+
+@contextmanager
+def service_with_provider(folder: Path, *, ends_sessions: bool = True) -> Iterator[tuple[Service, OpenIDProvider]]:
+    """Run a service whose people sign in at a provider, in this directory; sessions of the provider may have no end."""
+    port = free_port()
+    page = f"http://127.0.0.1:{port}"
+    with openid_provider(folder, page, ends_sessions=ends_sessions) as provider:
+        command = [AUDIT_LOG, "serve", "--port", str(port)]
+        environ = {"SSL_CERT_FILE": str(provider.authority)}
+        service = Service(command, port, folder / "data", provider.settings(page), environ=environ)
+        with service.wait_until_up() as running:
+            yield running, provider
 
 
 class Person:
@@ -104,6 +118,23 @@ class Person:
             form = {"prompt": prompt[1], "login": login, "password": "any"}
             answer = self.browser.post(str(answer.url.join(action[1])), data=form)
         raise AssertionError("the provider asks without end")
+
+    def is_known_at_the_provider(self) -> bool:
+        """Whether it would send the browser back without asking for the login."""
+        answer = self.browser.get(self.begin())
+        while answer.next_request and not str(answer.next_request.url).startswith(self._page):
+            answer = self.browser.get(str(answer.next_request.url))
+        return answer.is_redirect
+
+    def end_session(self, url: str) -> str:
+        """Confirm at the provider that its session ends; the URL that it sends the browser to."""
+        answer = self.browser.get(url)
+        action = re.search(r'<form[^>]* action="([^"]+)"', answer.text)
+        secret = re.search(r'name="xsrf" value="(\w+)"', answer.text)
+        assert action, answer.text
+        assert secret, answer.text
+        answer = self.browser.post(str(answer.url.join(action[1])), data={"xsrf": secret[1], "logout": "yes"})
+        return answer.headers["Location"]
 
     def sign_in(self, login: str) -> httpx.Response:
         return self.browser.get(self.authorize(self.begin(), login))

@@ -43,6 +43,11 @@ def test_the_description_has_every_route_and_no_other() -> None:
     assert described == {(route.method.lower(), route.path) for route in ROUTES}
 
 
+def full_place(status: int) -> list[str]:
+    """The media type of a refusal because the place of the route is full."""
+    return [PROBLEM] if status == 503 else []
+
+
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_a_route_is_described_with_all_that_it_takes_and_answers(route: Route) -> None:
     described = operation(route)
@@ -51,9 +56,9 @@ def test_a_route_is_described_with_all_that_it_takes_and_answers(route: Route) -
         content = answers[str(status)]["content"]
         if isinstance(answer, type) and issubclass(answer, BaseModel):
             assert content["application/json"] == {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}
-            assert set(content) == {"application/json", *([PROBLEM] if status == 503 else [])}
+            assert set(content) == {"application/json", *full_place(status)}
         else:
-            assert list(content) == [each for each in answer.split(", ") if each]
+            assert list(content) == [*(each for each in answer.split(", ") if each), *full_place(status)]
     for status in set(answers) - {str(status) for status in route.answers}:
         [(media_type, content)] = answers[status]["content"].items()
         assert (media_type, content["schema"]) == (PROBLEM, {"$ref": "#/components/schemas/Problem"})

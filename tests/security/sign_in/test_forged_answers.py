@@ -67,7 +67,8 @@ def signed(key: Any = KEY, algorithm: str = "EdDSA", kid: str | None = "k1", **c
 
 
 def sign_in(network: Network) -> SignIn:
-    client = SignInClient(ISSUER, "viewer", None, "https://audit.example/session/callback", "roles")
+    page = "https://audit.example"
+    client = SignInClient(ISSUER, "viewer", None, f"{page}/session/callback", f"{page}/", "roles")
     return SignIn(client, Roles(["auditor=*"]), Keys(), FakeClock(NOW), network.fetch)
 
 
@@ -157,6 +158,20 @@ def test_a_configuration_of_another_issuer_or_without_encryption_is_not_used(con
     network.configuration |= configuration
     with pytest.raises(TokenCheckUnavailableError):
         sign_in(network).begin(ATTEMPT)
+
+
+def test_a_provider_without_a_safe_end_session_endpoint_ends_no_session_there() -> None:
+    network = Network()
+    assert sign_in(network).end_session_url("x.y.z") is None
+    for endpoint in (7, "", "http://login.example/end", "javascript:alert(1)"):
+        network.configuration["end_session_endpoint"] = endpoint
+        assert sign_in(network).end_session_url("x.y.z") is None
+    network.configuration["end_session_endpoint"] = f"{ISSUER}/end?tenant=a"
+    expected = f"{ISSUER}/end?tenant=a&client_id=viewer&post_logout_redirect_uri=https%3A%2F%2Faudit.example%2F"
+    assert sign_in(network).end_session_url(None) == expected
+    assert sign_in(network).end_session_url("x.y&z") == f"{expected}&id_token_hint=x.y%26z"
+    network.configuration["issuer"] = "https://other.example"
+    assert sign_in(network).end_session_url(None) is None
 
 
 @pytest.mark.parametrize("text", ["auditor", "auditor=", "auditor=x", "a=1,", "a=9223372036854775808"])

@@ -20,9 +20,15 @@ def claims_of(token: str) -> dict[str, object]:
     return claims
 
 
+def cookies_of(answer: httpx.Response) -> dict[str, str]:
+    """The cookies that an answer sets, empty if it removes them."""
+    pairs = [cookie.partition(";")[0].partition("=") for cookie in answer.headers.get_list("Set-Cookie")]
+    return {name: value for name, _, value in pairs}
+
+
 def refusal(answer: httpx.Response) -> str:
     assert (answer.status_code, answer.headers["Content-Type"]) == (403, "text/html; charset=utf-8")
-    assert "audit-log-session" not in answer.headers.get("Set-Cookie", "")
+    assert cookies_of(answer) == {"audit-log-sign-in": ""}  # the attempt is over, and there is no session
     return answer.text
 
 
@@ -38,8 +44,11 @@ def test_a_role_for_all_customers_reads_and_cannot_write(signing: Signing, perso
     ada = person()
     answer = ada.sign_in("auditor")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{signing[0].url}/")
-    session = answer.headers["Set-Cookie"]
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(session.split("; "))
+    attempt, *kept = answer.headers.get_list("Set-Cookie")
+    assert attempt == "audit-log-sign-in=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+    assert [cookie.partition("=")[0] for cookie in kept] == ["audit-log-session", "audit-log-id-token"]
+    for cookie in kept:
+        assert {"HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=3600"} <= set(cookie.split("; "))
     token = ada.token().json()["token"]
     claims = claims_of(token)
     assert (claims["scope"], claims.get("customers")) == ("events:read", None)
@@ -99,7 +108,10 @@ def test_an_answer_for_another_attempt_is_refused(place: int, message: str, pers
 def test_a_code_is_redeemed_once(person: MakePerson) -> None:
     ada = person()
     callback = ada.authorize(ada.begin(), "auditor")
+    [attempt] = [each for each in ada.browser.cookies.jar if each.name == "audit-log-sign-in"]
     assert ada.browser.get(callback).status_code == 303
+    assert "has not begun the sign-in" in refusal(ada.browser.get(callback))
+    ada.browser.cookies.jar.set_cookie(attempt)  # as a thief who copied it
     assert "did not redeem the code" in refusal(ada.browser.get(callback))
 
 
@@ -162,13 +174,28 @@ def test_signing_out_ends_this_session_and_everywhere_all_of_the_person(person: 
     for one, login in ((laptop, "auditor"), (phone, "auditor"), (other, "support")):
         one.sign_in(login)
     kept = [each for each in laptop.browser.cookies.jar if each.name == "audit-log-session"]
-    assert laptop.post("/session/sign-out").status_code == 204
+    answer = laptop.post("/session/sign-out")
+    assert (answer.status_code, cookies_of(answer)) == (200, {"audit-log-session": "", "audit-log-id-token": ""})
     for cookie in kept:
         laptop.browser.cookies.jar.set_cookie(cookie)  # as a thief who copied it
     assert [one.token().status_code for one in (laptop, phone, other)] == [401, 200, 200]
     laptop.sign_in("auditor")
-    assert phone.post("/session/sign-out?everywhere=true").status_code == 204
+    assert phone.post("/session/sign-out?everywhere=true").status_code == 200
     assert [one.token().status_code for one in (laptop, phone, other)] == [401, 401, 200]
+
+
+def test_signing_out_leads_to_the_provider_which_then_asks_for_the_login_again(
+    signing: Signing, person: MakePerson
+) -> None:
+    ada = person()
+    ada.sign_in("auditor")
+    assert ada.is_known_at_the_provider()
+    url = ada.post("/session/sign-out").json()["end_session_url"]
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    assert (query["client_id"], query["post_logout_redirect_uri"]) == ("audit-log-viewer", f"{signing[0].url}/")
+    assert claims_of(query["id_token_hint"])["sub"] == "auditor"
+    assert ada.end_session(url) == f"{signing[0].url}/"
+    assert not ada.is_known_at_the_provider()
 
 
 def test_a_service_without_sign_in_has_no_sessions(service: Service) -> None:

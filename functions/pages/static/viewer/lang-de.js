@@ -303,6 +303,10 @@ export const de = {
     "wird. Client-ID und Client-Secret kann ein Passwortmanager aufbewahren.",
   "signIn.malformed": "Das ist kein Token: Fügen Sie es ganz ein, ohne Anführungszeichen.",
   "signIn.rejected": "Der Dienst hat das Token abgelehnt: {reason} Die Ansicht bleibt, wie sie ist.",
+  "signIn.expired": "Ihre Sitzung ist beendet. Melden Sie sich wieder an: Die Ansicht bleibt, wie sie ist.",
+  "signIn.onlyHere":
+    "Sie sind vom Audit-Log abgemeldet, aber nicht von Ihrer Organisation. Melden Sie sich an einem " +
+    "gemeinsamen Rechner auch dort ab.",
   "embed.alone": "Diese Seite zeigt das Log innerhalb einer anderen Seite. Öffnen Sie stattdessen jene Seite.",
   "embed.noToken":
     "Die umgebende Seite gewährt keinen Zugriff auf das Log. Laden Sie sie neu, oder melden Sie sich " +

@@ -291,6 +291,10 @@ export const en = {
     "password manager can keep the client id and secret.",
   "signIn.malformed": "This is not a token: paste the whole of it, without quotes.",
   "signIn.rejected": "The service rejected the token: {reason} The view stays as it is.",
+  "signIn.expired": "Your session has ended. Sign in again: the view stays as it is.",
+  "signIn.onlyHere":
+    "You are signed out of the audit log, but not of your organization. On a computer that you share, " +
+    "sign out there, too.",
   "embed.alone": "This page shows the log inside another page. Open that page instead.",
   "embed.noToken": "The page around the log gives no access. Load it again, or sign in there again.",
   "embed.refused": "The log refuses the access that the page around it gives. Try again later.",

@@ -301,6 +301,10 @@ export const fr = {
     "gestionnaire de mots de passe peut conserver l’identifiant et le secret.",
   "signIn.malformed": "Ce n’est pas un jeton\u00A0: collez-le en entier, sans guillemets.",
   "signIn.rejected": "Le service a refusé le jeton\u00A0: {reason} La vue reste telle quelle.",
+  "signIn.expired": "Votre session a pris fin. Reconnectez-vous\u00A0: la vue reste en l’état.",
+  "signIn.onlyHere":
+    "Vous êtes déconnecté du journal d’audit, mais pas de votre organisation. Sur un ordinateur partagé, " +
+    "déconnectez-vous aussi de celle-ci.",
   "embed.alone": "Cette page affiche le journal à l’intérieur d’une autre page. Ouvrez plutôt celle-ci.",
   "embed.noToken": "La page qui contient le journal n’y donne pas accès. Rechargez-la, ou reconnectez-vous-y.",
   "embed.refused": "Le journal refuse l’accès que donne la page qui le contient. Réessayez plus tard.",

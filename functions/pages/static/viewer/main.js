@@ -195,8 +195,9 @@ function showWho() {
 }
 
 async function signOut(everywhere = false) {
+  let ended;
   try {
-    await endSession((path, options) => api.request(path, options), everywhere);
+    ended = await endSession((path, options) => api.request(path, options), everywhere);
   } catch (error) {
     problem.show(error); // the session continues, so the page must not look signed out
     return;
@@ -212,7 +213,9 @@ async function signOut(everywhere = false) {
   listed = "";
   byId("who").textContent = "";
   byId("sign-out").hidden = true;
+  byId("signed-out").hidden = !ended.wasSession || ended.url !== null;
   onChange();
+  if (ended.url !== null) location.assign(ended.url);
 }
 
 function clear() {

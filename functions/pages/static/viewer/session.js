@@ -10,6 +10,7 @@ const POST = { method: "POST", credentials: "same-origin" };
 
 let issuedAt = -RETRY_MS;
 let hasSession = false;
+let hasExpired = false;
 
 const kept = isOffered && sessionStorage.getItem(VIEW);
 if (kept !== null && kept !== false) {
@@ -19,6 +20,7 @@ if (kept !== null && kept !== false) {
 
 /** A token for the session, or null without one. `request` is that of the API. */
 export async function sessionToken(request) {
+  hasExpired = false;
   const now = performance.now();
   if (!isOffered || now - issuedAt < RETRY_MS) return null; // the service refused the last one at once
   issuedAt = now;
@@ -28,22 +30,36 @@ export async function sessionToken(request) {
     byId("sign-out-everywhere").hidden = false;
     return token;
   } catch (error) {
+    hasExpired = hasSession;
     hasSession = false;
+    byId("sign-out-everywhere").hidden = true;
     if (error.status === 401) return null;
     throw error;
   }
 }
 
-/** End the session, or all sessions of its person. Throws ApiError, except if there is none any more. */
+/** Whether the session that this page had has ended by itself or in another browser. */
+export function hasSessionExpired() {
+  return hasExpired;
+}
+
+/**
+ * End the session, or all sessions of its person. Resolves to whether there was one, and to the URL of the identity
+ * provider that ends its session, or null. Throws ApiError, except if the session has expired.
+ */
 export async function endSession(request, everywhere) {
-  if (!hasSession) return;
+  if (!hasSession) return { wasSession: false, url: null };
+  let url = null;
   try {
-    await request(`session/sign-out${everywhere ? "?everywhere=true" : ""}`, POST);
+    const answer = await request(`session/sign-out${everywhere ? "?everywhere=true" : ""}`, POST);
+    url = answer.end_session_url;
   } catch (error) {
     if (error.status !== 401) throw error;
   }
   hasSession = false;
+  issuedAt = performance.now(); // there is nothing to ask for
   byId("sign-out-everywhere").hidden = true;
+  return { wasSession: true, url };
 }
 
 /** Set up the button that leads to the identity provider. */

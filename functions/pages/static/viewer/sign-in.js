@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 import { say } from "./language.js";
-import { offerSignIn, sessionToken } from "./session.js";
+import { hasSessionExpired, offerSignIn, sessionToken } from "./session.js";
 
 /**
  * Set up the dialog. Returns a function that resolves to a token. In open mode the first one is requested without the
@@ -22,6 +22,7 @@ export function signInDialog(request) {
       const token = await source();
       for (const form of dialog.querySelectorAll("form")) form.reset(); // keep no secret in a field
       dialog.close();
+      byId("signed-out").hidden = true;
       resolveToken?.(token);
     } catch (error) {
       problem.textContent = error.message;
@@ -73,6 +74,7 @@ export function signInDialog(request) {
         return ask(error.message);
       }
     }
+    if (hasSessionExpired()) return ask(say("signIn.expired"));
     return ask(reason && say("signIn.rejected", { reason }));
   };
 }
