@@ -43,6 +43,7 @@ _SCRIPTS: Final = (
     "lang-de.js",
     "lang-en.js",
     "lang-fr.js",
+    "language-choice.js",
     "language.js",
     "ledger.js",
     "list-ends.js",

@@ -71,4 +71,4 @@ def test_no_script_makes_html_of_text_or_keeps_anything_but_preferences_in_the_b
         allowed = {"preferences.js": {"localStorage"}, "session.js": {"sessionStorage"}}.get(path.name, set())
         assert {*unsafe.findall(path.read_text())} == allowed, path.name
     kept = [re.findall(r'keepPreference\("([a-z-]+)"', path.read_text()) for path in FOLDER.glob("*.js")]
-    assert sorted(name for names in kept for name in names) == ["single-keys", "theme", "time-zone"]
+    assert sorted(name for names in kept for name in names) == ["language", "single-keys", "theme", "time-zone"]

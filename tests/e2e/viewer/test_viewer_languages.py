@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.support.ui import Select
 
 from tests.e2e.viewer.page import ViewerPage, post
 from tests.e2e.viewer.test_viewer_accessibility import DATA, seen_in
@@ -90,6 +91,40 @@ def test_the_address_is_stronger_than_the_browser(
     assert page.find("#count").text == "130 événements"
     assert page.button("Copier le lien", "#detail")
     assert page.button("Fermer l\u2019événement")
+
+
+def test_a_chosen_language_is_kept_and_the_view_with_it(
+    browser: webdriver.Chrome, service: Service, speaks: Callable[[str], None]
+) -> None:
+    speaks("en-GB,de-AT")
+    page = ViewerPage(browser, service.url, VIEW, lang="fr").loaded()
+    choice = Select(page.find("#language"))
+    assert page.find("#language").accessible_name == "Langue"
+    assert [option.text for option in choice.options] == ["Deutsch", "English", "Français"]
+    page.browser.execute_script("arguments[0].focus()", page.find("#language"))
+    page.keys("d")  # the first letter chooses, without the mouse
+    page.until(lambda: page.all("#language") and language_of(page) == "de-AT", "the page is not German")
+    page.loaded()
+    assert page.focused().get_attribute("id") == "language"  # the next key chooses again
+    assert page.view()["customer_id"] == str(CUSTOMER)
+    assert page.button("Filter hinzufügen")
+    page = ViewerPage(browser, service.url, VIEW).loaded()
+    assert language_of(page) == "de-AT"
+    assert page.focused().tag_name == "body"
+    Select(page.find("#language")).select_by_visible_text("English")
+    page.until(lambda: page.all("#language") and language_of(page) == "en-GB", "the page is not English")
+    page.loaded()
+    assert browser.execute_script("return [localStorage.length, history.state]") == [0, None]  # as the browser has it
+
+
+@pytest.mark.parametrize("kept", ["tlh", "<script>alert(1)</script>", "__proto__", "", "d" * 5000])
+def test_a_kept_language_without_texts_is_that_of_the_browser(
+    browser: webdriver.Chrome, service: Service, kept: str
+) -> None:
+    ViewerPage(browser, service.url, VIEW).loaded()
+    browser.execute_script("localStorage.setItem('audit-log.language', arguments[0])", kept)
+    page = ViewerPage(browser, service.url, VIEW).loaded()
+    assert language_of(page) == "en-US"
 
 
 @pytest.mark.parametrize(

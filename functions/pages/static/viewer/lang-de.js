@@ -4,6 +4,7 @@ export const de = {
   "page.title": "Audit-Log",
   "page.named": "{name} · Audit-Log",
   "page.zone": "Zeitzone",
+  "page.language": "Sprache",
   "page.api": "API",
   "page.signOut": "Abmelden",
   "page.signOutEverywhere": "Überall abmelden",

@@ -4,6 +4,7 @@ export const en = {
   "page.title": "Audit log",
   "page.named": "{name} · Audit log",
   "page.zone": "Time zone",
+  "page.language": "Language",
   "page.api": "API",
   "page.signOut": "Sign out",
   "page.signOutEverywhere": "Sign out everywhere",

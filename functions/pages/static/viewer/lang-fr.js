@@ -4,6 +4,7 @@ export const fr = {
   "page.title": "Journal d’audit",
   "page.named": "{name} · Journal d’audit",
   "page.zone": "Fuseau horaire",
+  "page.language": "Langue",
   "page.api": "API",
   "page.signOut": "Se déconnecter",
   "page.signOutEverywhere": "Se déconnecter partout",

@@ -4,6 +4,7 @@
 import { de } from "./lang-de.js";
 import { en } from "./lang-en.js";
 import { fr } from "./lang-fr.js";
+import { preference } from "./preferences.js";
 
 const LANGUAGES = new Map([
   ["en", en],
@@ -12,11 +13,13 @@ const LANGUAGES = new Map([
 ]);
 const TAG = /^[a-z]{2}(?:-[a-z0-9]{2,8})*$/iu;
 
-/** Language tag (BCP 47): `lang` in the address, else the browser's first language with texts, else `en`. */
-export const locale =
-  [new URLSearchParams(location.search).get("lang"), ...navigator.languages].find((tag) =>
-    LANGUAGES.has(codeOf(tag)),
-  ) ?? "en";
+const system = firstKnown(navigator.languages) ?? "en";
+
+/** Code of the first language of the browser that has texts here. */
+export const systemLanguage = codeOf(system);
+
+/** Language tag (BCP 47): `lang` in the address, else the one that the user chose here, else the browser's. */
+export const locale = firstKnown([new URLSearchParams(location.search).get("lang"), chosen()]) ?? system;
 const texts = LANGUAGES.get(codeOf(locale));
 const rules = new Intl.PluralRules(locale);
 const numbers = new Intl.NumberFormat(locale);
@@ -63,6 +66,16 @@ export function translatePage() {
   }
   root.style.setProperty("--customer-word", `"${say("field.customer")} "`);
   root.classList.remove("untranslated");
+}
+
+/** The chosen language, in the browser's variety of it. Another page chooses for the log that it shows. */
+function chosen() {
+  const code = document.documentElement.dataset.embed === undefined ? preference("language") : null;
+  return navigator.languages.find((tag) => codeOf(tag) === code) ?? code;
+}
+
+function firstKnown(tags) {
+  return tags.find((tag) => LANGUAGES.has(codeOf(tag)));
 }
 
 function codeOf(tag) {

@@ -15,6 +15,7 @@ import { visible } from "./format.js";
 import { hostTokens, isEmbedded, renewTokens, reportHeight } from "./host.js";
 import { keyboard } from "./keyboard.js";
 import { KnownValues } from "./known-values.js";
+import { languageChoice } from "./language-choice.js";
 import { say, translatePage } from "./language.js";
 import { Ledger } from "./ledger.js";
 import { listEnds } from "./list-ends.js";
@@ -37,6 +38,7 @@ const CONFLICT = 409;
 
 translatePage();
 theme();
+languageChoice();
 const view = new View();
 const api = new Api(isEmbedded ? hostTokens() : signInDialog((path, options) => api.request(path, options)));
 const known = new KnownValues();
