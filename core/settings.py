@@ -66,6 +66,17 @@ def _https(value: str) -> str:
     return value
 
 
+def _proxy_url(value: SecretStr) -> SecretStr:
+    url = _split_url(value.get_secret_value())
+    try:
+        is_proxy = url.scheme == "http" and bool(url.hostname) and url.port != 0
+    except ValueError:  # quotes a part of the URL, which may be the password
+        is_proxy = False
+    if not is_proxy or url.path.strip("/") or url.query or url.fragment:
+        raise ValueError("must be like http://proxy.example.org:3128, with user and password percent-encoded")
+    return value
+
+
 def _page_url(value: str) -> str:
     url = _split_url(value)
     is_local = url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost", "::1"}
@@ -208,6 +219,11 @@ class Settings(BaseModel):
         default=(),
         description="Networks that are not public and that streams may send to, also without TLS, separated by spaces, "
         "such as 10.20.0.0/16; default: none.",
+    )
+    streams_proxy: Annotated[SecretStr, AfterValidator(_proxy_url)] | None = Field(
+        default=None,
+        description="URL of the HTTP proxy (CONNECT) that streams go through, except to networks of "
+        "AUDIT_LOG_STREAMS_ALLOW, such as http://proxy.example.org:3128; default: none.",
     )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."

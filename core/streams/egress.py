@@ -2,7 +2,8 @@
 
 The host is resolved once. All of its addresses must be permitted, and the connection goes to the very address that was
 checked, so that a second answer of the resolver has no effect (DNS rebinding). TLS is verified for the name. Redirects
-are not followed, variables such as HTTPS_PROXY are not read, and time and size of an exchange are bounded.
+are not followed, variables such as HTTPS_PROXY are not read, and time and size of an exchange are bounded. With a proxy
+(`core.streams.proxy`) all of that holds as well: the tunnel leads to the address that was checked.
 
 No message of an error contains a part of the answer or of the URL: both are under the control of others.
 """
@@ -20,18 +21,18 @@ from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
 from core.errors import DeliveryDelayedError, MisconfiguredError
+from core.streams.dialing import CONNECT_SECONDS, SocketAddress, dial_directly, dial_first, time_left
 from core.streams.endpoint import Endpoint, parse_endpoint
 from core.streams.networks import Address, Network, is_permitted, is_within
+from core.streams.proxy import Proxy, ProxyError
 
 MAX_BODY_BYTES: Final = 64 * 1024
 _MAX_READ_BYTES: Final = 2 * MAX_BODY_BYTES  # with the status line and the headers
-CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 30.0
 _MAX_DIGITS: Final = 9
 _READ_BYTES: Final = 4096
 _HEADERS: Final = {"Connection": "close", "User-Agent": "audit-log"}
 
-SocketAddress = tuple[Any, ...]
 Resolver = Callable[[str, int], Sequence[SocketAddress]]
 """Returns the socket addresses of a host and a port. Raises OSError."""
 
@@ -59,13 +60,23 @@ class Egress:
     """Sends requests to endpoints. Safe to use from several threads."""
 
     def __init__(
-        self, allowed: Sequence[Network] = (), *, resolver: Resolver = resolve, context: ssl.SSLContext | None = None
+        self,
+        allowed: Sequence[Network] = (),
+        *,
+        proxy: Proxy | None = None,
+        resolver: Resolver = resolve,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        """Create it with the networks that the operator allows, where http:// is possible too.
+        """Create it.
 
-        `context` has the trusted authorities; default: those of the system, or of SSL_CERT_FILE.
+        Args:
+            allowed: Networks that the operator allows, where http:// is possible too.
+            proxy: Way to all other networks; default: none is needed.
+            resolver: Resolves names.
+            context: Has the trusted authorities; default: those of the system, or of SSL_CERT_FILE.
         """
         self._allowed = tuple(allowed)
+        self._proxy = proxy
         self._resolve = resolver
         self._context = context or ssl.create_default_context()
 
@@ -80,6 +91,18 @@ class Egress:
             self._require_permitted(endpoint, [endpoint.address])
         elif endpoint.scheme == "http" and not self._allowed:
             raise _unencrypted()
+
+    def proxy_url(self, url: str) -> str | None:
+        """Return the URL of the proxy, credentials included, for another library; None: `url` is reached without it."""
+        if self._proxy is None:
+            return None
+        endpoint = _parse(url)
+        try:
+            found = [ip_address(place[0]) for place in self._resolve(endpoint.host, endpoint.port)]
+        except (OSError, ValueError):
+            found = []
+        is_near = bool(found) and all(is_within(address, self._allowed) for address in found)
+        return None if is_near else self._proxy.url
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float = TOTAL_SECONDS) -> Answer:
         """Send `body` and return the answer, whatever its status. `timeout` limits the exchange, in seconds.
@@ -101,6 +124,8 @@ class Egress:
             ) from None
         except TimeoutError:
             raise DeliveryDelayedError("The endpoint did not answer in time.") from None
+        except ProxyError as exc:
+            raise DeliveryDelayedError(str(exc)) from None
         except (OSError, http.client.HTTPException, ValueError):
             raise DeliveryDelayedError("The endpoint cannot be reached, or does not speak HTTP.") from None
 
@@ -128,31 +153,20 @@ class Egress:
 
     def _connected(self, endpoint: Endpoint, addresses: Sequence[SocketAddress], deadline: float) -> socket.socket:
         """Connect to the first address that accepts, with TLS for https."""
-        plain = _dial(addresses, deadline)
+        plain = dial_first(addresses, deadline, self._dial)
         try:
-            plain.settimeout(min(CONNECT_SECONDS, _left(deadline)))
+            plain.settimeout(min(CONNECT_SECONDS, time_left(deadline)))
             is_encrypted = endpoint.scheme == "https"
             return self._context.wrap_socket(plain, server_hostname=endpoint.host) if is_encrypted else plain
         except OSError:
             plain.close()
             raise
 
-
-def _dial(addresses: Sequence[SocketAddress], deadline: float) -> socket.socket:
-    """Connect to the first address that accepts. `CONNECT_SECONDS` are for all of them. Raises OSError."""
-    end = min(deadline, time.monotonic() + CONNECT_SECONDS)
-    failure: OSError = TimeoutError()
-    for address in addresses:
-        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(_left(end))
-            sock.connect(address)
-        except OSError as exc:
-            sock.close()
-            failure = exc
-        else:
-            return sock
-    raise failure
+    def _dial(self, address: SocketAddress, end: float) -> socket.socket:
+        """Implement `Dial`: directly into the networks that the operator allows, to others through the proxy."""
+        if self._proxy is None or is_within(ip_address(address[0]), self._allowed):
+            return dial_directly(address, end)
+        return self._proxy.dial(address, end)
 
 
 class _BoundedSocket:
@@ -165,7 +179,7 @@ class _BoundedSocket:
     def sendall(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            self._sock.settimeout(_left(self._deadline))
+            self._sock.settimeout(time_left(self._deadline))
             rest = rest[self._sock.send(rest) :]
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -187,7 +201,7 @@ class _BoundedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(_left(self._deadline))
+        self._sock.settimeout(time_left(self._deadline))
         count = self._sock.recv_into(buffer)
         self._left -= count
         if self._left < 0:
@@ -208,13 +222,6 @@ def _exchange(sock: _BoundedSocket, endpoint: Endpoint, body: bytes, headers: Ma
         while len(content) < MAX_BODY_BYTES and (part := response.read(_READ_BYTES)):
             content += part
     return Answer(response.status, retry_after(response.headers.get("Retry-After"), datetime.now(UTC)), content)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def retry_after(value: str | None, now: datetime) -> int | None:

@@ -26,6 +26,7 @@ from core.streams.formats import FORMATTERS
 from core.streams.kinds import open_kind
 from core.streams.masking import masked
 from core.streams.outlets import Outlet
+from core.streams.proxy import Proxy
 from core.streams.registry import MASK_KEY, StreamRegistry
 from core.streams.status import StreamStatus
 from core.streams.trial import StreamTrials
@@ -132,7 +133,8 @@ class StreamServices:
 
     @cached_property
     def _egress(self) -> Egress:
-        return Egress(self._settings.streams_allow)
+        url = self._settings.streams_proxy
+        return Egress(self._settings.streams_allow, proxy=Proxy.parse(url.get_secret_value()) if url else None)
 
     def _secrets(self, stream: Stream) -> dict[str, Any]:
         if stream.sealed is None:

@@ -249,7 +249,7 @@ def _s3() -> Any:
 def _s3_destination(bucket: str, **settings: Any) -> Destination:
     places = {"bucket": bucket, "region": "eu-central-1", "prefix": "audit/prod/", "endpoint": sqs.server()}
     secrets = s3.Secrets.model_validate({"access_key_id": "test", "secret_access_key": "test"})
-    return s3.open_destination(STREAM_ID, s3.Config.model_validate({**places, **settings}), secrets, None)
+    return s3.open_destination(STREAM_ID, s3.Config.model_validate({**places, **settings}), secrets, Egress())
 
 
 def _attributes(record: LogRecord) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 
 from core.errors import DeliveryDelayedError, DeliveryError, MisconfiguredError
 from core.ports.streams import Batch, Limits, Receipt
+from core.streams.egress import Egress
 from core.streams.settings_fields import EndpointUrl
 
 CONNECT_SECONDS: Final = 5
@@ -133,9 +134,11 @@ class S3Destination:
         return f"{self._config.prefix}/{name}" if self._config.prefix else name
 
 
-def open_destination(_stream_id: str, config: Config, secrets: Secrets, _egress: object) -> S3Destination:
+def open_destination(_stream_id: str, config: Config, secrets: Secrets, egress: Egress) -> S3Destination:
     """See `core.ports.streams`. An endpoint of another server is set by the operator, and is not checked."""
+    proxy = egress.proxy_url(config.endpoint or f"https://s3.{config.region}.amazonaws.com")
     options = ClientConfig(
+        proxies={"http": proxy, "https": proxy} if proxy else {},  # and none of the environment
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": 1},

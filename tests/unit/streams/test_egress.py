@@ -13,7 +13,8 @@ import pytest
 import trustme
 
 from core.errors import DeliveryDelayedError, MisconfiguredError
-from core.streams.egress import MAX_BODY_BYTES, Answer, Egress, SocketAddress, retry_after
+from core.streams.dialing import SocketAddress
+from core.streams.egress import MAX_BODY_BYTES, Answer, Egress, retry_after
 from tests.support.receiver import Received, Receiver, Reply, raw_endpoint, receiver, while_patient
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
