@@ -7,6 +7,7 @@ from typing import Final
 
 from local_runner.spool.disk_spool import SYNC_SECONDS
 from tests.faults import (
+    alert_rules,
     brokers,
     erasure,
     feed,
@@ -92,6 +93,15 @@ SCENARIOS: Final = (
         Scenario(
             f"stops and kills of stream senders, flapping destination, {database}",
             partial(streams.sent_by_two, database=database),
+            60,
+            8,
+        )
+        for database in ("SQLite", "PostgreSQL", "MariaDB")
+    ),
+    *(
+        Scenario(
+            f"stops and kills of evaluators of alert rules, {database}",
+            partial(alert_rules.evaluated_by_two, database=database),
             60,
             8,
         )

@@ -1,40 +1,30 @@
 """Faults of streams: two senders are killed and stopped, and a destination on this machine fails and hangs.
 
-As a program, `python -m tests.faults.streams URL` sends the streams of a database until it is killed. Leases last two
-seconds in place of thirty, so that a minute has many takeovers.
+As a program, `python -m tests.faults.streams URL` sends the streams of a database until it is killed.
 """
 
 import json
 import random
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Event as Flag
 from threading import Lock, Thread
-from typing import Any, Final
+from typing import Final
 
 from core.domain.actors import Actor
+from core.domain.models import Event
 from core.domain.streams import StreamDefinition
-from core.errors import StoreUnavailableError
 from core.settings import Settings
-from core.stores.database import Database
-from core.stores.ledger.integration import Ledger
 from core.stores.migrations.upgrade import migrate
 from core.streams.dispatcher import Dispatcher
 from core.wiring import Services
 from tests.faults.ledger import database_of
 from tests.faults.load import Verdict, wait_until
+from tests.faults.workers import LEASE_SECONDS, Workers, storing, work_for_ever
 from tests.support.builders import event
 
-LEASE_SECONDS: Final = 2.0
-_ROOT: Final = Path(__file__).parents[2]
-_SENDERS: Final = 2
-_ROUND_SECONDS: Final = 0.1
 _HANG_SECONDS: Final = 1.5
 _KEY: Final = "the-fault-runs-encrypt-secrets-with-this-key"
 
@@ -58,24 +48,12 @@ def sent_by_two(seconds: int, database: str) -> Verdict:
             }
         )
         services.streams.registry.create(definition, {}, 0, Actor("faults", is_operator=True))
-        stop, stored = Flag(), list[str]()
-        storing = Thread(target=_store, args=(services.database, stored, stop))
-        storing.start()
-        senders = [_start(url) for _ in range(_SENDERS)]
-        try:
-            for _ in range(seconds):
-                time.sleep(1)
-                _disturb(senders, url)
-            stop.set()
-            storing.join()
+        with closing(services), Workers("tests.faults.streams", url) as workers:
+            with storing(services.database, _batch) as events:
+                workers.disturb(seconds)
+            stored = [each.event_id for each in events]
             destination.is_flapping = False
             wait_until(lambda: set(stored) <= set(destination.taken), "the last event", 120)
-        finally:
-            stop.set()
-            for each in senders:
-                each.kill()
-                each.wait()
-            services.close()
     return _judge(stored, destination.taken)
 
 
@@ -88,44 +66,8 @@ def _judge(stored: list[str], taken: list[str]) -> Verdict:
     return Verdict(len(stored), len(stored), len(first_deliveries), lost, 0, unexpected, repeats)
 
 
-def _disturb(senders: list["subprocess.Popen[bytes]"], url: str) -> None:
-    """Kill a sender, stop it for longer than a lease, or leave all alone."""
-    number, dice = _dice.randrange(len(senders)), _dice.random()
-    if dice < 1 / 3:
-        senders[number].kill()
-        senders[number].wait()
-        senders[number] = _start(url)
-    elif dice < 2 / 3:
-        stopped = senders[number]
-        stopped.send_signal(signal.SIGSTOP)
-        time.sleep(_dice.uniform(0.5, 2.5) * LEASE_SECONDS)
-        stopped.send_signal(signal.SIGCONT)
-
-
-def _store(database: Database, stored: list[str], stop: Flag) -> None:
-    """Store small batches, one after the other, and give them their indices in this order."""
-    ledger = Ledger(database.engine)
-    while not stop.is_set():
-        first = len(stored)
-        batch = [event(first + number) for number in range(_dice.randint(1, 30))]
-        _until_stored(lambda batch=batch: database.events.add(batch))
-        _until_stored(ledger.integrate)
-        stored += [each.event_id for each in batch]
-        stop.wait(_ROUND_SECONDS)
-
-
-def _until_stored(work: Any) -> None:
-    while True:
-        try:
-            work()
-        except StoreUnavailableError:
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _start(url: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "tests.faults.streams", url], cwd=_ROOT)
+def _batch(first: int) -> list[Event]:
+    return [event(first + number) for number in range(_dice.randint(1, 30))]
 
 
 class _Destination:
@@ -196,14 +138,7 @@ def main() -> None:
     """Send until the process is killed."""
     services = _services(sys.argv[1])
     sender = services.streams.sender
-    dispatcher = Dispatcher(sender, lease_seconds=LEASE_SECONDS)
-    while True:
-        try:
-            dispatcher.round()
-        except StoreUnavailableError:
-            continue
-        finally:
-            time.sleep(_ROUND_SECONDS)
+    work_for_ever(Dispatcher(sender, lease_seconds=LEASE_SECONDS).round)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from core.alerts import absence, first_seen, threshold
 from core.alerts.steps import Firing, Match, match_of
-from tests.support.alert_rules import START, happened
+from tests.support.alert_rules import LATE, START, counted_afresh, happened
 
 WINDOW = 60
-LATE = 3600
 DAY = 86400
 
 offsets = st.one_of(st.integers(0, 300), st.integers(0, 9000))
@@ -25,25 +24,6 @@ def matches_of(history: list[tuple[int, bool]]) -> list[Match]:
     ]
 
 
-def counted_afresh(history: list[Match], wanted: int) -> list[tuple[str, int, int, int]]:
-    """Alerts by their definition: for each event, all events before it are looked at again."""
-    alerts: list[tuple[str, int, int, int]] = []
-    counted: list[int] = []
-    quiet_until = -1
-    for match in history:
-        newest = max([match.time, *counted])
-        if match.is_history or match.time <= quiet_until or match.time < newest - WINDOW - LATE:
-            continue
-        counted.append(match.time)
-        for first in sorted(counted):
-            inside = [time for time in counted if first <= time <= first + WINDOW]
-            if match.time in inside and len(inside) >= wanted:
-                alerts.append((match.event_id, len(inside), min(inside), max(inside)))
-                counted, quiet_until = [], max(inside) + WINDOW
-                break
-    return alerts
-
-
 @given(histories, st.integers(1, 5))
 def test_a_threshold_fires_as_counting_afresh_does(history: list[tuple[int, bool]], wanted: int) -> None:
     alerts: list[tuple[str, int, int, int]] = []
@@ -52,7 +32,7 @@ def test_a_threshold_fires_as_counting_afresh_does(history: list[tuple[int, bool
         data, firing = threshold.step(data, match, wanted, WINDOW)
         if firing:
             alerts.append((match.event_id, firing.events, firing.first, firing.last))
-    assert alerts == counted_afresh(matches_of(history), wanted)
+    assert alerts == counted_afresh(matches_of(history), wanted, WINDOW)
 
 
 def test_a_threshold_fires_once_and_is_then_quiet_for_its_window() -> None:
