@@ -9,9 +9,9 @@ import pytest
 
 from core.settings import Settings
 from core.stores.engine import open_engine
-from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
+from tests.support import databases
 from tests.support.fakes import FakeQueue, FakeStore
 from tests.support.service import Service
 
@@ -65,7 +65,7 @@ def services(settings: Settings, queue: FakeQueue, store: FakeStore) -> Services
 def sqlite_store(settings: Settings) -> Iterator[SqlEventStore]:
     """A real store in a SQLite file."""
     engine = open_engine(settings.store_url)
-    migrate(engine)
+    databases.copy_migrated(engine.url)
     store = SqlEventStore(engine)
     yield store
     store.close()

@@ -19,7 +19,6 @@ from core.stores.dialects import ReadLimits
 from core.stores.engine import open_engine
 from core.stores.event_counters import SqlEventCounters
 from core.stores.migrations.revision import check_revision
-from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.stores.summaries import SqlEventSummaries
 from tests.support import databases
@@ -52,7 +51,7 @@ READS: dict[str, tuple[str, Callable[[Engine], object]]] = {
 @pytest.fixture
 def sqlite(settings: Settings) -> Iterator[Engine]:
     with databases.opened(settings.store_url) as engine:
-        migrate(engine)
+        databases.copy_migrated(engine.url)
         yield engine
 
 

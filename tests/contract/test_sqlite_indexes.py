@@ -10,8 +10,8 @@ from sqlalchemy import Engine, event
 from core.domain.queries import DataFilter, EventFilter, PageRequest, Position
 from core.settings import Settings
 from core.stores.engine import open_engine, reading_engine
-from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
+from tests.support import databases
 from tests.support.builders import event as built
 
 PLACE = Position(timestamp_utc=100, event_id="00000000-0000-7000-8000-000000000001", offset=1)
@@ -20,7 +20,7 @@ PLACE = Position(timestamp_utc=100, event_id="00000000-0000-7000-8000-0000000000
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
     engine = open_engine(settings.store_url)
-    migrate(engine)
+    databases.copy_migrated(engine.url)
     yield engine
     engine.dispose()
 
@@ -91,7 +91,7 @@ MOST_STEPS = 60_000
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Many events, nearly all of one customer and of one type."""
     engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('full')}/audit-log.db")
-    migrate(engine)
+    databases.copy_migrated(engine.url)
     SqlEventStore(engine).add(
         [
             built(

@@ -14,11 +14,11 @@ from core.auth.sealed_cursor import CursorSeal
 from core.auth.tokens import WRITE
 from core.settings import Settings
 from core.stores.database import Database
-from core.stores.migrations.upgrade import migrate
 from core.stores.schema import events
 from core.wiring import Services
 from functions.event_feed import event_feed
 from functions.http.limits import MAX_RESPONSE_BYTES
+from tests.support import databases
 from tests.support.builders import event
 from tests.support.fakes import Answer, FakeGateway, FakeStore
 
@@ -30,7 +30,7 @@ class Log:
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings.store_url)
-        migrate(self.database.engine)
+        databases.copy_migrated(self.database.engine.url)
         self.services = Services(settings, database=self.database)
         self.gateway = FakeGateway(self.services)
 
@@ -200,7 +200,7 @@ def test_a_store_that_is_down_is_no_end_of_the_feed(services: Services, store: F
 
 def test_events_without_a_ledger_are_in_the_feed_as_well(settings: Settings) -> None:
     off = Database(settings.store_url, with_commitments=False)
-    migrate(off.engine)
+    databases.copy_migrated(off.engine.url)
     services = Services(settings.model_copy(update={"ledger": "off"}), database=off)
     off.events.add([event(1)])
     off.ledger.integrate()

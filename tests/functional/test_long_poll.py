@@ -17,7 +17,6 @@ from prometheus_client import CollectorRegistry
 
 from core.settings import Settings
 from core.stores.database import Database
-from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
 from functions.http.route import Place
 from local_runner.background.ledger_watch import LedgerWatch
@@ -26,6 +25,7 @@ from local_runner.http.dispatcher import BOUNDS, Dispatcher
 from local_runner.http.held_requests import MAX_HELD
 from local_runner.http.protocol import HTTPProtocol
 from local_runner.telemetry.requests import RequestMetrics
+from tests.support import databases
 from tests.support.builders import event
 from tests.support.raw import connect, read_to_end, statuses
 
@@ -37,7 +37,7 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings.store_url)
-        migrate(self.database.engine)
+        databases.copy_migrated(self.database.engine.url)
         self.services = Services(settings, database=self.database)
         self.registry = CollectorRegistry()
         application = Application(self.services, requests=RequestMetrics(self.registry, []))

@@ -4,13 +4,18 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
+from core.stores.dialects import sqlite_file
 from core.stores.engine import open_engine
+from core.stores.migrations.upgrade import migrate
 from tests.support.skipping import skip_or_fail
 
 POSTGRESQL: Final = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
@@ -65,6 +70,28 @@ def opened(url: str) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def copy_migrated(url: str | URL) -> None:
+    """Create the SQLite file of a URL with the newest schema, as a copy of a migrated file, unless it exists.
+
+    The revisions themselves take fifty times as long, and wait for the disk at each. All copies that a process makes
+    have the same key of the feed's cursors.
+    """
+    path = sqlite_file.path_of(make_url(url))
+    assert path is not None
+    if not path.exists():
+        sqlite_file.create(make_url(url))
+        path.write_bytes(_migrated_file())
+
+
+@cache
+def _migrated_file() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "migrated.db"
+        with opened(f"sqlite:///{path}") as engine:
+            migrate(engine)
+        return path.read_bytes()
 
 
 def empty(engine: Engine) -> None:

@@ -21,7 +21,6 @@ from core.stores.alert_memory import SqlAlertMemory
 from core.stores.alert_rules import SqlAlertRules
 from core.stores.feed import SqlFeed
 from core.stores.ledger.integration import Ledger
-from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from tests.support import databases
 from tests.support.alert_rules import NOW, happened, make_rule
@@ -253,7 +252,7 @@ def test_alerts_with_crashes_equal_counting_without_any(
     ]
     made = [make_rule(1, group_by=["event_data.ip"], threshold=2), make_rule(2, kind="first_seen")]
     with TemporaryDirectory() as folder, databases.opened(f"sqlite:///{folder}/log.db") as engine:
-        migrate(engine)
+        databases.copy_migrated(engine.url)
         memory: Any = CrashingMemory(SqlAlertMemory(engine), crashes)
         clock = FakeClock(NOW.timestamp())
         for rule in made:

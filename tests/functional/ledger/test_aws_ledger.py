@@ -15,10 +15,10 @@ from core.errors import GuardUnavailableError, LedgerForkError, SecretUnavailabl
 from core.ledger.keys import LedgerKeys
 from core.ledger.notes import Signature, parse_note
 from core.settings import Settings
-from core.stores.migrations.upgrade import migrate
 from core.stores.schema import ledger_batches, ledger_checkpoints
 from core.wiring import Services
 from functions.operations import ledger
+from tests.support import databases
 from tests.support.aws_ledger import S3, Kms
 from tests.support.builders import event
 
@@ -32,7 +32,7 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         settings = Settings(database_url=f"sqlite:///{directory / 'events.db'}", ledger_origin=ORIGIN)
         self.services = Services(settings)
-        migrate(self.services.database.engine)
+        databases.copy_migrated(self.services.database.engine.url)
         self.kms, self.s3 = Kms(one=KEYS[0], two=KEYS[1]), S3()
         self.keys = "one"
 

@@ -15,7 +15,6 @@ from core.stores.database import Database
 from core.stores.ledger.file_guard import FileGuard
 from core.stores.ledger.identity import fix_origin, publish_keys
 from core.stores.ledger.signing import CheckpointSigner
-from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
 from functions.proofs.event_proof import event_proof, event_proof_data
 from functions.proofs.ledger import (
@@ -27,6 +26,7 @@ from functions.proofs.ledger import (
 )
 from functions.routes import ROUTES
 from local_runner.http.application import Application
+from tests.support import databases
 from tests.support.builders import event
 from tests.support.fakes import Answer, FakeGateway
 from tests.unit.ledger.sample_log import ORIGIN, private_key
@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings.store_url)
-        migrate(self.database.engine)
+        databases.copy_migrated(self.database.engine.url)
         self.services = Services(settings, database=self.database)
         keys = LedgerKeys(fix_origin(self.database.engine, ORIGIN, ORIGIN), [private_key(1)])
         signer = CheckpointSigner(self.database.engine, keys, FileGuard(settings.data_dir / "ledger"))
