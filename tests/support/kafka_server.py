@@ -96,7 +96,7 @@ class KafkaListeners:
 
 def prepare(directory: Path) -> KafkaListeners:
     """Write the configuration, the certificate and the formatted storage of a new broker into a directory."""
-    shutil.copytree(_installed() / "storage", directory / "data")
+    shutil.copytree(installed() / "storage", directory / "data")
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
@@ -114,7 +114,7 @@ def prepare(directory: Path) -> KafkaListeners:
 
 def command(directory: Path) -> list[str]:
     """Return the command that runs the broker of a prepared directory in the foreground."""
-    return [*_java(), "kafka.Kafka", str(directory / "server.properties")]
+    return [*java(), "kafka.Kafka", str(directory / "server.properties")]
 
 
 @cache
@@ -158,10 +158,10 @@ def _start(folder: Path, owner: int, listeners: KafkaListeners) -> None:
         time.sleep(0.1)
 
 
-def _java() -> list[str]:
+def java(megabytes: int = 256) -> list[str]:
     """Java with little memory and a short start: a broker of tests does not live long enough for more."""
     options = [
-        "-Xmx256m",
+        f"-Xmx{megabytes}m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -169,7 +169,7 @@ def _java() -> list[str]:
     return ["java", *options, "-cp", f"{HOME / 'libraries'}/*"]
 
 
-def _installed() -> Path:
+def installed() -> Path:
     """Return the folder of the libraries and of a formatted storage, after fetching them once.
 
     Skips the test without Java, Maven or their repository; with CI=true that is a failure.
@@ -204,7 +204,7 @@ def _install() -> None:
     )
     user = f"SCRAM-SHA-256=[name={USER},password={PASSWORD},iterations=4096]"
     tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties), "--add-scram", user]
-    subprocess.run([*_java(), *tool], check=True, capture_output=True, timeout=120)
+    subprocess.run([*java(), *tool], check=True, capture_output=True, timeout=120)
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ class KafkaDeadLetters:
 
     @contextmanager
     def _reader(self) -> Iterator["_Reader"]:
-        self._producer.partitions(self._timeout)  # waits until both topics exist
+        self._producer.wait_until_reachable(self._timeout)
         settings = self._address.consumer_settings(self._address.redrive_group)
         try:
             with closing(Consumer({**settings, "enable.partition.eof": True})) as consumer:

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -10,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from confluent_kafka import Consumer, KafkaException, TopicPartition, admin
 from confluent_kafka.admin import AdminClient
 
+from core.errors import QueueUnavailableError
+from core.ports.queue import QueueStatistics
 from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.connectivity import unavailable
+from core.queues.kafka.topics import partition_counts
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -36,76 +38,85 @@ class ConsumerLag:
     """
 
     def __init__(self, address: KafkaAddress) -> None:
+        self._topics: Final = (address.topic, address.dead_letters)
         self._address = address
         self._lock = Lock()
-        self._admin: AdminClient | None = None
-        self._consumers: dict[str, Consumer] = {}  # by topic
-        self._threads = ThreadPoolExecutor(thread_name_prefix="audit-log lag")
         self._closed = False
+        self._admin: AdminClient | None = None
+        self._consumers: list[Consumer] = []  # as in `_topics`
+        self._threads = ThreadPoolExecutor(len(self._topics), "audit-log lag")
 
-    def by_topic(self, partition_counts: Mapping[str, int], deadline: float) -> dict[str, int]:
-        """Return the number of uncommitted messages of each topic, given its number of partitions.
+    def statistics(self, deadline: float) -> QueueStatistics:
+        """Return the number of uncommitted messages of both topics, and of partitions.
 
         Raises:
-            QueueUnavailableError: the brokers do not answer before `deadline`, in seconds of the monotonic clock.
+            QueueUnavailableError: a topic does not exist, a partition has no leader, or the brokers do not answer
+                before `deadline`, in seconds of the monotonic clock.
         """
-        partitions = [
-            TopicPartition(topic, number) for topic, count in partition_counts.items() for number in range(count)
-        ]
         if not self._lock.acquire(timeout=_seconds_until(deadline)):
             raise unavailable()
         try:
             client = self._started()
-            seconds = _seconds_until(deadline)
-            # All requests are sent before the first response is awaited: together they take as long as the slowest.
-            groups = [
-                self._threads.submit(
-                    self._committed, topic, [each for each in partitions if each.topic == topic], seconds
-                )
-                for topic in partition_counts
-            ]
-            starts = client.list_offsets(dict.fromkeys(partitions, _START), request_timeout=seconds)
-            ends = client.list_offsets(dict.fromkeys(partitions, _END), request_timeout=seconds)
-            committed = [each for group in groups for each in _result(group, deadline)]
-            lag = dict.fromkeys(partition_counts, 0)
-            for each in committed:
-                partition = TopicPartition(each.topic, each.partition)
-                start = _result(starts[partition], deadline).offset
-                end = _result(ends[partition], deadline).offset
-                lag[each.topic] += max(0, end - max(each.offset, start))  # a negative offset: nothing committed yet
+            # In this client: it asks the leaders that it knows, and looks for new ones every five minutes only.
+            counts = partition_counts(client, _seconds_until(deadline))
+            waiting, dead_letters = self._lag(client, counts, deadline)
         except (KafkaException, TimeoutError) as exc:
             raise unavailable() from exc
         finally:
             self._lock.release()
-        return lag
+        return QueueStatistics(waiting=waiting, dead_letters=dead_letters, partitions=counts[self._address.topic])
 
     def close(self) -> None:
         """Disconnect permanently."""
         with self._lock:
             self._closed = True
             self._threads.shutdown()
-            for consumer in self._consumers.values():
+            for consumer in self._consumers:
                 consumer.close()
 
-    def _committed(self, topic: str, partitions: list[TopicPartition], seconds: float) -> list[TopicPartition]:
-        consumer = self._consumers[topic]
-        consumer.consume(_MOST_REPORTS, timeout=0)  # serves log records and errors, which else stay in memory
-        found = consumer.committed(partitions, seconds)
-        for each in found:
-            if each.error is not None:
-                raise KafkaException(each.error)
-        return found
+    def _lag(self, client: AdminClient, counts: dict[str, int], deadline: float) -> list[int]:
+        for topic in self._topics:
+            if topic not in counts:
+                raise QueueUnavailableError(f"Kafka has no topic {topic}: create it, or restart the service.")
+        partitions = [[TopicPartition(topic, number) for number in range(counts[topic])] for topic in self._topics]
+        seconds = _seconds_until(deadline)
+        # All requests are sent before the first response is awaited: together they take as long as the slowest.
+        groups = [
+            self._threads.submit(_committed, consumer, its_partitions, seconds)
+            for consumer, its_partitions in zip(self._consumers, partitions, strict=True)
+        ]
+        every = [partition for its_partitions in partitions for partition in its_partitions]
+        starts = client.list_offsets(dict.fromkeys(every, _START), request_timeout=seconds)
+        ends = client.list_offsets(dict.fromkeys(every, _END), request_timeout=seconds)
+
+        def lag(partition: TopicPartition) -> int:
+            key = TopicPartition(partition.topic, partition.partition)
+            start, end = (_result(offsets[key], deadline).offset for offsets in (starts, ends))
+            if min(start, end) < 0:  # the leader did not answer
+                raise unavailable()
+            return max(0, int(end) - max(partition.offset, int(start)))  # a negative offset: nothing committed yet
+
+        return [sum(lag(partition) for partition in _result(group, deadline)) for group in groups]
 
     def _started(self) -> AdminClient:
         if self._closed:
             raise unavailable()
         if self._admin is None:
             self._admin = AdminClient(self._address.admin_settings(), logger=_log)
-            groups = {self._address.topic: self._address.group, self._address.dead_letters: self._address.redrive_group}
-            self._consumers = {
-                topic: Consumer(self._address.consumer_settings(group), logger=_log) for topic, group in groups.items()
-            }
+            self._consumers = [
+                Consumer(self._address.consumer_settings(group), logger=_log)
+                for group in (self._address.group, self._address.redrive_group)
+            ]
         return self._admin
+
+
+def _committed(consumer: Consumer, partitions: list[TopicPartition], seconds: float) -> list[TopicPartition]:
+    consumer.consume(_MOST_REPORTS, timeout=0)  # serves log records and errors, which else stay in memory
+    found = consumer.committed(partitions, seconds)
+    for each in found:
+        if each.error is not None:
+            raise KafkaException(each.error)
+    return found
 
 
 def _seconds_until(deadline: float) -> float:

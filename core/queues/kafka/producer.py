@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Lock, Thread
-from time import monotonic, sleep
+from time import sleep
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -12,10 +12,17 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from core.errors import QueueFullError, QueueUnavailableError
 from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.connectivity import Connectivity, unavailable
-from core.queues.kafka.topics import ensure_topics, partition_counts
+from core.queues.kafka.topics import ensure_topics
 
 _POLL_SECONDS: Final = 0.1
 _MARGIN_SECONDS: Final = 1.0
+_UNCONFIRMED: Final = frozenset(
+    {
+        KafkaError._MSG_TIMED_OUT,  # noqa: SLF001 - a public name
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    }
+)
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +59,11 @@ class _DeliveryReports:
     def wait(self, timeout: float) -> None:
         with self._changed:
             complete = self._changed.wait_for(lambda: self._reported >= self._expected, timeout)
+        if self._error is not None and self._error.code() in _UNCONFIRMED:
+            raise QueueUnavailableError(
+                "Kafka did not confirm the events in time: brokers are away, or fewer replicas are in sync than"
+                " min.insync.replicas asks for. Send the same request again later."
+            ) from KafkaException(self._error)
         if self._error is not None:
             raise unavailable() from KafkaException(self._error)
         if not complete:
@@ -97,19 +109,14 @@ class ConfirmedProducer:
             raise unavailable() from exc
         reports.wait(self._timeout + _MARGIN_SECONDS)
 
-    def partitions(self, timeout: float) -> dict[str, int]:
-        """Return the number of partitions of each topic.
+    def wait_until_reachable(self, timeout: float) -> None:
+        """Wait until the brokers answer and both topics exist, for at most `timeout` seconds.
 
         Raises:
-            QueueUnavailableError: no broker answers within `timeout` seconds.
+            QueueUnavailableError: they do not.
         """
-        producer = self._started()
-        deadline = monotonic() + timeout
+        self._started()
         self._connectivity.wait_until_reachable(timeout)
-        try:
-            return partition_counts(producer, max(0.0, deadline - monotonic()))
-        except KafkaException as exc:
-            raise unavailable() from exc
 
     def close(self) -> None:
         """Wait until every record is confirmed or has failed, and disconnect permanently."""

@@ -6,7 +6,6 @@ from typing import Final
 
 from core.domain.models import Event
 from core.domain.traceparent import TRACEPARENT
-from core.errors import QueueUnavailableError
 from core.ports.queue import QueueStatistics
 from core.queues.kafka.address import KafkaAddress
 from core.queues.kafka.lag import ConsumerLag
@@ -46,18 +45,9 @@ class KafkaPublisher:
 
         Takes no longer than a publish may.
         """
-        address, deadline = self._address, time.monotonic() + self._timeout
-        partition_counts = self._producer.partitions(self._timeout)
-        topics = (address.topic, address.dead_letters)
-        for topic in topics:
-            if topic not in partition_counts:
-                raise QueueUnavailableError(f"Kafka has no topic {topic}: create it, or restart the service.")
-        lag = self._lag.by_topic({topic: partition_counts[topic] for topic in topics}, deadline)
-        return QueueStatistics(
-            waiting=lag[address.topic],
-            dead_letters=lag[address.dead_letters],
-            partitions=partition_counts[address.topic],
-        )
+        deadline = time.monotonic() + self._timeout
+        self._producer.wait_until_reachable(self._timeout)
+        return self._lag.statistics(deadline)
 
     def close(self) -> None:
         """Wait for unconfirmed messages and disconnect permanently."""
