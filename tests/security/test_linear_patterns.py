@@ -86,6 +86,7 @@ WORST = {
     "core.stores.json_text._LARGE_DOUBLE": Worst('"', '\\"'),
     "core.domain.filter_values._UNNAMEABLE": Worst("", "a", ""),
     "local_runner.http.parser._REQUEST_LINE": Worst("A /", "a", " HTTP/1.1\n!"),
+    "local_runner.spool.names._LINE": Worst("", "0"),
     "local_runner.spool.records._HEADER": Worst("audit-log spool ", "1"),
     "local_runner.cli.formatting._BLANK": Worst("", "\x7f", ""),
     "local_runner.cli.times._AGO": Worst("", "1"),
