@@ -15,7 +15,7 @@ from core.stores.mongodb.events import MongoEventStore
 from core.stores.sql import SqlEventStore
 from tests.support import databases, ferretdb
 from tests.support.fakes import EventStore, FakeStore
-from tests.support.stores import DatabaseStore
+from tests.support.stores import DATABASES, DatabaseStore
 
 Find = Callable[..., list[int]]
 
@@ -68,7 +68,7 @@ def sql_store(request: pytest.FixtureRequest) -> SqlEventStore:
     return store
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb", "mongodb"])
+@pytest.fixture(params=DATABASES)
 def database_store(request: pytest.FixtureRequest) -> DatabaseStore:
     """A store in a real database of each kind."""
     store: DatabaseStore = request.getfixturevalue(f"{request.param}_store")

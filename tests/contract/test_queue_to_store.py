@@ -11,12 +11,22 @@ from core.wiring import Services
 from functions.consume_events import consume_events
 from local_runner.aws_events.sqs_event import to_sqs_event
 from tests.support.builders import event
+from tests.support.documents import read, tables
 from tests.support.every_queue import QUEUES
 from tests.support.queues import QueueUnderTest
-from tests.support.stores import DatabaseStore
+from tests.support.stores import DATABASES, DatabaseStore
 
 PATIENCE = 20.0
 """Seconds after which an event that is not stored counts as missing."""
+
+
+def test_the_documentation_has_every_queue_with_every_store() -> None:
+    page = read("docs/explanation/architecture.md")
+    [(heading, *rows)] = [found for found in tables(page) if found[0][1:2] == ("SQLite",)]
+    assert [name.lower() for name in heading[1:]] == list(DATABASES)
+    cells = {name.lower(): stores for name, *stores in rows if name.lower() in QUEUES}
+    assert cells.keys() == QUEUES.keys() - {"kafka-mock"}
+    assert all(cell.split(", ")[0] == "c" for stores in cells.values() for cell in stores)
 
 
 @pytest.fixture(params=QUEUES)

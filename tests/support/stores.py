@@ -1,6 +1,6 @@
 """The parts of the database of a store, for tests that hold for every kind of database."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from core.ports.clients import ClientStore
 from core.ports.retention import Retention
@@ -19,6 +19,9 @@ from core.stores.search import SearchLimits
 from core.stores.sql import SqlEventStore
 from core.stores.sql_retention import SqlRetention
 from core.stores.summaries import SqlEventSummaries
+
+DATABASES: Final = ("sqlite", "postgresql", "mariadb", "mongodb")
+"""The kinds of databases that the contract of stores holds for."""
 
 DatabaseStore = SqlEventStore | MongoEventStore
 
