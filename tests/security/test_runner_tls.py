@@ -151,7 +151,7 @@ def _serve(data_dir: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [AUDIT_LOG, "serve", "--port", str(free_port()), *options],
         env=environment(data_dir / "data", auth="clients") | {"COLUMNS": "1000"},
-        capture_output=True, text=True, timeout=10, check=False,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
