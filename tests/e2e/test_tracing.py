@@ -7,14 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.support.builders import new_event
 from tests.support.rabbitmq import queue_url
-from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.service import AUDIT_LOG, Service, free_port, get
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_a_batch_of_a_worker_is_linked_to_what_another_process_has_sent(
         with Service([AUDIT_LOG, "worker", "--port", str(port)], port, tmp_path / "data", settings) as worker:
             worker.wait_until_up()
             deadline = time.monotonic() + 10
-            while 'outcome="stored"} 1.0' not in httpx.get(f"{worker.url}/metrics").text:
+            while 'outcome="stored"} 1.0' not in get(f"{worker.url}/metrics").text:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
 

@@ -17,7 +17,7 @@ from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
 from tests.support import sqs
 from tests.support.builders import event
 from tests.support.rabbitmq import queue_url
-from tests.support.service import AUDIT_LOG, Service, environment, free_port, free_ports
+from tests.support.service import AUDIT_LOG, Service, environment, free_port, free_ports, get
 
 SECRET = "Hq7-the-hosts-of-these-tests-share-this-one"
 PATIENCE = 20.0
@@ -77,7 +77,7 @@ def test_an_event_goes_from_one_host_to_another_over_sqs(tmp_path: Path) -> None
         answers = [client.post("/event", json=event_body(number)) for number in range(5)]
         assert [answer.status_code for answer in answers] == [202] * 5
         assert eventually(lambda: client.get("/event").json()["total_count"] == 5)
-        queue = httpx.get(f"{worker.url}/ready").json()["checks"]["queue"]
+        queue = get(f"{worker.url}/ready").json()["checks"]["queue"]
         assert queue == {"status": "ok", "waiting": 0, "dead_letters": 0}
         assert worker.stop(signal.SIGTERM) == 0
         assert "Traceback" not in worker.log + api.log
@@ -103,16 +103,16 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_batch_and_leaves_the_rest(
 
 def test_a_worker_shows_how_it_is_and_serves_nothing_else(tmp_path: Path, settings: Settings) -> None:
     with start(tmp_path, settings, "worker") as worker:
-        assert httpx.get(f"{worker.url}/health").json()["status"] == "ok"
-        ready = httpx.get(f"{worker.url}/ready").json()
+        assert get(f"{worker.url}/health").json()["status"] == "ok"
+        ready = get(f"{worker.url}/ready").json()
         assert (ready["status"], sorted(ready["checks"])) == (
             "ready",
             ["alert_rules", "consumer", "ledger", "migrations", "queue", "signing", "store", "streams"],
         )
-        metrics = httpx.get(f"{worker.url}/metrics").text
+        metrics = get(f"{worker.url}/metrics").text
         assert 'audit_log_events_total{outcome="stored"} 0.0' in metrics
         assert "audit_log_unaccounted_events 0.0" in metrics
-        assert httpx.get(f"{worker.url}/event").status_code == 404
+        assert get(f"{worker.url}/event").status_code == 404
 
 
 def test_what_cannot_be_stored_is_listed_shown_beside_what_is_stored_and_put_back(
@@ -175,7 +175,7 @@ def test_each_of_several_processes_has_its_metrics_on_a_port_of_its_own(tmp_path
         after = eventually(lambda: len(found := processes()) == 2 and found != before and found)
         assert after, api.log
         assert len(before & after) == 1
-        assert httpx.get(f"http://127.0.0.1:{ports.start}/ready").json()["status"] == "ready"
+        assert get(f"http://127.0.0.1:{ports.start}/ready").json()["status"] == "ready"
 
 
 def test_one_of_several_processes_that_dies_is_started_again(tmp_path: Path, settings: Settings) -> None:
@@ -186,7 +186,7 @@ def test_one_of_several_processes_that_dies_is_started_again(tmp_path: Path, set
         after = eventually(lambda: len(found := api.workers) == 2 and killed not in found and found)
         assert after, api.log
         assert after >= before - {killed}
-        assert httpx.get(f"{api.url}/health").status_code == 200
+        assert get(f"{api.url}/health").status_code == 200
 
 
 def test_one_of_several_processes_that_is_busy_for_some_seconds_is_left_alone(
@@ -208,7 +208,7 @@ def event_body(number: int) -> dict[str, Any]:
 def started_at(port: int) -> float:
     """When the process behind this metrics port was started; 0: there is none, or none that reaches its queue."""
     try:
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        metrics = get(f"http://127.0.0.1:{port}/metrics").text
     except httpx.TransportError:
         return 0.0
     found = re.search(r"^process_start_time_seconds (\S+)$", metrics, re.MULTILINE)
@@ -216,7 +216,7 @@ def started_at(port: int) -> float:
 
 
 def stored(worker: Service) -> bool:
-    return 'audit_log_events_total{outcome="stored"} 0.0' not in httpx.get(f"{worker.url}/metrics").text
+    return 'audit_log_events_total{outcome="stored"} 0.0' not in get(f"{worker.url}/metrics").text
 
 
 def dead_letters(tmp_path: Path, settings: Settings) -> list[dict[str, Any]]:

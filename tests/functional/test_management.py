@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,7 +19,7 @@ from local_runner.queue.dead_letters import FILE_NAME
 from local_runner.telemetry.resources import memory_limit
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
-from tests.support.service import free_port
+from tests.support.service import free_port, get
 from tests.support.skipping import skip_or_fail
 
 QUICK = ConsumerLimits(batch_window=0, poll=0.01, first_retry=0.01)
@@ -38,7 +37,7 @@ class Running:
 
     def scrape(self) -> dict[tuple[str, str], float]:
         """Values by name and label values, separated by commas."""
-        text = httpx.get(f"{self.url}/metrics").text
+        text = get(f"{self.url}/metrics").text
         return {
             (sample.name, ",".join(sample.labels.values())): sample.value
             for family in text_string_to_metric_families(text)
@@ -54,7 +53,7 @@ class Running:
 
     def ready(self) -> tuple[int, str, list[str]]:
         """The status code, the word for it, and the checks that fail."""
-        answer = httpx.get(f"{self.url}/ready")
+        answer = get(f"{self.url}/ready")
         checks = answer.json()["checks"]
         failing = [name for name, outcome in checks.items() if outcome["status"] != "ok"]
         return answer.status_code, answer.json()["status"], failing
@@ -103,7 +102,7 @@ def test_a_scrape_shows_events_queue_checks_and_resources(running: Running) -> N
     "path", ["/metrics/", "/metrics/health", "/health/metrics", "/metrics" + "/" * 60_000], ids=len
 )
 def test_no_other_path_shows_the_metrics(running: Running, path: str) -> None:
-    assert httpx.get(running.url + path).status_code == 404
+    assert get(running.url + path).status_code == 404
 
 
 def test_dead_letters_that_cannot_be_read_leave_the_service_in_rotation(running: Running, settings: Settings) -> None:

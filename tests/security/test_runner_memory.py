@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
 from functions.http.limits import MAX_BODY_BYTES
 from local_runner.http.connection_limits import MAX_REQUEST_BYTES
 from tests.support.builders import new_event
 from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
-from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.service import AUDIT_LOG, Service, free_port, get
 
 UPLOADS = 60
 MEGABYTE = 1_000_000
@@ -45,7 +44,7 @@ def test_uploads_that_break_off_leave_no_memory_behind(service: Service) -> None
     for _ in range(UPLOADS):
         upload(service, token).close()
     assert resident(service) - before < 100 * MEGABYTE  # of 315 that were sent
-    assert httpx.get(f"{service.url}/health", timeout=5).status_code == 200
+    assert get(f"{service.url}/health", timeout=5).status_code == 200
 
 
 def test_large_answers_leave_no_memory_behind(service: Service) -> None:
@@ -91,7 +90,7 @@ def test_silent_connections_that_use_up_the_file_descriptors_lock_no_client_out(
                 assert client.post("/event", json=new_event()).status_code == 202
         assert sum(1 for _ in Path(f"/proc/{service.process.pid}/fd").iterdir()) < files
         deadline = time.monotonic() + 10
-        while httpx.get(f"{service.url}/event", headers={"Authorization": f"Bearer {token}"}).json()["total_count"] < 5:
+        while get(f"{service.url}/event", headers={"Authorization": f"Bearer {token}"}).json()["total_count"] < 5:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert silent[0].recv(1) == b""  # the first one made room

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from tests.support.builders import new_event
 from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
-from tests.support.service import Service
+from tests.support.service import Service, get
 
 EVENT = json.dumps(new_event(event_type="smuggling")).encode()
 LENGTH = b"Content-Length: %d" % len(EVENT)
@@ -27,7 +26,7 @@ def token(service: Service) -> str:
 def _goes_on(service: Service) -> Iterator[None]:
     """Whatever a test has sent: the service answers the next one, and has no stack trace to show."""
     yield
-    assert httpx.get(f"{service.url}/health", timeout=2).status_code == 200
+    assert get(f"{service.url}/health", timeout=2).status_code == 200
     assert "Traceback" not in service.log
 
 

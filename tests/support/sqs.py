@@ -26,7 +26,7 @@ from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
 from tests.support.builders import event
 from tests.support.pinned import install_once
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
-from tests.support.service import free_port
+from tests.support.service import free_port, get
 
 PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
 ACCOUNT = "000000000000"
@@ -63,7 +63,7 @@ def server() -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/_ministack/health").is_success
+        return get(f"{url}/_ministack/health").is_success
     except httpx.TransportError:
         return False
 

@@ -23,7 +23,7 @@ from local_runner.background.attestation import Attestation
 from local_runner.background.time_stamps import TimeStampAnchor
 from local_runner.background.witnesses import read_witnesses
 from tests.functional.ledger.test_ledger_commands import post, run
-from tests.support.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.service import AUDIT_LOG, Service, environment, free_port, get
 from tests.unit.ledger.sample_log import SampleLog
 
 SECONDS = {"ledger_seconds": "1", "ledger_witness_seconds": "1", "ledger_anchor_seconds": "1"}
@@ -71,7 +71,7 @@ class WitnessProcess:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url).is_success
+        return get(url).is_success
     except httpx.TransportError:
         return False
 
@@ -124,13 +124,13 @@ def test_two_services_cosign_each_other_and_refuse_a_fork(tmp_path: Path) -> Non
             until(lambda: "witness_refused" in copy.log)
             assert checkpoint(copy).status_code == 404
         assert "witness_refused_checkpoint" in witnesses["b"].log.read_text()
-        metrics = httpx.get(f"{witnesses['b'].url}/metrics").text
+        metrics = get(f"{witnesses['b'].url}/metrics").text
         refused = 'audit_log_http_request_seconds_count{method="POST",route="/add-checkpoint",status="4xx"}'
         assert float(re.findall(f"{re.escape(refused)} (.+)", metrics)[0]) > 0
 
 
 def client_check(service: Service) -> dict[str, int]:
-    found: dict[str, int] = httpx.get(f"{service.url}/ready").json()["checks"]["witnesses"]
+    found: dict[str, int] = get(f"{service.url}/ready").json()["checks"]["witnesses"]
     return found
 
 
