@@ -1,21 +1,26 @@
 """Faults of alert rules: two processes that evaluate them are killed and stopped while events are stored.
 
-As a program, `python -m tests.faults.alert_rules URL` evaluates the rules of a database until it is killed.
+As a program, `python -m tests.faults.alert_rules URL` evaluates the rules of a database until it is killed. Now and
+then it stops itself where that is worst: between reading events and the transaction that counts them, and inside of it.
 """
 
+import os
 import random
+import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from core.alerts.evaluator import Evaluator
 from core.alerts.steps import match_of
 from core.domain.alert_rules import ALERT_TYPE, AlertRule
 from core.domain.models import Event
 from core.domain.queries import EventFilter
+from core.ports.alert_rules import AlertMemory, Memory, Result, RuleStep
 from core.ports.feed import FeedReader, FeedRequest
 from core.settings import Settings
 from core.stores.database import Database
@@ -24,24 +29,35 @@ from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
 from tests.faults.ledger import database_of
 from tests.faults.load import Verdict, wait_until
-from tests.faults.workers import LEASE_SECONDS, Workers, storing, until_stored, work_for_ever
+from tests.faults.workers import Workers, storing, until_stored, work_for_ever
 from tests.support.alert_rules import counted_afresh, happened, make_rule
 from tests.support.streams import record
 
+_JOB_EVENTS: Final = 50
+_JOBS: Final = 20
+"""Jobs at the same time: one that takes longer than a takeover."""
 _RULES: Final = (
     make_rule(1, threshold=4, window_seconds=30, group_by=["event_data.actor"]),
-    make_rule(2, threshold=25, window_seconds=5),
+    make_rule(2, threshold=_JOB_EVENTS, window_seconds=24 * 3600, group_by=["event_data.job"]),
     make_rule(3, kind="first_seen", path="event_data.ip", group_by=["customer_id"]),
 )
+"""The second one fires at the last event of each job: too early if one is counted twice, never if one is left out."""
+
 _ACTORS: Final = 20
 _SECONDS_A_BATCH: Final = (2, 8)
 """How far the time of the events goes on with each batch, so that windows begin and end all the time."""
 _UNORDERED_SECONDS: Final = 10
+_LEASE_SECONDS: Final = 0.4
+"""So short that also a process that is only slow is taken for dead, and that a minute has many takeovers."""
+_STOPS_BEFORE: Final = 1 / 10
+_STOPS_INSIDE: Final = 1 / 300
+"""Probabilities that a process stops itself before a transaction, and in it while one rule is evaluated."""
 
 _dice: Final = random.Random()  # noqa: S311 - no secret
 
 Alert = tuple[object, ...]
-"""Rule and values of the key; of a threshold also the number of events and the times of the first and the last."""
+"""Rule and values of the key; of a threshold also the event that fires, the number of events, and the first and the
+last second of the window."""
 
 
 def evaluated_by_two(seconds: int, database: str) -> Verdict:
@@ -59,7 +75,12 @@ def evaluated_by_two(seconds: int, database: str) -> Verdict:
                 with storing(services.database, _Batches().make) as stored:
                     workers.disturb(seconds)
                 size = services.feed.size()
-                wait_until(lambda: _least_position(services.database) >= size, "the last event", 120)
+
+                def has_ended() -> bool:
+                    workers.wake_some()
+                    return _least_position(services.database) >= size
+
+                wait_until(has_ended, "the last event", 120)
             until_stored(Ledger(services.database.engine).integrate)
             found = Counter(map(_alert, _alerts(services.feed)))
     return _judge(stored, found)
@@ -77,19 +98,22 @@ def _counted_afresh(rule: AlertRule, stored: Sequence[Event]) -> Iterator[Alert]
     if rule.kind == "first_seen":
         yield from dict.fromkeys((rule.rule_id, each.customer_id, each.event_data["ip"]) for each in stored)
         return
-    by_key: dict[tuple[object, ...], list[Event]] = {}
+    by_key: dict[object, list[Event]] = {}
     for each in stored:
-        by_key.setdefault((each.event_data["actor"],) if rule.group_by else (), []).append(each)
+        (field,) = rule.group_by
+        by_key.setdefault(each.event_data[field.removeprefix("event_data.")], []).append(each)
     for key, events in by_key.items():
         history = [match_of(each, rule.window) for each in events]
-        for _, *facts in counted_afresh(history, rule.threshold or 0, rule.window):
-            yield (rule.rule_id, *key, *facts)
+        for facts in counted_afresh(history, rule.threshold or 0, rule.window):
+            yield (rule.rule_id, key, *facts)
 
 
 def _alert(event: Event) -> Alert:
     data = event.event_data
-    facts = () if data["kind"] == "first_seen" else (data["count"], _second(data["first"]), _second(data["last"]))
-    return (data["subject"], *data["key"].values(), *facts)
+    alert = (data["subject"], *data["key"].values())
+    if data["kind"] == "first_seen":
+        return alert
+    return (*alert, data["event_ids"][-1], data["count"], _second(data["first"]), _second(data["last"]))
 
 
 def _second(text: str) -> int:
@@ -120,9 +144,38 @@ class _Batches:
 
     def _event(self, number: int) -> Event:
         before = _dice.randint(0, _UNORDERED_SECONDS)
-        data = {"actor": f"u-{_dice.randrange(_ACTORS)}", "ip": f"192.0.2.{_dice.randrange(1 + number // 20)}"}
+        data = {
+            "actor": f"u-{_dice.randrange(_ACTORS)}",
+            "ip": f"192.0.2.{_dice.randrange(1 + number // 20)}",
+            "job": f"{number // (_JOBS * _JOB_EVENTS)}.{number % _JOBS}",
+        }
         fields = {"customer_id": _dice.choice((1, 2)), "event_data": data}
         return happened(number, self._second - before, delay=before, **fields)
+
+
+class _Stopping:
+    """An `AlertMemory` in a process that stops itself."""
+
+    def __init__(self, memory: AlertMemory) -> None:
+        self._memory = memory
+
+    def commit(self, steps: Sequence[RuleStep], holder: str) -> dict[str, AlertRule]:
+        _stop(_STOPS_BEFORE)
+        return self._memory.commit([step._replace(evaluate=partial(_stopped, step)) for step in steps], holder)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._memory, name)
+
+
+def _stopped(step: RuleStep, memories: Mapping[str, Memory]) -> Result:
+    result = step.evaluate(memories)
+    _stop(_STOPS_INSIDE)
+    return result
+
+
+def _stop(probability: float) -> None:
+    if _dice.random() < probability:
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _services(url: str) -> Services:
@@ -132,8 +185,8 @@ def _services(url: str) -> Services:
 def main() -> None:
     """Evaluate until the process is killed."""
     services = _services(sys.argv[1])
-    memory = services.database.alert_memory
-    work_for_ever(Evaluator(services.feed, memory, services.clock, lease_seconds=LEASE_SECONDS).round)
+    memory: Any = _Stopping(services.database.alert_memory)
+    work_for_ever(Evaluator(services.feed, memory, services.clock, lease_seconds=_LEASE_SECONDS).round)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,13 @@ class Workers:
         for _ in range(rounds):
             time.sleep(1)
             self._disturb()
+            self.wake_some()
+
+    def wake_some(self) -> None:
+        """Let each that has stopped itself go on, with a probability of a third."""
+        for each in self._running:
+            if _dice.random() < 1 / 3:
+                each.send_signal(signal.SIGCONT)
 
     def _disturb(self) -> None:
         number, dice = _dice.randrange(len(self._running)), _dice.random()

@@ -53,8 +53,9 @@ def counted_afresh(history: Sequence[Match], wanted: int, window: int) -> list[t
         if match.is_history or match.time <= quiet_until or match.time < newest - window - LATE:
             continue
         counted.append(match.time)
-        for first in sorted(time for time in counted if match.time - window <= time <= match.time):
-            inside = [time for time in counted if first <= time <= first + window]
+        near = [time for time in counted if abs(time - match.time) <= window]
+        for first in sorted(time for time in near if time <= match.time):
+            inside = [time for time in near if first <= time <= first + window]
             if len(inside) >= wanted:
                 alerts.append((match.event_id, len(inside), min(inside), max(inside)))
                 counted, quiet_until = [], max(inside) + window
