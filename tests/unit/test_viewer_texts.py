@@ -15,15 +15,8 @@ OTHERS = ("de", "fr")
 SAME_WORDS = {"page.api", "keys.esc", "filter.label", "filter.placeholder", "filter.section", "live.label", "copy.link"}
 SAME_WORDS |= {"field.action", "field.session", "title.action", "title.session", "signIn.token", "share.link"}
 SAME_WORDS |= {"chart.type", "field.type", "report.question", "report.source", "problem.filter"}
-SAME_WORDS |= {
-    "streams.title",
-    "streams.name",
-    "streams.done",
-    "streams.actOf",
-    "streams.format",
-    "streams.kind",
-    "streams.acts",
-}
+SAME_WORDS |= {"streams.title", "streams.format", "streams.kind", "manage.name", "manage.done", "manage.actOf"}
+SAME_WORDS |= {"manage.acts", "rules.unit.60"}
 """Texts that another language may share with English: its words, the names of things, or nothing but values."""
 
 Texts = dict[str, str | dict[str, str]]

@@ -20,6 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from local_runner.cli.demo.dataset import SUSPECT, SUSPECT_CUSTOMER
+from tests.e2e.viewer.managed_screenshots import managed_pictures
 from tests.e2e.viewer.page import ViewerPage
 from tests.support.browser import chromium
 from tests.support.host_page import HostPage, serving
@@ -130,6 +131,8 @@ def main() -> None:
             host.token = lambda: customer_token(service.url)
             for name, embedded in EMBEDDED.items():
                 save(FOLDER / f"{name}.png", embedded_picture(browser, service.url, host, embedded))
+        for name, content in managed_pictures(browser, Path(directory)):
+            save(FOLDER / f"{name}.png", content)
 
 
 def save(path: Path, content: bytes) -> None:

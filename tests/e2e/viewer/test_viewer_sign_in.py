@@ -13,9 +13,9 @@ KEPT = "return [localStorage.length, sessionStorage.length, document.cookie, JSO
 
 
 def guarded_service(tmp_path: Path, *options: str, **settings: str) -> tuple[str, str, Service]:
-    """A service with one client: its id and secret."""
+    """A service with one client: its id and secret. Its directory may have events already."""
     data = tmp_path / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     running = Service.start(data, auth="clients", **settings)
     create = [AUDIT_LOG, "client", "create", "--name", "viewer", *options]
     made = subprocess.run(create, env=environment(data, auth="clients"), capture_output=True, text=True, check=True)

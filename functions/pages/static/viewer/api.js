@@ -84,10 +84,17 @@ export class Api extends EventTarget {
     return { bytes: response.bytes, next: link && new URL(link[1], response.url).href };
   }
 
+  /** GET the JSON at a path, and its version for `If-Match`. Throws ApiError. */
+  async tagged(path) {
+    const response = await this.#authorized(path);
+    return { value: parse(response.text()), etag: response.headers.get("ETag") };
+  }
+
   /** Send JSON by a method such as POST, or nothing. Returns the JSON of the answer. Throws ApiError. */
-  async send(method, path, body = null) {
-    const json = body === null ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-    return parse((await this.#authorized(path, undefined, { method, ...json })).text());
+  async send(method, path, body = null, headers = {}) {
+    const json = body === null ? {} : { body: JSON.stringify(body) };
+    const all = body === null ? headers : { ...headers, "Content-Type": "application/json" };
+    return parse((await this.#authorized(path, undefined, { method, headers: all, ...json })).text());
   }
 
   /** Send a request without a token. Throws ApiError. */

@@ -21,6 +21,7 @@ import { Ledger } from "./ledger.js";
 import { listEnds } from "./list-ends.js";
 import { liveTail } from "./live.js";
 import { OpenEvent } from "./open-event.js";
+import { otherPages } from "./other-pages.js";
 import { Overview } from "./overview.js";
 import { printing } from "./printing.js";
 import { Problem } from "./problem.js";
@@ -28,7 +29,6 @@ import { Results } from "./results.js";
 import { endSession } from "./session.js";
 import { sharing } from "./share.js";
 import { signInDialog } from "./sign-in.js";
-import { StreamsPage } from "./streams.js";
 import { theme } from "./theme.js";
 import { timeRange } from "./time-range.js";
 import { onZone, zone } from "./time-zone.js";
@@ -62,7 +62,7 @@ const problem = new Problem({
   signOut: isEmbedded ? null : () => signOut(),
   allTime: () => view.set({ last: "all", start: null, end: null }),
 });
-const streams = new StreamsPage(api, showWho);
+const pages = otherPages(api, showWho);
 chips(view);
 columnChoice(view);
 sharing(view);
@@ -193,7 +193,7 @@ function showWho() {
     ? visible(customers ? say("page.who", { name: sub, customers: customers.join(", ") }) : sub)
     : "";
   byId("sign-out").hidden = false;
-  streams.showLink();
+  pages.showLinks();
 }
 
 async function signOut(everywhere = false) {
@@ -211,7 +211,7 @@ async function signOut(everywhere = false) {
   known.forget();
   problem.clear();
   openEvent.forget();
-  streams.forget();
+  pages.forget();
   listed = "";
   byId("who").textContent = "";
   byId("sign-out").hidden = true;
@@ -232,7 +232,7 @@ function key() {
 }
 
 async function onChange() {
-  if (await streams.shown(view.page)) return;
+  if (await pages.shown(view.page)) return;
   const shown = JSON.stringify(view.columns);
   if (shown !== columns) results.showColumns(view.columns);
   columns = shown;

@@ -1,13 +1,13 @@
-// The page of streams: their state, delay and reason, and what can be done with them. For tokens with the scope
-// streams:manage; the service checks it with each request.
+// The page of streams: their state, delay and refusals, and what can be done with them.
 
+import { confirmed } from "./confirm.js";
+import { openDialog } from "./dialogs.js";
 import { byId, copy, el } from "./dom.js";
 import { visible } from "./format.js";
 import { locale, number, say } from "./language.js";
-import { replayForm, streamForm } from "./stream-forms.js";
+import { ManagedPage, nameCell } from "./managed-page.js";
+import { isEditable, replayForm, streamForm } from "./stream-forms.js";
 
-const SCOPE = "streams:manage";
-const REFRESH_MILLISECONDS = 5000;
 const UNITS = [
   ["day", 86_400],
   ["hour", 3600],
@@ -15,173 +15,97 @@ const UNITS = [
   ["second", 1],
 ];
 
-export class StreamsPage {
-  #api;
-  #onSignedIn;
-  #isShown = false;
-  #listed = ""; // JSON of the streams in the table
+export class StreamsPage extends ManagedPage {
   #form;
   #replay;
 
-  /** `onSignedIn()` shows who is signed in. */
   constructor(api, onSignedIn) {
-    this.#api = api;
-    this.#onSignedIn = onSignedIn;
-    this.#form = streamForm((definition) => this.#create(definition));
+    const columns = ["manage.state", "streams.behind", "streams.refused"];
+    super(api, onSignedIn, {
+      name: "streams",
+      path: "stream",
+      member: "streams",
+      id: "stream_id",
+      columns,
+      none: say("streams.none"),
+      advice: say("streams.first"),
+    });
+    this.#form = streamForm(api, (stream, isNew) => this.#saved(stream, isNew));
     this.#replay = replayForm((stream, after) => this.#continueFrom(stream, after));
-    byId("new-stream").addEventListener("click", () => this.#form(api.claims));
+    byId("new-stream").addEventListener("click", () => this.#form.create());
     byId("copy-secret").addEventListener("click", () =>
       copy(byId("stream-secret-value").textContent, say("streams.secret")),
     );
     byId("stream-secret").addEventListener("close", () => byId("stream-secret-value").replaceChildren());
-    setInterval(() => this.#refresh(), REFRESH_MILLISECONDS);
   }
 
-  /** Show the link to this page if the token has the scope. */
-  showLink() {
-    byId("streams-link").hidden = !(this.#api.claims.scope ?? "").split(" ").includes(SCOPE);
-  }
-
-  /** Show this page if it is the wanted one, and hide the others. Resolves to whether it is. */
-  async shown(page) {
-    const wasShown = this.#isShown;
-    this.#isShown = page === "streams";
-    document.body.classList.toggle("on-streams", this.#isShown);
-    byId("streams").hidden = !this.#isShown;
-    if (!this.#isShown) return false;
-    if (!wasShown) byId("streams-title").focus({ preventScroll: true });
-    await this.#api.signedIn();
-    this.#onSignedIn();
-    await this.#load();
-    return true;
-  }
-
-  /** Remove what the client that signs out has seen. */
-  forget() {
-    this.#listed = "";
-    for (const id of ["streams-list", "streams-problem", "streams-note"]) byId(id).replaceChildren();
-    byId("streams-link").hidden = true;
-  }
-
-  async #load() {
-    try {
-      const { streams } = await this.#api.get("stream", []);
-      this.#report(null);
-      this.#list(streams);
-    } catch (error) {
-      this.#report(error);
-    }
-  }
-
-  async #refresh() {
-    if (this.#isShown && !document.hidden && !document.querySelector("dialog[open]")) await this.#load();
-  }
-
-  #list(streams) {
-    const listed = JSON.stringify(streams);
-    if (listed === this.#listed) return;
-    this.#listed = listed;
-    const focused = document.activeElement?.id;
-    byId("streams-list").replaceChildren(streams.length ? this.#table(streams) : el("p", {}, say("streams.none")));
-    if (focused) (byId(focused) ?? byId("streams-title")).focus({ preventScroll: true });
-  }
-
-  #table(streams) {
-    const names = ["name", "state", "behind", "refused", "acts"];
-    const heads = names.map((name) => el("th", { scope: "col" }, say(`streams.${name}`)));
-    const rows = streams.map((stream) => this.#row(stream));
-    return el("table", { class: "streams-table" }, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));
-  }
-
-  #row(stream) {
+  cells(stream) {
     const { kind, url, bucket } = stream.destination;
-    const place = visible([kind, hostOf(url) ?? bucket].filter(Boolean).join(" · "));
-    return el(
-      "tr",
-      {},
-      el("th", { scope: "row" }, visible(stream.name), el("span", { class: "muted small" }, place)),
+    return [
+      nameCell(stream, visible([kind, hostOf(url) ?? bucket].filter(Boolean).join(" · "))),
       el(
         "td",
         {},
-        el("span", { class: `state ${stateOf(stream)}` }, say(`streams.state.${stateOf(stream)}`)),
+        el("span", { class: `state ${stateOf(stream)}` }, say(`manage.state.${stateOf(stream)}`)),
         stream.reason ? el("span", { class: "reason small" }, visible(stream.reason)) : null,
       ),
       el("td", {}, delay(Number(stream.behind_seconds.rawJSON ?? stream.behind_seconds))), // 0.0 keeps its digits
       el("td", {}, number(stream.refused)),
-      el("td", { class: "stream-acts" }, ...this.#buttons(stream)),
-    );
+    ];
   }
 
-  #buttons(stream) {
+  /** The acts in the row, and those in its menu. */
+  acts(stream) {
     const name = visible(stream.name);
-    const acts = {
-      test: () => this.#test(stream),
-      ...(stream.state === "active"
-        ? { pause: () => this.#act(stream, "pause") }
-        : { resume: () => this.#act(stream, "resume") }),
-      replay: () => this.#replay(stream),
+    const state = stream.state === "active" ? "pause" : "resume";
+    const shown = {
+      ...(isEditable(stream) ? { edit: () => this.attempt(() => this.#form.edit(this.pathOf(stream), false)) } : {}),
+      test: () => this.act(stream, "test", (answer) => tested(name, answer)),
+      [state]: () => this.setState(stream, state),
     };
-    return Object.entries(acts).map(([act, onclick]) => {
-      const label = say(`streams.${act}`);
-      // Pause and Resume are one control, which keeps the focus.
-      const id = `${act === "resume" ? "pause" : act}-${stream.stream_id}`;
-      return el(
-        "button",
-        { type: "button", id, "aria-label": say("streams.actOf", { act: label, name }), onclick },
-        label,
-      );
-    });
+    const hidden = {
+      replay: () => this.#replay(stream),
+      ...(stream.refused ? { resend: () => this.act(stream, "resend", (answer) => resent(name, answer)) } : {}),
+      ...(stream.destination.kind === "http" ? { rotate: () => this.#rotate(stream) } : {}),
+      delete: () => this.remove(stream, say("streams.deleteLoses")),
+    };
+    return [shown, hidden];
   }
 
-  async #act(stream, act) {
-    await this.#attempt(async () => {
-      const { state } = await this.#api.send("POST", `stream/${stream.stream_id}/${act}`);
-      note(say("streams.done", { name: visible(stream.name), state: say(`streams.state.${state}`) }));
-    });
-  }
-
-  async #test(stream) {
-    await this.#attempt(async () => {
-      const { delivered, reason } = await this.#api.send("POST", `stream/${stream.stream_id}/test`);
-      const named = { name: visible(stream.name), reason: visible(reason ?? "") };
-      note(say(delivered ? "streams.delivered" : "streams.failed", named));
-    });
+  async #saved({ name, signing_secret: secret = null }, isNew) {
+    this.note(say(isNew ? "manage.created" : "manage.changed", { name: visible(name) }));
+    await this.load();
+    return secret === null ? null : () => showSecret(secret);
   }
 
   async #continueFrom(stream, after) {
-    await this.#api.send("POST", `stream/${stream.stream_id}/replay`, { after });
-    note(say("streams.replayed", { name: visible(stream.name) }));
-    await this.#load();
+    await this.api.send("POST", `${this.pathOf(stream)}/replay`, { after });
+    this.note(say("streams.replayed", { name: visible(stream.name) }));
+    await this.load();
   }
 
-  async #create(definition) {
-    const { name, signing_secret: secret } = await this.#api.send("POST", "stream", definition);
-    note(say("streams.created", { name: visible(name) }));
-    if (secret) {
-      byId("stream-secret-value").textContent = secret;
-      byId("stream-secret").showModal();
-    }
-    await this.#load();
-  }
-
-  /** Do something with a stream, report its failure, and list the streams again. */
-  async #attempt(work) {
-    try {
-      await work();
-      await this.#load();
-    } catch (error) {
-      this.#report(error);
-    }
-  }
-
-  #report(error) {
-    const text = error?.status === 403 ? say("streams.scope") : visible(error?.message ?? "");
-    if (byId("streams-problem").textContent !== text) byId("streams-problem").textContent = text;
+  async #rotate(stream) {
+    const name = visible(stream.name);
+    if (!(await confirmed(say("streams.rotateOf", { name }), say("streams.rotateMeans"), say("manage.rotate")))) return;
+    await this.act(stream, "rotate", ({ signing_secret: secret }) => {
+      showSecret(secret);
+      return say("streams.rotated", { name });
+    });
   }
 }
 
-function note(text) {
-  byId("streams-note").textContent = text;
+/** Show a secret, which is in the page until the dialog closes. */
+function showSecret(secret) {
+  byId("stream-secret-value").textContent = secret;
+  openDialog(byId("stream-secret"));
+}
+
+function tested(name, { delivered, reason }) {
+  return say(delivered ? "streams.delivered" : "streams.failed", { name, reason: visible(reason ?? "") });
+}
+
+function resent(name, { delivered, left }) {
+  return say("streams.resent", { name, delivered, left });
 }
 
 function stateOf({ state, failures }) {

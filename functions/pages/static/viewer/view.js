@@ -6,7 +6,7 @@ import { PRESETS, presetRange } from "./ranges.js";
 
 const DEFAULT = "24h";
 const STACKS = ["outcome", "type", "none"];
-const PAGES = new Set(["#streams"]);
+const PAGES = new Set(["#streams", "#rules"]);
 const START = "timestamp_start_utc";
 const END = "timestamp_end_utc";
 
@@ -17,7 +17,7 @@ export class View extends EventTarget {
     this.#read();
   }
 
-  /** The page that is shown: "events" or "streams". The fields below are those of the events, also meanwhile. */
+  /** The page that is shown: "events", "streams" or "rules". The fields below are those of the events in any case. */
   page = "events";
   /** Pairs of an API parameter's name and its value, without duplicates. */
   filters = [];
