@@ -15,6 +15,7 @@ from core.settings import Settings
 from core.wiring import Services
 from tests.faults.load import AcceptanceRecorder, Load, Verdict, judge, new_event, wait_until
 from tests.faults.servers import PostgreSQL, RabbitMQ, Server, running
+from tests.support.kafka_cluster import NODES, TOPIC, KafkaCluster, kafka_cluster
 from tests.support.service import AUDIT_LOG, Service, free_port
 
 SECRET = "the-fault-runs-sign-their-tokens-with-this"
@@ -28,7 +29,7 @@ class Cluster:
 
     directory: Path
     database: Server
-    broker: Server
+    broker: Server | KafkaCluster
     apis: list[Service]
     workers: list[Service]
 
@@ -64,11 +65,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster(apis: int = 1, workers: int = 2, kind: type[Server] = RabbitMQ) -> Iterator[Cluster]:
-    """A cluster of this size and kind of broker, on separate servers."""
+def cluster(
+    apis: int = 1, workers: int = 2, kind: type[Server] = RabbitMQ, nodes: KafkaCluster | None = None
+) -> Iterator[Cluster]:
+    """A cluster of this size, on a separate broker of this kind or on running nodes of Kafka."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="audit-log-cluster-")))
-        database, broker = (stack.enter_context(running(each)) for each in (PostgreSQL, kind))
+        database = stack.enter_context(running(PostgreSQL))
+        broker = nodes or stack.enter_context(running(kind))
         made = Cluster(directory, database, broker, [], [])
         stack.callback(lambda: [process.stop() for process in (*made.workers, *made.apis)])
         for _ in range(apis):
@@ -98,16 +102,33 @@ def killed_workers(rounds: int, kind: type[Server] = RabbitMQ) -> Verdict:
 def restarted_servers(rounds: int, kind: type[Server] = RabbitMQ) -> Verdict:
     """Restart PostgreSQL and the broker in turn while events come in, now politely, now by kill -9."""
     with cluster(kind=kind) as made:
+        broker = made.broker
+        assert isinstance(broker, Server)
         token, _ = made.services().issuer.issue("faults")
         with Load([api.url for api in made.apis], token, rate=RATE) as load:
             for number in range(2 * rounds):
-                server = (made.database, made.broker)[number % 2]
+                server = (made.database, broker)[number % 2]
                 # PostgreSQL shuts down fast at SIGINT; at SIGTERM it would wait for its clients to go.
                 polite = signal.SIGINT if server is made.database else signal.SIGTERM
                 server.stop(polite if number % 4 < 2 else signal.SIGKILL)
                 time.sleep(random.uniform(0.5, 2))  # noqa: S311 - no secret
                 server.start()
                 wait_until(load.goes_on(), "an accepted event")
+        return judge(load.recorder, made.database.url)
+
+
+def killed_nodes(rounds: int) -> Verdict:
+    """Kill one of three nodes of Kafka, let it lose its messages, and start it again, while events come in."""
+    with kafka_cluster() as nodes, cluster(nodes=nodes) as made:
+        token, _ = made.services().issuer.issue("faults")
+        with Load([api.url for api in made.apis], token, rate=RATE) as load:
+            for _ in range(rounds):
+                node = random.choice(NODES)  # noqa: S311 - no secret
+                nodes.kill(node)
+                wait_until(load.goes_on(by=100), "an accepted event")
+                nodes.lose_logs(node, TOPIC)
+                nodes.start(node)
+                nodes.wait_for(TOPIC, in_sync=len(NODES))
         return judge(load.recorder, made.database.url)
 
 

@@ -71,6 +71,7 @@ SCENARIOS: Final = (
     Scenario("restart of PostgreSQL and of RabbitMQ under load", brokers.restarted_servers, 10, 1),
     Scenario("kill -9 of a worker in mid-batch, Kafka", partial(brokers.killed_workers, kind=Kafka), 50, 1),
     Scenario("restart of PostgreSQL and of Kafka under load", partial(brokers.restarted_servers, kind=Kafka), 10, 1),
+    Scenario("kill -9 of one of three Kafka nodes, which loses its log", brokers.killed_nodes, 10, 1),
     *(
         Scenario(
             f"kill -9 while storing and integrating, {database}",
