@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
@@ -78,7 +79,7 @@ class Egress:
         self._allowed = tuple(allowed)
         self._proxy = proxy
         self._resolve = resolver
-        self._context = context or ssl.create_default_context()
+        self._context = cache(lambda: context or ssl.create_default_context())  # reads all authorities: 30 ms
 
     def check(self, url: str) -> None:
         """Check a URL as far as that is possible without the network, for a stream that is defined.
@@ -157,7 +158,7 @@ class Egress:
         try:
             plain.settimeout(min(CONNECT_SECONDS, time_left(deadline)))
             is_encrypted = endpoint.scheme == "https"
-            return self._context.wrap_socket(plain, server_hostname=endpoint.host) if is_encrypted else plain
+            return self._context().wrap_socket(plain, server_hostname=endpoint.host) if is_encrypted else plain
         except OSError:
             plain.close()
             raise
