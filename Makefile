@@ -19,6 +19,7 @@ install: $(VENV)/.installed  ## make .venv with the audit-log command in it
 run: install  ## the service on http://127.0.0.1:8000, SQLite, no other server (ARGS="--port 8080")
 	@exec $(BIN)/audit-log serve $(ARGS)
 
+test: export PYTHONDONTWRITEBYTECODE :=  # each process that a test starts would compile the packages again
 test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
 	@$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal --cov --cov-report=term:skip-covered $(ARGS)
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=92 > /dev/null \
