@@ -143,7 +143,7 @@ def integrate_ledger(_event: object, _context: object) -> dict[str, Any]:
 @app.lambda_function(name="send-streams")
 def send_streams(_event: object, _context: object) -> dict[str, Any]:
     """Send streams and evaluate alert rules for most of a minute."""
-    return streams.send(runtime.services())
+    return streams.send(runtime.services(), os.environ[STAGE])
 
 
 @app.lambda_function(name="check-ledger")

@@ -23,6 +23,9 @@ STAGE: Final = "Stage"
 ACCEPTED: Final = "EventsAccepted"
 UNACCOUNTED: Final = "EventsUnaccounted"
 LEDGER_FINDINGS: Final = "LedgerFindings"
+STREAMS_SUSPENDED: Final = "StreamsSuspended"
+STREAM_BEHIND: Final = "StreamBehindSeconds"
+ALERT_RULE_BEHIND: Final = "AlertRuleBehindSeconds"
 COUNTER_METRICS: Final[Mapping[CounterName, str]] = {
     CounterName.STORED: "EventsStored",
     CounterName.DUPLICATE: "EventsRepeated",
@@ -76,9 +79,9 @@ class LoggedMetrics:
         for minute, ids in by_minute.items():
             self._write(ACCEPTED, len(ids), minute, event_ids=ids)
 
-    def put(self, name: str, value: int) -> None:
-        """Write one value with the current time."""
-        self._write(name, value, self._clock())
+    def put(self, name: str, value: int, unit: str = "Count") -> None:
+        """Write one value with the current time. `unit` is one of CloudWatch's."""
+        self._write(name, value, self._clock(), unit)
 
     def _write(self, name: str, value: int | list[float], at: float, unit: str = "Count", **more: object) -> None:
         description = {

@@ -1,6 +1,7 @@
 """Status of streams: how far each one is behind the log, and the figures of all for metrics."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from core.domain.clock import Clock
 from core.domain.streams import Stream
@@ -28,7 +29,7 @@ class StreamStatus:
         age = (datetime.fromtimestamp(self._clock(), UTC) - stored_at).total_seconds() if stored_at else 0.0
         return round(max(0.0, age), 3)
 
-    def check(self) -> dict[str, object]:
+    def check(self) -> dict[str, Any]:
         """Implement `Check`: figures of all streams. A stream that fails does not make the service unready.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 from core.alerts.evaluator import Evaluator
 from core.alerts.preview import Preview, preview
@@ -39,7 +40,7 @@ class AlertRuleServices:
         """
         return preview(self.registry.limited(definition, actor), self._feed, self._clock)
 
-    def check(self) -> dict[str, object]:
+    def check(self) -> dict[str, Any]:
         """Implement `Check`: figures of all rules. `behind_seconds` is the delay of the slowest active one.
 
         Raises:

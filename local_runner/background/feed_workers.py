@@ -40,7 +40,7 @@ class FeedThreads:
     def __init__(self, settings: Settings, services: Services, pause: float = PAUSE_SECONDS) -> None:
         """Start the threads."""
         self._running: list[tuple[FeedWorker, Rounds]] = []
-        if reads_feed(settings, services.database):
+        if settings.streams == "on" and services.database.keeps_ledger:
             self._start("streams", services.streams.dispatcher(), pause)
             self._start("alert_rules", services.alert_rules.evaluator(), pause)
 
@@ -56,13 +56,11 @@ class FeedThreads:
         self._running.append((worker, rounds))
 
 
-def reads_feed(settings: Settings, database: Database) -> bool:
-    """Whether this process acts on stored events: the settings may keep it out, and MongoDB has no feed."""
-    return settings.streams == "on" and database.keeps_ledger
+def feed_checks(database: Database, services: Callable[[], Services]) -> dict[str, Check]:
+    """Return the checks with the figures of streams and of alert rules; none on MongoDB, which has no feed.
 
-
-def feed_checks(settings: Settings, database: Database, services: Callable[[], Services]) -> dict[str, Check]:
-    """Return the checks with the figures of streams and of alert rules, for a process that acts on stored events."""
+    Also a process that AUDIT_LOG_STREAMS=off keeps out shows them, so that it is noticed if all are kept out.
+    """
 
     def check_streams() -> dict[str, object]:
         return services().streams.status.check()
@@ -70,7 +68,7 @@ def feed_checks(settings: Settings, database: Database, services: Callable[[], S
     def check_alert_rules() -> dict[str, object]:
         return services().alert_rules.check()
 
-    return {"streams": check_streams, "alert_rules": check_alert_rules} if reads_feed(settings, database) else {}
+    return {"streams": check_streams, "alert_rules": check_alert_rules} if database.keeps_ledger else {}
 
 
 def _pause(worker: FeedWorker, seconds: float) -> float:

@@ -51,7 +51,7 @@ class BackgroundTasks:
             "signing": self._signer.check,
             **({"history": self._daily_check.check} if self._has_guard else {}),
             **self._attestation.checks,
-            **feed_checks(self._settings, self._database, services),
+            **feed_checks(self._database, services),
         }
 
     def start(self, services: Services) -> None:

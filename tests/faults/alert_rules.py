@@ -45,7 +45,7 @@ _RULES: Final = (
 
 _ACTORS: Final = 20
 _SECONDS_A_BATCH: Final = (2, 8)
-"""How far the time of the events goes on with each batch, so that windows begin and end all the time."""
+"""How far the time of the events advances with each batch, so that windows begin and end all the time."""
 _UNORDERED_SECONDS: Final = 10
 _LEASE_SECONDS: Final = 0.4
 """So short that also a process that is only slow is taken for dead, and that a minute has many takeovers."""

@@ -50,7 +50,7 @@ class Workers:
             self.wake_some()
 
     def wake_some(self) -> None:
-        """Let each that has stopped itself go on, with a probability of a third."""
+        """Let each that has stopped itself continue, with a probability of a third."""
         for each in self._running:
             if _dice.random() < 1 / 3:
                 each.send_signal(signal.SIGCONT)

@@ -226,7 +226,7 @@ def test_the_gateways_own_errors_are_problem_details(deployed: dict[str, Any]) -
 
 def test_every_alarm_tells_somebody_what_it_means(deployed: dict[str, Any]) -> None:
     alarms = of_type(deployed, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 17
+    assert len(alarms) == 21
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["AlarmDescription"], name
@@ -235,11 +235,12 @@ def test_every_alarm_tells_somebody_what_it_means(deployed: dict[str, Any]) -> N
 def test_our_metrics_are_looked_at_by_the_names_they_are_written_with(deployed: dict[str, Any]) -> None:
     alarms = of_type(deployed, "AWS::CloudWatch::Alarm").values()
     ours = {alarm["MetricName"] for alarm in alarms if alarm["Namespace"] == metrics.NAMESPACE}
-    assert ours == {metrics.UNACCOUNTED, metrics.LEDGER_FINDINGS}
+    of_streams = {metrics.STREAMS_SUSPENDED, metrics.STREAM_BEHIND, metrics.ALERT_RULE_BEHIND}
+    assert ours == {metrics.UNACCOUNTED, metrics.LEDGER_FINDINGS, *of_streams}
     body = of_type(deployed, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]
-    shown = set(re.findall(r'"(Events\w+)"', body))
-    assert shown == {metrics.ACCEPTED, metrics.UNACCOUNTED, *metrics.COUNTER_METRICS.values()}
-    assert len(json.loads(body)["widgets"]) == 9
+    shown = set(re.findall(r'"((?:Events|Stream|AlertRule)\w+)"', body))
+    assert shown == {metrics.ACCEPTED, metrics.UNACCOUNTED, *metrics.COUNTER_METRICS.values(), *of_streams, "Streams"}
+    assert len(json.loads(body)["widgets"]) == 10
 
 
 def test_the_stages_differ_in_size_alone() -> None:

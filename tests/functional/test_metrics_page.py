@@ -109,3 +109,8 @@ def test_the_label_for_everything_else_is_named() -> None:
     assert rows.keys() == {"route", "method", "status", "check"}
     assert all(f"`{OTHER}`" in rows[label] for label in ("route", "method"))
     assert re.findall(r"\dxx", rows["status"]) == ["2xx", "4xx", "5xx"]
+
+
+def test_a_process_that_sends_nothing_shows_that_streams_and_rules_wait(settings: Settings) -> None:
+    shown = {family.name for family in in_process(settings.model_copy(update={"streams": "off"}))}
+    assert {"audit_log_stream_behind_seconds", "audit_log_alert_rule_behind_seconds"} <= shown
