@@ -13,6 +13,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _VISIBLE: Final = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]+")
 """The characters of RFC 3986 without `#`: a fragment would not be sent."""
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _EXAMPLE: Final = "must be like https://siem.example.org/path"
 _MAX_NAME: Final = 253  # RFC 1035 section 2.3.4, without the dot at the end
@@ -71,7 +72,9 @@ def parse_endpoint(url: str) -> Endpoint:
 def _host(host: str, netloc: str) -> str:
     """Check a host. An address must be in its canonical form: 0x7f.1 and 2130706433 are 127.0.0.1 to some programs."""
     try:
-        if netloc.startswith("[") and "%" not in host:
+        if "[" in netloc:  # urlsplit passes over text around the brackets
+            if not _BRACKETED.fullmatch(netloc):
+                raise _unusual_host()
             return str(IPv6Address(host))
         labels = host.removesuffix(".").split(".")
         if _NUMBER.fullmatch(labels[-1]):

@@ -62,6 +62,7 @@ WORST = {
     "core.streams.destinations.s3._REGION": Worst("", "a", " "),
     "core.streams.settings_fields._HEADER_NAME": Worst("", "a", " "),
     "core.streams.settings_fields._HEADER_VALUE": Worst("a", " ", ""),
+    "core.streams.endpoint._BRACKETED": Worst("[", "a", "-"),
     "core.streams.endpoint._LABEL": Worst("a", "-"),
     "core.streams.endpoint._NUMBER": Worst("0x", "a"),
     "core.streams.endpoint._VISIBLE": Worst("", "a", " "),

@@ -1,5 +1,6 @@
 """Outbound HTTP of streams: where it connects, and what an endpoint can do to it. Connects to loopback only."""
 
+import gzip
 import socket
 import ssl
 import threading
@@ -215,6 +216,26 @@ def test_an_endless_head_is_cut(line: bytes) -> None:
 
     with raw_endpoint(flood) as url, pytest.raises(DeliveryDelayedError):
         Egress(LOOPBACK).post(url, b"", {})
+
+
+def test_a_compressed_body_is_not_unpacked(endpoint: Receiver) -> None:
+    bomb = gzip.compress(bytes(10_000_000))
+    endpoint.reply = lambda _request: Reply(200, bomb, (("Content-Encoding", "gzip"),))
+    assert Egress(LOOPBACK).post(endpoint.url, b"", {}).body == bomb
+
+
+def test_a_tls_handshake_that_comes_drop_by_drop_ends_at_the_time_limit() -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")  # a ServerHello of 16 KiB
+        for _ in while_patient():
+            connection.sendall(b"\x03")
+            time.sleep(0.01)
+
+    with raw_endpoint(drip) as url:
+        began = time.monotonic()
+        with pytest.raises(DeliveryDelayedError):
+            Egress(LOOPBACK).post(url.replace("http://", "https://"), b"", {}, timeout=SHORT)
+        assert time.monotonic() - began < SHORT + 5
 
 
 def test_an_endpoint_that_never_reads_ends_at_the_time_limit() -> None:

@@ -11,6 +11,7 @@ LOOPBACK_IN_DISGUISE = (
 UNUSUAL = (
     "example.org.", ".example.org", "example..org", "-example.org", "example.org-", "exam%70le.org", "%6cocalhost",
     "a" * 64 + ".org", "a." * 127 + "org", "[::1%25lo]", "[fe80::1%eth0]", "[127.0.0.1]", "[::1", "[v1.a]",
+    "[2606:4700::1111].example.org", "[2606:4700::1111]x:443", "[2606:4700::1111]]", "example.org[2606:4700::1111]",
     "example.org:0", "example.org:65536", "example.org:8o", "",
 )  # fmt: skip
 OTHER = (
