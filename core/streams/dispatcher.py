@@ -20,7 +20,8 @@ from core.ports.streams import Lease
 from core.streams.delivery import Delivery, Next, Sender
 
 MAX_THREADS: Final = 8
-"""Streams to which a process sends at the same time. Each that hangs takes a thread for up to 30 seconds."""
+"""Streams to which a process sends at the same time. Each that hangs takes a thread for up to 30 seconds, so that those
+whose last attempt failed come last, and get half of the threads at most."""
 
 _SLICE_SECONDS: Final = 1.0
 """How long a stream keeps its thread while others wait for one."""
@@ -45,6 +46,10 @@ class _Run:
     def is_running(self) -> bool:
         return self.thread is not None and self.thread.is_alive()
 
+    @property
+    def is_failing(self) -> bool:
+        return self.delivery.stream.failures > 0
+
 
 class Dispatcher:
     """Takes streams, and sends them on threads. `round` is to be called about every second, by one thread."""
@@ -62,6 +67,7 @@ class Dispatcher:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._max_threads = threads
+        self._max_failing = max(1, threads // 2)
         self._watch = LeaseWatch(lease_seconds, clock)
         self._runs: dict[str, _Run] = {}
         self._beaten_at = clock()
@@ -144,13 +150,16 @@ class Dispatcher:
             and run.delivery.place != size
             and run.delivery.not_before <= now
         ]
-        free = self._max_threads - sum(run.is_running for run in self._runs.values())
-        due.sort(key=lambda run: run.ran_at)
-        if len(due) > free:
+        running = [run for run in self._runs.values() if run.is_running]
+        free = max(0, self._max_threads - len(running))
+        of_failing = max(0, self._max_failing - sum(run.is_failing for run in running))
+        failing = sorted((run for run in due if run.is_failing), key=_ran_at)[:of_failing]
+        ready = [*sorted((run for run in due if not run.is_failing), key=_ran_at), *failing]
+        if len(ready) > free:
             self._has_waiting.set()
         else:
             self._has_waiting.clear()
-        for run in due[: max(0, free)]:
+        for run in ready[:free]:
             run.ran_at = self._clock()
             run.thread = threading.Thread(target=self._send, args=(run,), name="stream", daemon=True)
             run.thread.start()
@@ -171,3 +180,7 @@ class Dispatcher:
             action = "Report the bug with this stack trace; the stream is tried again."
             _log.exception("stream_send_failed", extra={"stream": run.delivery.stream.stream_id, "action": action})
             run.delivery.not_before = self._sender.clock() + self._lease_seconds
+
+
+def _ran_at(run: _Run) -> float:
+    return run.ran_at

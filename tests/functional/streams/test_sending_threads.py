@@ -1,0 +1,53 @@
+"""Threads of the dispatcher: destinations that hang do not keep others waiting."""
+
+import threading
+import time
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from core.domain.streams import Stream
+from core.stores.feed import SqlFeed
+from core.stores.stream_leases import SqlStreamLeases
+from core.stores.streams import SqlStreams
+from core.streams.delivery import Sender
+from core.streams.dispatcher import Dispatcher
+from core.streams.outlets import Outlet
+from tests.support.builders import event
+from tests.support.fakes import FakeClock, FakeMeter
+from tests.support.streams import NOW, FakeDestination, StoreEvents, make_stream, outlet, record
+
+THREADS = 4
+PATIENCE_SECONDS = 20.0
+FAILED = {"failures": 1, "failing_since": NOW - timedelta(minutes=1), "next_try_at": NOW, "reason": "It hung."}
+
+
+def test_streams_that_fail_take_half_of_the_threads_and_the_others_are_sent(
+    engine: Engine, streams: SqlStreams, leases: SqlStreamLeases, clock: FakeClock, store_events: StoreEvents
+) -> None:
+    for number in range(1, 2 * THREADS):
+        streams.add_stream(make_stream(number, **FAILED), record())
+    healthy = make_stream(99)
+    streams.add_stream(healthy, record())
+    store_events(event(1))
+    released = threading.Event()
+    hanging = FakeDestination(on_send=lambda: released.wait(PATIENCE_SECONDS))
+    well = FakeDestination()
+
+    def open_outlet(stream: Stream) -> Outlet:
+        return outlet(well if stream.stream_id == healthy.stream_id else hanging)
+
+    sender = Sender(SqlFeed(engine), leases, open_outlet, FakeMeter(), clock)
+    dispatcher = Dispatcher(sender, threads=THREADS)
+    deadline = time.monotonic() + PATIENCE_SECONDS / 2
+    try:
+        while 1 not in well.numbers or hanging.attempts < THREADS // 2:
+            dispatcher.round()
+            assert time.monotonic() < deadline, "the stream waits for those that hang"
+            time.sleep(0.01)
+        for _ in range(5):
+            dispatcher.round()
+        assert hanging.attempts == THREADS // 2
+    finally:
+        released.set()
+        dispatcher.close()
