@@ -15,7 +15,7 @@ from core.stores.mongodb.events import MongoEventStore
 from core.stores.sql import SqlEventStore
 from tests.support import databases, ferretdb
 from tests.support.fakes import EventStore, FakeStore
-from tests.support.stores import DATABASES, DatabaseStore
+from tests.support.stores import DATABASES, LONG, DatabaseStore, with_limits
 
 Find = Callable[..., list[int]]
 
@@ -85,8 +85,7 @@ def engine(sql_store: SqlEventStore) -> Engine:
 def event_store(request: pytest.FixtureRequest) -> EventStore:
     if request.param == "fake":
         return FakeStore()
-    store: EventStore = request.getfixturevalue(f"{request.param}_store")
-    return store
+    return with_limits(request.getfixturevalue(f"{request.param}_store"), LONG)
 
 
 @pytest.fixture

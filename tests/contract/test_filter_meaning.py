@@ -14,11 +14,9 @@ from core.stores.mongodb.events import MongoEventStore
 from core.stores.search import SearchLimits
 from tests.support import databases, ferretdb
 from tests.support.builders import event
-from tests.support.stores import DatabaseStore, connection_of, parts_of, with_limits
+from tests.support.stores import LONG, DatabaseStore, connection_of, parts_of, with_limits
 from tests.support.strategies import batches, data_filters, filters
 
-LONG = SearchLimits(seconds=60)
-"""So that a slow machine stops no search."""
 CASES = hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 
 

@@ -23,6 +23,9 @@ from core.stores.summaries import SqlEventSummaries
 DATABASES: Final = ("sqlite", "postgresql", "mariadb", "mongodb")
 """The kinds of databases that the contract of stores holds for."""
 
+LONG: Final = SearchLimits(seconds=60)
+"""So that a slow machine stops no search."""
+
 DatabaseStore = SqlEventStore | MongoEventStore
 
 
