@@ -1,6 +1,7 @@
 """The form of the documents: sizes, links, names of commands and settings, decisions and the glossary."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -88,14 +89,19 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
     assert named <= targets
 
 
-@pages
-def test_every_command_that_is_named_exists(page: Path) -> None:
+@cache
+def command_group() -> typer.core.TyperGroup:
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
+    return group
+
+
+@pages
+def test_every_command_that_is_named_exists(page: Path) -> None:
     for code in code_of(read(page)):
         for name, subcommand in COMMAND.findall(code):
-            assert name in group.commands, code
-            command = group.commands[name]
+            assert name in command_group().commands, code
+            command = command_group().commands[name]
             if subcommand and isinstance(command, typer.core.TyperGroup):
                 assert subcommand in command.commands, code
 
