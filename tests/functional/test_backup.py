@@ -1,5 +1,6 @@
 """A backup is whole, of one moment, and never half there."""
 
+import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,13 +14,30 @@ from core.settings import Settings
 from core.stores.engine import open_engine
 from core.stores.sql import SqlEventStore
 from local_runner.cli.sqlite_backup import BackupError, back_up
+from tests.support import databases
 from tests.support.builders import event
 
 
+@pytest.fixture(scope="module")
+def many_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of 20,000 events, to be copied."""
+    path = tmp_path_factory.mktemp("many") / "audit-log.db"
+    url = f"sqlite:///{path}"
+    databases.copy_migrated(url)
+    with databases.opened(url) as engine:
+        SqlEventStore(engine).add([event(number, event_data={"text": "x" * 500}) for number in range(20_000)])
+    return path
+
+
 @pytest.fixture
-def source(settings: Settings, sqlite_store: SqlEventStore) -> Path:
-    sqlite_store.add([event(number, event_data={"text": "x" * 500}) for number in range(20_000)])
-    return settings.data_dir / "audit-log.db"
+def source(settings: Settings, many_events: Path) -> Path:
+    return Path(shutil.copy(many_events, settings.data_dir))
+
+
+@pytest.fixture
+def sqlite_store(source: Path, sqlite_store: SqlEventStore) -> SqlEventStore:  # noqa: ARG001 - copied before
+    """A store that has `source` open."""
+    return sqlite_store
 
 
 def quietly(_done: int, _total: int) -> None:
