@@ -18,6 +18,7 @@ _SCRIPTS: Final = (
     "api.js",
     "catalogue.js",
     "changes.js",
+    "chip-operator.js",
     "chips.js",
     "colours.js",
     "columns.js",

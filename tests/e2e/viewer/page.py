@@ -105,7 +105,16 @@ class ViewerPage:
         self.until(lambda: len(self.rows()) == count, f"there are not {count} events but {len(self.rows())}")
 
     def chips(self) -> list[str]:
-        return [" ".join(chip.text.split()[:-1]) for chip in self.all("#chips .chip")]  # the last is the button
+        """Field, operator unless it is equality, and value of each filter."""
+        script = """
+          return [...document.querySelectorAll("#chips .chip")].map((chip) => {
+            const chosen = chip.querySelector("select")?.selectedOptions[0];
+            const parts = [chip.firstChild, chosen?.value ? chosen : null, chip.querySelector("bdi")];
+            return parts.filter(Boolean).map((part) => part.textContent.trim()).join(" ");
+          });
+        """
+        chips: list[str] = self.browser.execute_script(script)
+        return chips
 
     def total(self) -> str:
         """The number of events that match, as the histogram has it."""

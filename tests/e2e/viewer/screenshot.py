@@ -158,6 +158,7 @@ def demo(data_dir: Path) -> Iterator[str]:
             raise SystemExit(f"{' '.join(command)} ended with status {process.wait()}")
         url = f"http://127.0.0.1:{port}"
         wait_until_stored(url)
+        wait_until_proven(url)
         yield url
     finally:
         if process.poll() is None:
@@ -173,6 +174,17 @@ def wait_until_stored(url: str) -> None:
             return
         assert time.monotonic() < deadline, "the events are not stored"
         time.sleep(0.1)
+
+
+def wait_until_proven(url: str) -> None:
+    """Wait until a signed checkpoint has the newest event, so that the pictures show proofs."""
+    token = httpx.get(f"{url}/access-token").raise_for_status().json()["token"]
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
+        [newest] = client.get("/event", params={"limit": 1}).raise_for_status().json()["events"]
+        deadline = time.monotonic() + STORED_WITHIN_SECONDS
+        while client.get(f"/event/{newest['event_id']}/proof").status_code != httpx.codes.OK:
+            assert time.monotonic() < deadline, "the events have no proofs"
+            time.sleep(0.2)
 
 
 def resize(browser: webdriver.Chrome, width: int, height: int, *, is_mobile: bool) -> None:

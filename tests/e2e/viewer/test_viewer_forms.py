@@ -5,6 +5,7 @@ import re
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from tests.e2e.viewer.page import ViewerPage, post
 from tests.support.builders import new_event
@@ -163,3 +164,46 @@ def test_no_list_stays_open_after_a_filter_and_values_of_one_path_are_alternativ
         assert page.all("[role=option]") == []
     page.shows(2)
     assert [item.text for item in page.all("#chips .joint")] == ["and", "or"]
+
+
+def test_the_operator_of_a_filter_is_changed_in_its_chip(browser: webdriver.Chrome, service: Service) -> None:
+    customer = 9049
+    events = [new_event(customer_id=customer, event_data={"amount": amount}) for amount in (1, 2, 3)]
+    post(service, *events)
+    page = ViewerPage(browser, service.url, f"customer_id={customer}&event_data.amount=2&last=all").loaded()
+    page.shows(1)
+    operator = next(found for found in page.all("#chips select") if found.accessible_name == "How amount 2 is compared")
+    assert [option.text for option in Select(operator).options] == [
+        "is",
+        "is not",
+        ">",
+        "\u2265",
+        "<",
+        "\u2264",
+        "begins with",
+    ]
+    Select(operator).select_by_visible_text("\u2265")
+    page.shows(2)
+    assert page.chips() == [f"customer {customer}", "amount \u2265 2"]
+    assert page.view()["event_data.amount[gte]"] == "2"
+    page.until(lambda: page.focused().accessible_name == "How amount 2 is compared", "the focus is lost")
+    browser.back()
+    page.shows(1)
+    customers = next(found for found in page.all("#chips select") if "customer" in found.accessible_name)
+    assert "begins with" not in [option.text for option in Select(customers).options]
+
+
+def test_filters_without_another_operator_have_no_choice(browser: webdriver.Chrome, service: Service) -> None:
+    view = "q=zurich&event_data.amount[exists]=true&last=all"
+    page = ViewerPage(browser, service.url, view).loaded()
+    assert page.chips() == ["words zurich", "amount exists true"]
+    assert not page.all("#chips select")
+
+
+def test_an_operator_that_makes_a_filter_of_the_list_again_leaves_one(
+    browser: webdriver.Chrome, service: Service
+) -> None:
+    view = "event_type=viewer.a&event_type[not]=viewer.a&last=all"
+    page = ViewerPage(browser, service.url, view).loaded()
+    Select(page.all("#chips select")[1]).select_by_visible_text("is")
+    page.until(lambda: page.chips() == ["type viewer.a"], "there are two")

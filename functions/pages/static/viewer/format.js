@@ -10,6 +10,7 @@ const INVISIBLE = new RegExp(UNSEEN, "gu");
 // Backslashes before an invisible character, or before text that looks like its escape.
 const AMBIGUOUS = new RegExp(String.raw`(?<!\\)\\+(?=u[0-9a-fA-F]{4}|${UNSEEN})`, "gu");
 const OPERATORS = {
+  "": say("operator.eq"),
   "[not]": say("operator.not"),
   "[gt]": ">",
   "[gte]": "≥",
@@ -49,10 +50,20 @@ export function visibleJson(json) {
   );
 }
 
+/** Split an API parameter into its field and its operator, such as `[gte]`, or nothing for equality. */
+export function splitOperator(parameter) {
+  const [operator = ""] = /\[[a-z]+\]$/u.exec(parameter) ?? [];
+  return [parameter.slice(0, parameter.length - operator.length), operator];
+}
+
+export function operatorName(operator) {
+  return OPERATORS[operator] ?? operator;
+}
+
 /** Name an API parameter as the page does: `event_data.actor.id` is the actor, `event_data.user.name` a path. */
 export function fieldName(parameter) {
-  const [operator] = /\[[a-z]+\]$/u.exec(parameter) ?? [];
-  if (operator) return `${fieldName(parameter.slice(0, -operator.length))} ${OPERATORS[operator] ?? operator}`;
+  const [field, operator] = splitOperator(parameter);
+  if (operator) return `${fieldName(field)} ${operatorName(operator)}`;
   const path = parameter.replace(/^event_data\./u, "");
   const name = FIELDS.get(parameter) ?? nameOfPath(path);
   return name ? say(`field.${name}`) : visible(path);
