@@ -9,7 +9,7 @@ SCRIPTS := functions/pages/static/docs.js functions/pages/static/embed.js $(wild
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-lowest test-pythons test-wheel lint audit format chalice-local load-test bench faults verifiers demo screenshot \
+.PHONY: help install run test test-lowest test-newest test-pythons test-wheel lint audit format chalice-local load-test bench faults verifiers demo screenshot \
   docker package deploy scan lock clean
 
 help:  ## list the targets
@@ -27,6 +27,9 @@ test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
 
 test-lowest:  ## the unit and functional tests on the lowest versions that pyproject.toml allows
 	@bash .ci/lowest $(ARGS)
+
+test-newest:  ## the unit and functional tests on the newest versions that pyproject.toml allows
+	@bash .ci/newest $(ARGS)
 
 test-pythons:  ## the unit and contract tests on each supported Python that this machine has
 	@bash .ci/pythons $(ARGS)
