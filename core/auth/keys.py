@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import jwt
-
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 
@@ -39,6 +37,8 @@ class Key:
 
     @cached_property
     def _prepared(self) -> tuple[Any, Any]:
+        import jwt  # noqa: PLC0415 - not needed to publish keys
+
         algorithm = jwt.get_algorithm_by_name(self.algorithm)
         return algorithm, algorithm.prepare_key(self.verifying)
 
