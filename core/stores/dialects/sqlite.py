@@ -140,8 +140,8 @@ class _SQLite:
     ) -> None:
         if not all(_is_exact(row) for row in rows):
             raise EventNotStorableError("SQLite would change a value of the event.")
-        # Each row gives up the interpreter's lock, which no other thread of the storing process wants. One statement that
-        # takes all rows from a JSON array would cost a third more.
+        # Each row gives up the interpreter's lock, which no other thread of the storing process wants. One statement
+        # that takes all rows from a JSON array would cost a third more.
         values = [
             (  # in the order of EVENT_COLUMNS
                 row.event_id,
