@@ -24,12 +24,12 @@ class Guarded:
         self.service = service
         self._client = client_id, secret
 
-    def page(self, browser: webdriver.Chrome, view: str) -> ViewerPage:
-        page = ViewerPage(browser, self.service.url, view)
+    def page(self, browser: webdriver.Chrome, view: str, *, lang: str = "") -> ViewerPage:
+        page = ViewerPage(browser, self.service.url, view, lang=lang)
         client_id, secret = self._client
         page.find("[name=client_id]").send_keys(client_id)
         page.find("[name=client_secret]").send_keys(secret)
-        page.button("Sign in").click()
+        page.find("#credentials button").click()
         return page
 
     def client(self) -> httpx.Client:

@@ -12,6 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.e2e.viewer.managed import HOSTILE, Guarded, click, fill, guarded_service_in, in_menu, press, problem_of, row
 from tests.e2e.viewer.page import ViewerPage
 from tests.e2e.viewer.test_viewer_accessibility import seen_in
+from tests.e2e.viewer.test_viewer_languages import PHONE_PIXELS, fits
 from tests.support.axe import violations
 from tests.support.builders import new_event
 
@@ -252,3 +253,18 @@ def test_no_state_of_the_page_breaks_a_rule_of_accessibility(
         assert violations(browser) == []
         page.button("Delete", "#confirm").click()
         page.until(lambda: not row(page, name), "it is still listed")
+
+
+@pytest.mark.parametrize("lang", ["de", "fr"])
+def test_long_words_fit_a_phone(browser: webdriver.Chrome, guarded: Guarded, lang: str) -> None:
+    with guarded.client() as client:
+        body = {"name": f"long {lang}", "kind": "absence", "window_seconds": 60, "filter": "event_type=viewer.none"}
+        client.post("/alert-rule", json=body).raise_for_status()
+    with seen_in(browser, "light", PHONE_PIXELS):
+        for name in ("streams", "rules"):
+            page = guarded.page(browser, name, lang=lang)
+            page.find(f"#{name}-list > *")
+            fits(page)
+            page.find(f"#{name} .managed-head button").click()
+            page.find("dialog[open] button.primary")
+            fits(page)
