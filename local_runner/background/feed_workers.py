@@ -9,7 +9,6 @@ from typing import Final, Protocol
 
 from core.ports.telemetry import Check
 from core.settings import Settings
-from core.stores.database import Database
 from core.wiring import Services
 from local_runner.background.rounds import Rounds
 
@@ -56,8 +55,8 @@ class FeedThreads:
         self._running.append((worker, rounds))
 
 
-def feed_checks(database: Database, services: Callable[[], Services]) -> dict[str, Check]:
-    """Return the checks with the figures of streams and of alert rules; none on MongoDB, which has no feed.
+def feed_checks(services: Callable[[], Services]) -> dict[str, Check]:
+    """Return the checks with the figures of streams and of alert rules.
 
     Also a process that AUDIT_LOG_STREAMS=off keeps out shows them, so that it is noticed if all are kept out.
     """
@@ -68,7 +67,7 @@ def feed_checks(database: Database, services: Callable[[], Services]) -> dict[st
     def check_alert_rules() -> dict[str, object]:
         return services().alert_rules.check()
 
-    return {"streams": check_streams, "alert_rules": check_alert_rules} if database.keeps_ledger else {}
+    return {"streams": check_streams, "alert_rules": check_alert_rules}
 
 
 def _pause(worker: FeedWorker, seconds: float) -> float:

@@ -44,14 +44,17 @@ class BackgroundTasks:
         self._feed: FeedThreads | None = None
 
     def checks(self, services: Callable[[], Services]) -> dict[str, Check]:
-        """Return the checks of the tasks; `services` are those that `start` gets, once they exist."""
+        """Return the checks of the tasks; none on MongoDB, which has neither ledger nor feed.
+
+        `services` are those that `start` gets, once they exist.
+        """
         if not self._database.keeps_ledger:
             return {}
         return {
             "signing": self._signer.check,
             **({"history": self._daily_check.check} if self._has_guard else {}),
             **self._attestation.checks,
-            **feed_checks(self._database, services),
+            **feed_checks(services),
         }
 
     def start(self, services: Services) -> None:
