@@ -17,6 +17,7 @@ from core.domain.models import Event
 from core.errors import StoreUnavailableError
 from core.stores.database import Database
 from core.stores.ledger.integration import Ledger
+from tests.support.retrying import retried
 
 LEASE_SECONDS: Final = 2.0
 """In place of thirty, so that a minute has many takeovers."""
@@ -103,16 +104,7 @@ def storing(database: Database, make_batch: Callable[[int], list[Event]]) -> Ite
 
 def until_stored(work: Callable[[], object]) -> None:
     """Do some work that is safe to repeat until the database has taken it."""
-    deadline = time.monotonic() + _JOIN_SECONDS
-    while True:
-        try:
-            work()
-        except StoreUnavailableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+    retried(work, StoreUnavailableError, seconds=_JOIN_SECONDS)
 
 
 def work_for_ever(round_: Callable[[], object]) -> None:

@@ -17,6 +17,7 @@ from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitM
 from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.builders import event
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
+from tests.support.retrying import retried
 from tests.support.skipping import skip_or_fail
 
 HOST = "127.0.0.1"
@@ -72,16 +73,7 @@ def body(number: int) -> str:
 
 def sooner_or_later(work: Callable[[], object]) -> None:
     """Retry until the broker is available."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            work()
-        except QueueUnavailableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+    retried(work, QueueUnavailableError, seconds=PATIENCE)
 
 
 def take(source: RabbitMQSource, count: int) -> list[Message]:

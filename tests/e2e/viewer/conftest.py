@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from selenium import webdriver
 
+from tests.e2e.viewer.managed import Guarded, guarded_service_in
 from tests.support.browser import chromium, hosts_asked_by, log_of
 
 
@@ -13,6 +14,13 @@ from tests.support.browser import chromium, hosts_asked_by, log_of
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     with chromium(tmp_path_factory.mktemp("browser") / "profile") as driver:
         yield driver
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A service for the tests of a file, with a client that may manage streams and alert rules."""
+    with guarded_service_in(tmp_path_factory.mktemp("guarded")) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

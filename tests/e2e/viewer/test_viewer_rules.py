@@ -1,7 +1,7 @@
 """The page of alert rules in the log viewer: creating, trying, changing and deleting one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.e2e.viewer.managed import HOSTILE, Guarded, click, fill, guarded_service_in, in_menu, press, problem_of, row
+from tests.e2e.viewer.managed import HOSTILE, Guarded, click, fill, in_menu, press, problem_of, row
 from tests.e2e.viewer.page import ViewerPage
 from tests.e2e.viewer.test_viewer_accessibility import seen_in
 from tests.e2e.viewer.test_viewer_languages import PHONE_PIXELS, fits
@@ -20,12 +20,6 @@ FORM = "#rule-form"
 RIGHT_TO_LEFT = "\u202eright to left\u202c"
 MARKUP = '<img src=x onerror="document.title=1">'
 LOGIN = "viewer.rules.login"
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with guarded_service_in(tmp_path_factory.mktemp("rules")) as running:
-        yield running
 
 
 def open_page(guarded: Guarded, browser: webdriver.Chrome) -> ViewerPage:

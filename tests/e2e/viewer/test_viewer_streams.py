@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from standardwebhooks import Webhook
 
-from tests.e2e.viewer.managed import HOSTILE, Guarded, fill, guarded_service_in, in_menu, press, problem_of, row
+from tests.e2e.viewer.managed import HOSTILE, Guarded, fill, in_menu, press, problem_of, row
 from tests.e2e.viewer.page import ViewerPage
 from tests.e2e.viewer.test_viewer_accessibility import seen_in
 from tests.support.axe import violations
@@ -18,12 +18,6 @@ from tests.support.receiver import Receiver, Reply, receiver
 from tests.support.service import AUDIT_LOG, environment
 
 FORM = "#stream-form"
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with guarded_service_in(tmp_path_factory.mktemp("streams")) as running:
-        yield running
 
 
 @pytest.fixture
