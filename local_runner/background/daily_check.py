@@ -51,9 +51,8 @@ class DailyCheck:
     def close(self) -> None:
         """Begin no further check, and end the current one."""
         self._rounds.stop.set()
-        if pool := self._pool:
-            for process in list((pool._processes or {}).values()):  # noqa: SLF001 - public as kill_workers from Python 3.14 on
-                process.kill()
+        if self._pool:
+            _kill(self._pool)
         self._rounds.close()
 
     def check(self) -> dict[str, object]:
@@ -76,7 +75,10 @@ class DailyCheck:
     def _check_in_process(self) -> Report:
         # A process for this check alone: its work would hold up requests, and its memory goes with it.
         with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (_NICENESS,)) as self._pool:
-            return self._pool.submit(check_at, self._url, self._guard).result()
+            report = self._pool.submit(check_at, self._url, self._guard)
+            if self._rounds.stop.is_set():  # `close` came before there was a process to kill
+                _kill(self._pool)
+            return report.result()
 
     def _report(self, report: Report) -> None:
         self._findings, self._checked_at = sum(report.findings.counts.values()), self._clock()
@@ -93,6 +95,11 @@ class DailyCheck:
         facts |= {"counts": dict(report.findings.counts), "first": first}
         action = "Keep a copy of the database, and run `audit-log ledger check`."
         _log.error("ledger_not_whole", extra={**facts, "action": action})
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):  # noqa: SLF001 - public as kill_workers from Python 3.14 on
+        process.kill()
 
 
 def check_at(url: str, guard: Path) -> Report:

@@ -23,7 +23,7 @@ _WORKER_HEALTHCHECK_SECONDS: Final = 20
 """Silence after which a worker process counts as hung and is replaced.
 
 A worker is silent while it starts. On a busy machine that takes longer than uvicorn's default of five seconds, which
-would kill it again and again."""
+would kill it again and again. A worker that dies while uvicorn asks it is replaced after this time, others at once."""
 
 
 @dataclass(frozen=True)

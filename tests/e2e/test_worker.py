@@ -20,7 +20,7 @@ from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, environment, free_port, free_ports, get
 
 SECRET = "Hq7-the-hosts-of-these-tests-share-this-one"
-PATIENCE = 20.0
+PATIENCE = 60.0  # above the 20 s after which a process that dies while uvicorn asks it counts as dead
 BUSY_SECONDS = 6  # more than uvicorn gives a process by default
 
 Settings = dict[str, str]

@@ -51,8 +51,8 @@ def test_a_check_that_cannot_be_made_is_logged_and_is_no_finding(
 
 def test_a_check_ends_when_the_service_stops(settings: Settings, sqlite_store: SqlEventStore, tmp_path: Path) -> None:
     sqlite_store.add([event(1)])
-    others = set(threads())  # of pipelines that tests share
+    others = set(threads())  # of pipelines that other tests left running
     daily = DailyCheck(settings.store_url, tmp_path / "ledger", first=0.01)
     daily.start()
     daily.close()
-    until(lambda: "daily-check" not in {thread.name for thread in threads()} - others)
+    until(lambda: "daily-check" not in {thread.name for thread in set(threads()) - others})
