@@ -17,7 +17,7 @@ from core.domain.models import Event
 from core.errors import StoreUnavailableError
 from core.stores.database import Database
 from core.stores.ledger.integration import Ledger
-from tests.support.retrying import retried
+from tests.support.waiting import retried
 
 LEASE_SECONDS: Final = 2.0
 """In place of thirty, so that a minute has many takeovers."""

@@ -5,7 +5,6 @@ import gc
 import resource
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from local_runner.http.parser import RequestParser
 from local_runner.http.protocol import HTTPProtocol
 from tests.support.fakes import FakeQueue
 from tests.support.raw import connect, read_to_end, statuses
+from tests.support.waiting import until
 
 LARGE = 300_000
 SECONDS = 10.0
@@ -84,13 +84,6 @@ def start(services: Services) -> Iterator[Start]:
 @pytest.fixture
 def token(services: Services) -> str:
     return services.issuer.issue("test")[0]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def in_memory() -> list[object]:

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event as Flag
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ from local_runner.queue.memory import InMemoryQueue
 from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeDeadLetters, FakeStore
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -44,13 +44,6 @@ class Running:
 
 def die() -> NoReturn:
     raise SystemExit
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def complaint(supervisor: ConsumerSupervisor) -> str:

@@ -1,8 +1,7 @@
 """The thread that integrates: it continues after failures, and says so in the log once."""
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import enumerate as threads
 
@@ -13,6 +12,7 @@ from core.settings import Settings
 from local_runner.background.integrator import Integrator
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
+from tests.support.waiting import until
 
 
 class Ledger:
@@ -39,13 +39,6 @@ def integrating(ledger: Ledger) -> Iterator[Integrator]:
         yield integrator
     finally:
         integrator.close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def keys(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from threading import Event as Flag
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ from local_runner.telemetry.requests import RequestMetrics
 from tests.support import databases
 from tests.support.builders import event
 from tests.support.raw import connect, read_to_end, statuses
+from tests.support.waiting import until
 
 SECONDS = 10.0
 
@@ -111,13 +112,6 @@ def server(settings: Settings) -> Iterator[Server]:
     server = Server(settings)
     yield server
     server.close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def answer(connection: socket.socket) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Timer
@@ -20,6 +20,7 @@ from local_runner.runtime import offline_services
 from tests.support.builders import event
 from tests.support.fakes import FakeGateway
 from tests.support.pipelines import start_pipeline
+from tests.support.waiting import until
 
 QUICK = ConsumerLimits(first_retry=0.01, store_retry=0.01)
 
@@ -42,13 +43,6 @@ def stored(settings: Settings) -> int:
 
 def dead_letters(pipeline: Pipeline) -> object:
     return pipeline.services.checks["dead_letters"]()["count"]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def logged(caplog: pytest.LogCaptureFixture, message: str) -> logging.LogRecord:

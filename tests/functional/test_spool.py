@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from local_runner.spool.spool import check_spool
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
 from tests.support.spooling import FaultyDisk
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -29,13 +29,6 @@ spool.append([b"of another process"], 1.0)
 print("ready", flush=True)
 sys.stdin.read()
 """
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def replayed(spool: DiskSpool) -> list[bytes]:

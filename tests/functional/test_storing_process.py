@@ -5,7 +5,7 @@ import signal
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from local_runner.telemetry.meter import PrometheusMeter
 from tests.support.builders import event
 from tests.support.crashing_storing import DEADLY
 from tests.support.pipelines import start_pipeline
+from tests.support.waiting import until
 
 SECONDS = 60.0
 """Far more than any of these needs, on a busy machine."""
@@ -59,13 +60,6 @@ class Running:
         except StoreUnavailableError as error:
             return str(error)
         return ""
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def exists(pid: int) -> bool:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from threading import Event as Flag
 from typing import NoReturn
 
@@ -29,6 +29,7 @@ from local_runner.telemetry.tracing import NoTracing, tracing
 from tests.support.builders import event, new_event, proxy_event
 from tests.support.fakes import FakeQueue, FakeStore
 from tests.support.pipelines import start_pipeline
+from tests.support.waiting import until
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -70,13 +71,6 @@ def parent(span: ReadableSpan) -> str | None:
 
 def links(span: ReadableSpan) -> list[tuple[str, str]]:
     return [(f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") for link in span.links]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def message(number: int, traceparent: str | None = None) -> Message:

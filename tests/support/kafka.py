@@ -30,7 +30,7 @@ from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
 from tests.support.kafka_server import shared_broker
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
-from tests.support.retrying import retried
+from tests.support.waiting import retried
 
 BROKER = os.environ.get("TEST_KAFKA_SERVERS")
 PARTITIONS = 6
@@ -184,13 +184,6 @@ def take(source: KafkaSource, count: int) -> list[Message]:
 
 def sooner_or_later(work: Callable[[], Any]) -> Any:
     return retried(work, QueueUnavailableError, QueueFullError, seconds=PATIENCE)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitM
 from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.builders import event
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
-from tests.support.retrying import retried
 from tests.support.skipping import skip_or_fail
+from tests.support.waiting import retried
 
 HOST = "127.0.0.1"
 PORT = 5672

@@ -12,10 +12,10 @@ import pytest
 from core.auth.last_answer import PATIENCE_SECONDS, LastAnswer
 from core.errors import StoreUnavailableError, TokenCheckUnavailableError
 from tests.support.fakes import FakeClock
+from tests.support.waiting import until
 
 EVERY, LIMIT = 10.0, 3600.0
 PROMPT_SECONDS = 5.0  # generous: what would hang would do so without end
-DEADLINE_SECONDS = 10.0
 
 
 class Part:
@@ -62,13 +62,6 @@ def polled(part: Part, clock: FakeClock) -> Iterator[LastAnswer[int]]:
     polled.close()
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return condition()
-
-
 def seconds(call: Callable[[], object]) -> float:
     started = time.monotonic()
     call()
@@ -105,7 +98,7 @@ def test_without_polling_a_part_that_hangs_is_waited_for_once_for_a_moment(
     assert threading.active_count() == threads + 1  # which hangs, and no second one
     assert part.asked == 2
     part.goes_on.set()
-    assert eventually(lambda: kept.latest() == 2)
+    until(lambda: kept.latest() == 2)
 
 
 def test_those_who_look_at_the_same_time_get_the_answer_to_one_question(kept: LastAnswer[int], part: Part) -> None:
@@ -114,7 +107,7 @@ def test_those_who_look_at_the_same_time_get_the_answer_to_one_question(kept: La
     threads = [Thread(target=lambda: seen.append(kept.latest())) for _ in range(8)]
     for thread in threads:
         thread.start()
-    assert eventually(lambda: part.asked == 1)
+    until(lambda: part.asked == 1)
     part.goes_on.set()
     for thread in threads:
         thread.join()
@@ -149,7 +142,7 @@ def test_what_stands_for_a_first_answer_counts_no_longer_than_one(
 def test_polling_asks_again_and_again_and_has_an_answer_when_it_has_begun(polled: LastAnswer[int]) -> None:
     polled.poll()
     assert polled.latest() >= 1
-    assert eventually(lambda: polled.latest() > 3)
+    until(lambda: polled.latest() > 3)
 
 
 def test_polling_a_part_that_hangs_from_the_start_on_is_waited_for_for_a_moment(
@@ -159,7 +152,7 @@ def test_polling_a_part_that_hangs_from_the_start_on_is_waited_for_for_a_moment(
     assert PATIENCE_SECONDS <= seconds(polled.poll) < PATIENCE_SECONDS + PROMPT_SECONDS
     assert polled.latest() == 0
     part.goes_on.set()
-    assert eventually(lambda: polled.latest() > 0)
+    until(lambda: polled.latest() > 0)
 
 
 def test_while_a_polled_part_hangs_nobody_waits_and_one_question_is_open(polled: LastAnswer[int], part: Part) -> None:
@@ -177,12 +170,12 @@ def test_a_polled_part_that_hangs_for_too_long_makes_the_answer_too_old(
     polled.poll(clock)
     part.goes_on.clear()
     asked = part.asked
-    assert eventually(lambda: part.asked > asked)  # so that the last answer was asked for before the jump
+    until(lambda: part.asked > asked)  # so that the last answer was asked for before the jump
     clock.now += LIMIT + 1
     with pytest.raises(TokenCheckUnavailableError):
         polled.latest()
     part.goes_on.set()
-    assert eventually(lambda: part.asked > asked + 2)
+    until(lambda: part.asked > asked + 2)
     assert polled.latest() > asked
 
 
@@ -196,10 +189,10 @@ def test_a_wall_clock_that_jumps_makes_no_polled_answer_too_old(polled: LastAnsw
 def test_neither_an_outage_nor_a_bug_ends_the_polling(polled: LastAnswer[int], part: Part, error: Exception) -> None:
     part.error = error
     polled.poll()
-    assert eventually(lambda: part.asked > 3)
+    until(lambda: part.asked > 3)
     assert polled.latest() == 0
     part.error = None
-    assert eventually(lambda: polled.latest() > 0)
+    until(lambda: polled.latest() > 0)
 
 
 def test_an_outage_has_one_line_in_the_log_and_its_end_another(

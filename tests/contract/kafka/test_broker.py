@@ -26,9 +26,9 @@ from tests.support.kafka import (
     receipts,
     sooner_or_later,
     take,
-    wait_until,
 )
 from tests.support.kafka_server import PASSWORD, USER, shared_broker
+from tests.support.waiting import until
 
 own_broker = pytest.mark.skipif(BROKER is not None, reason="needs the accounts and the authority of its own broker")
 
@@ -90,7 +90,7 @@ def test_a_batch_that_takes_longer_than_the_poll_interval_stays_with_its_consume
         messages = take(source, 20)
         time.sleep(2 * SESSION_SECONDS)  # the work of the batch
         source.delete(receipts(messages))
-        wait_until(lambda: sum(committed(url).values()) == 20)  # receipts of a lost assignment would commit nothing
+        until(lambda: sum(committed(url).values()) == 20)  # receipts of a lost assignment would commit nothing
         assert source.receive(10, wait=0.2) == []
 
 

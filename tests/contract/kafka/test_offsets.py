@@ -14,7 +14,8 @@ from core.ports.queue import QueueStatistics
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import PATIENCE, body, committed, reader, receipts, sooner_or_later, take, wait_until
+from tests.support.kafka import PATIENCE, body, committed, reader, receipts, sooner_or_later, take
+from tests.support.waiting import until
 
 
 def test_the_events_of_one_customer_come_in_the_order_of_their_publishing(url: str, publisher: KafkaPublisher) -> None:
@@ -41,7 +42,7 @@ def test_the_offset_that_is_committed_has_only_deleted_messages_below_it(url: st
         assert committed(url) == {}
 
         source.delete([first.receipt_handle])
-        wait_until(lambda: committed(url) == {partition: 3})
+        until(lambda: committed(url) == {partition: 3})
         source.delete(receipts(others[3:]))
     assert committed(url) == {partition: 3}
 
@@ -164,4 +165,4 @@ def test_the_check_counts_waiting_messages_and_dead_letters(url: str, publisher:
         first, *others = take(source, 5)
         source.retry_after([first.receipt_handle], 0)
         source.delete(receipts(others))
-        wait_until(lambda: publisher.statistics() == QueueStatistics(waiting=0, dead_letters=1, partitions=6))
+        until(lambda: publisher.statistics() == QueueStatistics(waiting=0, dead_letters=1, partitions=6))

@@ -21,8 +21,8 @@ from tests.support.kafka import (
     take,
     use,
     use_until_it_fails,
-    wait_until,
 )
+from tests.support.waiting import until
 
 
 def test_an_unreachable_broker_is_reported_in_time_and_found_when_it_is_back(cluster: MockCluster) -> None:
@@ -89,7 +89,7 @@ def test_a_source_goes_on_where_it_was_when_the_broker_is_back(cluster: MockClus
         (second,) = sooner_or_later(lambda: take(source, 1))
         assert second.body == body(2)
         source.delete([second.receipt_handle])
-        wait_until(lambda: list(committed(url).values()) == [2])
+        until(lambda: list(committed(url).values()) == [2])
 
 
 def test_more_than_the_client_may_keep_is_refused_as_a_full_queue(url: str) -> None:

@@ -13,7 +13,8 @@ from confluent_kafka.admin import AdminClient
 from core.queues.kafka import KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import PATIENCE, body, broker_url, committed, reader, receipts, take, wait_until
+from tests.support.kafka import PATIENCE, body, broker_url, committed, reader, receipts, take
+from tests.support.waiting import until
 
 _ADMIN: Any = untyped_admin
 
@@ -68,12 +69,12 @@ def test_messages_that_expired_while_no_worker_ran_are_reported_once(
     publisher.publish([event(number) for number in range(10)])
     with closing(KafkaSource(url)) as source:
         source.delete(receipts(take(source, 10)[:3]))
-        wait_until(lambda: sum(committed(url).values()) == 3)
+        until(lambda: sum(committed(url).values()) == 3)
     partition = partition_of(url)
     delete_below(url, partition, 8)
     with closing(KafkaSource(url)) as source:
         assert [message.body for message in take(source, 2)] == [body(8), body(9)]
-        wait_until(lambda: committed(url) == {partition: 8})
+        until(lambda: committed(url) == {partition: 8})
     assert lost(caplog) == [(partition, 3, 8)]
     with closing(KafkaSource(url)) as source:
         take(source, 2)
@@ -87,9 +88,7 @@ def test_messages_that_expired_before_the_first_worker_are_reported(
     set_config(url, retention_ms="1")
     with reader(url) as consumer:
         topic = KafkaAddress.parse(url).topic
-        wait_until(
-            lambda: any(consumer.get_watermark_offsets(TopicPartition(topic, number), 5)[0] for number in range(6))
-        )
+        until(lambda: any(consumer.get_watermark_offsets(TopicPartition(topic, number), 5)[0] for number in range(6)))
     set_config(url, retention_ms="3600000")
     publisher.publish([event(2)])
     with closing(KafkaSource(url)) as source:

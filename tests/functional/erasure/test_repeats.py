@@ -1,7 +1,6 @@
 """A repeat of an erased event stays a duplicate on every path, and leaves its data nowhere."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -13,16 +12,10 @@ from local_runner.pipeline import Pipeline
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
+from tests.support.waiting import until
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 GONE = event(1)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def data(pipeline: Pipeline) -> object:

@@ -5,8 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,18 +23,12 @@ from local_runner.background.time_stamps import TimeStampAnchor
 from local_runner.background.witnesses import read_witnesses
 from tests.functional.ledger.test_ledger_commands import post, run
 from tests.support.service import AUDIT_LOG, Service, environment, free_port, get
+from tests.support.waiting import until
 from tests.unit.ledger.sample_log import SampleLog
 
 SECONDS = {"ledger_seconds": "1", "ledger_witness_seconds": "1", "ledger_anchor_seconds": "1"}
 LOG = SampleLog()
 CHECKPOINT = SignedCheckpoint(11, LOG.checkpoint().to_bytes())
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 class WitnessProcess:

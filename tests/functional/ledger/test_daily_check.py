@@ -1,8 +1,6 @@
 """The daily check, which a separate process makes."""
 
 import logging
-import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import enumerate as threads
 
@@ -12,13 +10,7 @@ from core.settings import Settings
 from core.stores.sql import SqlEventStore
 from local_runner.background.daily_check import DailyCheck
 from tests.support.builders import event
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.support.waiting import until
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:

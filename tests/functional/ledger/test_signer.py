@@ -3,8 +3,6 @@
 import logging
 import re
 import stat
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,18 +21,12 @@ from local_runner.pipeline import Pipeline
 from tests.support.builders import event, pem
 from tests.support.pipelines import start_pipeline
 from tests.support.service import environment
+from tests.support.waiting import until
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, ledger_seconds=1)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_proven(pipeline: Pipeline, event_id: str) -> bool:
