@@ -28,10 +28,11 @@ from core.stores.ledger.integration import Ledger
 from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
 from tests.faults.ledger import database_of
-from tests.faults.load import Verdict, wait_until
+from tests.faults.load import Verdict
 from tests.faults.workers import Workers, storing, until_stored, work_for_ever
 from tests.support.alert_rules import counted_afresh, happened, make_rule
 from tests.support.streams import record
+from tests.support.waiting import until
 
 _JOB_EVENTS: Final = 50
 _JOBS: Final = 20
@@ -80,7 +81,7 @@ def evaluated_by_two(seconds: int, database: str) -> Verdict:
                     workers.wake_some()
                     return _least_position(services.database) >= size
 
-                wait_until(has_ended, "the last event", 120)
+                until(has_ended, "the last event", seconds=120)
             until_stored(Ledger(services.database.engine).integrate)
             found = Counter(map(_alert, _alerts(services.feed)))
     return _judge(stored, found)

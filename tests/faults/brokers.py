@@ -13,10 +13,11 @@ import httpx
 
 from core.settings import Settings
 from core.wiring import Services
-from tests.faults.load import AcceptanceRecorder, Load, Verdict, judge, new_event, wait_until
+from tests.faults.load import AcceptanceRecorder, Load, Verdict, judge, new_event
 from tests.faults.servers import PostgreSQL, RabbitMQ, Server, running
 from tests.support.kafka_cluster import NODES, TOPIC, KafkaCluster, kafka_cluster
 from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.waiting import until
 
 SECRET = "the-fault-runs-sign-their-tokens-with-this"
 RATE = 200.0
@@ -92,7 +93,7 @@ def killed_workers(rounds: int, kind: type[Server] = RabbitMQ) -> Verdict:
             for _ in range(rounds):
                 victim = random.choice(made.workers)  # noqa: S311 - no secret
                 before = stored_by(victim)
-                wait_until(lambda worker=victim, count=before: stored_by(worker) > count, "a stored batch")  # type: ignore[misc]  # mypy cannot infer defaults
+                until(lambda worker=victim, count=before: stored_by(worker) > count, "a stored batch")  # type: ignore[misc]  # mypy cannot infer defaults
                 time.sleep(random.uniform(0, 0.05))  # noqa: S311 - the same
                 made.kill_worker(victim)
                 made.start_worker().wait_until_up()
@@ -113,7 +114,7 @@ def restarted_servers(rounds: int, kind: type[Server] = RabbitMQ) -> Verdict:
                 server.stop(polite if number % 4 < 2 else signal.SIGKILL)
                 time.sleep(random.uniform(0.5, 2))  # noqa: S311 - no secret
                 server.start()
-                wait_until(load.goes_on(), "an accepted event")
+                until(load.goes_on(), "an accepted event")
         return judge(load.recorder, made.database.url)
 
 
@@ -125,7 +126,7 @@ def killed_nodes(rounds: int) -> Verdict:
             for _ in range(rounds):
                 node = random.choice(NODES)  # noqa: S311 - no secret
                 nodes.kill(node)
-                wait_until(load.goes_on(by=100), "an accepted event")
+                until(load.goes_on(by=100), "an accepted event")
                 nodes.lose_logs(node, TOPIC)
                 nodes.start(node)
                 nodes.wait_for(TOPIC, in_sync=len(NODES))
@@ -144,7 +145,7 @@ def redelivery_storm(rounds: int) -> Verdict:
             services.publisher.publish(deliveries[start : start + 500])
         recorder.acknowledged |= dict.fromkeys(recorder.sent, time.monotonic())
         verdict = judge(recorder, made.database.url)
-        wait_until(
+        until(
             lambda: sum(_count(worker, "duplicate") for worker in made.workers) == len(deliveries) - len(made_events),
             "every repeat",
         )

@@ -37,9 +37,10 @@ from core.stores.migrations.upgrade import migrate
 from core.stores.schema import events
 from core.stores.sealing import insert_sealed, new_batch_number
 from tests.faults.ledger import database_of
-from tests.faults.load import Verdict, wait_until
+from tests.faults.load import Verdict
 from tests.support import databases
 from tests.support.ledger import faults
+from tests.support.waiting import until
 
 _ROOT: Final = Path(__file__).parents[2]
 _PROCESSES: Final = ("store", "store", "store", "store", "integrate", "integrate")
@@ -100,7 +101,7 @@ def read_in_a_race(rounds: int, database: str) -> Verdict:
         try:
             for _ in range(rounds):
                 before = _acknowledged(processes)
-                wait_until(lambda before=before: _acknowledged(processes) > before, "a stored batch")  # type: ignore[misc]
+                until(lambda before=before: _acknowledged(processes) > before, "a stored batch")  # type: ignore[misc]
                 time.sleep(_dice.uniform(0, 0.3))
                 chosen = _dice.choice(processes)
                 if _dice.random() < 0.5:

@@ -15,8 +15,9 @@ from typing import Final
 
 from core.settings import Settings
 from local_runner.spool.disk_spool import DiskSpool
-from tests.faults.load import AcceptanceRecorder, Verdict, judge, new_event, wait_until
+from tests.faults.load import AcceptanceRecorder, Verdict, judge, new_event
 from tests.support.pipelines import start_pipeline
+from tests.support.waiting import until
 
 _EVENTS: Final = 200
 _ACKNOWLEDGED: Final = 50
@@ -35,7 +36,7 @@ def killed_consumer(rounds: int) -> Verdict:
                 recorder.acknowledged[new.event_id] = time.monotonic()
             time.sleep(random.uniform(0, 0.05))  # noqa: S311 - no secret
             _kill(victim)
-            wait_until(lambda: _consumer_or_none() is not None, "another consumer")
+            until(lambda: _consumer_or_none() is not None, "another consumer")
         verdict = judge(recorder, settings.store_url)
         pipeline.close()
         return verdict
@@ -97,7 +98,7 @@ def _consumer_or_none() -> threading.Thread | None:
 
 
 def _consumer() -> threading.Thread:
-    wait_until(lambda: _consumer_or_none() is not None, "a consumer")
+    until(lambda: _consumer_or_none() is not None, "a consumer")
     found = _consumer_or_none()
     return found if found is not None else _consumer()
 

@@ -8,8 +8,9 @@ from core.stores.ledger.file_guard import FileGuard
 from core.stores.ledger.signing import CheckpointSigner
 from tests.faults.brokers import RATE, cluster
 from tests.faults.ledger_steps import KEYS, judge_proofs
-from tests.faults.load import Load, Verdict, judge, wait_until
+from tests.faults.load import Load, Verdict, judge
 from tests.support.ledger import indices, places
+from tests.support.waiting import until
 
 
 def two_integrators(seconds: int) -> Verdict:
@@ -24,7 +25,7 @@ def two_integrators(seconds: int) -> Verdict:
                     signer.sign()
                     time.sleep(1)
             stored = judge(load.recorder, made.database.url)
-            wait_until(lambda: indices(database.engine).keys() == places(database.engine).keys(), "every index")
+            until(lambda: indices(database.engine).keys() == places(database.engine).keys(), "every index")
             signer.sign()
             return judge_proofs(database, Path(made.directory), load.recorder, stored.unexpected + stored.lost)
         finally:

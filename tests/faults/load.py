@@ -152,15 +152,6 @@ def judge(
     )
 
 
-def wait_until(condition: Condition, what: str, seconds: float = 60.0) -> None:
-    """Wait for something that should come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not come within {seconds:.0f} s")
-        time.sleep(0.02)
-
-
 def _stored(recorder: AcceptanceRecorder, database_url: str) -> list[tuple[str, int]]:
     engine = open_engine(database_url)
     try:

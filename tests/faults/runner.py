@@ -17,10 +17,11 @@ import httpx
 
 from core.settings import Settings
 from core.wiring import Services
-from tests.faults.load import Load, Verdict, judge, wait_until
+from tests.faults.load import Load, Verdict, judge
 from tests.faults.servers import MissingServerError, PostgreSQL, running
 from tests.faults.shim import Shim
 from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.waiting import until
 
 SECRET = "the-fault-runs-sign-their-tokens-with-this"
 RATE = 300.0
@@ -88,7 +89,7 @@ def runner(**settings: str) -> Iterator[Runner]:
 def moments(load: Load, rounds: int) -> Iterator[int]:
     """Yield the number of each round at any moment after an event was accepted."""
     for number in range(rounds):
-        wait_until(load.goes_on(), "an accepted event")
+        until(load.goes_on(), "an accepted event")
         time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
         yield number
 
@@ -108,7 +109,7 @@ def killed_storing_process(rounds: int) -> Verdict:
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
             for _ in moments(load, rounds):
-                wait_until(lambda: made.service.storing_process is not None, "another storing process")
+                until(lambda: made.service.storing_process is not None, "another storing process")
                 if pid := made.service.storing_process:
                     os.kill(pid, signal.SIGKILL)
         return judge(load.recorder, made.database_url)
@@ -119,15 +120,15 @@ def stopped_storing_process(rounds: int) -> Verdict:
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
             for _ in range(rounds):
-                wait_until(lambda: made.service.storing_process is not None, "a storing process")
+                until(lambda: made.service.storing_process is not None, "a storing process")
                 pid = made.service.storing_process or 0
                 os.kill(pid, signal.SIGSTOP)
                 try:
-                    wait_until(load.goes_on(round(RATE / 10)), "accepted events")
+                    until(load.goes_on(round(RATE / 10)), "accepted events")
                     time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
                 finally:
                     os.kill(pid, signal.SIGCONT)
-                wait_until(load.goes_on(), "an accepted event")
+                until(load.goes_on(), "an accepted event")
         return judge(load.recorder, made.database_url)
 
 
@@ -136,7 +137,7 @@ def restarted_in_any_order(rounds: int) -> Verdict:
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
             for number in moments(load, rounds):
-                wait_until(lambda: made.service.storing_process is not None, "a storing process")
+                until(lambda: made.service.storing_process is not None, "a storing process")
                 both = [made.service.process.pid, made.service.storing_process or 0]
                 for pid in both if number % 2 else reversed(both):
                     os.kill(pid, signal.SIGKILL)
@@ -152,13 +153,13 @@ def killed_accepting_process(rounds: int) -> Verdict:
         with Load([made.url], token(), rate=RATE) as load:
             left: set[int] = set()
             for _ in moments(load, rounds):
-                wait_until(lambda: made.service.storing_process is not None, "a storing process")
+                until(lambda: made.service.storing_process is not None, "a storing process")
                 left.add(made.service.storing_process or 0)
                 made.service.process.kill()
                 made.service.process.wait()
                 made.service.stop()  # closes its log
                 made.start()
-            wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), "the end of all that stored")
+            until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), "the end of all that stored")
         return judge(load.recorder, made.database_url)
 
 
@@ -168,7 +169,7 @@ def killed_between_spool_and_store(rounds: int) -> Verdict:
         with Load([made.url], token(), rate=RATE) as load:
             for _ in range(rounds):
                 with made.locked_database():
-                    wait_until(load.goes_on(), "an accepted event")
+                    until(load.goes_on(), "an accepted event")
                     made.kill()
                 made.start()
         return judge(load.recorder, made.database_url)
@@ -179,7 +180,7 @@ def stopped_under_load(rounds: int) -> Verdict:
     with runner() as made:
         with Load([made.url], token(), rate=500, threads=16) as load:
             for _ in range(rounds):
-                wait_until(load.goes_on(50), "accepted events")
+                until(load.goes_on(50), "accepted events")
                 started = time.monotonic()
                 status = made.service.stop(signal.SIGTERM)
                 if status or time.monotonic() - started > STOP_SECONDS:
@@ -194,7 +195,7 @@ def locked_database(rounds: int) -> Verdict:
         with Load([made.url], token(), rate=RATE) as load, made.locked_database():
             deadline = time.monotonic() + rounds
             while time.monotonic() < deadline:
-                wait_until(load.goes_on(), "an accepted event", seconds=5)
+                until(load.goes_on(), "an accepted event", seconds=5)
         return judge(load.recorder, made.database_url)
 
 
@@ -205,11 +206,11 @@ def frozen_database(rounds: int) -> Verdict:
     """
     with running(PostgreSQL) as server, runner(database_url=server.url, auth="clients") as made:
         with Load([made.url], token(), rate=RATE) as load:
-            wait_until(load.goes_on(), "an accepted event")
+            until(load.goes_on(), "an accepted event")
             with server.frozen(), httpx.Client(base_url=made.url, timeout=PROMPT_SECONDS) as client:
                 deadline = time.monotonic() + rounds
                 while time.monotonic() < deadline:
-                    wait_until(load.goes_on(round(RATE / 2)), "events of half a second", seconds=PROMPT_SECONDS)
+                    until(load.goes_on(round(RATE / 2)), "events of half a second", seconds=PROMPT_SECONDS)
                     headers = {"Authorization": f"Bearer {token(subject=str(uuid.uuid4()))}"}
                     refused = client.post("/event", json={}, headers=headers)  # after its token was checked
                     if (refused.status_code, client.get("/health").status_code) != (422, 200):
@@ -228,10 +229,10 @@ def full_disk(rounds: int) -> Verdict:
                     with contextlib.suppress(OSError), ballast.open("wb") as file:
                         while file.write(bytes(4096)):
                             file.flush()
-                    wait_until(load.is_refused(), "a refusal")
+                    until(load.is_refused(), "a refusal")
                     ballast.unlink()
                     resize(32 * (number + 2))
-                    wait_until(load.goes_on(), "an accepted event")
+                    until(load.goes_on(), "an accepted event")
             return judge(load.recorder, made.database_url)
         finally:
             made.service.stop()
@@ -248,7 +249,7 @@ def jumping_clock(rounds: int) -> Verdict:
             for seconds in (0, *(DAY, -DAY) * rounds, 0):
                 with Load([made.url], token(seconds), rate=RATE) as load:
                     shim.set_clock(seconds)
-                    wait_until(load.goes_on(100), "accepted events")
+                    until(load.goes_on(100), "accepted events")
                 loads.append(load)
             return _sum(judge(load.recorder, made.database_url) for load in loads)
         finally:
@@ -265,7 +266,7 @@ def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
         try:
             with Load([made.url], token(), rate=RATE) as load:
                 for _ in range(rounds):
-                    wait_until(load.goes_on(100), "accepted events")
+                    until(load.goes_on(100), "accepted events")
                     made.kill()
                     cuts.append(time.monotonic())
                     shim.cut_power()

@@ -21,9 +21,10 @@ from core.stores.migrations.upgrade import migrate
 from core.streams.dispatcher import Dispatcher
 from core.wiring import Services
 from tests.faults.ledger import database_of
-from tests.faults.load import Verdict, wait_until
+from tests.faults.load import Verdict
 from tests.faults.workers import LEASE_SECONDS, Workers, storing, work_for_ever
 from tests.support.builders import event
+from tests.support.waiting import until
 
 _HANG_SECONDS: Final = 1.5
 _KEY: Final = "the-fault-runs-encrypt-secrets-with-this-key"
@@ -53,7 +54,7 @@ def sent_by_two(seconds: int, database: str) -> Verdict:
                 workers.disturb(seconds)
             stored = [each.event_id for each in events]
             destination.is_flapping = False
-            wait_until(lambda: set(stored) <= set(destination.taken), "the last event", 120)
+            until(lambda: set(stored) <= set(destination.taken), "the last event", seconds=120)
     return _judge(stored, destination.taken)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.faults.load import AcceptanceRecorder, Load, Verdict, judge, wait_until
+from tests.faults.load import AcceptanceRecorder, Load, Verdict, judge
 from tests.faults.runner import Runner, runner, token
 from tests.support.service import AUDIT_LOG, environment
+from tests.support.waiting import until
 
 RATE = 100.0
 
@@ -26,13 +27,13 @@ def killed_tail(rounds: int) -> Verdict:
             for _ in range(rounds):
                 with _tailing(made, load.recorder, output, place):
                     size = output.stat().st_size
-                    wait_until(lambda size=size: output.stat().st_size > size, "a copied event")  # type: ignore[misc]
+                    until(lambda size=size: output.stat().st_size > size, "a copied event")  # type: ignore[misc]
                     time.sleep(random.uniform(0, 0.3))  # noqa: S311 - no secret
         verdict = judge(load.recorder, made.database_url)
         with _tailing(made, load.recorder, output, place):
             acknowledged = load.recorder.acknowledged.keys()
-            with suppress(TimeoutError):
-                wait_until(lambda: not acknowledged - _indices(output).keys(), "the rest")
+            with suppress(AssertionError):
+                until(lambda: not acknowledged - _indices(output).keys(), "the rest")
         indices = _indices(output)
         disorder = [*indices.values()] != sorted(indices.values())
         return replace(verdict, lost=len(acknowledged - indices.keys()), unexpected=verdict.unexpected + disorder)
