@@ -130,7 +130,9 @@ class RabbitMQConnection:
         except QueueUnavailableError:
             self._drop(used)
             raise
-        except _FAILURES as exc:
+        except Exception as exc:
+            if not _is_failure(exc):
+                raise
             if await _is_blocked(self._connection):
                 raise QueueUnavailableError(_BLOCKED) from exc
             self._drop(used)
@@ -172,8 +174,11 @@ class RabbitMQConnection:
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def ignore_failures() -> None:
-            with suppress(*_FAILURES):
+            try:
                 await work()
+            except Exception as exc:
+                if not _is_failure(exc):
+                    raise
 
         task = asyncio.get_running_loop().create_task(ignore_failures())
         self._tasks.add(task)
@@ -189,6 +194,12 @@ class RabbitMQConnection:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+def _is_failure(exc: Exception) -> bool:
+    """Whether a call failed because of the broker or its connection, and not by a bug."""
+    # aiormq raises plain `Exception` from the calls of a connection that it closes for no reason it knows of.
+    return isinstance(exc, _FAILURES) or type(exc) is Exception
 
 
 async def _is_blocked(connection: AbstractConnection | None) -> bool:
