@@ -18,7 +18,7 @@ TIME_STAMPS: Final = "timestamps"
 
 
 class Attestation:
-    """The threads that the settings ask for, if any."""
+    """The rounds that the settings ask for, if any, and the checks of their results."""
 
     def __init__(self, settings: Settings, database: Database, meter: Meter) -> None:
         """Read the policy of the witnesses.
@@ -26,25 +26,15 @@ class Attestation:
         Raises:
             InvalidSettingsError: the policy file or an anchor cannot be used.
         """
-        self._rounds: list[Rounds] = []
+        self.rounds: list[Rounds] = []
         self.checks: dict[str, Check] = {}
         if not signs_here(settings):
             return
         if settings.ledger_witnesses:
             witnesses = Witnesses(read_witnesses(settings.ledger_witnesses), database, meter)
-            self._rounds.append(Rounds("witnesses", settings.ledger_witness_seconds, witnesses.ask))
+            self.rounds.append(Rounds("witnesses", settings.ledger_witness_seconds, witnesses.ask))
             self.checks = {"witnesses": witnesses.check}
         if settings.ledger_anchors:
             places = open_anchors(settings.ledger_anchors, settings.data_dir / GUARD_NAME / TIME_STAMPS)
             anchors = Anchors(places, database, meter)
-            self._rounds.append(Rounds("anchors", settings.ledger_anchor_seconds, anchors.keep))
-
-    def start(self) -> None:
-        """Start the threads."""
-        for each in self._rounds:
-            each.start()
-
-    def close(self) -> None:
-        """Stop the threads, and wait briefly for each."""
-        for each in self._rounds:
-            each.close()
+            self.rounds.append(Rounds("anchors", settings.ledger_anchor_seconds, anchors.keep))

@@ -24,12 +24,13 @@ DAY_SECONDS: Final = 86_400.0
 
 _NAMED: Final = 5
 _NICENESS: Final = 15
+_LOOK_SECONDS: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
 
 class DailyCheck:
-    """Checks in rounds until `close`. It never ends because of a failure."""
+    """Checks in `rounds`. No failure ends them."""
 
     def __init__(
         self, url: str, guard: Path, *, first: float = FIRST_SECONDS, clock: Callable[[], float] = time.time
@@ -40,20 +41,8 @@ class DailyCheck:
         self._clock = clock
         self._findings = 0
         self._checked_at = clock()
-        self._pool: ProcessPoolExecutor | None = None
-        self._pauses = chain([first], repeat(DAY_SECONDS))
-        self._rounds = Rounds("daily-check", lambda: next(self._pauses), self._round)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._rounds.start()
-
-    def close(self) -> None:
-        """Begin no further check, and end the current one."""
-        self._rounds.stop.set()
-        if self._pool:
-            _kill(self._pool)
-        self._rounds.close()
+        pauses = chain([first], repeat(DAY_SECONDS))
+        self.rounds: Final = Rounds("daily-check", lambda: next(pauses), self._round)
 
     def check(self) -> dict[str, object]:
         """Implement `Check`: return the findings of the last check, and its time in Unix seconds or that of the start.
@@ -66,7 +55,7 @@ class DailyCheck:
         try:
             report = self._check_in_process()
         except (AuditLogError, BrokenProcessPool) as exc:
-            if not self._rounds.stop.is_set():
+            if not self.rounds.stop.is_set():
                 action = "Nothing, if the next one succeeds; `audit-log ledger check` checks at once."
                 _log.warning("ledger_check_failed", extra={"reason": str(exc), "action": action})
         else:
@@ -74,10 +63,12 @@ class DailyCheck:
 
     def _check_in_process(self) -> Report:
         # A process for this check alone: its work would hold up requests, and its memory goes with it.
-        with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (_NICENESS,)) as self._pool:
-            report = self._pool.submit(check_at, self._url, self._guard)
-            if self._rounds.stop.is_set():  # `close` came before there was a process to kill
-                _kill(self._pool)
+        with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (_NICENESS,)) as pool:
+            report = pool.submit(check_at, self._url, self._guard)
+            while not report.done():
+                if self.rounds.stop.wait(_LOOK_SECONDS):
+                    _kill(pool)
+                    break
             return report.result()
 
     def _report(self, report: Report) -> None:

@@ -23,7 +23,7 @@ class IntegratedLedger(Protocol):
 
 
 class Integrator:
-    """Integrates in rounds until `close`. After a failure it pauses for longer, and it never ends because of one."""
+    """Integrates in `rounds`. After a failure it pauses for longer. What one leaves the next integrator continues."""
 
     def __init__(
         self,
@@ -36,22 +36,14 @@ class Integrator:
         self._pause = pause
         self._on_indices = on_indices
         self._failures = 0
-        self._rounds = Rounds("integrator", self._next_pause, self._integrate)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._rounds.start()
-
-    def close(self) -> None:
-        """Start no further transaction, and wait briefly for the current one. The next integrator continues."""
-        self._rounds.close()
+        self.rounds: Final = Rounds("integrator", self._next_pause, self._integrate)
 
     def _next_pause(self) -> float:
         return min(self._pause * float(2**self._failures), _LONGEST_PAUSE)
 
     def _integrate(self) -> None:
         try:
-            while not self._rounds.stop.is_set() and self._ledger.integrate():
+            while not self.rounds.stop.is_set() and self._ledger.integrate():
                 self._on_indices()
         except StoreUnavailableError as exc:
             if not self._failures:

@@ -16,23 +16,15 @@ _log = logging.getLogger(__name__)
 
 
 class RetentionTimer:
-    """Deletes due events in rounds, until `close`. Several processes may do so at once."""
+    """Deletes due events in `rounds`. Several processes may do so at once."""
 
     def __init__(self, database: Database, pause: float = PAUSE_SECONDS) -> None:
         self._database = database
-        self._rounds = Rounds("retention", pause, self._apply)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._rounds.start()
-
-    def close(self) -> None:
-        """Begin no further batch, and wait briefly for the current one."""
-        self._rounds.close()
+        self.rounds: Final = Rounds("retention", pause, self._apply)
 
     def _apply(self) -> None:
         try:
-            purged = self._database.retention.purge(now=datetime.now(UTC), pause=self._rounds.stop.wait)
+            purged = self._database.retention.purge(now=datetime.now(UTC), pause=self.rounds.stop.wait)
         except PurgeRefusedError as exc:
             _log.error("retention_refused", extra={"reason": str(exc), "action": "Nothing is deleted until then."})
         else:

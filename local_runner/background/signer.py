@@ -70,7 +70,7 @@ def _generate(file: Path) -> None:
 
 
 class Signer:
-    """Signs in rounds until `close`. It never ends because of a failure; /ready shows the last one."""
+    """Signs in `rounds`. No failure ends them; /ready shows the last one."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         """Open the signer, if the settings describe one.
@@ -83,17 +83,9 @@ class Signer:
         self._failure: AuditLogError | None = None
         self._signed = 0
         self._signer: CheckpointSigner | None = None
-        self._rounds = Rounds("signer", settings.ledger_seconds, self._sign)
+        self.rounds: Final = Rounds("signer", settings.ledger_seconds, self._sign)
         with contextlib.suppress(StoreUnavailableError):  # then a round tries again
             self._signer = self._open()
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._rounds.start()
-
-    def close(self) -> None:
-        """Begin no further round, and wait briefly for the current one."""
-        self._rounds.close()
 
     def check(self) -> dict[str, object]:
         """Implement `Check`: the last round of signing succeeded. Returns the size that was signed last.
@@ -111,7 +103,7 @@ class Signer:
             self._signer = self._signer or self._open()
             if self._signer:
                 adoption = Adoption(self._database.engine)
-                while not self._rounds.stop.is_set() and adoption.proceed():
+                while not self.rounds.stop.is_set() and adoption.proceed():
                     pass
             signed = self._signer.sign() if self._signer else None
         except (GuardUnavailableError, LedgerForkError) as exc:

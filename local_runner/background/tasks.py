@@ -39,9 +39,14 @@ class BackgroundTasks:
         self._signer: Final = Signer(settings, database)
         self._daily_check: Final = DailyCheck(settings.store_url, settings.data_dir / GUARD_NAME)
         self._attestation: Final = Attestation(settings, database, meter)
-        self._retention: Final = RetentionTimer(database)
-        self._integrator: Final = Integrator(database.ledger, on_indices=on_indices)
         self._feed: FeedThreads | None = None
+        self._rounds = [
+            Integrator(database.ledger, on_indices=on_indices).rounds,
+            self._signer.rounds,
+            *([self._daily_check.rounds] if self._has_guard and database.keeps_ledger else []),
+            *self._attestation.rounds,
+            RetentionTimer(database).rounds,
+        ]
 
     def checks(self, services: Callable[[], Services]) -> dict[str, Check]:
         """Return the checks of the tasks; none on MongoDB, which has neither ledger nor feed.
@@ -59,12 +64,8 @@ class BackgroundTasks:
 
     def start(self, services: Services) -> None:
         """Start the threads."""
-        self._integrator.start()
-        self._signer.start()
-        if self._has_guard and self._database.keeps_ledger:
-            self._daily_check.start()
-        self._attestation.start()
-        self._retention.start()
+        for each in self._rounds:
+            each.start()
         self._feed = FeedThreads(self._settings, services)
 
     def leave_feed(self) -> None:
@@ -74,8 +75,8 @@ class BackgroundTasks:
 
     def close(self) -> None:
         """Begin no further round of any task, and wait briefly for the current ones."""
-        for task in (self._integrator, self._signer, self._daily_check, self._attestation, self._retention):
-            task.close()
+        for each in self._rounds:
+            each.close()
 
     @property
     def _has_guard(self) -> bool:

@@ -34,11 +34,11 @@ class Ledger:
 @contextmanager
 def integrating(ledger: Ledger) -> Iterator[Integrator]:
     integrator = Integrator(ledger, pause=0.001)
-    integrator.start()
+    integrator.rounds.start()
     try:
         yield integrator
     finally:
-        integrator.close()
+        integrator.rounds.close()
 
 
 def keys(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -27,6 +27,7 @@ from local_runner.pipeline import Pipeline
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
 from tests.support.service import environment
+from tests.support.waiting import until
 
 OLD = 86_400 * 365
 
@@ -39,10 +40,7 @@ def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
     started.services.acceptance.publish(
         [event(number, timestamp_utc=now - (OLD if number < 3 else 0)) for number in range(5)]
     )
-    deadline = time.monotonic() + 30
-    while started.services.checks["signing"]().get("signed") != 5:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: started.services.checks["signing"]().get("signed") == 5)
     yield started
     started.close()
 
@@ -204,12 +202,9 @@ def test_the_timer_logs_which_hold_kept_how_many_due_events(
     hold = place(database.engine, Hold(event_type=event(0).event_type), by="tests", at=datetime.now(UTC))
     set_rule(database.engine, RetentionRule(None, None, 300), at=datetime.now(UTC))
     timer = RetentionTimer(database, pause=0.05)
-    timer.start()
-    deadline = time.monotonic() + 30
-    while not (records := [each for each in caplog.records if each.message == "retention_held"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    timer.close()
+    timer.rounds.start()
+    records = until(lambda: [each for each in caplog.records if each.message == "retention_held"])
+    timer.rounds.close()
     assert [(each.__dict__["hold"], each.__dict__["events"]) for each in records[:1]] == [(hold.hold_id, 3)]
 
 
@@ -221,9 +216,6 @@ def test_the_timer_applies_the_rules_and_refuses_to_delete_everything(
     for days, expected, record in ((300, [3, 4], "retention_applied"), (1, [3, 4], "")):
         set_rule(database.engine, RetentionRule(None, None, days), at=datetime.now(UTC))
         timer = RetentionTimer(database, pause=0.05)
-        timer.start()
-        deadline = time.monotonic() + 30
-        while stored(pipeline) != expected or record not in caplog.text:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        timer.close()
+        timer.rounds.start()
+        until(lambda: stored(pipeline) == expected and record in caplog.text)  # noqa: B023 - called in the loop
+        timer.rounds.close()
