@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -26,6 +25,7 @@ from local_runner.http.parser import ParsedRequest
 from local_runner.telemetry.requests import RequestMetrics
 from tests.support.builders import new_event
 from tests.support.fakes import FakeClock, FakeQueue, FakeStore
+from tests.support.waiting import until
 
 SECONDS = 10.0
 """Far more than any of these answers takes."""
@@ -142,10 +142,7 @@ def test_what_finds_its_place_full_is_refused_at_once_until_there_is_room(
     assert registry.get_sample_value("audit_log_http_request_seconds_count", labels) == 1
     hanging.go_on.set()
     assert [status(read) for read in reads] == [200] * 3
-    deadline = time.monotonic() + SECONDS
-    while (again := status(ask("GET", "/event"))) != 200 and time.monotonic() < deadline:
-        pass  # a thread gives its place back just after its answer
-    assert again == 200
+    until(lambda: status(ask("GET", "/event")) == 200)  # a thread gives its place back just after its answer
 
 
 def test_what_has_waited_too_long_is_refused_and_not_begun(

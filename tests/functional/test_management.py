@@ -1,7 +1,6 @@
 """The management port: the metrics that a scrape shows of a real pipeline, and the port's number."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
 from tests.support.service import free_port, get
 from tests.support.skipping import skip_or_fail
+from tests.support.waiting import until
 
 QUICK = ConsumerLimits(batch_window=0, poll=0.01, first_retry=0.01)
 
@@ -45,11 +45,8 @@ class Running:
         }
 
     def until(self, name: str, labels: str, value: float) -> dict[tuple[str, str], float]:
-        deadline = time.monotonic() + 20
-        while (shown := self.scrape()).get((name, labels)) != value:
-            assert time.monotonic() < deadline, shown
-            time.sleep(0.02)
-        return shown
+        until(lambda: self.scrape().get((name, labels)) == value, shown=self.scrape)
+        return self.scrape()
 
     def ready(self) -> tuple[int, str, list[str]]:
         """The status code, the word for it, and the checks that fail."""

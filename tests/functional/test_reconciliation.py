@@ -1,6 +1,5 @@
 """Reconciliation: every accepted event is stored, repeated, given up or in flight, and a missing one is noticed."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -23,6 +22,7 @@ from local_runner.spool.slot import SlotHistory
 from tests.support.builders import event, new_event
 from tests.support.fakes import FakeClock, FakeGateway, FakeQueue
 from tests.support.pipelines import start_pipeline
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -141,9 +141,7 @@ def test_a_batch_that_fails_counts_nothing(sqlite_store: SqlEventStore, tallies:
 def test_the_counter_notes_what_was_accepted_by_itself(tallies: SqlEventCounters) -> None:
     counter = AcceptanceCounter(tallies)
     counter.record([received("12:00:00", 1), received("12:00:30", 2)])
-    deadline = time.monotonic() + 10
-    while not tallies.sums(MINUTE, MINUTE + 1) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: tallies.sums(MINUTE, MINUTE + 1))
     counter.record([received("12:00:40", 3)])
     counter.close()
     assert tallies.sums(MINUTE, MINUTE + 1) == {"accepted": 3}

@@ -19,6 +19,7 @@ from tests.support import sqs
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
 from tests.support.service import Service, environment
+from tests.support.waiting import until
 
 BUCKET = "audit-log-archive"
 OLD = 86_400 * 365
@@ -52,10 +53,7 @@ def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
     started.services.acceptance.publish(
         [event(number, timestamp_utc=now - (OLD if number < 3 else 0)) for number in range(5)]
     )
-    deadline = time.monotonic() + 60
-    while started.services.checks["signing"]().get("signed") != 5:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: started.services.checks["signing"]().get("signed") == 5)
     yield started
     started.close()
 
@@ -83,10 +81,7 @@ def test_an_archive_in_s3_is_verified_and_imported_again(
     with Service.start(tmp_path / "other") as other:
         run("send", file, "--url", other.url)
         with other.client() as http:
-            deadline = time.monotonic() + 30
-            while http.get("/event", params={"event_type": event(0).event_type}).json()["count"] != 3:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            until(lambda: http.get("/event", params={"event_type": event(0).event_type}).json()["count"] == 3)
 
 
 def test_events_stay_if_the_bucket_is_not_there(pipeline: Pipeline, s3: Any, aws: dict[str, str]) -> None:

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.support.kafka_server import START_SECONDS, installed, java
 from tests.support.service import free_port
+from tests.support.waiting import until
 
 NODES: Final = (1, 2, 3)
 TOPIC: Final = "audit-log.events"
@@ -107,17 +107,17 @@ class KafkaCluster:
 
     def wait_for(self, topic: str, *, in_sync: int) -> None:
         """Wait until each partition of a topic has so many in-sync replicas."""
-        deadline = time.monotonic() + START_SECONDS
-        while set(found := self.in_sync(topic)) != {in_sync}:
-            assert time.monotonic() < deadline, f"in-sync replicas of {topic}: {found}\n{self.logs()}"
-            time.sleep(0.1)
+        awaited = f"{in_sync} in-sync replicas of {topic}"
+        until(
+            lambda: set(self.in_sync(topic)) == {in_sync},
+            awaited,
+            seconds=START_SECONDS,
+            shown=lambda: f"{self.in_sync(topic)}\n{self.logs()}",
+        )
 
     def wait_until_up(self) -> None:
         """Wait until all nodes that were started are brokers of one cluster."""
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_up():
-            assert time.monotonic() < deadline, self.logs()
-            time.sleep(0.2)
+        until(self._is_up, "a cluster of all nodes", seconds=START_SECONDS, shown=self.logs)
 
     def logs(self) -> str:
         """Return the last lines of each node."""

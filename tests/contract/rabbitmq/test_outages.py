@@ -28,6 +28,7 @@ from tests.support.rabbitmq import (
     use,
 )
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -212,9 +213,6 @@ def test_nothing_is_left_after_a_close(proxied: str, proxy: TcpProxy, part: Any)
 
     assert not ours[0].is_alive()
     assert ours[0] not in before
-    deadline = time.monotonic() + PATIENCE
-    while proxy.connections and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert proxy.connections == 0
+    until(lambda: proxy.connections == 0)
     with pytest.raises(QueueUnavailableError, match="shutting down"):
         use(opened)

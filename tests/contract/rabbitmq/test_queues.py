@@ -1,7 +1,6 @@
 """RabbitMQ beyond the contract: full, deleted and foreign queues, and the prefetch limit."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -15,6 +14,7 @@ from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
 from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.builders import event
 from tests.support.rabbitmq import PARTS, PATIENCE, bodies, body, sooner_or_later, take, use
+from tests.support.waiting import until
 
 
 def is_full(publisher: RabbitMQPublisher) -> bool:
@@ -89,10 +89,7 @@ def test_a_full_queue_refuses_until_there_is_room(url: str) -> None:
         assert 5 <= accepted < 20
         source.delete([message.receipt_handle for message in take(source, accepted)])
 
-        deadline = time.monotonic() + PATIENCE
-        while is_full(publisher):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: not is_full(publisher))
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -124,7 +121,4 @@ def test_the_statistics_count_waiting_messages_and_dead_letters(url: str, publis
         source.retry_after([take(source, 1)[0].receipt_handle], 0)
     expected = QueueStatistics(waiting=2, dead_letters=1)
 
-    deadline = time.monotonic() + PATIENCE
-    while publisher.statistics() != expected and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert publisher.statistics() == expected
+    until(lambda: publisher.statistics() == expected, shown=publisher.statistics)

@@ -16,6 +16,7 @@ from local_runner.pipeline import Pipeline
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
 from tests.support.service import environment
+from tests.support.waiting import until
 
 THRESHOLD = ("--kind", "threshold", "--threshold", "3", "--window", "60", "--group-by", "customer_id")
 
@@ -54,10 +55,8 @@ def test_a_rule_fires_in_the_running_service_and_is_previewed_and_deleted(run: R
     now = int(time.time())
     at = {"timestamp_utc": now, "received_at": pipeline.services.clock()}
     pipeline.services.writer.add([event(n, **at) for n in range(3)])
-    wanted, deadline = EventFilter(event_types=("audit-log.alert",)), time.monotonic() + 60
-    while not (found := pipeline.services.reader.find_page(wanted, PageRequest()).events):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wanted = EventFilter(event_types=("audit-log.alert",))
+    found = until(lambda: pipeline.services.reader.find_page(wanted, PageRequest()).events)
     assert [(each.customer_id, each.event_data["subject"]) for each in found] == [(42, rule_id)]
     code, output = run("preview", *THRESHOLD, "--filter", "event_type=user.login", "--json")
     shown = json.loads(output)

@@ -24,6 +24,7 @@ from functions.operations import erase_events
 from tests.support.builders import event, new_event
 from tests.support.fakes import Answer, FakeGateway
 from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.waiting import until
 
 ID = event(1).event_id
 
@@ -209,9 +210,7 @@ def test_a_registered_client_erases_by_a_running_service(tmp_path: Path) -> None
         token = httpx.get(f"{service.url}/access-token", auth=(client, secret)).json()["token"]
         with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
             event_id = http.post("/event", json=new_event()).json()["event_id"]
-            deadline = time.monotonic() + 30
             body = {"event_ids": [event_id], "reason": "asked to"}
-            while (answer := http.post("/erasure", json=body)).status_code == 422:  # not stored yet
-                assert time.monotonic() < deadline, answer.text
-                time.sleep(0.1)
+            # 422: the event is not stored yet
+            answer = until(lambda: (given := http.post("/erasure", json=body)).status_code != 422 and given)
     assert (answer.status_code, answer.json()["erased"]) == (200, 1)

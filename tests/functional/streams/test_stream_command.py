@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from local_runner.pipeline import Pipeline
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
 from tests.support.service import environment
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -56,27 +56,20 @@ def arrived(directory: Path) -> list[int]:
     return [json.loads(line)["event_data"]["number"] for text in texts for line in text.splitlines()]
 
 
-def wait_for(state: Callable[[], object], wanted: object) -> None:
-    deadline = time.monotonic() + 60
-    while (found := state()) != wanted:
-        assert time.monotonic() < deadline, f"{found} is not {wanted}"
-        time.sleep(0.05)
-
-
 def test_a_stream_sends_pauses_resumes_and_replays(pipeline: Pipeline, run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     pipeline.services.acceptance.publish([event(number) for number in range(5)])
     stream_id = create(run, out)
-    wait_for(lambda: arrived(out), [0, 1, 2, 3, 4])
+    until(lambda: arrived(out) == [0, 1, 2, 3, 4], shown=lambda: arrived(out))
     assert run("pause", stream_id)[0] == 0
     pipeline.services.acceptance.publish([event(5)])
-    wait_for(lambda: pipeline.services.reader.get(event(5).event_id) is not None, wanted=True)
+    until(lambda: pipeline.services.reader.get(event(5).event_id))
     assert run("resume", stream_id)[0] == 0
-    wait_for(lambda: sorted(arrived(out)), [0, 1, 2, 3, 4, 5])
+    until(lambda: sorted(arrived(out)) == [0, 1, 2, 3, 4, 5], shown=lambda: arrived(out))
     for file in out.rglob("*.gz"):
         file.unlink()
     assert run("replay", stream_id, "--after", "oldest")[0] == 0
-    wait_for(lambda: arrived(out), [0, 1, 2, 3, 4, 5])
+    until(lambda: arrived(out) == [0, 1, 2, 3, 4, 5], shown=lambda: arrived(out))
     shown = json.loads(run("list", "--json")[1])
     assert (shown["stream_id"], shown["state"], shown["failures"]) == (stream_id, "active", 0)
     assert "sealed" not in shown
