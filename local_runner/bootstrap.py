@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from core.auth.keys import key_ring
 from core.errors import AuditLogError, InvalidSettingsError, StoreUnavailableError
 from core.queues.brokers import broker
-from core.settings import MIN_SECRET_BYTES, Settings
+from core.settings import Settings
+from core.settings.values import MIN_SECRET_BYTES
 from core.stores.catalogue_record import record_catalogue as record_digest
 from core.stores.database import Database
 from core.stores.opening import database_for

@@ -11,7 +11,8 @@ import pytest
 
 from core.aws import metrics
 from core.queues.sqs.address import SQSAddress
-from core.settings import MIN_SECRET_BYTES, PREFIX, Settings
+from core.settings import PREFIX, Settings
+from core.settings.values import MIN_SECRET_BYTES
 from functions.lambda_runtime import SECRETS_KEY, STAGE
 from functions.operations.ledger import BUCKET, KEYS
 from infra.build import TEMPLATE

@@ -1,110 +1,31 @@
 """Settings of the service, read from the environment once."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    IPvAnyNetwork,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from core.errors import InvalidSettingsError
+from core.settings.values import (
+    Anchors,
+    HttpsUrl,
+    LedgerOrigin,
+    Networks,
+    Origins,
+    PageUrl,
+    ProxyUrl,
+    Rate,
+    Secrets,
+    Url,
+    Words,
+)
 
 PREFIX: Final = "AUDIT_LOG_"
-MIN_SECRET_BYTES: Final = 32
-"""RFC 7518 section 3.2: an HS256 key must be at least as long as the hash."""
-
 DEFAULT_TOKEN_MINUTES: Final = 1800
-_GENERATE_HINT: Final = "make one with `openssl rand -base64 48`"
-_MIN_DISTINCT_CHARACTERS: Final = 10  # 32 random bytes in hex have fewer with a probability of one in ten million
-_EXAMPLE: Final = re.compile(
-    r"change.?me|example|your.?secret|my.?secret|placeholder|password|0123456789|abcdefgh", re.IGNORECASE
-)
-_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
-_LEDGER_ORIGIN: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
-_ANCHOR: Final = re.compile(r"log|/\S+|https?://[^\s@]+")
-_RATE: Final = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)")
-
-
-def _split_url(value: str) -> SplitResult:
-    try:
-        return urlsplit(value)
-    except ValueError:  # quotes a part of the URL, which may be the password
-        return urlsplit("")
-
-
-def _url_with_scheme(value: str) -> str:
-    if not _split_url(value).scheme:
-        raise ValueError("must be a URL, such as memory:// or sqlite:///var/audit-log.db")
-    return value
-
-
-def _strong_secrets(value: SecretStr) -> SecretStr:
-    secrets = value.get_secret_value().split()
-    if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets) or not secrets:
-        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; {_GENERATE_HINT}")
-    if any(len(set(secret)) < _MIN_DISTINCT_CHARACTERS or _EXAMPLE.search(secret) for secret in secrets):
-        raise ValueError(f"looks like an example; {_GENERATE_HINT}")
-    return value
-
-
-def _https(value: str) -> str:
-    if _split_url(value).scheme != "https" or not _split_url(value).hostname:
-        raise ValueError("must be an https:// URL: keys from an unencrypted connection could be forged")
-    return value
-
-
-def _proxy_url(value: SecretStr) -> SecretStr:
-    url = _split_url(value.get_secret_value())
-    try:
-        is_proxy = url.scheme == "http" and bool(url.hostname) and url.port != 0
-    except ValueError:  # quotes a part of the URL, which may be the password
-        is_proxy = False
-    if not is_proxy or url.path.strip("/") or url.query or url.fragment:
-        raise ValueError("must be like http://proxy.example.org:3128, with user and password percent-encoded")
-    return value
-
-
-def _page_url(value: str) -> str:
-    url = _split_url(value)
-    is_local = url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost", "::1"}
-    if not ((url.scheme == "https" and url.hostname) or is_local) or url.query or url.fragment or url.username:
-        raise ValueError(
-            "must be an https:// URL, such as https://audit.example.org; http:// on a loopback address only"
-        )
-    return value.rstrip("/")
-
-
-def _origin(value: str) -> str:
-    if not _LEDGER_ORIGIN.fullmatch(value):
-        raise ValueError("must be a name without spaces and plus signs, such as audit.example.org/ledger")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_url_with_scheme)]
-Secret = Annotated[SecretStr, AfterValidator(_strong_secrets)]
-HttpsUrl = Annotated[str, AfterValidator(_https)]
-
-
-def _rate(value: str) -> str:
-    if not _RATE.fullmatch(value):
-        raise ValueError("must be a rate, such as 10/minute")
-    return value
-
-
-Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(BaseModel):
@@ -131,7 +52,7 @@ class Settings(BaseModel):
     auth: Literal["open", "clients"] = Field(
         default="open", description="open: anyone on this machine gets a token; clients: only registered clients do."
     )
-    jwt_secret: Secret | None = Field(
+    jwt_secret: Secrets | None = Field(
         default=None,
         description="Secret that signs tokens (HS256), at least 32 bytes; default: generated in the data directory. "
         "Of several, separated by spaces, the first signs and all verify.",
@@ -150,7 +71,7 @@ class Settings(BaseModel):
     )
     trusted_audience: str | None = Field(default=None, description="Required `aud` of those tokens.")
     trusted_jwks_url: HttpsUrl | None = Field(default=None, description="URL of its public keys; https only.")
-    public_url: Annotated[str, AfterValidator(_page_url)] | None = Field(
+    public_url: PageUrl | None = Field(
         default=None, description="URL of the log viewer as browsers see it, such as https://audit.example.org."
     )
     sign_in_client_id: str | None = Field(
@@ -158,7 +79,7 @@ class Settings(BaseModel):
     )
     sign_in_client_secret: SecretStr | None = Field(default=None, description="Its secret; default: a public client.")
     sign_in_claim: str = Field(default="roles", min_length=1, description="Claim of the ID token with roles.")
-    sign_in_roles: tuple[str, ...] = Field(
+    sign_in_roles: Words = Field(
         default=(), description="Customers whose events each role may read: NAME=* or NAME=42,43, separated by spaces."
     )
     session_minutes: int = Field(default=60, ge=5, le=1440, description="Lifetime of a person's session, in minutes.")
@@ -178,7 +99,7 @@ class Settings(BaseModel):
         description="on: events are stored with salted commitments, and form a Merkle tree whose states are signed; "
         "off: they only get an index.",
     )
-    ledger_origin: Annotated[str, AfterValidator(_origin)] | None = Field(
+    ledger_origin: LedgerOrigin | None = Field(
         default=None,
         description="Name of the ledger in its checkpoints, such as audit.example.org/ledger; fixed once it is used.",
     )
@@ -196,7 +117,7 @@ class Settings(BaseModel):
     ledger_witness_seconds: int = Field(
         default=60, ge=1, le=86400, description="Seconds between two checkpoints that are sent to the witnesses."
     )
-    ledger_anchors: tuple[str, ...] = Field(
+    ledger_anchors: Anchors = Field(
         default=(),
         description="Places that get a copy of the newest checkpoint, separated by spaces: `log` is a log record, a "
         "path a file that lines are appended to, a URL an RFC 3161 time stamp authority; default: none.",
@@ -204,7 +125,7 @@ class Settings(BaseModel):
     ledger_anchor_seconds: int = Field(
         default=3600, ge=1, le=604800, description="Seconds between two copies of the newest checkpoint."
     )
-    secrets_key: Secret | None = Field(
+    secrets_key: Secrets | None = Field(
         default=None,
         description="Key that encrypts the secrets of streams, at least 32 bytes; default: generated in the data "
         "directory if the queue is memory:// with a spool. Of several, separated by spaces, the first encrypts and "
@@ -215,20 +136,20 @@ class Settings(BaseModel):
         description="on: the process that stores events sends streams as well; off: it does not, such as on a host "
         "without a way to the Internet.",
     )
-    streams_allow: tuple[IPvAnyNetwork, ...] = Field(
+    streams_allow: Networks = Field(
         default=(),
         description="Networks that are not public and that streams may send to, also without TLS, separated by spaces, "
         "such as 10.20.0.0/16; default: none.",
     )
-    streams_proxy: Annotated[SecretStr, AfterValidator(_proxy_url)] | None = Field(
+    streams_proxy: ProxyUrl | None = Field(
         default=None,
         description="URL of the HTTP proxy (CONNECT) that streams go through, except to networks of "
         "AUDIT_LOG_STREAMS_ALLOW, such as http://proxy.example.org:3128; default: none.",
     )
-    cors_origins: tuple[str, ...] = Field(
+    cors_origins: Origins = Field(
         default=(), description="Origins whose pages may call the API, separated by spaces; default: none."
     )
-    embed_origins: tuple[str, ...] = Field(
+    embed_origins: Origins = Field(
         default=(), description="Origins whose pages may embed the log viewer, separated by spaces; default: none."
     )
     viewer_events: Literal["on", "off"] = Field(
@@ -244,25 +165,6 @@ class Settings(BaseModel):
     log_format: Literal["console", "json"] = Field(
         default="console", description="console for people, json for machines."
     )
-
-    @field_validator("cors_origins", "embed_origins", "ledger_anchors", "sign_in_roles", "streams_allow", mode="before")
-    @classmethod
-    def _split_words(cls, value: object) -> object:
-        return tuple(value.split()) if isinstance(value, str) else value
-
-    @field_validator("cors_origins", "embed_origins")
-    @classmethod
-    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(not _ORIGIN.fullmatch(origin) for origin in value):
-            raise ValueError("must be origins in lower case, such as https://console.example.org, without path and *")
-        return value
-
-    @field_validator("ledger_anchors")
-    @classmethod
-    def _known_anchors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(not _ANCHOR.fullmatch(anchor) for anchor in value):
-            raise ValueError("must be `log`, absolute paths of files and URLs of time stamp authorities")
-        return value
 
     @model_validator(mode="after")
     def _require_complete_issuer(self) -> Self:
