@@ -15,10 +15,11 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from typing import Any
 
 import orjson
@@ -150,39 +151,44 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
+def measured(
+    services: Mapping[str, Services], rounds: int, events: int
+) -> tuple[dict[tuple[str, int, str], list[tuple[float, float]]], int]:
+    """Return the microseconds of each kind of values, size and database in each round, and how many rows it stored."""
+    chance = random.Random(1)  # noqa: S311 - the same events every time
+    found: dict[tuple[str, int, str], list[tuple[float, float]]] = defaultdict(list)
+    rows = 0
+    for round_number, kind, of in product(range(rounds + 1), KINDS, SIZES):
+        count = max(1, events // (of if of > min(SIZES) else of * 10))
+        rows += count * of
+        for name, consumer in services.items():
+            taken = microseconds(consumer, [messages(batch(of, kind, chance)) for _ in range(count)])
+            if round_number:  # the first round warms up
+                found[kind, of, name].append(taken)
+    return found, rows
+
+
 def main() -> None:
     """Run, and print a table for each kind of values, and one of sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=9_000, help="events of each size in a round; 10: a tenth of them")
     arguments = parser.parse_args()
-    chance = random.Random(1)  # noqa: S311 - the same events every time
     gc.freeze()
     gc.set_threshold(50_000)  # as `serve` does
-    measured: dict[tuple[str, int, str], list[tuple[float, float]]] = defaultdict(list)
     with ExitStack() as stack:
         opened = {name: (writer, size_of) for name, writer, size_of in stores(stack)}
         services = {
             name: Services(Settings(), writer=writer, meter=PrometheusMeter(CollectorRegistry()))
             for name, (writer, _) in opened.items()
         }
-        rows = 0
-        for round_number in range(arguments.rounds + 1):
-            for kind in KINDS:
-                for of in SIZES:
-                    count = max(1, arguments.events // (of if of > min(SIZES) else of * 10))
-                    rows += count * of
-                    for name, consumer in services.items():
-                        given = [messages(batch(of, kind, chance)) for _ in range(count)]
-                        taken = microseconds(consumer, given)
-                        if round_number:  # the first round warms up
-                            measured[kind, of, name].append(taken)
+        found, rows = measured(services, arguments.rounds, arguments.events)
         sizes = {name: size_of() / rows for name, (_, size_of) in opened.items()}
     for kind in KINDS:
         print(f"\n| {kind} values: µs an event, CPU; elapsed | {' | '.join(f'{of:,}' for of in SIZES)} |")
         print(f"|---|{'---|' * len(SIZES)}")
         for name in opened:
-            cells = (zip(*measured[kind, of, name], strict=True) for of in SIZES)
+            cells = (zip(*found[kind, of, name], strict=True) for of in SIZES)
             print(f"| {name} | {' | '.join('; '.join(map(spread, both)) for both in cells)} |")
     print("\n| database | bytes per row |\n|---|---|")
     for name, row_bytes in sizes.items():

@@ -77,6 +77,11 @@ def test_the_list_of_contents_is_complete(page: Path) -> None:
         assert [target for target in listed if target in expected] == expected
 
 
+def test_every_benchmark_is_listed() -> None:
+    files = {f"`{path.name}`" for path in (ROOT / "benchmarks").glob("*.py")} - {"`__init__.py`"}
+    assert [name for name in sorted(files) if name not in read(ROOT / "benchmarks" / "README.md")] == []
+
+
 @pages
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
