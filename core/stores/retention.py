@@ -14,11 +14,11 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Engine, and_, not_, text
 
 from core.domain.audit_events import audit_event
+from core.stores.column_types import unix_milliseconds
 from core.stores.dialects import dialect_of
 from core.stores.holds import active, any_of, fixed
 from core.stores.own_events import insert_own_event
 from core.stores.partitions import Partition, partitions, postgresql_connection
-from core.stores.schema import unix_milliseconds
 
 _MARK: Final = "audit-log: to be deleted, events from "
 _IDS_PER_CHUNK: Final = 20_000

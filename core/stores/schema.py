@@ -1,7 +1,5 @@
 """Tables of the newest schema. The migrations bring a database to it."""
 
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import (
@@ -10,65 +8,27 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     SmallInteger,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.mysql import BINARY, MEDIUMBLOB
-from sqlalchemy.dialects.postgresql import JSONB, UUID
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.domain.models import Event
+from core.stores.column_types import BLOB, EVENT_ID, ROW_ID, UnixMilliseconds, fixed_bytes
 from core.stores.json_text import FoldedJSON
 
 metadata: Final = MetaData()
 
-
-@lru_cache(maxsize=64)  # events of one batch share their milliseconds
-def unix_milliseconds(value: datetime) -> int:
-    """Return milliseconds since 1970, exactly; fractions of a millisecond are cut off."""
-    return int(value.timestamp()) * 1000 + value.microsecond // 1000
-
-
-class UnixMilliseconds(TypeDecorator[datetime]):
-    """Aware datetime, stored as milliseconds since 1970: exact, ordered and equal in every database."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Encode a value for the database."""
-        return None if value is None else unix_milliseconds(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Decode a value from the database."""
-        if value is None:
-            return None
-        seconds, milliseconds = divmod(value, 1000)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
-
-
-def _bytes(size: int) -> TypeEngine[bytes]:
-    return LargeBinary(size).with_variant(BINARY(size), "mysql")
-
-
-# Text instead of bytes, so that a database shell shows the ids that the service prints.
-_EVENT_ID: Final = String(36).with_variant(UUID(as_uuid=False), "postgresql").with_variant(CHAR(36), "mysql")
-_ROW_ID: Final = BigInteger().with_variant(Integer, "sqlite")
-_BLOB: Final = LargeBinary().with_variant(MEDIUMBLOB(), "mysql")
-
 events: Final = Table(
     "events",
     metadata,
-    Column("event_id", _EVENT_ID, primary_key=True),
+    Column("event_id", EVENT_ID, primary_key=True),
     Column("event_type", String(255), nullable=False),
     Column("customer_id", BigInteger, nullable=False),
     Column("timestamp_utc", BigInteger, nullable=False),
@@ -79,7 +39,7 @@ events: Final = Table(
     Column("recorded_by", String(255), nullable=False),
     # Salts that open the commitment, number of the batch, and position in that batch from 0; NULL if a version of the
     # service without ledger stored the event.
-    Column("salts", _bytes(32).with_variant(CHAR(64), "sqlite")),
+    Column("salts", fixed_bytes(32).with_variant(CHAR(64), "sqlite")),
     Column("batch", BigInteger),
     Column("place", Integer),
     # Listings are ordered by (timestamp_utc, event_id). Each index has the filtered columns first and these two last,
@@ -123,16 +83,16 @@ ledger_batches: Final = Table(
     "ledger_batches",
     metadata,
     # Chosen by the writer, see `core.stores.sealing`.
-    Column("number", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("number", ROW_ID, primary_key=True, autoincrement=False),
     # Index of the first event in the ledger; NULL until the batch is integrated.
     Column("first_index", BigInteger),
     Column("size", Integer, nullable=False),
     # Each has one item for each event, in the order of their places: 16 bytes of the id; the month as 4 bytes, and the
     # customer as 8, big-endian; 32 bytes of the commitment.
-    Column("ids", _BLOB, nullable=False),
-    Column("months", _BLOB, nullable=False),
-    Column("customers", _BLOB, nullable=False),
-    Column("commitments", _BLOB),
+    Column("ids", BLOB, nullable=False),
+    Column("months", BLOB, nullable=False),
+    Column("customers", BLOB, nullable=False),
+    Column("commitments", BLOB),
     UniqueConstraint("first_index", name="uq_ledger_batches_first_index"),
 )
 
@@ -141,15 +101,15 @@ ledger_nodes: Final = Table(
     metadata,
     Column("height", SmallInteger, primary_key=True, autoincrement=False),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("hash", _bytes(32), nullable=False),
+    Column("hash", fixed_bytes(32), nullable=False),
 )
 
 ledger_checkpoints: Final = Table(
     "ledger_checkpoints",
     metadata,
-    Column("size", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("size", ROW_ID, primary_key=True, autoincrement=False),
     Column("previous", BigInteger, nullable=False),
-    Column("root", _bytes(32)),
+    Column("root", fixed_bytes(32)),
     Column("at", UnixMilliseconds, nullable=False),
     Column("note", Text),
     UniqueConstraint("previous", name="uq_ledger_checkpoints_previous"),
@@ -159,7 +119,7 @@ ledger_cosignatures: Final = Table(
     "ledger_cosignatures",
     metadata,
     # Size of a signed checkpoint that enough witnesses cosigned, and their signature lines.
-    Column("size", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("size", ROW_ID, primary_key=True, autoincrement=False),
     Column("at", UnixMilliseconds, nullable=False),
     Column("lines", Text, nullable=False),
 )
@@ -176,12 +136,12 @@ ledger_origins: Final = Table(
 erasures: Final = Table(
     "erasures",
     metadata,
-    Column("event_id", _EVENT_ID, primary_key=True),
+    Column("event_id", EVENT_ID, primary_key=True),
     Column("erased_at", UnixMilliseconds, nullable=False),
-    Column("by_event", _EVENT_ID, nullable=False),
+    Column("by_event", EVENT_ID, nullable=False),
     Column("whole", Boolean, nullable=False),
-    Column("head_salt", _bytes(16)),
-    Column("data_digest", _bytes(32)),
+    Column("head_salt", fixed_bytes(16)),
+    Column("data_digest", fixed_bytes(32)),
 )
 
 dropped_months: Final = Table(
@@ -229,7 +189,7 @@ service_keys: Final = Table(
     "service_keys",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("value", _bytes(32), nullable=False),
+    Column("value", fixed_bytes(32), nullable=False),
 )
 
 streams: Final = Table(

@@ -34,9 +34,10 @@ from sqlalchemy.exc import DBAPIError
 
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, Step
+from core.stores.column_types import unix_milliseconds
 from core.stores.dialects import AccessPlan, IdTakenError, ReadLimits, Scrubbed, StoreDialect, TimeLimit, common
 from core.stores.json_text import to_decimal_json, to_json
-from core.stores.schema import EVENT_COLUMNS, events, unix_milliseconds
+from core.stores.schema import EVENT_COLUMNS, events
 
 postgresql_metadata: Final = MetaData()
 

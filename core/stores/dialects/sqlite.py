@@ -31,6 +31,7 @@ from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, JsonScalar
 from core.domain.strict_json import MAX_INTEGER, MIN_INTEGER
 from core.errors import EventNotStorableError
+from core.stores.column_types import unix_milliseconds
 from core.stores.dialects import (
     AccessPlan,
     IdTakenError,
@@ -44,7 +45,7 @@ from core.stores.dialects import (
 )
 from core.stores.dialects.sqlite_terms import index_terms, match_expression, needs_recheck
 from core.stores.json_text import to_json
-from core.stores.schema import EVENT_COLUMNS, events, unix_milliseconds
+from core.stores.schema import EVENT_COLUMNS, events
 
 _PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",  # commits are durable
