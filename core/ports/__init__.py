@@ -1,1 +1,1 @@
-"""Interfaces between the handlers and their adapters, one module for each family of callers."""
+"""Interfaces between the handlers and their adapters, one module for each family of callers; and durable files."""

@@ -2,21 +2,19 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from core.errors import AnchorUnavailableError, InvalidSettingsError, ProofPendingError
+from core.ports.durable_files import PRIVATE, append
 from core.ports.ledger import SignedCheckpoint
 from core.ports.telemetry import CounterName, Meter
 from core.stores.database import Database
 from local_runner.background.time_stamps import TimeStampAnchor
-
-_PRIVATE: Final = 0o600
 
 _log = logging.getLogger(__name__)
 
@@ -52,13 +50,8 @@ class FileAnchor:
         at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
         line = json.dumps({"at": at, "size": checkpoint.size, "note": checkpoint.note.decode()})
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _PRIVATE)
-            try:
-                # A line begins with its newline: what a crash left of the line before does not damage this one.
-                os.write(descriptor, f"\n{line}".encode())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            # A line begins with its newline: what a crash left of the line before does not damage this one.
+            append(self._path, f"\n{line}".encode(), PRIVATE)
         except OSError as exc:
             raise AnchorUnavailableError(f"The file cannot be written ({exc.strerror}).") from exc
 

@@ -6,7 +6,6 @@ events are deleted; an interrupted run may have archived a batch that the next o
 
 import gzip
 import json
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +15,12 @@ from core.aws.clients import aws_client
 from core.aws.event_archive import SCHEME, S3Archive
 from core.domain.models import Event
 from core.errors import ArchiveUnavailableError, InvalidSettingsError, ProofNotFoundError, ProofPendingError
+from core.ports.durable_files import PRIVATE, append
 from core.ports.ledger import LedgerProofs
 
 SUFFIX: Final = ".ndjson.gz"
 PROOF: Final = "proof"
 """Member of a line with `file`, the tlog-proof, and `data`, the data document. Events without a commitment lack it."""
-
-_PRIVATE: Final = 0o600
 
 
 class EventArchive:
@@ -74,11 +72,7 @@ class ArchiveFile:
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _PRIVATE)
-            with os.fdopen(descriptor, "ab") as file:
-                file.write(block)
-                file.flush()
-                os.fsync(descriptor)
+            append(self._path, block, PRIVATE)
         except OSError as exc:
             raise ArchiveUnavailableError(
                 f"The archive in {self._path.parent} cannot be written ({exc.strerror}): these events are not deleted."

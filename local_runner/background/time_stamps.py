@@ -4,12 +4,12 @@ The directory gets three files for a checkpoint of SIZE entries: SIZE.checkpoint
 and SIZE.tsr, the answer, which `openssl ts -verify` checks with the certificate of the authority.
 """
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from core.errors import AnchorUnavailableError
+from core.ports.durable_files import PRIVATE, replace
 from core.ports.ledger import SignedCheckpoint
 from local_runner.background.http_post import post
 
@@ -17,7 +17,6 @@ QUERY: Final = "application/timestamp-query"
 
 _OK: Final = 200
 _GRANTED: Final = frozenset({0, 1})  # PKIStatus granted and grantedWithMods, RFC 3161 section 2.4.2
-_PRIVATE: Final = 0o600
 
 
 class TimeStampAnchor:
@@ -54,17 +53,6 @@ class TimeStampAnchor:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for suffix, data in files.items():
-                _write(self._directory / f"{checkpoint.size}.{suffix}", data)
+                replace(self._directory / f"{checkpoint.size}.{suffix}", data, PRIVATE)
         except OSError as exc:
             raise AnchorUnavailableError(f"The time stamp cannot be written ({exc.strerror}).") from exc
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)

@@ -1,6 +1,5 @@
 """Export of the ledger as files: checkpoint, tiles and entries in the layout of C2SP tlog-tiles, for a static host."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from core.ledger.checkpoints import MalformedCheckpointError, parse_checkpoint
 from core.ledger.notes import MalformedNoteError, parse_note
 from core.ledger.tiles import ENTRIES, TILE_WIDTH, Tile
 from core.ledger.tree import NODE_HEIGHT
+from core.ports.durable_files import PUBLIC, replace
 from core.ports.ledger import LedgerProofs
 
 _CHECKPOINT: Final = "checkpoint"
@@ -72,9 +72,4 @@ def _require_same_ledger(file: Path, note: bytes) -> None:
 
 def _write(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    with draft.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    replace(file, content, PUBLIC)

@@ -1,6 +1,5 @@
 """Online backup of a SQLite database: a checked copy, taken while the service writes."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import AuditLogError
+from core.ports.durable_files import PRIVATE, sync
 
 _PAGES_PER_STEP: Final = 1_000  # 4 MB: between two steps the service can write
 
@@ -33,12 +33,12 @@ def back_up(source: Path, target: Path, on_progress: Progress) -> int:
     draft = target.with_name(f"{target.name}.part")
     try:
         draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
+        draft.touch(mode=PRIVATE)
         _copy(source, draft, on_progress)
         _check_integrity(draft)
-        _sync(draft)
+        sync(draft)
         draft.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
         return target.stat().st_size
     except (sqlite3.Error, OSError) as exc:
         raise BackupError(f"{source} cannot be copied to {target} ({exc}).") from exc
@@ -64,11 +64,3 @@ def _check_integrity(copy: Path) -> None:
         findings = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
     if findings != ["ok"]:
         raise BackupError(f"The database is damaged, and a copy would be as well: {'; '.join(findings)}")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

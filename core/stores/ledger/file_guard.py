@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import GuardUnavailableError
+from core.ports.durable_files import PRIVATE, append, replace, sync
 
 _LAST: Final = "last"
 _HISTORY: Final = "checkpoints"
-_NEW: Final = "last.new"
 _LOCK: Final = "lock"
-_PRIVATE: Final = 0o600
 
 
 class FileGuard:
@@ -42,46 +41,29 @@ class FileGuard:
         try:
             if not self._directory.is_dir():
                 self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _sync(self._directory.parent)
+                sync(self._directory.parent)
             with self._locked():
                 if self.latest() != expected:
                     raise GuardUnavailableError("Another process signed a checkpoint meanwhile.")
                 # The history first: a checkpoint that is `last` must be in it after a crash as well.
                 if self._keeps_history:
-                    self._write(_HISTORY, note, os.O_APPEND)
-                self._write(_NEW, note, os.O_TRUNC)
-                (self._directory / _NEW).replace(self._directory / _LAST)
-                _sync(self._directory)
+                    append(self._directory / _HISTORY, note, PRIVATE)
+                replace(self._directory / _LAST, note, PRIVATE)
         except OSError as exc:
             raise self._unavailable(exc) from exc
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        descriptor = os.open(self._directory / _LOCK, os.O_WRONLY | os.O_CREAT, _PRIVATE)
+        descriptor = os.open(self._directory / _LOCK, os.O_WRONLY | os.O_CREAT, PRIVATE)
         try:
-            os.fchmod(descriptor, _PRIVATE)  # versions before made the file readable to everyone
+            os.fchmod(descriptor, PRIVATE)  # versions before made the file readable to everyone
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # released when the file is closed, also by a kill
             yield
         finally:
             os.close(descriptor)
-
-    def _write(self, name: str, data: bytes, mode: int) -> None:
-        descriptor = os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | mode, _PRIVATE)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
 
     def _unavailable(self, error: OSError) -> GuardUnavailableError:
         return GuardUnavailableError(
             f"The checkpoint guard in {self._directory} cannot be used ({error.strerror}): check that "
             "directory, free disk space and permissions."
         )
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

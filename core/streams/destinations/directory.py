@@ -4,10 +4,8 @@ A file is written aside, flushed to the disk and renamed, so that a program that
 of one. A batch that is sent again replaces its file.
 """
 
-import contextlib
 import errno
 import gzip
-import os
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,9 +13,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from core.errors import DeliveryDelayedError, MisconfiguredError
+from core.ports.durable_files import replace, sync
 from core.ports.streams import Batch, Limits, Receipt
 
 _PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EINTR, errno.EAGAIN, errno.ESTALE})
+
+_GROUP_READABLE: Final = 0o640
 
 
 class Config(BaseModel):
@@ -63,7 +64,9 @@ class DirectoryDestination:
                 raise MisconfiguredError("The directory does not exist: create it, or mount its disk.")
             hour.mkdir(parents=True, exist_ok=True)
             path = hour / f"{first.event_id}-{len(batch.entries)}.ndjson.gz"
-            _replace(path, body)
+            replace(path, body, _GROUP_READABLE)
+            for folder in list(path.parents)[1:5]:  # where directories of the path were created
+                sync(folder)
             if batch.is_test:
                 path.unlink()
         except OSError as exc:
@@ -83,24 +86,3 @@ def open_destination(_stream_id: str, config: Config, _secrets: Secrets, _egress
 def operator_only(_config: Config, _secrets: Secrets) -> str | None:
     """See `core.ports.streams`."""
     return "must be of another kind: only `audit-log stream create` may write files on the machine of the service"
-
-
-def _replace(path: Path, body: bytes) -> None:
-    """Write a file such that it is complete, and on the disk, once it has its name. Raises OSError."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise
-    for folder in (path.parent, *list(path.parents)[1:5]):  # the names of new directories as well
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -16,6 +16,7 @@ from typing import Annotated, BinaryIO, Literal, cast
 import typer
 
 from core.errors import InvalidFieldsError, MalformedJSONError
+from core.ports.durable_files import sync
 from local_runner.cli import formatting
 from local_runner.cli.remote.options import (
     ClientId,
@@ -254,7 +255,7 @@ def _print_message(message: str) -> None:
 
 @contextlib.contextmanager
 def _output(file: Path) -> Iterator[BinaryIO]:
-    """Open the file to write to. It gets its name once it is complete: no partial export passes for a whole one."""
+    """Open the file to write to. It gets its name once it is complete and on the disk: a part passes for no whole."""
     if file == _STANDARD_STREAM:
         yield sys.stdout.buffer
         return
@@ -269,6 +270,7 @@ def _output(file: Path) -> Iterator[BinaryIO]:
                 yield cast("BinaryIO", compressed)
         else:
             yield stream
+    sync(part)
     part.replace(file)
 
 

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from audit_log_client import Api, Filters, StoredEvent, UnavailableError
 from core.errors import AuditLogError
+from core.ports.durable_files import PUBLIC, replace
 
 
 class StateFileError(AuditLogError):
@@ -42,13 +43,8 @@ class StateFile:
         Raises:
             StateFileError: it cannot be written, and has the former cursor.
         """
-        new = self._path.with_name(f"{self._path.name}.new")
         try:
-            with new.open("w", encoding="ascii") as file:
-                file.write(f"{cursor}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            replace(self._path, f"{cursor}\n".encode("ascii"), PUBLIC)
         except OSError as exc:
             raise StateFileError(
                 f"The file of --state cannot be written ({_reason(exc)}): check its directory, then start again."
