@@ -1,28 +1,19 @@
 """`audit-log serve` whose database file is removed while it runs: events wait in the spool, and nothing is lost."""
 
 import subprocess
-import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.waiting import until
 
-PATIENCE = 30.0
 
-
-def wait_for(client: httpx.Client, status: str) -> dict[str, object]:
-    """The checks of /ready once it says `status`."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        answer = client.get("/ready").json()
-        if answer["status"] == status:
-            checks: dict[str, object] = answer["checks"]
-            return checks
-        assert time.monotonic() < deadline, answer
-        time.sleep(0.05)
+def readiness(client: httpx.Client) -> Any:
+    return client.get("/ready").json()
 
 
 def total(client: httpx.Client) -> int:
@@ -40,15 +31,12 @@ def test_events_wait_while_the_database_file_is_missing(tmp_path: Path, kept: bo
     database = data_dir / "audit-log.db"
     with Service.start(data_dir) as service, service.client() as client:
         post(client, 3)
-        deadline = time.monotonic() + PATIENCE
-        while total(client) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: total(client) == 3)
         for path in (database, *data_dir.glob("audit-log.db-*")):
             path.rename(tmp_path / path.name)
         post(client, 5)
-        checks = wait_for(client, "degraded")
-        assert "missing" in str(checks["store"])
+        until(lambda: readiness(client)["status"] == "degraded")
+        assert "missing" in str(readiness(client)["checks"]["store"])
         assert client.get("/event").status_code == 503
         reconciled = subprocess.run(
             [AUDIT_LOG, "reconcile"], env=environment(data_dir), capture_output=True, text=True, check=False, timeout=60
@@ -60,8 +48,5 @@ def test_events_wait_while_the_database_file_is_missing(tmp_path: Path, kept: bo
         for path in tmp_path.glob("audit-log.db*"):
             path.rename(data_dir / path.name)
     with Service.start(data_dir) as service, service.client() as client:
-        deadline = time.monotonic() + PATIENCE
-        while total(client) < (8 if kept else 5):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        wait_for(client, "ready")
+        until(lambda: total(client) >= (8 if kept else 5))
+        until(lambda: readiness(client)["status"] == "ready", shown=lambda: readiness(client))
