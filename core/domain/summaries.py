@@ -1,5 +1,6 @@
 """Summaries of many events, and the division of a time range into buckets."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -110,6 +111,25 @@ def empty_summary(wanted: EventFilter, *, with_values: bool) -> Summary:
         frequent=Frequencies(
             event_types=[], customers=[], values=[] if with_values else None, sample=0, sample_relation="eq"
         ),
+    )
+
+
+def summary_of(span: tuple[int, int], counts: Counter[int], since: int | None, frequent: Frequencies) -> Summary:
+    """Return the summary of a range from its first to its last second.
+
+    `counts` are by the start of their bucket; `since` is the second from which on all were counted, None: all of them.
+    """
+    start, end = span
+    width = bucket_seconds(start, end)
+    return Summary(
+        start=start,
+        end=end,
+        bucket_seconds=width,
+        buckets=[Bucket(start=at, count=counts[at]) for at in bucket_starts(start, end, width)],
+        total_count=counts.total(),
+        total_relation="eq" if since is None else "gte",
+        counted_from=start if since is None else since,
+        frequent=frequent,
     )
 
 

@@ -10,14 +10,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Subquery, case
 
 from core.domain.queries import EventFilter, Step
 from core.domain.summaries import (
-    Bucket,
     CustomerCount,
     Frequencies,
     Summary,
     TypeCount,
     bucket_seconds,
-    bucket_starts,
     empty_summary,
+    summary_of,
 )
 from core.stores.connections import open_read_connection
 from core.stores.dialects import dialect_of
@@ -60,17 +59,7 @@ class SqlEventSummaries:
                 counts, since = self._counts(connection, event_filter, slices, width)
             else:
                 counts, since = sample.buckets, sample.since
-        start, end = span
-        return Summary(
-            start=start,
-            end=end,
-            bucket_seconds=width,
-            buckets=[Bucket(start=at, count=counts[at]) for at in bucket_starts(start, end, width)],
-            total_count=counts.total(),
-            total_relation="eq" if since is None else "gte",
-            counted_from=start if since is None else since,
-            frequent=frequent,
-        )
+        return summary_of(span, counts, since, frequent)
 
     def _counts(
         self, connection: Connection, wanted: EventFilter, slices: list[EventFilter], width: int

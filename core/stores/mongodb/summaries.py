@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from pymongo.cursor import Cursor
 
 from core.domain.queries import EventFilter, Order, Step
-from core.domain.summaries import Bucket, Summary, bucket_seconds, bucket_starts, empty_summary
+from core.domain.summaries import Summary, bucket_seconds, empty_summary, summary_of
 from core.stores.mongodb.connection import READ_SECONDS, Connection, Document, reading
 from core.stores.mongodb.documents import FIELDS, to_event
 from core.stores.mongodb.filters import rest_of, sort_order, to_query
@@ -48,28 +48,18 @@ class MongoEventSummaries:
             span = self._span(event_filter)
             if span is None:
                 return empty_summary(event_filter, with_values=bool(by))
-            start, end = span
-            width = bucket_seconds(start, end)
+            width = bucket_seconds(*span)
             rest = rest_of(self._connection.reads, event_filter)
             if by or rest is not None:
                 sample = Sample(event_filter, width, by)
-                sample.examine(self._contents(event_filter), SAMPLED, EXAMINE_SECONDS, end)
+                sample.examine(self._contents(event_filter), SAMPLED, EXAMINE_SECONDS, span[1])
             else:
                 sample = Sample(EventFilter(), width, by)
-                sample.examine(self._heads(event_filter), SAMPLED, READ_SECONDS, end)
+                sample.examine(self._heads(event_filter), SAMPLED, READ_SECONDS, span[1])
             counts, since = sample.buckets, sample.since
             if since is not None and rest is None:
                 counts, since = self._counts(event_filter, width)
-        return Summary(
-            start=start,
-            end=end,
-            bucket_seconds=width,
-            buckets=[Bucket(start=at, count=counts[at]) for at in bucket_starts(start, end, width)],
-            total_count=counts.total(),
-            total_relation="eq" if since is None else "gte",
-            counted_from=start if since is None else since,
-            frequent=sample.frequencies(),
-        )
+        return summary_of(span, counts, since, sample.frequencies())
 
     def _span(self, wanted: EventFilter) -> tuple[int, int] | None:
         """Return the first and last second of the filter, or else of the events that may match; None if there is none.
