@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -33,7 +33,8 @@ from core.streams.trial import StreamTrials
 
 NOW: Final = "now"
 OLDEST: Final = "oldest"
-_SOURCE: Final = "audit-log"
+_UNNAMED: Final = "audit-log"
+"""Name of a log without a ledger."""
 
 
 class StreamServices:
@@ -91,11 +92,11 @@ class StreamServices:
         secrets = self._secrets(stream)
         key = bytes.fromhex(secrets.pop(MASK_KEY, ""))
         dropped, hashed, formatter = stream.dropped_paths, stream.hashed_paths, FORMATTERS[stream.format]
-        source = self._settings.ledger_origin or _SOURCE
+        source = cache(self._source)
         return Outlet(
             open_kind(stream, secrets, self._egress),
             lambda event: masked(event, dropped, hashed, key),
-            lambda event: formatter(event, source),
+            lambda event: formatter(event, source()),
         )
 
     def place(self, after: str, *, with_indices: bool) -> int:
@@ -127,6 +128,16 @@ class StreamServices:
     def cursor(self, position: int) -> str:
         """Return the cursor of a position."""
         return CursorSeal(self._feed.cursor_key()).seal(position)
+
+    def _source(self) -> str:
+        """The name of the log. The database has it: few processes know `AUDIT_LOG_LEDGER_ORIGIN`, and it may be random.
+
+        Raises:
+            StoreUnavailableError: trying again later helps.
+        """
+        from core.stores.ledger.identity import stored_origin  # noqa: PLC0415 - at the first event that is sent
+
+        return stored_origin(self._database.engine) or self._settings.ledger_origin or _UNNAMED
 
     def _seal(self) -> SecretSeal | None:
         return secret_seal(self._secrets_key())

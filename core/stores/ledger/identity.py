@@ -114,6 +114,17 @@ def ledger_keys(engine: Engine) -> list[str]:
     return [verifier_key(origin, ED25519, key) for key in keys]
 
 
+def stored_origin(engine: Engine) -> str | None:
+    """Return the origin of the ledger in a database; None until a process has opened its key.
+
+    Raises:
+        StoreUnavailableError: the database is unreachable.
+    """
+    with open_read_connection(engine) as connection:
+        origin: str | None = connection.execute(_ORIGIN).scalar()
+    return origin
+
+
 def origin_and_keys(connection: Connection) -> tuple[str | None, list[bytes]]:
     """Return the origin of the ledger and its public keys, 32 bytes each; None and no key until one has signed."""
     return connection.execute(_ORIGIN).scalar(), [row.value for row in connection.execute(_KEYS)]

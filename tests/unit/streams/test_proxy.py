@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import trustme
+from pydantic import SecretStr
 
 from core.errors import DeliveryDelayedError, InvalidSettingsError, MisconfiguredError
 from core.settings import Settings
@@ -195,8 +196,9 @@ def test_objects_for_s3_are_written_through_the_proxy(proxy: ConnectProxy) -> No
     assert "canary" not in repr(failed.value)
 
 
-def test_the_setting_leads_streams_through_the_proxy(proxy: ConnectProxy) -> None:
-    services = Services(Settings.from_environ({"AUDIT_LOG_STREAMS_PROXY": proxy.url}))
+@pytest.mark.usefixtures("sqlite_store")
+def test_the_setting_leads_streams_through_the_proxy(settings: Settings, proxy: ConnectProxy) -> None:
+    services = Services(settings.model_copy(update={"streams_proxy": SecretStr(proxy.url)}))
     stream = make_stream(destination={"kind": "http", "url": f"https://{PUBLIC}/"})
     trial = services.streams.trials.test(stream)
     services.close()
