@@ -55,7 +55,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/session/sign-in", Tag.TOKENS, Place.READ, session.begin_sign_in, "Sign in at the identity provider",
-        {303: ""}, (404,), response_headers={303: (LOCATION, COOKIE)},
+        {303: "", 503: "text/html"}, (404,), response_headers={303: (LOCATION, COOKIE)},
     ),
     Route(
         "GET", "/session/callback", Tag.TOKENS, Place.READ, session.finish_sign_in,

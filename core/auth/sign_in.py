@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from core.auth.https import fetch
 from core.auth.id_tokens import verify_id_token
 from core.auth.roles import Roles
+from core.auth.sign_in_refusals import Refusal
 from core.auth.token_verifier import KeySource
 from core.domain.clock import Clock
 from core.errors import SignInRefusedError, TokenCheckUnavailableError
@@ -111,12 +112,12 @@ class SignIn:
             TokenCheckUnavailableError: the provider or its keys are unavailable; trying again later helps.
         """
         if not hmac.compare_digest(response.get("state", "").encode(), attempt.state.encode()):
-            raise SignInRefusedError("The answer belongs to another sign-in: begin again.")
+            raise SignInRefusedError(Refusal.OTHER)
         is_named = self._configuration().get("authorization_response_iss_parameter_supported") is True
         if response.get("iss", None if is_named else self._client.issuer) != self._client.issuer:
-            raise SignInRefusedError("The answer is of another issuer: begin again.")
+            raise SignInRefusedError(Refusal.ISSUER)
         if "error" in response or not response.get("code"):
-            raise SignInRefusedError("The identity provider did not sign you in: begin again.")
+            raise SignInRefusedError(Refusal.PROVIDER)
         id_token = self._redeem(response["code"], attempt.verifier)
         claims = verify_id_token(
             id_token,
@@ -129,10 +130,10 @@ class SignIn:
         try:
             customers = self._roles.customers(claims, self._client.claim)
         except LookupError:
-            raise SignInRefusedError("No role of yours may read the audit log: ask its operator for one.") from None
+            raise SignInRefusedError(Refusal.ROLE) from None
         subject = f"{self._client.issuer}#{claims['sub']}"
         if not _SUBJECT.fullmatch(subject):
-            raise SignInRefusedError("The name that the identity provider has for you is too long for the record.")
+            raise SignInRefusedError(Refusal.NAME)
         return Person(subject, customers, id_token)
 
     def end_session_url(self, id_token: str | None) -> str | None:
@@ -171,9 +172,9 @@ class SignIn:
             answer = json.loads(self._fetch(endpoint, urlencode(form).encode(), headers))
             token = answer["id_token"]
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as exc:
-            raise SignInRefusedError("The identity provider did not redeem the code: begin again.") from exc
+            raise SignInRefusedError(Refusal.CODE) from exc
         if not isinstance(token, str):
-            raise SignInRefusedError("The identity provider sent no ID token.")
+            raise SignInRefusedError(Refusal.TOKEN)
         return token
 
     def _endpoint(self, name: str) -> str:

@@ -12,7 +12,7 @@ from functions.http.handler import lambda_handler
 from functions.http.request import Request
 from functions.http.response import Response
 
-_FOLDER: Final = Path(__file__).with_name("static") / "viewer"
+FOLDER: Final = Path(__file__).with_name("static") / "viewer"
 SCRIPT: Final = "text/javascript; charset=utf-8"
 _SCRIPTS: Final = (
     "api.js",
@@ -74,6 +74,7 @@ _SCRIPTS: Final = (
     "sentences.js",
     "session.js",
     "share.js",
+    "sign-in-failed.js",
     "sign-in.js",
     "spreadsheet.js",
     "stack.js",
@@ -114,7 +115,7 @@ def viewer(_request: Request, services: Services) -> Response:
 
 def viewer_page(services: Services, *, embed_in: str | None = None) -> Response:
     """Return the page, for an iframe in pages of the origin `embed_in`; None: for none; empty: allowed in none."""
-    page = (_FOLDER / "index.html").read_text(encoding="utf-8")
+    page = (FOLDER / "index.html").read_text(encoding="utf-8")
     embedding = "" if embed_in is None else f' data-embed="{html.escape(embed_in)}"'
     settings = services.settings
     signs_in = "on" if settings.sign_in_client_id and embed_in is None else "off"
@@ -134,7 +135,7 @@ def viewer_file(request: Request, _services: Services) -> Response:
     name = request.path_parameters.get("file", "")
     if name not in TYPES:
         raise RouteNotFoundError("The page has no such file.")
-    return Response(200, (_FOLDER / name).read_bytes(), TYPES[name], CACHED)
+    return Response(200, (FOLDER / name).read_bytes(), TYPES[name], CACHED)
 
 
 handler = lambda_handler(viewer)

@@ -1,22 +1,20 @@
 """GET /session/sign-in and /session/callback, POST /session/token and /session/sign-out."""
 
 import hashlib
-import html
 import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Final
 
 from pydantic import Field
 
 from core.auth.sign_in import Attempt, Person, SignIn
+from core.auth.sign_in_refusals import Refusal
 from core.auth.tokens import READ
 from core.domain.audit_events import audit_event
 from core.domain.filter_values import boolean
 from core.errors import (
-    AuditLogError,
     InvalidTokenError,
     SignInRefusedError,
     StoreUnavailableError,
@@ -27,10 +25,10 @@ from core.ports.sessions import Session
 from core.wiring import Services
 from functions.http.errors import RouteNotFoundError
 from functions.http.handler import lambda_handler
-from functions.http.problems import headers_for
 from functions.http.query_string import Parameter, QueryString
 from functions.http.request import Request
 from functions.http.response import Response, ResponseModel
+from functions.pages.sign_in_failed import sign_in_failed
 from functions.sign_in.cookies import (
     ATTEMPT,
     ATTEMPT_SECONDS,
@@ -57,10 +55,6 @@ _PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-_PAGE: Final = (
-    '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Sign-in failed</title>'
-    '<h1>Sign-in failed</h1><p>{message}</p><p><a href="../">Back to the audit log</a></p></html>'
-)
 
 
 class SignedOut(ResponseModel):
@@ -76,7 +70,10 @@ class SignedOut(ResponseModel):
 def begin_sign_in(_request: Request, services: Services) -> Response:
     """Send the browser to the identity provider (OpenID Connect, authorization code with PKCE)."""
     attempt = Attempt.new()
-    url = _sign_in(services).begin(attempt)
+    try:
+        url = _sign_in(services).begin(attempt)
+    except TokenCheckUnavailableError as exc:
+        return sign_in_failed(exc)
     # Lax: the provider's redirect, which comes from another site, has to bring it back.
     text = f"{attempt.state}.{attempt.nonce}.{attempt.verifier}"
     cookie = set_cookie(services.settings, ATTEMPT, text, ATTEMPT_SECONDS, "Lax")
@@ -90,10 +87,8 @@ def finish_sign_in(request: Request, services: Services) -> Response:
     try:
         attempt = _attempt(read_cookie(request, services.settings, ATTEMPT))
         cookies = _begin_session(sign_in.finish(attempt, _single(request.query)), services)
-    except (SignInRefusedError, InvalidTokenError) as exc:
-        return _failed(403, exc, no_attempt)
-    except (TokenCheckUnavailableError, StoreUnavailableError) as exc:
-        return _failed(503, exc, no_attempt)
+    except (SignInRefusedError, InvalidTokenError, TokenCheckUnavailableError, StoreUnavailableError) as exc:
+        return sign_in_failed(exc, no_attempt)  # the attempt is over, so that beginning again is the way on
     headers = {"Location": f"{services.settings.public_url}/", **_PAGE_HEADERS}
     return Response(303, headers=headers, cookies=[no_attempt, *cookies])
 
@@ -161,24 +156,17 @@ def _begin_session(person: Person, services: Services) -> list[str]:
     ]
 
 
-def _failed(status: int, error: AuditLogError, cookie: str) -> Response:
-    """Build the page for the person; `cookie` ends the attempt, so that beginning again is the way on."""
-    page = _PAGE.format(message=html.escape(str(error)))
-    headers = {**_PAGE_HEADERS, **(headers_for(error) if status == HTTPStatus.SERVICE_UNAVAILABLE else {})}
-    return Response(status, page.encode(), "text/html; charset=utf-8", headers, [cookie])
-
-
 def _attempt(cookie: str | None) -> Attempt:
     parts = (cookie or "").split(".")
     if len(parts) != 3 or not all(map(_SECRET.fullmatch, parts)):  # noqa: PLR2004 - the fields of an attempt
-        raise SignInRefusedError("This browser has not begun the sign-in, or more than ten minutes ago: begin again.")
+        raise SignInRefusedError(Refusal.ATTEMPT)
     return Attempt(*parts)
 
 
 def _single(query: Sequence[tuple[str, str]]) -> dict[str, str]:
     parameters = dict(query)
     if len(parameters) != len(query):
-        raise SignInRefusedError("The answer has a parameter twice: begin again.")
+        raise SignInRefusedError(Refusal.TWICE)
     return parameters
 
 

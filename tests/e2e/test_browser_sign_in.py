@@ -8,9 +8,11 @@ import pytest
 from selenium import webdriver
 
 from tests.e2e.viewer.page import ViewerPage
-from tests.support.browser import chromium
+from tests.support.axe import violations
+from tests.support.browser import chromium, log_of
 from tests.support.openid_provider import OpenIDProvider, Person, service_with_provider
 from tests.support.service import Service
+from tests.unit.test_viewer_texts import texts_of
 
 ORGANIZATION = "Sign in with your organization"
 READABLE = "return [localStorage.length, sessionStorage.length, document.cookie]"
@@ -116,3 +118,29 @@ def test_a_provider_that_ends_no_sessions_is_named_in_words(browser: webdriver.C
         page.find("#sign-in")
         page.button(ORGANIZATION).click()  # as the page says: the provider still knows the person
         page.find("#who")
+
+
+@pytest.mark.parametrize("chosen", ["de", "fr"])
+def test_a_failed_sign_in_is_explained_in_the_chosen_language_and_leads_back(
+    browser: webdriver.Chrome, signing: tuple[Service, OpenIDProvider], chosen: str
+) -> None:
+    texts = texts_of(chosen)
+    service, provider = signing
+    page = ViewerPage(browser, service.url, "last=all")
+    page.find("#sign-in")
+    browser.execute_script("localStorage.setItem('audit-log.language', arguments[0])", chosen)
+    page.button(ORGANIZATION).click()
+    page.find("[name=login]")
+    assert browser.current_url.startswith(provider.url)
+    log_of(browser, "browser")
+    browser.get(f"{service.url}/session/callback?state=forged&code=x")
+    page.until(lambda: browser.title == texts["refusal.title"], "the page is not translated")
+    assert browser.execute_script("return document.documentElement.lang").startswith(chosen)
+    assert page.find("h1").text == texts["refusal.title"]
+    assert page.find("#refusal").get_property("textContent") == texts["refusal.other"]
+    assert [entry for entry in log_of(browser, "browser") if "status of 403" not in entry] == []
+    assert violations(browser) == []
+    link = page.find("a")
+    assert link.text == texts["refusal.back"]
+    link.click()
+    page.find("#sign-in")

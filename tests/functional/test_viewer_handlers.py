@@ -21,7 +21,7 @@ def ask_file(services: Services, name: str) -> Answer:
 
 
 def test_every_file_of_the_page_is_served_and_no_other(services: Services) -> None:
-    assert {path.name for path in FOLDER.iterdir()} == {*TYPES, "index.html"}
+    assert {path.name for path in FOLDER.iterdir()} == {*TYPES, "index.html", "sign-in-failed.html"}
     for name, content_type in TYPES.items():
         answer = ask_file(services, name)
         assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)

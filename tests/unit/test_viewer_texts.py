@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.auth.sign_in_refusals import Refusal
 from functions.pages import viewer
 
 FOLDER = Path(viewer.__file__).with_name("static") / "viewer"
@@ -38,7 +39,7 @@ def _double_quoted(text: str) -> str:
 
 ENGLISH = texts_of("en")
 SCRIPTS = {path.name: path.read_text() for path in FOLDER.glob("*.js") if not path.name.startswith("lang-")}
-PAGE = (FOLDER / "index.html").read_text()
+PAGES = [(FOLDER / name).read_text() for name in ("index.html", "sign-in-failed.html")]
 every_other_language = pytest.mark.parametrize("language", OTHERS)
 every_language = pytest.mark.parametrize("language", ["en", *OTHERS])
 
@@ -103,7 +104,9 @@ def test_french_has_a_no_break_space_before_its_high_marks() -> None:
 
 def test_the_page_uses_every_text_and_no_other() -> None:
     code = "\n".join(SCRIPTS.values())
-    named = set(re.findall(r'data-(?:text|label|placeholder|title)="([\w.-]+)"', PAGE))
+    named = {f"refusal.{refusal.name.lower()}" for refusal in Refusal}
+    for page in PAGES:
+        named |= set(re.findall(r'data-(?:text|label|placeholder|title)="([\w.-]+)"', page))
     named |= set(re.findall(r'"([a-zA-Z]+\.[\w.-]+)"', code)) & set(ENGLISH)
     said = set(re.findall(r'\bsay(?:Parts)?\(\s*"([\w.-]+)"', code))
     prefixes = {*re.findall(r"\bsay(?:Parts)?\([^`)]*`(\w+\.)\$\{", code), "problem.", "verb."}
@@ -114,7 +117,7 @@ def test_the_page_uses_every_text_and_no_other() -> None:
 
 
 class _Static(HTMLParser):
-    """Collects the keys in index.html, with the texts that stand there."""
+    """Collects the keys in a page, with the texts that stand there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,10 +138,17 @@ class _Static(HTMLParser):
 
 
 def test_the_page_as_it_is_sent_has_the_english_texts() -> None:
-    page = _Static()
-    page.feed(PAGE)
-    assert len(page.found) > 50
-    assert [(key, ENGLISH[key]) for key, _ in page.found] == page.found
+    static = _Static()
+    for page in PAGES:
+        static.feed(page)
+    found = [each for each in static.found if each != ("{key}", "{refusal}")]
+    assert len(found) > 50
+    assert [(key, ENGLISH[key]) for key, _ in found] == found
+
+
+def test_each_reason_of_a_failed_sign_in_has_the_text_that_the_service_sends() -> None:
+    for refusal in Refusal:
+        assert ENGLISH[f"refusal.{refusal.name.lower()}"] == refusal
 
 
 def test_no_words_of_the_page_are_outside_of_the_files_of_texts() -> None:

@@ -310,6 +310,22 @@ export const de = {
   "signIn.onlyHere":
     "Sie sind vom Audit-Log abgemeldet, aber nicht von Ihrer Organisation. Melden Sie sich an einem " +
     "gemeinsamen Rechner auch dort ab.",
+  "refusal.title": "Anmeldung fehlgeschlagen",
+  "refusal.attempt":
+    "Dieser Browser hat die Anmeldung nicht oder vor über zehn Minuten begonnen: Beginnen Sie noch einmal.",
+  "refusal.code": "Der Identitätsanbieter hat den Code nicht eingelöst: Beginnen Sie noch einmal.",
+  "refusal.issuer": "Die Antwort ist von einem anderen Aussteller: Beginnen Sie noch einmal.",
+  "refusal.name": "Der Name, den der Identitätsanbieter für Sie hat, ist für das Protokoll zu lang.",
+  "refusal.other": "Die Antwort gehört zu einer anderen Anmeldung: Beginnen Sie noch einmal.",
+  "refusal.provider": "Der Identitätsanbieter hat Sie nicht angemeldet: Beginnen Sie noch einmal.",
+  "refusal.role": "Keine Ihrer Rollen darf das Audit-Log lesen: Bitten Sie dessen Betreiber um eine.",
+  "refusal.token": "Der Identitätsanbieter hat kein ID-Token gesendet.",
+  "refusal.twice": "Die Antwort hat einen Parameter doppelt: Beginnen Sie noch einmal.",
+  "refusal.invalid":
+    "Das ID-Token des Identitätsanbieters ist nicht annehmbar: Beginnen Sie noch einmal, oder fragen Sie den " +
+    "Betreiber.",
+  "refusal.unavailable": "Die Anmeldung ist gerade nicht möglich: Beginnen Sie nach einer Weile noch einmal.",
+  "refusal.back": "Zurück zum Audit-Log",
   "embed.alone": "Diese Seite zeigt das Log innerhalb einer anderen Seite. Öffnen Sie stattdessen jene Seite.",
   "embed.noToken":
     "Die umgebende Seite gewährt keinen Zugriff auf das Log. Laden Sie sie neu, oder melden Sie sich " +

@@ -308,6 +308,20 @@ export const fr = {
   "signIn.onlyHere":
     "Vous êtes déconnecté du journal d’audit, mais pas de votre organisation. Sur un ordinateur partagé, " +
     "déconnectez-vous aussi de celle-ci.",
+  "refusal.title": "Échec de la connexion",
+  "refusal.attempt": "Ce navigateur n’a pas commencé la connexion, ou il y a plus de dix minutes\u00A0: recommencez.",
+  "refusal.code": "Le fournisseur d’identité n’a pas accepté le code\u00A0: recommencez.",
+  "refusal.issuer": "La réponse est d’un autre émetteur\u00A0: recommencez.",
+  "refusal.name": "Le nom que le fournisseur d’identité vous donne est trop long pour être enregistré.",
+  "refusal.other": "La réponse appartient à une autre connexion\u00A0: recommencez.",
+  "refusal.provider": "Le fournisseur d’identité ne vous a pas connecté\u00A0: recommencez.",
+  "refusal.role": "Aucun de vos rôles ne permet de lire le journal d’audit\u00A0: demandez-en un à son exploitant.",
+  "refusal.token": "Le fournisseur d’identité n’a pas envoyé de jeton d’identité.",
+  "refusal.twice": "La réponse contient deux fois un paramètre\u00A0: recommencez.",
+  "refusal.invalid":
+    "Le jeton d’identité du fournisseur n’est pas acceptable\u00A0: recommencez, ou demandez à l’exploitant.",
+  "refusal.unavailable": "La connexion est impossible pour le moment\u00A0: recommencez dans un instant.",
+  "refusal.back": "Retour au journal d’audit",
   "embed.alone": "Cette page affiche le journal à l’intérieur d’une autre page. Ouvrez plutôt celle-ci.",
   "embed.noToken": "La page qui contient le journal n’y donne pas accès. Rechargez-la, ou reconnectez-vous-y.",
   "embed.refused": "Le journal refuse l’accès que donne la page qui le contient. Réessayez plus tard.",
