@@ -1,6 +1,7 @@
 """The package for Lambda: nothing is missing in it, nothing is too much, and its handlers work with it alone."""
 
 import base64
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from zipfile import ZipFile
 import boto3
 import pytest
 from botocore.config import Config
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from standardwebhooks import Webhook
 
 from core.auth.tokens import ERASE, MANAGE_STREAMS, READ, WRITE
@@ -22,7 +24,7 @@ from tests.support import sqs
 from tests.support.builders import new_event, proxy_event
 from tests.support.databases import POSTGRESQL, throwaway
 from tests.support.lambda_package import LambdaProcess, built
-from tests.support.receiver import receiver
+from tests.support.receiver import Received, receiver
 
 REGION = "us-east-1"
 KEY = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests"}  # the server of the tests takes any
@@ -149,18 +151,31 @@ def test_events_are_erased_by_a_client_that_may(in_lambda: LambdaProcess) -> Non
     assert json.loads(answer["body"])["complete"]
 
 
-def test_a_stream_with_secrets_signs_what_it_sends(in_lambda: LambdaProcess) -> None:
-    token = token_of(in_lambda, "streams", MANAGE_STREAMS)
+def sent_in_lambda(in_lambda: LambdaProcess, kind: str) -> tuple[dict[str, Any], Received]:
+    """A new stream, and the request of its test."""
+    token = token_of(in_lambda, kind, MANAGE_STREAMS)
     with receiver() as endpoint:
-        body = {"name": "signed", "destination": {"kind": "http", "url": endpoint.url}}
+        body = {"name": kind, "destination": {"kind": kind, "url": endpoint.url}}
         created = gateway(in_lambda, "POST", "/stream", body=body, token=token)
         assert created["statusCode"] == 201, in_lambda.log
         stream = json.loads(created["body"])
         parameters = {"stream_id": stream["stream_id"]}
         tested = gateway(in_lambda, "POST", "/stream/{stream_id}/test", path_parameters=parameters, token=token)
-    assert tested["statusCode"] == 200, in_lambda.log
+    assert json.loads(tested["body"])["delivered"], in_lambda.log
     (sent,) = endpoint.requests
+    return stream, sent
+
+
+def test_a_stream_with_secrets_signs_what_it_sends(in_lambda: LambdaProcess) -> None:
+    stream, sent = sent_in_lambda(in_lambda, "http")
     Webhook(stream["signing_secret"]).verify(sent.body, sent.headers)
+
+
+def test_a_stream_to_a_collector_needs_nothing_but_the_package(in_lambda: LambdaProcess) -> None:
+    _, sent = sent_in_lambda(in_lambda, "otlp")
+    request = ExportLogsServiceRequest.FromString(gzip.decompress(sent.body))
+    (record,) = request.resource_logs[0].scope_logs[0].log_records
+    assert record.event_name == "audit-log.stream.test"
 
 
 def test_the_library_that_encrypts_is_imported_with_the_first_secret_of_a_stream(

@@ -2,6 +2,9 @@
 
 https://opentelemetry.io/docs/specs/otlp/#otlphttp
 https://opentelemetry.io/docs/specs/otel/logs/data-model/
+
+The numbers of fields are those of opentelemetry-proto 1, whose messages are stable, in `opentelemetry/proto`:
+https://github.com/open-telemetry/opentelemetry-proto/tree/v1.9.0/opentelemetry/proto
 """
 
 import gzip
@@ -9,22 +12,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import orjson
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.ports.streams import Batch, BatchEntry, Limits, Receipt
 from core.streams.answers import require_success
 from core.streams.egress import Egress
+from core.streams.protobuf import double, fields, fixed64, integer, length_delimited
 from core.streams.settings_fields import EndpointUrl, Headers, revealed
 
 _NAME: Final = "audit-log"
 _SECOND: Final = 1_000_000_000
 _MAX_SECONDS: Final = (2**64 - 1) // _SECOND  # in the year 2554; a later time is sent as 0, unknown
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SEVERITY_INFO: Final = 9
+_MAX_INT64: Final = 2**63 - 1
 MAX_DEPTH: Final = 24
 """Objects and arrays below this depth are JSON texts: parsers of protobuf stop at 100 messages inside each other."""
 
@@ -63,7 +64,7 @@ class OtlpDestination:
 
     def send(self, batch: Batch) -> Receipt:
         """See `Destination.send`."""
-        body: bytes = _request(batch).SerializeToString()
+        body = encode_request(batch)
         sent = gzip.compress(body, mtime=0) if self._config.gzip else body
         answer = self._egress.post(self._config.url, sent, self._headers)
         require_success(answer)
@@ -84,54 +85,79 @@ def operator_only(_config: Config, _secrets: Secrets) -> str | None:
     return None
 
 
-def _request(batch: Batch) -> ExportLogsServiceRequest:
-    resource = Resource(attributes=[KeyValue(key="service.name", value=_value(_NAME))])
-    logs = ScopeLogs(scope=InstrumentationScope(name=_NAME), log_records=map(_record, batch.entries))
-    return ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource, scope_logs=[logs])])
+def encode_request(batch: Batch) -> bytes:
+    """Return the ExportLogsServiceRequest of a batch."""
+    resource = _message(1, _members(1, {"service.name": _NAME}, 0))
+    scope = _message(1, _text(1, _NAME))
+    records = b"".join(_message(2, _record(entry)) for entry in batch.entries)
+    return _message(1, resource, _message(2, scope, records))
 
 
-def _record(entry: BatchEntry) -> LogRecord:
+def _record(entry: BatchEntry) -> bytes:
+    """A LogRecord."""
     event = entry.event
     attributes = {"log.record.uid": event.event_id, "audit_log.customer_id": event.customer_id}
-    return LogRecord(
-        time_unix_nano=event.timestamp_utc * _SECOND if event.timestamp_utc <= _MAX_SECONDS else 0,
-        observed_time_unix_nano=(event.received_at - _EPOCH) // timedelta(microseconds=1) * 1000,
-        severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
-        severity_text="INFO",
-        event_name=event.event_type,
-        body=_value(dict(entry.record)),
-        attributes=_members(attributes, 0),
+    return b"".join(
+        (
+            fixed64(1, event.timestamp_utc * _SECOND if event.timestamp_utc <= _MAX_SECONDS else 0),
+            integer(2, _SEVERITY_INFO),
+            _text(3, "INFO"),
+            _message(5, _value(dict(entry.record))),
+            _members(6, attributes, 0),
+            fixed64(11, (event.received_at - _EPOCH) // timedelta(microseconds=1) * 1000),
+            _text(12, event.event_type),
+        )
     )
 
 
-def _value(value: Any, depth: int = 0) -> AnyValue:
-    """A JSON value as it is: integers keep 64 bits, null is a value without a kind."""
+def _value(value: Any, depth: int = 0) -> bytes:
+    """A JSON value as an AnyValue: integers keep 64 bits, null is a value without a kind."""
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        return AnyValue(string_value=orjson.dumps(value).decode())
-    made = AnyValue()
+        return length_delimited(1, orjson.dumps(value))
+    encoded = b""
     match value:
         case str():
-            made.string_value = value
+            encoded = _text(1, value)
         case bool():
-            made.bool_value = value
+            encoded = integer(2, value)
         case int():
-            made.int_value = value
+            encoded = integer(3, value)
         case float():
-            made.double_value = value
-        case dict():
-            made.kvlist_value.CopyFrom(KeyValueList(values=_members(value, depth + 1)))
+            encoded = double(4, value)
         case list():
-            made.array_value.CopyFrom(ArrayValue(values=[_value(each, depth + 1) for each in value]))
-    return made
+            encoded = _message(5, *(_message(1, _value(each, depth + 1)) for each in value))
+        case dict():
+            encoded = _message(6, _members(1, value, depth + 1))
+    return encoded
 
 
-def _members(value: dict[str, Any], depth: int) -> list[KeyValue]:
-    return [KeyValue(key=name, value=_value(member, depth)) for name, member in value.items()]
+def _members(number: int, value: dict[str, Any], depth: int) -> bytes:
+    """A repeated field of the type KeyValue."""
+    return b"".join(
+        _message(number, _text(1, name), _message(2, _value(member, depth))) for name, member in value.items()
+    )
+
+
+def _text(number: int, value: str) -> bytes:
+    return length_delimited(number, value.encode())
+
+
+def _message(number: int, *parts: bytes) -> bytes:
+    return length_delimited(number, b"".join(parts))
 
 
 def _rejected(body: bytes) -> int:
-    """Number of records that the receiver did not take, which must not be sent again; 0 for another body."""
+    """Number of records that the receiver did not take, which must not be sent again; 0 for another body.
+
+    It is `rejected_log_records` in `partial_success` of an ExportLogsServiceResponse.
+    """
+    rejected = 0
     try:
-        return int(ExportLogsServiceResponse.FromString(body).partial_success.rejected_log_records)
-    except DecodeError:
+        for number, partial_success in fields(body):
+            if number == 1 and isinstance(partial_success, bytes):
+                for inner, value in fields(partial_success):
+                    if inner == 1 and isinstance(value, int):
+                        rejected = value
+    except ValueError:
         return 0
+    return rejected if rejected <= _MAX_INT64 else 0
