@@ -234,7 +234,7 @@ def retry_after(value: str | None, now: datetime) -> int | None:
         return int(text[:_MAX_DIGITS])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a number in it is larger than any date has
         return None
     return max(0, int((moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()))
 
