@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
 from core.domain.models import Event
+from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotStorableError, StoreUnavailableError
 from core.ledger.entries import Seal, month_of, seal
 from core.stores.dialects import StoreDialect
@@ -46,8 +47,8 @@ def seconds_of(batch_number: int) -> float:
 
 
 def first_number_at(seconds: float) -> int:
-    """Return the lowest number of a batch that is sealed at a Unix time or later."""
-    return int(seconds * 1000) << _RANDOM_BITS
+    """Return the lowest number of a batch that is sealed at a Unix time or later, or the greatest number that fits."""
+    return min(int(seconds * 1000) << _RANDOM_BITS, MAX_INTEGER)
 
 
 def insert_sealed(

@@ -1,7 +1,6 @@
 """Composition of streams: from settings to the parts that register and send them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from pydantic import SecretStr
 from core.auth.sealed_cursor import CursorSeal
 from core.auth.sealing import secret_seal
 from core.domain.clock import Clock
-from core.domain.filter_values import SECOND, integer, nanoseconds
+from core.domain.filter_values import integer, moment
 from core.domain.streams import Stream
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import DeliveryDelayedError, InvalidSettingsError, SecretUnavailableError
@@ -35,6 +34,9 @@ NOW: Final = "now"
 OLDEST: Final = "oldest"
 _UNNAMED: Final = "audit-log"
 """Name of a log without a ledger."""
+_PLACE_RULE: Final = (
+    "is no place in the log: send now, oldest, a time such as 2026-01-31T12:00:00Z, or a cursor of the feed"
+)
 
 
 class StreamServices:
@@ -118,12 +120,18 @@ class StreamServices:
                 raise ValueError("must be a cursor, a time or oldest: this token does not see indices")
             position = integer(after, low=0, high=MAX_INTEGER) + 1
         elif after[:4].isdecimal() and after[4:5] == "-":
-            return self._feed.position_at(datetime.fromtimestamp(nanoseconds(after) / SECOND, UTC))
+            return self._feed.position_at(moment(after, "gte"))
         else:
-            position = CursorSeal(self._feed.cursor_key()).open(after)
+            position = self._cursor_place(after)
         if position > end:
             raise ValueError("is beyond the end of the log: use now for events that are stored from now on")
         return position
+
+    def _cursor_place(self, after: str) -> int:
+        try:
+            return CursorSeal(self._feed.cursor_key()).open(after)
+        except ValueError:
+            raise ValueError(_PLACE_RULE) from None
 
     def cursor(self, position: int) -> str:
         """Return the cursor of a position."""

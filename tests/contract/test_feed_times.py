@@ -48,6 +48,11 @@ def test_a_position_is_that_of_the_first_batch_at_a_time_or_later(engine: Engine
     assert feed.position_at(after(99_001)) == 300
 
 
+def test_a_time_that_no_batch_number_can_have_is_the_end(engine: Engine, feed: SqlFeed) -> None:
+    seal_batches(engine, [0, 60])
+    assert feed.position_at(datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)) == 6
+
+
 def test_a_batch_that_got_its_indices_before_older_ones_is_not_left_out(engine: Engine, feed: SqlFeed) -> None:
     seal_batches(engine, [0, 1000, 2000, 2100, 2050, 2110, 2020, 3000, 4000])
     assert feed.position_at(after(2050)) == 9
