@@ -1,5 +1,6 @@
 """Requests to an identity provider: bounded in time and size, without redirects."""
 
+import http.client
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -24,9 +25,16 @@ def fetch(url: str, form: bytes | None = None, headers: Mapping[str, str] | None
     """Return the body at `url`, which is https; with `form`, of a POST.
 
     Raises:
-        OSError: it is unreachable, slow, or answers with another status than 2xx.
+        OSError: it is unreachable, slow, or answers with another status than 2xx, or not by HTTP.
         ValueError: the body is too large.
     """
+    try:
+        return _fetch(url, form, headers)
+    except http.client.HTTPException as exc:
+        raise OSError("the answer is not HTTP, or is truncated") from exc
+
+
+def _fetch(url: str, form: bytes | None, headers: Mapping[str, str] | None) -> bytes:
     opener = urllib.request.build_opener(_NoRedirects)
     request = urllib.request.Request(url, form, dict(headers or {}))  # noqa: S310 - settings allow https only
     with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:

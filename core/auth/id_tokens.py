@@ -8,6 +8,7 @@ import jwt
 
 from core.auth import jws
 from core.auth.token_verifier import LEEWAY_SECONDS, KeySource
+from core.domain.models import MAX_TIMESTAMP
 from core.errors import InvalidTokenError
 
 MAX_AGE_SECONDS: Final = 600
@@ -42,7 +43,7 @@ def verify_id_token(  # noqa: PLR0913 - what a token is compared with
     ):
         raise InvalidTokenError("The ID token is for another client.")
     sent = claims.get("nonce")
-    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), nonce.encode()):
+    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(errors="surrogatepass"), nonce.encode()):
         raise InvalidTokenError("The ID token belongs to another sign-in.")
     exp, iat = (_seconds(claims.get(name)) for name in ("exp", "iat"))
     if exp <= now or not -MAX_AGE_SECONDS < iat - now <= LEEWAY_SECONDS:
@@ -53,5 +54,7 @@ def verify_id_token(  # noqa: PLR0913 - what a token is compared with
 
 
 def _seconds(value: object) -> float:
-    """Return a time, or minus infinity for anything else, which is never valid."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else -math.inf
+    """Return a time up to the year 9999, or minus infinity for anything else, which is never valid."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_TIMESTAMP:
+        return value
+    return -math.inf

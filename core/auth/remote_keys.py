@@ -1,6 +1,5 @@
 """Public keys of an identity provider, fetched from its JWK set (RFC 7517 section 5)."""
 
-import http.client
 import json
 import logging
 from collections.abc import Mapping
@@ -83,7 +82,7 @@ class _KeySetReader:
         """
         try:
             entries = _KeySet.model_validate(json.loads(fetch(self._url))).keys
-        except (ValueError, OSError, RecursionError, http.client.HTTPException) as exc:
+        except (ValueError, OSError, RecursionError) as exc:
             raise TokenCheckUnavailableError("The keys of the identity provider cannot be fetched.") from exc
         keys = {key.kid: key for key in map(_key, entries) if key is not None}
         if not keys and self._had_keys:

@@ -27,7 +27,7 @@ from core.settings import Settings
 DISCOVERY_SECONDS: Final = 3600.0
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 _BYTES: Final = 32
-_SUBJECT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,255}")
+_SUBJECT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
 """As in `core.auth.tokens.Name`: a token for the session has this subject."""
 
 
@@ -111,7 +111,8 @@ class SignIn:
             InvalidTokenError: the ID token is invalid.
             TokenCheckUnavailableError: the provider or its keys are unavailable; trying again later helps.
         """
-        if not hmac.compare_digest(response.get("state", "").encode(), attempt.state.encode()):
+        # Bytes of the query that are not UTF-8 are lone surrogates.
+        if not hmac.compare_digest(response.get("state", "").encode(errors="surrogatepass"), attempt.state.encode()):
             raise SignInRefusedError(Refusal.OTHER)
         is_named = self._configuration().get("authorization_response_iss_parameter_supported") is True
         if response.get("iss", None if is_named else self._client.issuer) != self._client.issuer:
@@ -179,7 +180,7 @@ class SignIn:
 
     def _endpoint(self, name: str) -> str:
         url = self._configuration().get(name)
-        if not isinstance(url, str) or urlsplit(url).scheme != "https":
+        if not isinstance(url, str) or not _is_https(url):
             raise TokenCheckUnavailableError("The identity provider publishes no https endpoint: check its issuer URL.")
         return url
 
@@ -202,6 +203,13 @@ class SignIn:
             raise TokenCheckUnavailableError("The configuration of the identity provider names another issuer.")
         self._discovered = (now, configuration)
         return configuration
+
+
+def _is_https(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme == "https"
+    except ValueError:
+        return False
 
 
 def _with_query(endpoint: str, query: Mapping[str, str]) -> str:

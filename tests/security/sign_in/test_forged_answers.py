@@ -12,6 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core.auth.https import fetch
 from core.auth.keys import Key
 from core.auth.roles import Roles
 from core.auth.sign_in import Attempt, SignIn, SignInClient
@@ -24,6 +25,7 @@ from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
 from functions.sign_in.session import _digest, session_token
 from tests.support.fakes import FakeClock, FakeGateway
+from tests.support.receiver import raw_endpoint
 
 ISSUER = "https://login.example"
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -98,14 +100,19 @@ FORGED: dict[str, Callable[[], object]] = {
     "another nonce": lambda: signed(nonce="other"),
     "no nonce": lambda: signed(nonce=None),
     "a nonce that is no text": lambda: signed(nonce=7),
+    "a nonce that is no character": lambda: signed(nonce="\ud800"),
     "expired": lambda: signed(exp=NOW),
     "no expiry": lambda: signed(exp=None),
     "old": lambda: signed(iat=NOW - 601),
     "of the future": lambda: signed(iat=NOW + 31),
     "a time that is no number": lambda: signed(iat=True),
+    "a time beyond all calendars": lambda: signed(iat=-(10**400)),
+    "an expiry beyond all calendars": lambda: signed(exp=10**400),
+    "an expiry that is not a number": lambda: signed(exp=float("nan")),
     "no subject": lambda: signed(sub=None),
     "a subject that is too long": lambda: signed(sub="x" * 255),
     "a subject with a line break": lambda: signed(sub="a\nb"),
+    "a subject that is no character": lambda: signed(sub="\ud800"),
     "no role": lambda: signed(roles=["other"]),
     "roles of another form": lambda: signed(roles={"auditor": True}),
     "a truncated signature": lambda: signed()[:-4],
@@ -132,6 +139,17 @@ def test_the_right_id_token_as_a_control() -> None:
     assert ATTEMPT.verifier.encode() in network.forms[0]
 
 
+def test_a_state_that_is_not_text_is_that_of_another_sign_in() -> None:
+    with pytest.raises(SignInRefusedError, match="another sign-in"):
+        finish(Network(), state="\udcff")  # %FF in the query
+
+
+@pytest.mark.parametrize("answer", [b"\x00\xff\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n"])
+def test_an_answer_that_is_not_http_is_an_unreachable_provider(answer: bytes) -> None:
+    with raw_endpoint(lambda connection: connection.sendall(answer)) as url, pytest.raises(OSError, match="not HTTP"):
+        fetch(url)
+
+
 def test_a_mixed_up_issuer_is_refused_before_the_code_is_sent_anywhere() -> None:
     network = Network()
     network.token = signed()
@@ -150,6 +168,7 @@ def test_a_mixed_up_issuer_is_refused_before_the_code_is_sent_anywhere() -> None
         {"issuer": "https://other.example"},
         {"authorization_endpoint": "http://login.example/auth"},
         {"authorization_endpoint": None},
+        {"authorization_endpoint": "https://[login.example/auth"},
     ],
     ids=str,
 )
@@ -163,7 +182,7 @@ def test_a_configuration_of_another_issuer_or_without_encryption_is_not_used(con
 def test_a_provider_without_a_safe_end_session_endpoint_ends_no_session_there() -> None:
     network = Network()
     assert sign_in(network).end_session_url("x.y.z") is None
-    for endpoint in (7, "", "http://login.example/end", "javascript:alert(1)"):
+    for endpoint in (7, "", "http://login.example/end", "javascript:alert(1)", "https://[login.example/end"):
         network.configuration["end_session_endpoint"] = endpoint
         assert sign_in(network).end_session_url("x.y.z") is None
     network.configuration["end_session_endpoint"] = f"{ISSUER}/end?tenant=a"

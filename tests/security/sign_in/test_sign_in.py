@@ -105,6 +105,14 @@ def test_an_answer_for_another_attempt_is_refused(place: int, message: str, pers
     assert message in refusal(ada.browser.get(callback))
 
 
+def test_a_state_in_no_encoding_is_refused(person: MakePerson) -> None:
+    ada = person()
+    callback = ada.authorize(ada.begin(), "auditor")
+    base, _, query = callback.partition("?")
+    others = [pair for pair in query.split("&") if not pair.startswith("state=")]
+    assert "belongs to another sign-in" in refusal(ada.browser.get(f"{base}?{'&'.join([*others, 'state=%FF'])}"))
+
+
 def test_a_code_is_redeemed_once(person: MakePerson) -> None:
     ada = person()
     callback = ada.authorize(ada.begin(), "auditor")
