@@ -34,9 +34,7 @@ NOW: Final = "now"
 OLDEST: Final = "oldest"
 _UNNAMED: Final = "audit-log"
 """Name of a log without a ledger."""
-_PLACE_RULE: Final = (
-    "is no place in the log: send now, oldest, a time such as 2026-01-31T12:00:00Z, or a cursor of the feed"
-)
+_PLACE_RULE: Final = "is no place: send now, oldest, a time such as 2026-01-31T12:00:00Z, or a cursor of the feed"
 
 
 class StreamServices:

@@ -88,7 +88,13 @@ def test_a_stream_is_paused_resumed_replayed_and_deleted(call: Call, store_event
     stream_id = created(call)["stream_id"]
     assert json.loads(call(acts.pause_stream, stream_id=stream_id).body)["state"] == "paused"
     assert json.loads(call(acts.resume_stream, stream_id=stream_id).body)["state"] == "active"
-    for after, position in (("oldest", 0), ("2", 3), ("now", 5), ("1970-01-01T00:00:00Z", 0), ("9999-12-31T23:59:59Z", 5)):
+    for after, position in (
+        ("oldest", 0),
+        ("2", 3),
+        ("now", 5),
+        ("1970-01-01T00:00:00Z", 0),
+        ("9999-12-31T23:59:59Z", 5),
+    ):
         answer = call(acts.replay_stream, stream_id=stream_id, body={"after": after})
         assert json.loads(answer.body)["position"] == position
     assert call(manage.delete_stream, "DELETE", stream_id).status == 200
