@@ -140,8 +140,9 @@ def _load_or_create(settings: Settings, name: str) -> SecretStr:
     make_data_dir(settings)
     path = settings.data_dir / name
     try:
-        with contextlib.suppress(FileExistsError):
-            create_private_file(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
+        if not path.exists():  # otherwise nothing is written: the disk may be full
+            with contextlib.suppress(FileExistsError):
+                create_private_file(path, secrets.token_urlsafe(MIN_SECRET_BYTES))
         secret = path.read_bytes().strip()
     except OSError as exc:
         raise InvalidSettingsError(

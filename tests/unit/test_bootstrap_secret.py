@@ -46,6 +46,14 @@ def test_nothing_but_the_secret_is_left_behind(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [SECRET_FILE_NAME]  # noqa: PTH208 - with hidden files
 
 
+def test_a_secret_that_exists_is_read_and_nothing_is_written(tmp_path: Path) -> None:
+    """A full disk, or one that is mounted read-only, must not keep the service from starting."""
+    first = secret_in(tmp_path)
+    os.utime(tmp_path, (1, 1))
+    assert secret_in(tmp_path) == first
+    assert tmp_path.stat().st_mtime == 1
+
+
 def test_eight_that_start_at_once_get_one_secret(tmp_path: Path) -> None:
     for attempt in range(20):
         start = Barrier(8)
