@@ -11,7 +11,6 @@ from core.stores.database import Database
 from local_runner.background.anchors import Anchors, open_anchors
 from local_runner.background.rounds import Rounds
 from local_runner.background.signer import GUARD_NAME, signs_here
-from local_runner.background.witnesses import Witnesses, read_witnesses
 
 TIME_STAMPS: Final = "timestamps"
 """Directory of the time stamps, in that of the guard."""
@@ -31,6 +30,9 @@ class Attestation:
         if not signs_here(settings):
             return
         if settings.ledger_witnesses:
+            # The verifier of cosignatures brings the client's library, a sixth of the imports at a start.
+            from local_runner.background.witnesses import Witnesses, read_witnesses  # noqa: PLC0415 - few have any
+
             witnesses = Witnesses(read_witnesses(settings.ledger_witnesses), database, meter)
             self.rounds.append(Rounds("witnesses", settings.ledger_witness_seconds, witnesses.ask))
             self.checks = {"witnesses": witnesses.check}

@@ -89,11 +89,12 @@ def serve(  # noqa: PLR0913 - one parameter per option
     if dev and certfile:
         raise typer.BadParameter("--dev serves plain HTTP only")
     from core.settings import Settings
+
+    settings = Settings.from_environ()  # before imports that take long: a wrong setting is reported at once
     from local_runner import server
     from local_runner.http.uvicorn_server import Tls
     from local_runner.telemetry import logging_config
 
-    settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
     management = server.ManagementAddress(metrics_host, range(metrics_port, metrics_port + workers))
     if dev:
@@ -113,10 +114,11 @@ def worker(
 ) -> None:
     """Store the events of the broker (AUDIT_LOG_QUEUE_URL). Run as many workers as the load needs."""
     from core.settings import Settings
+
+    settings = Settings.from_environ()  # before imports that take long: a wrong setting is reported at once
     from local_runner.telemetry import logging_config
     from local_runner.worker import work
 
-    settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
     work(settings, host, port)
 

@@ -134,3 +134,11 @@ def test_a_function_that_queues_nothing_does_not_pay_for_the_client_of_its_queue
     )
     output = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True).stdout
     assert output == b"True False\n"
+
+
+def test_the_service_starts_without_the_library_of_its_client() -> None:
+    """Which verifies what witnesses answer, and takes a sixth of the processor time of a start."""
+    start = cold_start("local_runner.server")
+    assert watched(start.imported) >= {"uvicorn", "sqlalchemy"}
+    assert not watched(start.imported) & {"httpx", "aiohttp"}
+    assert not any(name.startswith("audit_log_client") for name in start.imported)
