@@ -16,6 +16,7 @@ from core import __version__
 from core.auth import tokens
 from core.errors import AuditLogError, InvalidSettingsError
 from local_runner.cli import clients, main
+from tests.support import forked
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
@@ -32,14 +33,7 @@ ALL_COMMANDS = [[name] for name in COMMANDS] + [
 
 def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """The command in a separate process."""
-    return subprocess.run(
-        [AUDIT_LOG, *arguments],
-        env=environment(data_dir, **settings),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return forked.run([AUDIT_LOG, *arguments], env=environment(data_dir, **settings))
 
 
 def output(data_dir: Path, *arguments: str) -> str:
@@ -172,9 +166,7 @@ def test_a_token_needs_the_secret_of_a_service_and_creates_none(tmp_path: Path) 
 def test_a_token_from_the_directory_where_it_is_called_names_it(service: Service, tmp_path: Path) -> None:
     (tmp_path / "var").symlink_to(service.data_dir)
     environ = {name: value for name, value in environment(tmp_path).items() if name != "AUDIT_LOG_DATA_DIR"}
-    ended = subprocess.run(
-        [AUDIT_LOG, "token"], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
-    )
+    ended = forked.run([AUDIT_LOG, "token"], env=environ, cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (0, f"The data directory is {tmp_path}/var.\n")
 

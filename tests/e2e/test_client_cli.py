@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from core.stores.engine import open_engine
 from core.stores.migrations.upgrade import migrate
+from tests.support import forked
 from tests.support.builders import basic, new_event
 from tests.support.service import AUDIT_LOG, Service, environment
 
@@ -49,11 +50,9 @@ def auditor(service: Service) -> Iterator[httpx.Client]:
 
 def run(service: Service, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """`audit-log client ...` on the service's data."""
-    return subprocess.run(
-        [AUDIT_LOG, "client", *arguments],
-        env=environment(service.data_dir, **settings) | {"COLUMNS": "200"},
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    return forked.run(
+        [AUDIT_LOG, "client", *arguments], env=environment(service.data_dir, **settings) | {"COLUMNS": "200"}
+    )
 
 
 def good(service: Service, *arguments: str) -> str:
@@ -164,10 +163,7 @@ def test_without_credentials_there_is_no_token(service: Service) -> None:
 
 
 def test_a_command_without_credentials_names_the_option(service: Service) -> None:
-    done = subprocess.run(
-        [AUDIT_LOG, "query", "--url", service.url],
-        env=environment(service.data_dir), capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = forked.run([AUDIT_LOG, "query", "--url", service.url], env=environment(service.data_dir))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"audit-log: {service.url} requires a registered client: pass --client-id, or set AUDIT_CLIENT_TOKEN.\n"
@@ -175,11 +171,10 @@ def test_a_command_without_credentials_names_the_option(service: Service) -> Non
 
 
 def test_a_secret_cannot_be_asked_for_without_a_terminal(service: Service) -> None:
-    done = subprocess.run(
+    done = forked.run(
         [AUDIT_LOG, "query", "--url", service.url, "--client-id", "client-1"],
         env=environment(service.data_dir) | {"COLUMNS": "200"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert "set AUDIT_CLIENT_SECRET" in done.stderr
     assert "Warning" not in done.stderr
@@ -255,10 +250,7 @@ def test_wrong_settings_are_one_clear_error(service: Service) -> None:
 def test_a_missing_database_is_one_clear_error_that_names_the_directory_and_creates_nothing(
     tmp_path: Path, command: Sequence[str]
 ) -> None:
-    done = subprocess.run(
-        [AUDIT_LOG, "client", *command],
-        env=environment(tmp_path / "elsewhere"), capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = forked.run([AUDIT_LOG, "client", *command], env=environment(tmp_path / "elsewhere"))
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(rf"audit-log: There is no event store audit-log\.db in {tmp_path}/elsewhere: .*\n", done.stderr)
     assert list(tmp_path.iterdir()) == []
@@ -274,10 +266,7 @@ def test_looking_at_clients_changes_nothing(service: Service, tmp_path: Path) ->
         copy.execute("PRAGMA journal_mode=WAL")  # as the service leaves it
     before = (data_dir / "audit-log.db").read_bytes()
     for command in (["list"], ["show", client.client_id]):
-        done = subprocess.run(
-            [AUDIT_LOG, "client", *command],
-            env=environment(data_dir), capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
+        done = forked.run([AUDIT_LOG, "client", *command], env=environment(data_dir))
         assert (done.returncode, client.client_id in done.stdout) == (0, True)
     assert [path.name for path in data_dir.iterdir()] == ["audit-log.db"]
     assert (data_dir / "audit-log.db").read_bytes() == before
@@ -290,10 +279,9 @@ def test_a_database_of_an_older_version_is_looked_at_by_nobody_and_not_migrated(
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     engine.dispose()
-    done = subprocess.run(
-        [AUDIT_LOG, "client", command, *(["client-1"] if command == "show" else [])],
-        env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = forked.run(
+        [AUDIT_LOG, "client", command, *(["client-1"] if command == "show" else [])], env=environment(tmp_path)
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert "at revision 0001" in done.stderr
     assert "audit-log migrate" in done.stderr
@@ -306,16 +294,14 @@ def test_a_client_is_created_in_an_event_store_that_exists(tmp_path: Path) -> No
 
     def run_in(directory: Path) -> subprocess.CompletedProcess[str]:
         environ = {name: value for name, value in environment(tmp_path).items() if name != "AUDIT_LOG_DATA_DIR"}
-        return subprocess.run(
-            command, env=environ, cwd=directory, capture_output=True, text=True, timeout=30, check=False
-        )
+        return forked.run(command, env=environ, cwd=directory)
 
     refused = run_in(tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert f"There is no event store audit-log.db in {tmp_path}/var" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
-    subprocess.run([AUDIT_LOG, "migrate"], env=environment(tmp_path / "var"), check=True, capture_output=True)
+    forked.run([AUDIT_LOG, "migrate"], env=environment(tmp_path / "var"), check=True)
     created = run_in(tmp_path)
     assert secret_of(created)
     assert f"The data directory is {tmp_path}/var." in created.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forked
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment
 
@@ -30,11 +31,9 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 def run(data_dir: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [AUDIT_LOG, "reconcile", *options],
-        env=environment(data_dir, **settings) | {"COLUMNS": "200"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return forked.run(
+        [AUDIT_LOG, "reconcile", *options], env=environment(data_dir, **settings) | {"COLUMNS": "200"}, timeout=60
+    )
 
 
 def with_the_current_minute() -> tuple[str, str]:

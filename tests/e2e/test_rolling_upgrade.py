@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from core.stores.migrations.revision import NEWEST
 from tests.faults.brokers import stored_by
-from tests.support import databases
+from tests.support import databases, forked
 from tests.support.builders import new_event
 from tests.support.former_versions import FormerVersion, former_version
 from tests.support.rabbitmq import queue_url
@@ -36,10 +36,7 @@ def database_url() -> Iterator[str]:
 
 
 def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [AUDIT_LOG, *arguments],
-        env=environment(data_dir, **settings), capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    return forked.run([AUDIT_LOG, *arguments], env=environment(data_dir, **settings), timeout=60)
 
 
 def eventually(condition: Callable[[], object]) -> Any:

@@ -19,7 +19,7 @@ import pytest
 
 from local_runner.http.sockets import bind_listener
 from tests.support.builders import new_event
-from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.service import EXECUTED, Service, free_port
 
 Send = Callable[[int, int], None]
 
@@ -60,7 +60,12 @@ def end(service: Service, send: Send, signal_number: int) -> int:
     ],
 )
 def test_a_stop_while_clients_post_loses_no_accepted_event(tmp_path: Path, send: Send, signal_number: int) -> None:
-    with Service.start(tmp_path / "data") as service, ThreadPoolExecutor(6) as clients:
+    port = free_port()
+    command = [*EXECUTED, "serve", "--port", str(port)]
+    with (
+        Service(command, port, tmp_path / "data", {}).wait_until_up() as service,
+        ThreadPoolExecutor(6) as clients,
+    ):
         token = service.token()
         posting = [clients.submit(post_until_refused, service, token) for _ in range(6)]
         time.sleep(0.4)
@@ -111,7 +116,7 @@ def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
 
 def test_a_stop_during_the_start_is_not_lost(tmp_path: Path) -> None:
     port = free_port()
-    with Service([AUDIT_LOG, "serve", "--port", str(port)], port, tmp_path / "data", {}) as service:
+    with Service([*EXECUTED, "serve", "--port", str(port)], port, tmp_path / "data", {}) as service:
         while "database_migrated" not in service.log:  # just before the pipeline is started
             assert service.process.poll() is None
             time.sleep(0.002)

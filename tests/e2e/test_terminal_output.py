@@ -18,6 +18,7 @@ from core.ports.queue import Message
 from functions.consume_events import lambda_consumer
 from local_runner.cli.main import app
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
+from tests.support import forked
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment
 
@@ -104,10 +105,7 @@ def test_json_that_is_shown_is_what_is_stored(service: Service) -> None:
     ids=lambda command: " ".join(command[:2]),
 )
 def test_an_error_names_what_was_asked_for_escaped(service: Service, command: list[str]) -> None:
-    ended = subprocess.run(
-        [AUDIT_LOG, *command],
-        env=environment(service.data_dir), capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    ended = forked.run([AUDIT_LOG, *command], env=environment(service.data_dir))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert r"a\x9b31m\u202eb" in ended.stderr
     assert not COMMANDING.search(ended.stderr)
@@ -123,10 +121,9 @@ def test_a_reason_of_the_service_is_shown_escaped(service: Service) -> None:
 
 
 def test_a_refusal_of_the_service_is_one_escaped_line(service: Service) -> None:
-    ended: Any = subprocess.run(
-        [AUDIT_LOG, "query", "--url", service.url, "--where", f"{HOSTILE}[x=1"],
-        env=environment(service.data_dir), capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    ended: Any = forked.run(
+        [AUDIT_LOG, "query", "--url", service.url, "--where", f"{HOSTILE}[x=1"], env=environment(service.data_dir)
+    )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("audit-log: ")
     assert ended.stderr.count("\n") == 1

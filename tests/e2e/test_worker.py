@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
-from tests.support import sqs
+from tests.support import forked, sqs
 from tests.support.builders import event
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, environment, free_port, free_ports, get
@@ -41,13 +41,7 @@ def start(tmp_path: Path, settings: Settings, command: str, *options: str) -> Se
 
 
 def run(tmp_path: Path, settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [AUDIT_LOG, *arguments],
-        env=environment(tmp_path / "data", **settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forked.run([AUDIT_LOG, *arguments], env=environment(tmp_path / "data", **settings))
 
 
 def test_an_event_goes_from_one_host_to_another_and_is_found(tmp_path: Path, settings: Settings) -> None:

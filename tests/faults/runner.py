@@ -20,7 +20,7 @@ from core.wiring import Services
 from tests.faults.load import Load, Verdict, judge
 from tests.faults.servers import MissingServerError, PostgreSQL, running
 from tests.faults.shim import Shim
-from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.service import AUDIT_LOG, EXECUTED, Service, free_port
 from tests.support.waiting import until
 
 SECRET = "the-fault-runs-sign-their-tokens-with-this"
@@ -48,7 +48,7 @@ class Runner:
 
     def start(self) -> None:
         """Live (again)."""
-        command = [AUDIT_LOG, "serve", "--port", str(self._port)]
+        command = [*(EXECUTED if self._environ else [AUDIT_LOG]), "serve", "--port", str(self._port)]
         self.service = Service(
             command, self._port, self.data_dir, self._settings, environ=self._environ
         ).wait_until_up()

@@ -1,7 +1,6 @@
 """A service with registered clients: handlers over fakes, on a clock of the test; and how to register one for real."""
 
 import json
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from core.settings import Settings
 from core.wiring import Services
 from functions import create_event, query_events, token
 from functions.http.handler import Operation, lambda_handler
+from tests.support import forked
 from tests.support.builders import basic, new_event, proxy_event
 from tests.support.fakes import FakeClients, FakeClock, FakeMeter, FakeQueue, FakeStore
 from tests.support.service import AUDIT_LOG, environment
@@ -67,9 +67,6 @@ class Shop:
 def register(data_dir: Path, *options: str, **settings: str) -> tuple[str, str]:
     """Register a client in the database of `data_dir`, as an operator does; its id and secret."""
     for command in (["migrate"], ["client", "create", "--name", "tests", *options]):
-        done = subprocess.run(
-            [AUDIT_LOG, *command],
-            env=environment(data_dir, **settings), capture_output=True, text=True, check=True, timeout=30,
-        )  # fmt: skip
+        done = forked.run([AUDIT_LOG, *command], env=environment(data_dir, **settings), check=True)
     printed = dict(line.split(":", 1) for line in done.stdout.splitlines())
     return printed["client_id"].strip(), printed["client_secret"].strip()

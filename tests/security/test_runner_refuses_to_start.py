@@ -1,39 +1,28 @@
 """A service that would be open to anyone does not start: one line that names the remedy, at once, without secrets."""
 
-import os
-import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.support import forked
 from tests.support.service import AUDIT_LOG, environment, free_port
 
 GOOD_SECRET = "Jx8vQm2nLw5rTz9bKc4hYd7gSf1pAe6u"
-START_SECONDS = 15.0  # measured: 1.2 of processor time; a busy machine takes several times as long
+START_SECONDS = 15.0  # a busy machine takes many times the processor time, which tests/e2e/test_serve_refusals.py has
 
 
 class Refusal:
     """What `audit-log serve` said before it ended."""
 
     def __init__(self, data_dir: Path, *options: str, **settings: str) -> None:
+        command = [AUDIT_LOG, "serve", "--port", str(free_port()), *options]
         started = time.monotonic()
-        process = subprocess.Popen(
-            [AUDIT_LOG, "serve", "--port", str(free_port()), *options],
-            env=environment(data_dir, **settings) | {"COLUMNS": "1000"},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
-        try:
-            output, self.line = process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # it did start: let no worker stay behind
-            process.communicate()
-            raise
+        done = forked.run(command, env=environment(data_dir, **settings) | {"COLUMNS": "1000"})
         self.seconds = time.monotonic() - started
-        self.status = process.returncode
-        self.output = output + self.line
+        self.status, self.line = done.returncode, done.stderr
+        self.output = done.stdout + done.stderr
 
     def assert_one_line_at_once(self, *words: str) -> None:
         assert self.status == 1, self.output

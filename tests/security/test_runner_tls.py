@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from local_runner.http.tls import HANDSHAKE_SECONDS, BoundedContext
+from tests.support import forked
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, STARTUP_SECONDS, Service, environment, free_port
 
@@ -148,11 +149,11 @@ def test_files_that_cannot_be_used_end_it_with_one_line(
 
 def _serve(data_dir: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """`audit-log serve`, which is expected not to come up."""
-    return subprocess.run(
+    return forked.run(
         [AUDIT_LOG, "serve", "--port", str(free_port()), *options],
         env=environment(data_dir / "data", auth="clients") | {"COLUMNS": "1000"},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        timeout=60,
+    )
 
 
 def _write(certificate: trustme.LeafCert, folder: Path) -> tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""A real service for tests: `audit-log serve` in a separate process, as a user starts it."""
+"""A real service for tests: `audit-log serve` in a separate process."""
 
 import os
 import random
@@ -14,7 +14,11 @@ from typing import Any, Final, Self
 
 import httpx
 
+from tests.support import forked
+
 AUDIT_LOG = str(Path(sys.executable).with_name("audit-log"))
+EXECUTED: Final = ("env", AUDIT_LOG)
+"""The command as a user starts it, for a `Service` that must not be forked: see `tests.support.forked`."""
 STARTUP_SECONDS = 30
 _NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -55,7 +59,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
 
 
 class Service:
-    """A running server. Leaving the block ends it with SIGTERM and waits."""
+    """A running server, forked if the command is `AUDIT_LOG`. Leaving the block ends it with SIGTERM and waits."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -71,10 +75,14 @@ class Service:
         self.url = f"http://127.0.0.1:{port}"
         self._log_path = data_dir.with_name(f"{data_dir.name}-{port}.log")
         self._log = self._log_path.open("w")
-        self.process = subprocess.Popen(
-            command, env={**environment(data_dir, **settings), **(environ or {})}, cwd=cwd,
-            stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        environ = {**environment(data_dir, **settings), **(environ or {})}
+        self.process: subprocess.Popen[bytes] | forked.Process
+        if command[0] == AUDIT_LOG:
+            self.process = forked.start(command, environ, self._log.fileno(), self._log.fileno(), cwd)
+        else:
+            self.process = subprocess.Popen(
+                command, env=environ, cwd=cwd, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True
+            )
 
     @classmethod
     def start(cls, data_dir: Path, *options: str, **settings: str) -> Self:

@@ -15,7 +15,7 @@ from core.stores.mongodb.connection import Connection
 from core.stores.mongodb.indexes import check_revision, migrate
 from core.stores.opening import database_for
 from local_runner.cli.main import app
-from tests.support import ferretdb
+from tests.support import ferretdb, forked
 from tests.support.ferretdb import FerretDB
 from tests.support.service import AUDIT_LOG, environment
 
@@ -44,7 +44,7 @@ def migrated() -> Iterator[str]:
 @pytest.mark.parametrize("command", [["serve", "--port", "1"], ["migrate"]])
 def test_a_ledger_is_refused_at_the_start(tmp_path: Path, command: list[str]) -> None:
     settings = environment(tmp_path / "data", database_url=NOWHERE)
-    ended = subprocess.run([AUDIT_LOG, *command], env=settings, capture_output=True, text=True, check=False, timeout=60)
+    ended = forked.run([AUDIT_LOG, *command], env=settings, timeout=60)
     assert ended.returncode == 1
     assert "AUDIT_LOG_LEDGER=on does not work with MongoDB" in ended.stderr
     assert "Set AUDIT_LOG_LEDGER=off" in ended.stderr

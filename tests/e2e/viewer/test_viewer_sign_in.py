@@ -1,12 +1,12 @@
 """How somebody signs in to the log viewer, and what it shows and keeps before and after."""
 
 import re
-import subprocess
 from pathlib import Path
 
 from selenium import webdriver
 
 from tests.e2e.viewer.page import ViewerPage, numbered, post
+from tests.support import forked
 from tests.support.service import AUDIT_LOG, Service, environment
 
 KEPT = "return [localStorage.length, sessionStorage.length, document.cookie, JSON.stringify(history.state)]"
@@ -18,7 +18,7 @@ def guarded_service(tmp_path: Path, *options: str, **settings: str) -> tuple[str
     data.mkdir(exist_ok=True)
     running = Service.start(data, auth="clients", **settings)
     create = [AUDIT_LOG, "client", "create", "--name", "viewer", *options]
-    made = subprocess.run(create, env=environment(data, auth="clients"), capture_output=True, text=True, check=True)
+    made = forked.run(create, env=environment(data, auth="clients"), check=True)
     client_id, secret = re.findall(r"client_(?:id|secret): +(\S+)", made.stdout)
     return client_id, secret, running
 

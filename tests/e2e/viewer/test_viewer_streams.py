@@ -1,6 +1,5 @@
 """The page of streams in the log viewer: creating and changing one, its state, and what can be done with it."""
 
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from standardwebhooks import Webhook
 from tests.e2e.viewer.managed import HOSTILE, Guarded, fill, in_menu, press, problem_of, row
 from tests.e2e.viewer.page import ViewerPage
 from tests.e2e.viewer.test_viewer_accessibility import seen_in
+from tests.support import forked
 from tests.support.axe import violations
 from tests.support.receiver import Receiver, Reply, receiver
 from tests.support.service import AUDIT_LOG, environment
@@ -250,7 +250,7 @@ def test_the_form_has_the_fields_of_the_kind(
 def test_a_client_without_the_scope_sees_no_link_and_is_refused(browser: webdriver.Chrome, guarded: Guarded) -> None:
     data = guarded.service.data_dir
     create = [AUDIT_LOG, "client", "create", "--name", "reader", "--scope", "events:read"]
-    made = subprocess.run(create, env=environment(data, auth="clients"), capture_output=True, text=True, check=True)
+    made = forked.run(create, env=environment(data, auth="clients"), check=True)
     client_id, secret = (line.split()[-1] for line in made.stdout.splitlines() if line.startswith("client_"))
     page = Guarded(guarded.service, client_id, secret).page(browser, "streams")
     page.until(lambda: "streams:manage" in page.find("#streams-problem").text, "the refusal is not shown")

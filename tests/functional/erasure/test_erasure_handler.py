@@ -1,7 +1,6 @@
 """POST /erasure with a real store: what it erases, for whom, in which steps, and what it refuses."""
 
 import re
-import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from functions import event_feed, get_event, query_events
 from functions.operations import erase_events
+from tests.support import forked
 from tests.support.builders import event, new_event
 from tests.support.fakes import Answer, FakeGateway
 from tests.support.service import AUDIT_LOG, Service, environment
@@ -205,7 +205,7 @@ def test_a_registered_client_erases_by_a_running_service(tmp_path: Path) -> None
     data = tmp_path / "data"
     with Service.start(data, auth="clients") as service:
         command = [AUDIT_LOG, "client", "create", "--name", "x", "--scope", WRITE, "--scope", ERASE]
-        made = subprocess.run(command, env=environment(data), capture_output=True, text=True, check=True, timeout=60)
+        made = forked.run(command, env=environment(data), timeout=60, check=True)
         client, secret = re.findall(r"client-[0-9a-f]+|als_\S+", made.stdout)[:2]
         token = httpx.get(f"{service.url}/access-token", auth=(client, secret)).json()["token"]
         with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:

@@ -22,6 +22,7 @@ from local_runner.background.attestation import Attestation
 from local_runner.background.time_stamps import TimeStampAnchor
 from local_runner.background.witnesses import read_witnesses
 from tests.functional.ledger.test_ledger_commands import post, run
+from tests.support import forked
 from tests.support.service import AUDIT_LOG, Service, environment, free_port, get
 from tests.support.waiting import until
 from tests.unit.ledger.sample_log import SampleLog
@@ -44,22 +45,22 @@ class WitnessProcess:
 
     @property
     def line(self) -> str:
-        key = subprocess.run([AUDIT_LOG, "witness", "key", *self.options], capture_output=True, text=True, check=True)
+        key = forked.run([AUDIT_LOG, "witness", "key", *self.options], env=environment(self.directory), check=True)
         return f"witness {self.directory.name} {key.stdout.strip()} {self.url}\n"
 
     @contextmanager
     def serving(self, policy: Path) -> Iterator[None]:
         where = ["--state", str(self.directory / "state"), "--policy", str(policy), "--port", str(self.port)]
-        with self.log.open("w") as log, subprocess.Popen(
-            [AUDIT_LOG, "witness", "serve", *self.options, *where], stdout=log, stderr=log,
-            env=environment(self.directory),
-        ) as process:  # fmt: skip
-            try:
-                until(lambda: "witness_started" in self.log.read_text())
-                until(lambda: answers(f"{self.url}/health"))
-                yield
-            finally:
-                process.terminate()
+        command = [AUDIT_LOG, "witness", "serve", *self.options, *where]
+        with self.log.open("w") as log:
+            process = forked.start(command, environment(self.directory), log.fileno(), log.fileno())
+        try:
+            until(lambda: "witness_started" in self.log.read_text())
+            until(lambda: answers(f"{self.url}/health"))
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def answers(url: str) -> bool:
