@@ -30,7 +30,7 @@ from benchmarks.load import Load, bodies, requests_file, send
 from core.domain.models import RESERVED_PREFIX
 from core.stores.schema import events
 from tests.support import databases
-from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.service import AUDIT_LOG, EXECUTED, Service, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +126,10 @@ def main() -> None:
             url = opened.enter_context(databases.throwaway(options.database))
         with databases.opened(url) as engine:
             generate(engine, options.events)
-        with Service.start(data, database_url=url) as service, requests_file(service.port, bodies()) as requests:
+        with (
+            Service.start(data, command=EXECUTED, database_url=url) as service,
+            requests_file(service.port, bodies()) as requests,
+        ):
             load = partial(send, service.port, options.connections, options.seconds, requests)
             accepted = load().accepted  # a window to warm up
             taken = list(rounds(options.rounds, load, environment(data, database_url=url)))

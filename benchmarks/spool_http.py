@@ -13,7 +13,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from tests.support.service import AUDIT_LOG, Service
+from tests.support.service import AUDIT_LOG, EXECUTED, Service
 
 MODES = ("off", "process", "disk")
 
@@ -22,7 +22,7 @@ def rate(mode: str, requests: int) -> float:
     """Accepted events a second; every one of them was stored, or the load test would fail."""
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        Service.start(Path(folder) / "data", spool=mode) as service,
+        Service.start(Path(folder) / "data", command=EXECUTED, spool=mode) as service,
     ):
         command = [AUDIT_LOG, "load-test", "--json", "--connections", "64", "--url", service.url]
         result = subprocess.run([*command, "--requests", str(requests)], capture_output=True, check=True)

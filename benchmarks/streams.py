@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cpu import spent, thread_times, wait_until_idle
-from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.service import AUDIT_LOG, EXECUTED, Service, environment
 
 STREAMS = (0, 10)
 _DRAIN_SECONDS = 60.0
@@ -29,7 +29,7 @@ def measure(streams: int, requests: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         data, out = Path(folder) / "data", Path(folder) / "out"
         out.mkdir()
-        with Service.start(data) as service:
+        with Service.start(data, command=EXECUTED) as service:
             for number in range(streams):
                 kind = ["--kind", "directory", "--set", f"path={out}", "--filter", "event_data.nothing=1"]
                 command = [AUDIT_LOG, "stream", "create", "--name", f"idle {number}", *kind]

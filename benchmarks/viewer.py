@@ -16,7 +16,7 @@ import orjson
 
 from tests.e2e.viewer.page import ViewerPage
 from tests.support.browser import chromium
-from tests.support.service import Service
+from tests.support.service import EXECUTED, Service
 
 ROUNDS: Final = 10
 BATCH: Final = 1000
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
     count: int = parser.parse_args().events
-    with tempfile.TemporaryDirectory() as folder, Service.start(Path(folder) / "data") as service:
+    with tempfile.TemporaryDirectory() as folder, Service.start(Path(folder) / "data", command=EXECUTED) as service:
         _post(service, count)
         with chromium(Path(folder) / "profile") as browser:
             browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _MARKS})

@@ -22,7 +22,7 @@ from core.queues.rabbitmq import RabbitMQPublisher
 from tests.faults.brokers import stored_by
 from tests.support import databases
 from tests.support.rabbitmq import queue_url
-from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.service import EXECUTED, Service, free_port
 
 STORES = ("sqlite", "postgresql", "mariadb")
 
@@ -49,7 +49,7 @@ def drained(store: str, workers: int, events: list[list[Event]]) -> float:
 def _worker(data_dir: Path, queue: str, database: str) -> Service:
     port = free_port()
     settings = {"queue_url": queue, "database_url": database}
-    return Service([AUDIT_LOG, "worker", "--port", str(port)], port, data_dir, settings)
+    return Service([*EXECUTED, "worker", "--port", str(port)], port, data_dir, settings)
 
 
 def _rate(workers: list[Service], total: int) -> float:

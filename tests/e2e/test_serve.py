@@ -60,12 +60,7 @@ def end(service: Service, send: Send, signal_number: int) -> int:
     ],
 )
 def test_a_stop_while_clients_post_loses_no_accepted_event(tmp_path: Path, send: Send, signal_number: int) -> None:
-    port = free_port()
-    command = [*EXECUTED, "serve", "--port", str(port)]
-    with (
-        Service(command, port, tmp_path / "data", {}).wait_until_up() as service,
-        ThreadPoolExecutor(6) as clients,
-    ):
+    with Service.start(tmp_path / "data", command=EXECUTED) as service, ThreadPoolExecutor(6) as clients:
         token = service.token()
         posting = [clients.submit(post_until_refused, service, token) for _ in range(6)]
         time.sleep(0.4)

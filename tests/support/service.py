@@ -18,7 +18,7 @@ from tests.support import forked
 
 AUDIT_LOG = str(Path(sys.executable).with_name("audit-log"))
 EXECUTED: Final = ("env", AUDIT_LOG)
-"""The command as a user starts it, for a `Service` that must not be forked: see `tests.support.forked`."""
+"""The same, for a `Service` that is started as a user starts it and not forked: see `tests.support.forked`."""
 STARTUP_SECONDS = 30
 _NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -85,10 +85,10 @@ class Service:
             )
 
     @classmethod
-    def start(cls, data_dir: Path, *options: str, **settings: str) -> Self:
+    def start(cls, data_dir: Path, *options: str, command: Sequence[str] = (AUDIT_LOG,), **settings: str) -> Self:
         """`audit-log serve` on a free port of the loopback address."""
         port = free_port()
-        return cls([AUDIT_LOG, "serve", "--port", str(port), *options], port, data_dir, settings).wait_until_up()
+        return cls([*command, "serve", "--port", str(port), *options], port, data_dir, settings).wait_until_up()
 
     def wait_until_up(self) -> Self:
         deadline = time.monotonic() + STARTUP_SECONDS
