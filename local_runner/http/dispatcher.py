@@ -12,6 +12,7 @@ from local_runner.http.application import Application, Exchange
 from local_runner.http.bounded_threads import BoundedThreads
 from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.http.held_requests import HeldRequests, Task
+from local_runner.http.known_heads import KnownHeads
 from local_runner.http.parser import ParsedRequest
 from local_runner.queue.group_commit import GroupCommit
 
@@ -69,6 +70,7 @@ class Dispatcher:
     ) -> None:
         self.limits: Final = limits or ConnectionLimits()
         self.held: Final = HeldRequests(self._ask_again)
+        self.known_heads: Final = KnownHeads()
         self._application = application
         self._bounds = {place: bounds[place] for place in bounds if waits or place is not Place.ACCEPT}
         self._threads = {

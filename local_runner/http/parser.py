@@ -17,6 +17,7 @@ from functions.http.errors import HeadersTooLargeError, MalformedRequestError, P
 from functions.http.limits import MAX_BODY_BYTES, body_too_large
 from local_runner.aws_events.proxy_event import HTTPRequest
 from local_runner.http.codec import parse_headers, parse_target
+from local_runner.http.known_heads import KnownHeads
 
 _HEAD_BYTES: Final = 64 * 1024
 _HEADERS: Final = 100
@@ -54,13 +55,14 @@ class ParsedRequest(NamedTuple):
 class RequestParser:
     """Parses one connection. httptools calls the methods named `on_`."""
 
-    def __init__(self, peer: str, on_expectation: Callable[[], None]) -> None:
+    def __init__(self, peer: str, on_expectation: Callable[[], None], heads: KnownHeads) -> None:
         """Start with nothing received.
 
         `peer` is the client's address. `on_expectation` is called when a client waits for permission to send a body
-        (RFC 9110 section 10.1.1).
+        (RFC 9110 section 10.1.1). `heads` are those that all connections share.
         """
         self._peer = peer
+        self._heads = heads
         self._on_expectation = on_expectation
         self._parser: Any = httptools.HttpRequestParser(self)
         self.parsed: Final[deque[ParsedRequest]] = deque()
@@ -94,6 +96,9 @@ class RequestParser:
     def feed(self, data: bytes) -> None:
         """Parse the next bytes."""
         at_start = self.phase is _REQUEST
+        if at_start and not self.ended and (known := self._heads.find(data, self._peer)) is not None:
+            self._queue(ParsedRequest(known[0], keep_alive=True, size=known[1]))
+            return
         self._begun = 0
         self._phase_bytes += len(data)
         try:
@@ -112,6 +117,8 @@ class RequestParser:
                 self.refuse(_too_many_headers())
             elif self.phase is _BODY and self._phase_bytes > _BODY_BYTES_IN_CHUNKS:
                 self.refuse(body_too_large())
+            elif at_start and self._begun == 1 and self.phase is _REQUEST and not self.ended:
+                self._heads.remember(data, self.parsed[-1].request, self.parsed[-1].size)
 
     def refuse(self, error: AuditLogError) -> None:
         """Refuse the request being received, and parse nothing more."""
@@ -208,12 +215,14 @@ class RequestParser:
     def _append(self, body: bytes, *, keep_alive: bool, error: AuditLogError | None = None) -> None:
         protocol = "HTTP/1.1" if self._version == "1.1" else f"HTTP/{self._version}"
         request = HTTPRequest(self._method, self._path, self._query, self._headers, body, self._peer, protocol)
-        overhead = _REQUEST_OVERHEAD + _HEADER_OVERHEAD * len(self._fields)
-        size = overhead + self._header_bytes + len(self._target) + len(body)
-        self.parsed.append(ParsedRequest(request, keep_alive, error, size))
-        self._parsed_bytes += size
+        overhead = _REQUEST_OVERHEAD + _HEADER_OVERHEAD * len(self._fields) + self._header_bytes + len(self._target)
+        self._queue(ParsedRequest(request, keep_alive, error, overhead + len(body)))
         self._reset()
         self.phase = _REQUEST
+
+    def _queue(self, parsed: ParsedRequest) -> None:
+        self.parsed.append(parsed)
+        self._parsed_bytes += parsed.size
 
     def _reset(self) -> None:
         self._method, self._path, self._query, self._version = "GET", "/", "", "1.1"

@@ -59,7 +59,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._transport: Any = transport
         self._out = Outgoing(transport, self._limits)
         peer = transport.get_extra_info("peername")
-        self._parser = RequestParser(peer[0] if peer else "", self._ask_for_body)
+        self._parser = RequestParser(peer[0] if peer else "", self._ask_for_body, self._dispatcher.known_heads)
         self._in = Incoming(self._parser, self._limits)
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own protocols only
         if not self._limits.add(self):

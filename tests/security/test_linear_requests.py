@@ -16,6 +16,7 @@ from core.stores.migrations.upgrade import migrate
 from core.wiring import Services
 from functions.http.request import Request
 from local_runner.http.application import Application
+from local_runner.http.known_heads import KnownHeads
 from local_runner.http.parser import RequestParser
 from tests.conftest import SECRET
 from tests.support.fakes import FakeQueue
@@ -141,7 +142,7 @@ class House:
         """The processor time that a request takes, which may be refused, but not by a fault of the service."""
         answered: list[int] = []
         started = time.thread_time()
-        reader = RequestParser("127.0.0.1", on_expectation=lambda: None)
+        reader = RequestParser("127.0.0.1", on_expectation=lambda: None, heads=KnownHeads())
         reader.feed(request)
         while reader.parsed:
             parsed = reader.take()
