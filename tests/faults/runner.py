@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from tempfile import TemporaryDirectory
 
 import httpx
@@ -151,15 +152,17 @@ def killed_accepting_process(rounds: int) -> Verdict:
     """Kill the process that accepts, alone, and start another at once: the one that stored for it ends by itself."""
     with runner() as made:
         with Load([made.url], token(), rate=RATE) as load:
-            left: set[int] = set()
+            left: list[int] = []  # descriptors, since the system gives a process id again
             for _ in moments(load, rounds):
                 until(lambda: made.service.storing_process is not None, "a storing process")
-                left.add(made.service.storing_process or 0)
+                left.append(os.pidfd_open(made.service.storing_process or 0))
                 made.service.process.kill()
                 made.service.process.wait()
                 made.service.stop()  # closes its log
                 made.start()
-            until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), "the end of all that stored")
+            until(lambda: len(select(left, [], [], 0)[0]) == len(left), "the end of all that stored")
+            for descriptor in left:
+                os.close(descriptor)
         return judge(load.recorder, made.database_url)
 
 
