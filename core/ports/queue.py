@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from core.domain.models import Event
+
+Item = TypeVar("Item")
 
 
 class EventPublisher(Protocol):
@@ -29,10 +31,11 @@ class EventPublisher(Protocol):
 class CommitGroup(Protocol):
     """Publishes of several requests that take effect together, before the responses to these requests leave."""
 
-    def after_commit(self, action: Callable[[], None]) -> None:
-        """Call `action` once the events that the current request has published last are in the queue.
+    def after_commit(self, action: Callable[[Sequence[Item]], None], item: Item) -> None:
+        """Call `action` with `item` once the events that the current request has published last are in the queue.
 
-        It is not called if that fails. `action` neither fails nor waits, and any thread may call it.
+        One call takes the items of all requests of the group. None is called if the publishing fails. `action` neither
+        fails nor waits, and any thread may call it.
         """
 
     def commit_if_holds(self, event_id: str) -> None:
@@ -45,9 +48,9 @@ class CommitGroup(Protocol):
 class NoGroup:
     """Implements `CommitGroup` for publishers whose events are in the queue when `publish` returns."""
 
-    def after_commit(self, action: Callable[[], None]) -> None:
+    def after_commit(self, action: Callable[[Sequence[Item]], None], item: Item) -> None:
         """See `CommitGroup.after_commit`."""
-        action()
+        action([item])
 
     def commit_if_holds(self, event_id: str) -> None:
         """See `CommitGroup.commit_if_holds`."""

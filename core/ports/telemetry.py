@@ -1,7 +1,7 @@
 """Ports of telemetry: readiness checks, counters, histograms and the count of accepted events."""
 
 from collections.abc import Iterable, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Protocol
 
 from core.domain.models import Event
@@ -20,7 +20,7 @@ class Check(Protocol):
         """
 
 
-class CounterName(Enum):
+class CounterName(StrEnum):
     """Counters of events, tokens and checkpoints."""
 
     ACCEPTED = "accepted"
@@ -60,7 +60,7 @@ class CounterName(Enum):
     """An attempt to send a batch of a stream failed; it is tried again."""
 
 
-class HistogramName(Enum):
+class HistogramName(StrEnum):
     """Histograms. Times are in seconds."""
 
     BATCH_EVENTS = "batch_events"

@@ -1,8 +1,8 @@
 """Acceptance of events: publishes them, counts them, and remembers those that can repeat."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
+from typing import NamedTuple
 
 from core.domain.models import Event
 from core.domain.recent_events import Content, RecentEvents
@@ -10,6 +10,14 @@ from core.ports.queue import CommitGroup, EventPublisher
 from core.ports.telemetry import AcceptanceRecorder, CounterName, Meter
 
 _NO_CONTENTS: Mapping[str, Content] = MappingProxyType({})
+
+
+class _Accepted(NamedTuple):
+    """See `Acceptance.publish`."""
+
+    events: Sequence[Event]
+    repeats: Sequence[Event]
+    contents: Mapping[str, Content]
 
 
 class Acceptance:
@@ -45,22 +53,25 @@ class Acceptance:
             QueueFullError: the queue is at its bound; trying again later helps.
             QueueUnavailableError: the queue cannot be reached; trying again later helps.
         """
-        accept = partial(self._accept, events, repeats, contents)
+        accepted = _Accepted(events, repeats, contents)
         if events:
             self._publisher().publish(events, traceparent)
-            self._group.after_commit(accept)
+            self._group.after_commit(self._accept, accepted)
         else:
-            accept()
+            self._accept([accepted])
 
     def find_recent(self, client: str, event_id: str) -> Content | None:
         """Return the content of the event with this id that this process has accepted from the client, if any."""
         self._group.commit_if_holds(event_id)
         return self._recent_events.find(client, event_id)
 
-    def _accept(self, events: Sequence[Event], repeats: Sequence[Event], contents: Mapping[str, Content]) -> None:
-        for event in events if contents else ():
-            if event.event_id in contents:
-                self._recent_events.add(event.recorded_by, event.event_id, contents[event.event_id])
+    def _accept(self, requests: Sequence[_Accepted]) -> None:
+        for accepted in requests:
+            for event in accepted.events if accepted.contents else ():
+                if event.event_id in accepted.contents:
+                    self._recent_events.add(event.recorded_by, event.event_id, accepted.contents[event.event_id])
+        events = [event for accepted in requests for event in accepted.events]
+        repeats = [event for accepted in requests for event in accepted.repeats]
         self._recorder.record(events, repeats)
         self._meter.count(CounterName.ACCEPTED, len(events) + len(repeats))
         if repeats:

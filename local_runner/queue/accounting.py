@@ -57,8 +57,8 @@ class AcceptanceCounter:
     def record(self, events: Sequence[Event], repeats: Sequence[Event] = ()) -> None:
         """See `AcceptanceRecorder.record`."""
         with self._lock:
-            for event in events:
-                self._counts[self._minute_of(event.received_at), ACCEPTED] += 1
+            for minute, count in Counter([self._minute_of(event.received_at) for event in events]).items():
+                self._counts[minute, ACCEPTED] += count
             self._counts[0, NUMBERED] += len(events)  # repeats have no sequence number in the spool
             for event in repeats:
                 minute = self._minute_of(event.received_at)

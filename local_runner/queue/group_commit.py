@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 from threading import get_ident
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from core.domain.models import Event
 from local_runner.aws_events.proxy_event import HTTPResponse
 from local_runner.queue.visibility import Staged
 
 _NO_THREAD: Final = 0
+
+Item = TypeVar("Item")
 
 
 class StagingQueue(Protocol):
@@ -64,12 +66,12 @@ class GroupCommit:
         batch.staged.append(staged)
         batch.event_ids.update([event.event_id for event in events])
 
-    def after_commit(self, action: Callable[[], None]) -> None:
+    def after_commit(self, action: Callable[[Sequence[Item]], None], item: Item) -> None:
         """See `CommitGroup.after_commit`."""
         if self._handling == get_ident() and self._published is self._batch:
-            self._batch.actions.append(action)
+            self._batch.actions.setdefault(action, []).append(item)
         else:
-            action()
+            action([item])
 
     def commit_if_holds(self, event_id: str) -> None:
         """See `CommitGroup.commit_if_holds`."""
@@ -130,7 +132,7 @@ class _Batch:
     def __init__(self) -> None:
         self.staged: list[Staged] = []
         self.event_ids: set[str] = set()
-        self.actions: list[Callable[[], None]] = []
+        self.actions: dict[Callable[[Any], None], list[Any]] = {}
         self.error: Exception | None = None
         self.done = Flag()
 
@@ -142,8 +144,8 @@ class _Batch:
         except Exception as exc:  # noqa: BLE001 - every response of the batch reports it
             self.error = exc
         else:
-            for action in self.actions:
-                action()
+            for action, items in self.actions.items():
+                action(items)
         finally:
             self.done.set()
 
