@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
-from core.errors import InvalidSettingsError, ProofNotFoundError
-from core.ledger.policies import with_witnesses
+from core.errors import ProofNotFoundError
 from core.ports.clients import ClientReader
 from core.ports.queue import DeadLetterQueue, EventPublisher, NoGroup, QueueMonitor
 from core.ports.store import EventReader, EventSummaries, EventWriter
@@ -105,20 +104,6 @@ class Services:
                 "This service has no ledger (AUDIT_LOG_LEDGER=off), so that events have no proofs."
             )
         return self._parts.get("proofs") or self.database.proofs
-
-    def ledger_policy(self) -> bytes:
-        """Return the public keys of the ledger and of its witnesses (C2SP tlog-policy).
-
-        Raises:
-            ProofNotFoundError: this service has no ledger.
-            ProofPendingError: no process has signed with a key yet.
-            InvalidSettingsError: the policy file of the witnesses cannot be read.
-        """
-        file = self.settings.ledger_witnesses
-        try:
-            return with_witnesses(self.proofs.policy(), file.read_bytes()) if file else self.proofs.policy()
-        except OSError as exc:
-            raise InvalidSettingsError(f"AUDIT_LOG_LEDGER_WITNESSES cannot be read ({exc.strerror}).") from None
 
     @cached_property
     def feed(self) -> "FeedReader":

@@ -5,7 +5,8 @@ from typing import Final
 from core.auth.tokens import READ, Claims
 from core.domain.filter_values import boolean, integer
 from core.domain.strict_json import MAX_INTEGER
-from core.errors import InsufficientScopeError, ProofNotFoundError
+from core.errors import InsufficientScopeError, InvalidSettingsError, ProofNotFoundError
+from core.ledger.policies import with_witnesses
 from core.ledger.tiles import parse_path
 from core.wiring import Services
 from functions.http.bearer import authenticate
@@ -73,7 +74,22 @@ def ledger_policy(request: Request, services: Services) -> Response:
     Verifiers need them from another source as well.
     """
     QueryString(request.query, ()).raise_errors()
-    return Response(200, services.ledger_policy(), TEXT, _NEWEST)
+    return Response(200, policy_of(services), TEXT, _NEWEST)
+
+
+def policy_of(services: Services) -> bytes:
+    """Return the public keys of the ledger and of its witnesses (C2SP tlog-policy).
+
+    Raises:
+        ProofNotFoundError: this service has no ledger.
+        ProofPendingError: no process has signed with a key yet.
+        InvalidSettingsError: the policy file of the witnesses cannot be read.
+    """
+    policy, witnesses = services.proofs.policy(), services.settings.ledger_witnesses
+    try:
+        return with_witnesses(policy, witnesses.read_bytes()) if witnesses else policy
+    except OSError as exc:
+        raise InvalidSettingsError(f"AUDIT_LOG_LEDGER_WITNESSES cannot be read ({exc.strerror}).") from None
 
 
 def tile_operation(parameters: tuple[str, ...]) -> Operation:

@@ -56,10 +56,11 @@ def key() -> None:
 @app.command()
 def policy() -> None:
     """Print a policy that trusts the ledger and its witnesses, for `audit-log verify --policy` (C2SP tlog-policy)."""
+    from functions.proofs.ledger import policy_of
     from local_runner.cli.offline import existing_store
 
     with existing_store() as services:
-        typer.echo(services.ledger_policy().decode(), nl=False)
+        typer.echo(policy_of(services).decode(), nl=False)
 
 
 @app.command()
