@@ -12,10 +12,8 @@ from typing import Final
 from core.domain.models import Event
 from core.ports.queue import Message
 from local_runner.queue.in_flight import QueuedMessage
-from local_runner.queue.visibility import DeadLetters, QueueLimits, Staged, VisibilityQueue
+from local_runner.queue.visibility import RECEIVE_BYTES, DeadLetters, QueueLimits, Staged, VisibilityQueue
 from local_runner.spool.spool import NoSpool, Spool
-
-_BATCH_BYTES: Final = 16 * 1024 * 1024  # of one receive: thousands of the largest events would fill the memory
 
 
 class InMemoryQueue(VisibilityQueue[QueuedMessage, Sequence[int]]):
@@ -103,7 +101,7 @@ class InMemoryQueue(VisibilityQueue[QueuedMessage, Sequence[int]]):
     def _pop_waiting(self, at_most: int) -> list[QueuedMessage]:
         entries: list[QueuedMessage] = []
         size = 0
-        while self._waiting and len(entries) < at_most and size < _BATCH_BYTES:
+        while self._waiting and len(entries) < at_most and size < RECEIVE_BYTES:
             entries.append(self._waiting.popleft())
             size += len(entries[-1].body)
         return entries

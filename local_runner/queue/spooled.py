@@ -13,12 +13,11 @@ from typing import Final
 
 from core.domain.models import Event
 from core.ports.queue import Message
-from local_runner.queue.visibility import DeadLetters, QueueLimits, Staged, VisibilityQueue
+from local_runner.queue.visibility import RECEIVE_BYTES, DeadLetters, QueueLimits, Staged, VisibilityQueue
 from local_runner.spool.disk_spool import DiskSpool
 from local_runner.spool.extents import Extent
 from local_runner.spool.records import Record
 
-_BATCH_BYTES: Final = 16 * 1024 * 1024  # of one receive: thousands of the largest events would fill the memory
 _RUN_SECONDS: Final = 1.0
 _CRASH_PARTS: Final = 8
 
@@ -210,7 +209,7 @@ class SpoolQueue(VisibilityQueue[Run, Extent]):
     def _pop_waiting(self, at_most: int) -> list[Run]:
         runs: list[Run] = []
         size = events = 0
-        while self._waiting and events < at_most and size < _BATCH_BYTES:
+        while self._waiting and events < at_most and size < RECEIVE_BYTES:
             run = self._waiting[0]
             if run.alone and runs:
                 break

@@ -22,6 +22,9 @@ from local_runner.queue.in_flight import InFlight, QueueEntry
 from local_runner.queue.stats import QueueStats
 from local_runner.spool.spool import Spool
 
+RECEIVE_BYTES: Final = 16 * 1024 * 1024
+"""Size of the bodies from which on a receive takes no more: thousands of the largest events would fill the memory."""
+
 _DEAD_LETTER_RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
