@@ -5,11 +5,9 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import pytest
@@ -17,11 +15,10 @@ import pytest
 from tests.support.builders import new_event
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.waiting import until
 
 SECRET = "the-secret-of-the-process-with-the-number-one"
-T = TypeVar("T")
 NDJSON = {"Content-Type": "application/x-ndjson"}
-PATIENCE = 90.0
 UNSHARE = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--pid", "--fork", "--mount-proc"]
 
 
@@ -50,15 +47,7 @@ def pid_one(data: Path, command: str, *options: str, **settings: str) -> Iterato
 def inner(service: Service) -> int:
     """Its number outside of the namespace."""
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-    return int(eventually(lambda: children.read_text(encoding="ascii").split())[0])
-
-
-def eventually(condition: Callable[[], T]) -> T:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
+    return int(until(lambda: children.read_text(encoding="ascii").split())[0])
 
 
 def answers(service: Service) -> bool:
@@ -104,10 +93,10 @@ def test_a_service_of_several_processes_and_a_worker_end_with_status_0(tmp_path:
         settings = {"queue_url": stack.enter_context(queue_url()), "jwt_secret": SECRET}
         api = stack.enter_context(pid_one(data, "serve", "--workers", "2", **settings))
         worker = stack.enter_context(pid_one(data, "worker", **settings))
-        eventually(lambda: answers(worker) and answers(api))
+        until(lambda: answers(worker) and answers(api))
         with api.client() as client:
             assert client.post("/events", content=lines(50), headers=NDJSON).status_code == 202
-        eventually(lambda: stored(data) == 50)
+        until(lambda: stored(data) == 50)
         for service in (worker, api):
             os.kill(inner(service), signal.SIGTERM)
             assert service.process.wait(20) == 0
@@ -121,6 +110,6 @@ def test_a_stop_during_the_start_is_obeyed(tmp_path: Path, command: str) -> None
             settings["queue_url"] = stack.enter_context(queue_url())
         service = stack.enter_context(pid_one(tmp_path / "data", command, **settings))
         process = inner(service)
-        eventually(lambda: handles(process, signal.SIGTERM))  # Python has begun
+        until(lambda: handles(process, signal.SIGTERM))  # Python has begun
         os.kill(process, signal.SIGTERM)
         assert service.process.wait(20) in {0, 143}

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,9 @@ import httpx
 
 from tests.support.builders import new_event
 from tests.support.service import Service
+from tests.support.waiting import until
 
-SECONDS = 60.0
 STOP_SECONDS = 10.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def exists(pid: int) -> bool:

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event as Flag
-from threading import Lock, Thread
-from typing import Self
+from functools import partial
+from threading import Lock
 
 import httpx
 from sqlalchemy import select
@@ -17,6 +16,7 @@ from sqlalchemy import select
 from core.domain.models import Event, NewEvent
 from core.stores.engine import open_engine
 from core.stores.schema import events
+from tests.support.workload import Workload
 
 POST_SECONDS = 5.0
 
@@ -63,28 +63,16 @@ def new_event(recorder: AcceptanceRecorder) -> Event:
 Condition = Callable[[], bool]
 
 
-class Load:
+class Load(Workload):
     """Posts events from several threads to several services at a bounded rate, until its block ends."""
 
     def __init__(self, urls: Sequence[str], token: str, *, rate: float, threads: int = 8) -> None:
         self.recorder = AcceptanceRecorder()
-        self._urls = itertools.cycle(urls)
         self._headers = {"Authorization": f"Bearer {token}"}
         self._numbers = itertools.count()
         self._pause = threads / rate
         self._lock = Lock()
-        self._stop = Flag()
-        self._threads = [Thread(target=self._post, args=(next(self._urls),), daemon=True) for _ in range(threads)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(*(partial(self._post, url) for url in itertools.islice(itertools.cycle(urls), threads)))
 
     def goes_on(self, by: int = 1) -> Condition:
         """Whether so many more events are accepted than there are now."""
@@ -99,7 +87,7 @@ class Load:
     def _post(self, url: str) -> None:
         recorder = self.recorder
         with httpx.Client(base_url=url, headers=self._headers, timeout=POST_SECONDS) as client:
-            while not self._stop.wait(self._pause):
+            while not self.stop.wait(self._pause):
                 event_id = str(uuid.uuid4())
                 with self._lock:
                     number = recorder.sent[event_id] = next(self._numbers)

@@ -1,12 +1,8 @@
 """Three real nodes, of which one and then two are killed: acknowledged events are on two disks, others are refused."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from threading import Event as Flag
-from threading import Thread
-from typing import Self
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -15,11 +11,11 @@ from core.errors import QueueUnavailableError
 from core.queues.kafka import KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import receipts, sooner_or_later
+from tests.support.kafka import sooner_or_later
 from tests.support.kafka_cluster import TOPIC, KafkaCluster, kafka_cluster
-
-SECONDS = 60.0
-"""Time for anything on three nodes that share a busy machine."""
+from tests.support.messages import receipts
+from tests.support.waiting import until
+from tests.support.workload import Workload
 
 
 @pytest.fixture(scope="module")
@@ -28,40 +24,30 @@ def nodes() -> Iterator[KafkaCluster]:
         yield cluster
 
 
-class Traffic:
-    """Publishes batches and consumes them, from a thread each, until it ends; remembers the acknowledged ones."""
+class Traffic(Workload):
+    """Publishes batches and consumes them, from a thread each; remembers the acknowledged ones."""
 
     def __init__(self, url: str) -> None:
         self.acknowledged: set[int] = set()
         self.consumed: set[int] = set()
         self._url = url
-        self._stop = Flag()
-        self._threads = [Thread(target=self._publish), Thread(target=self._consume)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        super().__init__(self._publish, self._consume)
 
     def goes_on(self) -> None:
         """Wait until more is acknowledged, and it is consumed."""
-        before, deadline = len(self.acknowledged), time.monotonic() + SECONDS
-        while len(self.acknowledged) < before + 100 or not self.acknowledged <= self.consumed:
-            assert time.monotonic() < deadline, f"{len(self.acknowledged - self.consumed)} of {before} are missing"
-            time.sleep(0.05)
+        wanted = len(self.acknowledged) + 100
+        until(
+            lambda: len(self.acknowledged) >= wanted and self.acknowledged.copy() <= self.consumed,
+            shown=lambda: f"{len(self.acknowledged - self.consumed)} of {len(self.acknowledged)} are missing",
+        )
 
     def _publish(self) -> None:
         with closing(KafkaPublisher(self._url)) as publisher:
             for start in range(0, 1_000_000, 20):
-                if self._stop.wait(0.05):
+                if self.stop.wait(0.05):
                     return
                 batch = range(start, start + 20)
-                while not self._stop.is_set():
+                while not self.stop.is_set():
                     try:
                         publisher.publish([event(number, customer_id=number) for number in batch])
                     except QueueUnavailableError:
@@ -71,7 +57,7 @@ class Traffic:
 
     def _consume(self) -> None:
         with closing(KafkaSource(self._url)) as source:
-            while not self._stop.is_set():
+            while not self.stop.is_set():
                 try:
                     messages = source.receive(100, wait=0.2)
                 except QueueUnavailableError:
@@ -100,10 +86,13 @@ def test_a_node_that_is_killed_and_loses_its_disk_takes_no_acknowledged_event(no
         nodes.wait_for(TOPIC, in_sync=3)
         traffic.goes_on()
     with closing(KafkaSource(f"{nodes.url}&group.id=reads-all-after-{node}")) as source:
-        left, deadline = set(traffic.acknowledged), time.monotonic() + SECONDS
-        while left:
-            assert time.monotonic() < deadline, f"{len(left)} of {len(traffic.acknowledged)} are lost"
-            left -= {json.loads(message.body)["customer_id"] for message in source.receive(500, wait=0.2)}
+        lost = set(traffic.acknowledged)
+
+        def reads_all() -> bool:
+            lost.difference_update(json.loads(each.body)["customer_id"] for each in source.receive(500, wait=0.2))
+            return not lost
+
+        until(reads_all, shown=lambda: f"{len(lost)} of {len(traffic.acknowledged)} are lost")
 
 
 def test_two_killed_nodes_stop_all_acknowledgements_until_one_is_back(nodes: KafkaCluster) -> None:
@@ -116,13 +105,7 @@ def test_two_killed_nodes_stop_all_acknowledgements_until_one_is_back(nodes: Kaf
             with pytest.raises(QueueUnavailableError):
                 publisher.statistics()
         nodes.start(1)
-        deadline = time.monotonic() + SECONDS
-        while True:
-            try:
-                publisher.publish([event(3)])
-                break
-            except QueueUnavailableError:
-                assert time.monotonic() < deadline
+        sooner_or_later(lambda: publisher.publish([event(3)]))
         nodes.start(2)
         nodes.wait_for(TOPIC, in_sync=3)
         publisher.publish([event(4)])
