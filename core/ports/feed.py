@@ -1,8 +1,9 @@
 """Port of the feed: all stored events in the order in which they were stored."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from core.domain.clock import Clock
 from core.domain.models import Event
 
 if TYPE_CHECKING:  # only the query handlers load these models
@@ -73,3 +74,14 @@ class FeedReader(Protocol):
         Raises:
             StoreUnavailableError: trying again later helps.
         """
+
+
+def behind_seconds(feed: FeedReader, position: int, clock: Clock) -> float:
+    """Return for how many seconds the entry at a position has been stored; 0 at the end.
+
+    Raises:
+        StoreUnavailableError: trying again later helps.
+    """
+    stored_at = feed.stored_at(position)
+    age = (datetime.fromtimestamp(clock(), UTC) - stored_at).total_seconds() if stored_at else 0.0
+    return round(max(0.0, age), 3)

@@ -1,11 +1,10 @@
 """Status of streams: how far each one is behind the log, and the figures of all for metrics."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.clock import Clock
 from core.domain.streams import Stream
-from core.ports.feed import FeedReader
+from core.ports.feed import FeedReader, behind_seconds
 from core.ports.streams import StreamAdmin
 
 
@@ -25,9 +24,7 @@ class StreamStatus:
         Raises:
             StoreUnavailableError: trying again later helps.
         """
-        stored_at = self._feed.stored_at(stream.position)
-        age = (datetime.fromtimestamp(self._clock(), UTC) - stored_at).total_seconds() if stored_at else 0.0
-        return round(max(0.0, age), 3)
+        return behind_seconds(self._feed, stream.position, self._clock)
 
     def check(self) -> dict[str, Any]:
         """Implement `Check`: figures of all streams. A stream that fails does not make the service unready.

@@ -1,12 +1,11 @@
 """Composition of alert rules: the parts that register, preview and evaluate them."""
 
-from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
 
 from core.alerts.evaluator import Evaluator
 from core.alerts.preview import Preview, preview
 from core.alerts.registry import AlertRuleRegistry
+from core.alerts.status import AlertRuleStatus
 from core.domain.actors import Actor
 from core.domain.alert_rules import AlertRuleDefinition
 from core.domain.clock import Clock
@@ -27,6 +26,11 @@ class AlertRuleServices:
         """Registers and changes rules."""
         return AlertRuleRegistry(self._database.alert_rules, self._feed, self._clock)
 
+    @cached_property
+    def status(self) -> AlertRuleStatus:
+        """Shows how far rules have come."""
+        return AlertRuleStatus(self._database.alert_rules, self._feed, self._clock)
+
     def evaluator(self) -> Evaluator:
         """Build the evaluator of a process that evaluates rules."""
         return Evaluator(self._feed, self._database.alert_memory, self._clock)
@@ -39,19 +43,3 @@ class AlertRuleServices:
             StoreUnavailableError: trying again later helps.
         """
         return preview(self.registry.limited(definition, actor), self._feed, self._clock)
-
-    def check(self) -> dict[str, Any]:
-        """Implement `Check`: figures of all rules. `behind_seconds` is the delay of the slowest active one.
-
-        Raises:
-            StoreUnavailableError: the database cannot be read.
-        """
-        rules = self._database.alert_rules.rules()
-        active = [rule.position for rule in rules if rule.state == "active"]
-        stored_at = self._feed.stored_at(min(active)) if active else None
-        age = (datetime.fromtimestamp(self._clock(), UTC) - stored_at).total_seconds() if stored_at else 0.0
-        return {
-            "active": len(active),
-            "paused": len(rules) - len(active),
-            "behind_seconds": round(max(0.0, age), 3),
-        }

@@ -41,7 +41,7 @@ def send(services: Services, stage: str, seconds: float = RUN_SECONDS, pause: fl
     finally:
         evaluator.close()
         dispatcher.close(_STOP_SECONDS)
-    streams, rules = services.streams.status.check(), services.alert_rules.check()
+    streams, rules = services.streams.status.check(), services.alert_rules.status.check()
     metrics = LoggedMetrics(stage, services.clock)
     metrics.put(STREAMS_SUSPENDED, streams["suspended"])
     metrics.put(STREAM_BEHIND, round(streams["behind_seconds"]), "Seconds")

@@ -65,7 +65,7 @@ def feed_checks(services: Callable[[], Services]) -> dict[str, Check]:
         return services().streams.status.check()
 
     def check_alert_rules() -> dict[str, object]:
-        return services().alert_rules.check()
+        return services().alert_rules.status.check()
 
     return {"streams": check_streams, "alert_rules": check_alert_rules}
 
