@@ -80,7 +80,7 @@ def test_a_call_shows_delays_and_suspended_streams_as_metrics(
 
 
 class BrokenEvaluator:
-    """Stands for `Evaluator` and for the parts that build it."""
+    """Stands for `Evaluator`, and for `AlertRuleServices` with the status of the rules."""
 
     def evaluator(self) -> "BrokenEvaluator":
         return self
@@ -90,6 +90,10 @@ class BrokenEvaluator:
 
     def close(self) -> None:
         pass
+
+    @property
+    def status(self) -> "BrokenEvaluator":
+        return self
 
     def check(self) -> dict[str, float]:
         return {"behind_seconds": 0.0}
