@@ -136,7 +136,8 @@ class Pipeline:
         if not left:
             _log.info("queue_drained")
         elif self._spool.stats().mode == "off":
-            _log.error("accepted_events_lost", extra={"lost": left, "after_seconds": timeout})
+            action = "To keep accepted events across a stop, set AUDIT_LOG_SPOOL=process."
+            _log.error("accepted_events_lost", extra={"lost": left, "after_seconds": timeout, "action": action})
         else:
             action = "Start the service again: it stores them from the spool."
             _log.warning("queue_not_drained", extra={"events": left, "after_seconds": timeout, "action": action})

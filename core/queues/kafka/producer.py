@@ -148,5 +148,6 @@ class ConfirmedProducer:
                 self._connectivity.probe(lambda seconds: ensure_topics(producer, self._address, seconds))
                 producer.poll(_POLL_SECONDS)
             except Exception:  # noqa: BLE001 - without this thread no publish would be confirmed any more
-                _log.exception("kafka_producer_poll_failed")
+                action = "Report the bug with this stack trace; the thread continues."
+                _log.exception("kafka_producer_poll_failed", extra={"action": action})
                 sleep(_POLL_SECONDS)
