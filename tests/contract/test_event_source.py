@@ -1,15 +1,16 @@
 """Contract of `EventSource` and `DeadLetterQueue` for every queue, in real time because brokers have no other clock."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Timer
 
 import pytest
 
-from core.ports.queue import DeadLetter, Message
+from core.ports.queue import DeadLetter
 from tests.support.builders import event
 from tests.support.every_queue import QUEUES
+from tests.support.messages import bodies, body, receipts, take
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest
 
 PATIENCE = 15.0
@@ -22,30 +23,8 @@ def queue(request: pytest.FixtureRequest) -> Iterator[QueueUnderTest]:
         yield opened
 
 
-def take(queue: QueueUnderTest, count: int = 1) -> list[Message]:
-    """Receive `count` messages, in as many calls as necessary."""
-    deadline = time.monotonic() + PATIENCE
-    taken: list[Message] = []
-    while len(taken) < count and time.monotonic() < deadline:
-        taken += queue.source.receive(count - len(taken), wait=0.1)
-    assert len(taken) == count
-    return taken
-
-
 def nothing_comes(queue: QueueUnderTest) -> bool:
     return queue.source.receive(10, wait=0.3) == []
-
-
-def receipts(messages: Sequence[Message]) -> list[str]:
-    return [message.receipt_handle for message in messages]
-
-
-def bodies(messages: Sequence[Message | DeadLetter]) -> list[str]:
-    return [message.body for message in messages]
-
-
-def body(number: int) -> str:
-    return event(number).model_dump_json()
 
 
 def give_up(queue: QueueUnderTest, *numbers: int) -> list[DeadLetter]:
@@ -54,7 +33,7 @@ def give_up(queue: QueueUnderTest, *numbers: int) -> list[DeadLetter]:
     for number in numbers:
         queue.publisher.publish([event(number)])
         for _ in range(MAX_RECEIVES):
-            queue.source.retry_after(receipts(take(queue)), 0)
+            queue.source.retry_after(receipts(take(queue.source)), 0)
     return wait_for_dead_letters(queue, before + len(numbers))
 
 
@@ -71,12 +50,12 @@ def wait_for_dead_letters(queue: QueueUnderTest, count: int) -> list[DeadLetter]
 def test_every_delivery_of_a_message_carries_its_trace(queue: QueueUnderTest) -> None:
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     queue.publisher.publish([event(1)], traceparent)
-    (first,) = take(queue)
+    (first,) = take(queue.source)
     queue.source.retry_after(receipts([first]), 0)
-    (again,) = take(queue)
+    (again,) = take(queue.source)
     queue.source.delete(receipts([again]))
     queue.publisher.publish([event(2)])
-    (without,) = take(queue)
+    (without,) = take(queue.source)
 
     assert [message.traceparent for message in (first, again, without)] == [traceparent, traceparent, None]
 
@@ -85,7 +64,7 @@ def test_a_message_carries_the_event_and_when_it_was_sent(queue: QueueUnderTest)
     published = event(7, event_data={"name": "Zo\u00eb \N{PILE OF POO}", "nested": [1, 2.5, None, {"a": "\n"}]})
     queue.publisher.publish([published])
 
-    (message,) = take(queue)
+    (message,) = take(queue.source)
 
     assert (message.body, message.receive_count) == (published.model_dump_json(), 1)
     assert abs(message.sent_at - time.time()) < PATIENCE
@@ -97,7 +76,7 @@ def test_no_more_messages_come_than_are_asked_for(queue: QueueUnderTest) -> None
     first = queue.source.receive(2, wait=PATIENCE, window=0.1)
 
     assert 1 <= len(first) <= 2
-    assert sorted(bodies(first + take(queue, 5 - len(first)))) == [body(number) for number in range(5)]
+    assert sorted(bodies(first + take(queue.source, 5 - len(first)))) == [body(number) for number in range(5)]
 
 
 def test_a_receive_without_messages_ends_after_its_wait(queue: QueueUnderTest) -> None:
@@ -137,7 +116,7 @@ def test_a_full_batch_waits_for_no_window(queue: QueueUnderTest) -> None:
 
 def test_a_deleted_message_never_comes_again(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(1), event(2), event(3)])
-    messages = take(queue, 3)
+    messages = take(queue.source, 3)
 
     queue.source.delete(receipts(messages))
 
@@ -148,34 +127,34 @@ def test_a_deleted_message_never_comes_again(queue: QueueUnderTest) -> None:
 
 def test_only_what_is_deleted_is_gone(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(number) for number in range(5)])
-    messages = take(queue, 5)
+    messages = take(queue.source, 5)
 
     queue.source.delete(receipts(messages[1::2]))
     queue.reopen()
 
     left = messages if queue.is_log else messages[::2]
-    assert sorted(bodies(take(queue, len(left)))) == sorted(bodies(left))
+    assert sorted(bodies(take(queue.source, len(left)))) == sorted(bodies(left))
     assert nothing_comes(queue)
 
 
 def test_what_a_consumer_leaves_behind_comes_to_the_next(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(1), event(2)])
-    take(queue, 2)
+    take(queue.source, 2)
 
     queue.reopen()
 
-    assert sorted(bodies(take(queue, 2))) == [body(1), body(2)]
+    assert sorted(bodies(take(queue.source, 2))) == [body(1), body(2)]
 
 
 def test_a_retry_comes_after_its_delay_and_counts(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(1)])
-    (first,) = take(queue)
+    (first,) = take(queue.source)
     started = time.monotonic()
 
     queue.source.retry_after([first.receipt_handle], 0.6)
 
     assert nothing_comes(queue)
-    (second,) = take(queue)
+    (second,) = take(queue.source)
     assert time.monotonic() - started >= 0.55
     assert (second.body, second.receive_count) == (first.body, 2)
     assert second.receipt_handle != first.receipt_handle
@@ -183,37 +162,37 @@ def test_a_retry_comes_after_its_delay_and_counts(queue: QueueUnderTest) -> None
 
 def test_a_retry_that_is_not_counted_comes_after_its_delay(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(1)])
-    messages = take(queue)
+    messages = take(queue.source)
     started = time.monotonic()
 
     queue.source.retry_after(receipts(messages), 0.6, counted=False)
 
     assert nothing_comes(queue)
-    assert bodies(take(queue)) == [body(1)]
+    assert bodies(take(queue.source)) == [body(1)]
     assert time.monotonic() - started >= 0.55
 
 
 def test_a_message_that_waits_for_its_retry_holds_up_no_other(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(1)])
-    queue.source.retry_after(receipts(take(queue)), 0.6)
+    queue.source.retry_after(receipts(take(queue.source)), 0.6)
     started = time.monotonic()
 
     queue.publisher.publish([event(2)])
 
-    (other,) = take(queue)
+    (other,) = take(queue.source)
     assert (other.body, time.monotonic() - started < 0.6) == (body(2), True)
     queue.source.delete([other.receipt_handle])
-    assert bodies(take(queue)) == [body(1)]
+    assert bodies(take(queue.source)) == [body(1)]
 
 
 def test_a_retry_that_is_not_counted_never_makes_a_dead_letter(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(1)])
     for _ in range(MAX_RECEIVES + 3):
-        (message,) = take(queue)
+        (message,) = take(queue.source)
         assert message.receive_count == 1
         queue.source.retry_after([message.receipt_handle], 0.05, counted=False)
 
-    queue.source.delete(receipts(take(queue)))
+    queue.source.delete(receipts(take(queue.source)))
     assert nothing_comes(queue)
     assert queue.dead_letters.dead_letters(10) == []
 
@@ -222,7 +201,7 @@ def test_a_message_received_too_often_becomes_a_dead_letter(queue: QueueUnderTes
     queue.publisher.publish([event(1)])
     counts = []
     for _ in range(MAX_RECEIVES):
-        (message,) = take(queue)
+        (message,) = take(queue.source)
         counts.append(message.receive_count)
         queue.source.retry_after([message.receipt_handle], 0)
 
@@ -246,7 +225,7 @@ def test_redriven_dead_letters_come_once_more_as_if_never_received(queue: QueueU
 
     assert queue.dead_letters.redrive() == 2
 
-    messages = take(queue, 2)
+    messages = take(queue.source, 2)
     assert sorted(bodies(messages)) == [body(1), body(2)]
     assert [message.receive_count for message in messages] == [1, 1]
     assert queue.dead_letters.dead_letters(10) == []
@@ -261,7 +240,7 @@ def test_a_redriven_dead_letter_can_become_one_again(queue: QueueUnderTest) -> N
     queue.dead_letters.redrive()
 
     for _ in range(MAX_RECEIVES):
-        queue.source.retry_after(receipts(take(queue)), 0)
+        queue.source.retry_after(receipts(take(queue.source)), 0)
 
     assert bodies(wait_for_dead_letters(queue, 1)) == [body(1)]
 
@@ -277,7 +256,7 @@ def test_some_dead_letters_can_be_redriven_and_the_others_stay(queue: QueueUnder
         return
 
     assert queue.dead_letters.redrive(chosen) == 1
-    assert bodies(take(queue)) == [second.body]
+    assert bodies(take(queue.source)) == [second.body]
     assert queue.dead_letters.dead_letters(10) == [first, third]
     assert queue.dead_letters.redrive([]) == 0
     assert nothing_comes(queue)
@@ -286,34 +265,34 @@ def test_some_dead_letters_can_be_redriven_and_the_others_stay(queue: QueueUnder
 @pytest.mark.parametrize("counted", [True, False])
 def test_the_receipt_of_an_earlier_receive_has_no_effect(queue: QueueUnderTest, *, counted: bool) -> None:
     queue.publisher.publish([event(1)])
-    stale = receipts(take(queue))
+    stale = receipts(take(queue.source))
     queue.source.retry_after(stale, 0, counted=counted)
-    take(queue)
+    take(queue.source)
 
     queue.source.delete([*stale, "made up", "1.1", ""])
     queue.source.retry_after([*stale, "made up"], 0)
 
     assert nothing_comes(queue)
     queue.reopen()
-    assert bodies(take(queue)) == [body(1)]
+    assert bodies(take(queue.source)) == [body(1)]
 
 
 def test_a_receipt_of_a_consumer_that_is_gone_has_no_effect(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(1)])
-    stale = receipts(take(queue))
+    stale = receipts(take(queue.source))
     queue.reopen()
-    take(queue)
+    take(queue.source)
 
     queue.source.delete(stale)
 
     queue.reopen()
-    assert bodies(take(queue)) == [body(1)]
+    assert bodies(take(queue.source)) == [body(1)]
 
 
 def test_a_batch_of_a_thousand_arrives_whole(queue: QueueUnderTest) -> None:
     queue.publisher.publish([event(number) for number in range(1000)])
 
-    messages = take(queue, 1000)
+    messages = take(queue.source, 1000)
 
     assert sorted(bodies(messages)) == [body(number) for number in range(1000)]
     queue.source.delete(receipts(messages))
@@ -325,4 +304,4 @@ def test_publishers_in_several_threads_lose_nothing(queue: QueueUnderTest) -> No
     with ThreadPoolExecutor(8) as publishers:
         list(publishers.map(lambda number: queue.publisher.publish([event(number)]), range(200)))
 
-    assert sorted(bodies(take(queue, 200))) == [body(number) for number in range(200)]
+    assert sorted(bodies(take(queue.source, 200))) == [body(number) for number in range(200)]

@@ -11,6 +11,7 @@ from local_runner.queue.stats import QueueStats
 from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
+from tests.support.messages import receipts
 from tests.support.spool_source import SpoolSource
 
 Queue = InMemoryQueue | SpoolSource
@@ -41,10 +42,6 @@ def queue(
 
 def take(queue: Queue, at_most: int = 10) -> list[Message]:
     return queue.receive(at_most, wait=0)
-
-
-def receipts(messages: Sequence[Message]) -> list[str]:
-    return [message.receipt_handle for message in messages]
 
 
 def numbers(messages: Sequence[Message]) -> list[int]:

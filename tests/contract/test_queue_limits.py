@@ -9,21 +9,13 @@ import pytest
 
 from core.domain.models import Event
 from core.errors import QueueFullError
-from core.ports.queue import Message
 from local_runner.queue.memory import InMemoryQueue
 from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
+from tests.support.messages import bodies, receipts
 
 BODY_BYTES = len(event(1).to_json())
-
-
-def receipts(messages: Sequence[Message]) -> list[str]:
-    return [message.receipt_handle for message in messages]
-
-
-def bodies(messages: Sequence[Message]) -> list[str]:
-    return [message.body for message in messages]
 
 
 def test_a_batch_that_does_not_fit_is_refused_as_a_whole() -> None:

@@ -24,7 +24,6 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from core.errors import NotSupportedError, QueueFullError, QueueUnavailableError
-from core.ports.queue import Message
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
@@ -163,23 +162,6 @@ def _queue(url: str) -> AbstractContextManager[QueueUnderTest]:
         refuses_ids=NotSupportedError,
         is_log=True,
     )
-
-
-def body(number: int) -> str:
-    return event(number).model_dump_json()
-
-
-def receipts(messages: list[Message]) -> list[str]:
-    return [message.receipt_handle for message in messages]
-
-
-def take(source: KafkaSource, count: int) -> list[Message]:
-    deadline = time.monotonic() + PATIENCE
-    taken: list[Message] = []
-    while len(taken) < count and time.monotonic() < deadline:
-        taken += source.receive(count - len(taken), wait=0.1)
-    assert len(taken) == count
-    return taken
 
 
 def sooner_or_later(work: Callable[[], Any]) -> Any:

@@ -4,15 +4,13 @@ import asyncio
 import os
 import secrets
 import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiormq
 
 from core.errors import QueueUnavailableError
-from core.ports.queue import Message
 from core.queues.rabbitmq import RabbitMQDeadLetters, RabbitMQPublisher, RabbitMQSource
 from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.builders import event
@@ -63,27 +61,9 @@ def rabbitmq_queue() -> Iterator[QueueUnderTest]:
         yield queue
 
 
-def bodies(messages: Sequence[Message]) -> list[str]:
-    return sorted(message.body for message in messages)
-
-
-def body(number: int) -> str:
-    return event(number).model_dump_json()
-
-
 def sooner_or_later(work: Callable[[], object]) -> None:
     """Retry until the broker is available."""
     retried(work, QueueUnavailableError, seconds=PATIENCE)
-
-
-def take(source: RabbitMQSource, count: int) -> list[Message]:
-    deadline = time.monotonic() + PATIENCE
-    taken: list[Message] = []
-    while len(taken) < count and time.monotonic() < deadline:
-        with suppress(QueueUnavailableError):
-            taken += source.receive(count - len(taken), wait=0.1)
-    assert len(taken) == count
-    return taken
 
 
 def use(part: Any) -> None:

@@ -21,7 +21,6 @@ import httpx
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from core.ports.queue import Message
 from core.queues.sqs import SQSDeadLetters, SQSPublisher, SQSSource
 from tests.support.builders import event
 from tests.support.pinned import install_once
@@ -118,17 +117,3 @@ def use(part: Any) -> None:
 def through(gateway: str, url: str) -> str:
     """Replace the server in the URL of a queue by a proxy at `gateway`."""
     return url.replace(server(), gateway)
-
-
-def take(source: SQSSource, count: int) -> list[Message]:
-    deadline = time.monotonic() + PATIENCE
-    taken: list[Message] = []
-    while len(taken) < count and time.monotonic() < deadline:
-        taken += source.receive(count - len(taken), wait=0.1)
-    assert len(taken) == count
-    return taken
-
-
-def bodies(source: SQSSource, count: int) -> list[str]:
-    """The bodies of the next messages, sorted."""
-    return sorted(message.body for message in take(source, count))

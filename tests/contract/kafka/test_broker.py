@@ -16,18 +16,9 @@ from core.errors import QueueUnavailableError
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import (
-    BROKER,
-    PATIENCE,
-    SESSION_SECONDS,
-    body,
-    broker_url,
-    committed,
-    receipts,
-    sooner_or_later,
-    take,
-)
+from tests.support.kafka import BROKER, PATIENCE, SESSION_SECONDS, broker_url, committed, sooner_or_later
 from tests.support.kafka_server import PASSWORD, USER, shared_broker
+from tests.support.messages import body, receipts, take
 from tests.support.waiting import until
 
 own_broker = pytest.mark.skipif(BROKER is not None, reason="needs the accounts and the authority of its own broker")
@@ -134,9 +125,7 @@ def _open(stream: IO[str] | None) -> IO[str]:
 def test_a_frozen_consumer_loses_its_partitions_and_can_settle_nothing_there(url: str) -> None:
     with closing(KafkaPublisher(url)) as publisher, closing(Consumer(url)) as frozen:
         publisher.publish([event(number) for number in range(5)])
-        deadline = time.monotonic() + PATIENCE
-        while not frozen.receive():
-            assert time.monotonic() < deadline
+        until(frozen.receive)
         frozen.process.send_signal(signal.SIGSTOP)
         with closing(KafkaSource(url)) as source:
             again = take(source, 5)

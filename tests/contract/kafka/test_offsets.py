@@ -14,7 +14,8 @@ from core.ports.queue import QueueStatistics
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import PATIENCE, body, committed, reader, receipts, sooner_or_later, take
+from tests.support.kafka import PATIENCE, committed, reader, sooner_or_later
+from tests.support.messages import body, receipts, take
 from tests.support.waiting import until
 
 

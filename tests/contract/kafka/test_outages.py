@@ -13,15 +13,14 @@ from tests.support.builders import event
 from tests.support.kafka import (
     PARTS,
     MockCluster,
-    body,
     committed,
     queue_url,
     seconds_below,
     sooner_or_later,
-    take,
     use,
     use_until_it_fails,
 )
+from tests.support.messages import body, take
 from tests.support.waiting import until
 
 

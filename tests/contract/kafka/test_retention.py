@@ -13,7 +13,8 @@ from confluent_kafka.admin import AdminClient
 from core.queues.kafka import KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import PATIENCE, body, broker_url, committed, reader, receipts, take
+from tests.support.kafka import PATIENCE, broker_url, committed, reader
+from tests.support.messages import body, receipts, take
 from tests.support.waiting import until
 
 _ADMIN: Any = untyped_admin

@@ -11,7 +11,8 @@ from core.errors import QueueUnavailableError
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
 from tests.faults.servers import RabbitMQ, running_or_skipped
 from tests.support.builders import event
-from tests.support.rabbitmq import PATIENCE, bodies, body, sooner_or_later, take
+from tests.support.messages import bodies, body, take
+from tests.support.rabbitmq import PATIENCE, sooner_or_later
 
 TIMEOUT = 2.0
 
