@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 import zlib
 from typing import Any
 
@@ -38,6 +37,7 @@ from tests.e2e.bad_requests import (
 from tests.e2e.raw_http import Answer, chunked, exchange, request
 from tests.support.builders import new_event
 from tests.support.service import Service
+from tests.support.waiting import until
 
 NO_TOKEN_SENT = "Bearer"
 INVALID_TOKEN = 'Bearer error="invalid_token"'
@@ -229,10 +229,7 @@ def test_afterwards_a_good_event_is_stored_and_no_refused_one(service: Service) 
     with service.client() as client:
         posted = client.post("/event", json=new_event(event_type=f"{EVENT_TYPE}.none", customer_id=CUSTOMER))
         assert posted.status_code == 202
-        deadline = time.monotonic() + 5
-        while client.get(posted.headers["Location"]).status_code == 404:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: client.get(posted.headers["Location"]).is_success)
         # The queue keeps its order: all accepted before is stored by now.
         of_customer = client.get("/event", params={"customer_id": CUSTOMER}).json()["events"]
         of_type = client.get("/event", params={"event_type": EVENT_TYPE}).json()["events"]

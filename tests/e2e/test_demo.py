@@ -13,6 +13,7 @@ import httpx
 from audit_log_client import Api, Filters
 from local_runner.cli.demo.dataset import SUSPECT_ADDRESS
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.waiting import until
 
 TAKEOVER = Filters(data=(("context.ip", SUSPECT_ADDRESS),))
 
@@ -50,11 +51,9 @@ def refused(port: int, data_dir: Path) -> str:
 
 def count(url: str, filters: Filters = TAKEOVER, at_least: int = 0) -> int:
     """The number of events, once there are so many."""
-    deadline = time.monotonic() + 30
     with Api(url) as api:
-        while (found := api.page(filters, limit=1)["total_count"]) < at_least and time.monotonic() < deadline:
-            time.sleep(0.1)
-    return found
+        until(lambda: api.page(filters, limit=1)["total_count"] >= at_least)
+        return int(api.page(filters, limit=1)["total_count"])
 
 
 def test_a_demo_tells_its_story_once_and_goes_on_by_itself(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """A database that hangs, which is worse than one that refuses: events are still accepted, and /health is answered."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -13,9 +11,9 @@ from tests.security.shop import register
 from tests.support import databases
 from tests.support.builders import basic, new_event
 from tests.support.service import Service
+from tests.support.waiting import until
 
 PROMPT_SECONDS = 5.0  # generous: a request that waited for the lock would take ten
-DEADLINE_SECONDS = 30.0
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'clients'::regclass"
 
 
@@ -62,19 +60,12 @@ def outside(database_url: str, guarded: Guarded) -> Iterator[Connection]:  # noq
     engine.dispose()
 
 
-def eventually(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
-
-
 def test_a_lock_on_the_clients_delays_neither_events_nor_health(guarded: Guarded, outside: Connection) -> None:
     before, meanwhile = guarded.token(), guarded.token()
     assert guarded.post(before) == 202
     outside.exec_driver_sql("LOCK TABLE clients IN ACCESS EXCLUSIVE MODE")
     assert guarded.post(meanwhile) == 202  # a token that the process has not seen before
-    assert eventually(lambda: outside.exec_driver_sql(WAITING).scalar_one())  # the polling thread
+    until(lambda: outside.exec_driver_sql(WAITING).scalar_one())  # the polling thread
     assert [guarded.post(token) for token in (before, meanwhile)] == [202, 202]
     outside.rollback()
     assert guarded.post(guarded.token()) == 202

@@ -1,9 +1,9 @@
 """`audit-log serve` with MongoDB as the store: what works there, and how it says what does not."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,6 +15,7 @@ from core.stores.opening import database_for
 from tests.support import ferretdb
 from tests.support.ferretdb import FerretDB
 from tests.support.service import Service
+from tests.support.waiting import until
 
 PATIENCE = 150.0
 
@@ -47,13 +48,6 @@ def total(client: httpx.Client) -> int:
     return int(answer.json()["total_count"]) if answer.status_code == 200 else -1
 
 
-def wait_for(client: httpx.Client, expected: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while (found := total(client)) != expected:
-        assert time.monotonic() < deadline, f"{found} of {expected} events are stored"
-        time.sleep(0.1)
-
-
 def post(client: httpx.Client, numbers: range) -> None:
     events = [
         {"event_type": "order.paid", "customer_id": n % 3, "event_data": {"n": n, "tags": ["x"]}} for n in numbers
@@ -64,7 +58,7 @@ def post(client: httpx.Client, numbers: range) -> None:
 def test_events_are_stored_found_and_counted_and_the_feed_is_refused(service: Service) -> None:
     with service.client() as client:
         post(client, range(30))
-        wait_for(client, 30)
+        until(lambda: total(client) == 30, shown=lambda: total(client), seconds=PATIENCE)
         found = client.get("/event", params={"event_data.tags[*]": "x", "event_data.n[gte]": 28})
         assert [each["event_data"]["n"] for each in found.raise_for_status().json()["events"]] == [29, 28]
         assert client.get("/event/summary").json()["total_count"] == 30
@@ -85,12 +79,11 @@ def test_no_event_is_lost_or_counted_twice_when_the_server_is_killed_and_started
             server.kill()  # while the service stores them
             post(client, range(10))
             server.start()
-            wait_for(client, 310 * (round_number + 1))
+            expected = 310 * (round_number + 1)
+            until(lambda: total(client) == expected, shown=lambda: total(client), seconds=PATIENCE)  # noqa: B023
     now = minute_of(datetime.now(UTC))
     window = Window(now - 60, now + 2)
     with closing(database_for(Settings(database_url=url, ledger="off"))) as database:
-        deadline = time.monotonic() + PATIENCE
-        while (sums := database.event_counters.sums(*window)) != {"accepted": 930, "stored": 930}:
-            assert time.monotonic() < deadline, sums
-            time.sleep(0.2)
+        sums = partial(database.event_counters.sums, *window)
+        until(lambda: sums() == {"accepted": 930, "stored": 930}, shown=sums, seconds=PATIENCE)
         assert database.rows_received(window) == 930

@@ -1,7 +1,6 @@
 """A real service and a collector: what arrives there by OTLP over HTTP."""
 
 import gzip
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.support.builders import new_event
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, free_port, get
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -74,10 +74,7 @@ def test_a_batch_of_a_worker_is_linked_to_what_another_process_has_sent(
         port = free_port()
         with Service([AUDIT_LOG, "worker", "--port", str(port)], port, tmp_path / "data", settings) as worker:
             worker.wait_until_up()
-            deadline = time.monotonic() + 10
-            while 'outcome="stored"} 1.0' not in get(f"{worker.url}/metrics").text:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: 'outcome="stored"} 1.0' in get(f"{worker.url}/metrics").text)
 
     found = {span.name: span for span in spans(collected)}
     (link,) = found["process events"].links

@@ -1,8 +1,7 @@
 """An upgrade keeps what former versions wrote, as fixtures made by their own code show."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,7 @@ from tests.fixtures import make
 from tests.support.former_versions import COMMITS
 from tests.support.service import Service, environment
 from tests.support.upgrades import Restored, api_of, restored, token_of
-
-PATIENCE = 30.0
+from tests.support.waiting import until
 
 
 @pytest.fixture(
@@ -44,13 +42,6 @@ def run(former: Restored, *arguments: str) -> tuple[int, str]:
     ended = CliRunner().invoke(app, arguments, env={**environment(former.data_dir, **former.settings), **client})
     error = str(ended.exception) if isinstance(ended.exception, AuditLogError) else ""  # `main` prints it
     return ended.exit_code, ended.stdout + error
-
-
-def eventually(condition: Callable[[], object]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found
 
 
 def body_of(api: httpx.Client, path: str) -> Any:
@@ -87,8 +78,7 @@ def test_filters_find_events_of_the_former_version(former: Restored, service: Se
 def test_events_that_were_only_in_the_spool_are_stored(former: Restored, service: Service) -> None:
     with api_of(service, former.expected["clients"][0]) as api:
         for event_id, posted in former.expected["waiting"].items():
-            found = eventually(partial(body_of, api, f"/event/{event_id}"))
-            assert found, f"{event_id} is not stored"
+            found = until(partial(body_of, api, f"/event/{event_id}"), f"{event_id} is stored")
             assert {name: found[name] for name in posted} == posted
 
 
@@ -107,7 +97,7 @@ def test_clients_keep_their_secrets_and_a_disabled_one_stays_out(former: Restore
 
 def test_every_accepted_event_is_accounted_for(former: Restored, service: Service) -> None:
     assert service.process.poll() is None
-    assert eventually(lambda: run(former, "reconcile")[0] == 0), run(former, "reconcile")
+    until(lambda: run(former, "reconcile")[0] == 0, shown=lambda: run(former, "reconcile"))
 
 
 def test_every_event_can_be_proven_after_the_adoption_of_former_ones(former: Restored, service: Service) -> None:
@@ -116,9 +106,9 @@ def test_every_event_can_be_proven_after_the_adoption_of_former_ones(former: Res
     ids = [*(event["event_id"] for event in former.expected["events"]), *former.expected["waiting"]]
     with api_of(service, former.expected["clients"][0]) as api:
         for event_id in ids:
-            assert eventually(partial(is_found, api, f"/event/{event_id}/proof")), event_id
+            until(partial(is_found, api, f"/event/{event_id}/proof"), f"the proof of {event_id}")
     check = ("ledger", "check", "--processes", "1")
-    assert eventually(lambda: run(former, *check)[0] == 0), run(former, *check)
+    until(lambda: run(former, *check)[0] == 0, shown=lambda: run(former, *check))
 
 
 def test_proofs_of_the_former_version_are_valid_and_part_of_the_ledger(

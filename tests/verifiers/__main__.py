@@ -10,17 +10,16 @@ import json
 import random
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import httpx
 from rich.console import Console
 
 from tests.support import databases
 from tests.support.service import AUDIT_LOG, Service
+from tests.support.waiting import until
 from tests.verifiers.tampering import Files, tamperings
 
 CONSOLE: Final = Console(width=160, highlight=False, markup=False)
@@ -74,11 +73,7 @@ class Proven:
         self.ids += [one["event_id"] for one in answer.raise_for_status().json()["accepted"]]
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while self.client.get(f"/event/{self.ids[-1]}/proof").status_code != httpx.codes.OK:
-            if time.monotonic() > deadline:
-                raise TimeoutError("the events were not proven within a minute")
-            time.sleep(0.2)
+        until(lambda: self.client.get(f"/event/{self.ids[-1]}/proof").is_success)
 
     def _get(self, path: str) -> bytes:
         return self.client.get(path).raise_for_status().content
