@@ -12,18 +12,16 @@ if TYPE_CHECKING:  # a function pays at its cold start for what it uses: docs/ex
 
     from core.domain.models import Event
     from core.domain.reconciliation import Window
+    from core.ports.alert_rules import AlertMemory, AlertRuleAdmin
     from core.ports.clients import ClientStore
     from core.ports.feed import FeedReader
     from core.ports.ledger import EventOrder, LedgerProofs
     from core.ports.retention import Retention
+    from core.ports.sessions import SessionStore
     from core.ports.store import EventStore, EventSummaries
-    from core.stores.alert_memory import SqlAlertMemory
-    from core.stores.alert_rules import SqlAlertRules
+    from core.ports.streams import StreamAdmin, StreamLeases
     from core.stores.erasing import Eraser
     from core.stores.event_counters import EventCounters
-    from core.stores.sessions import SqlSessionStore
-    from core.stores.stream_leases import SqlStreamLeases
-    from core.stores.streams import SqlStreams
 
 
 class Database:
@@ -87,7 +85,7 @@ class Database:
         return SqlClientStore(self.engine, self._revocation_list)
 
     @cached_property
-    def sessions(self) -> "SqlSessionStore":
+    def sessions(self) -> "SessionStore":
         """Keeps the sessions of people."""
         from core.stores.sessions import SqlSessionStore  # noqa: PLC0415 - at first use
 
@@ -123,28 +121,28 @@ class Database:
         return Eraser(self.engine)
 
     @cached_property
-    def streams(self) -> "SqlStreams":
+    def streams(self) -> "StreamAdmin":
         """Registers streams."""
         from core.stores.streams import SqlStreams  # noqa: PLC0415 - at first use
 
         return SqlStreams(self.engine)
 
     @cached_property
-    def stream_leases(self) -> "SqlStreamLeases":
+    def stream_leases(self) -> "StreamLeases":
         """Notes the progress of streams, for their senders."""
         from core.stores.stream_leases import SqlStreamLeases  # noqa: PLC0415 - at first use
 
         return SqlStreamLeases(self.engine)
 
     @cached_property
-    def alert_rules(self) -> "SqlAlertRules":
+    def alert_rules(self) -> "AlertRuleAdmin":
         """Registers alert rules."""
         from core.stores.alert_rules import SqlAlertRules  # noqa: PLC0415 - at first use
 
         return SqlAlertRules(self.engine)
 
     @cached_property
-    def alert_memory(self) -> "SqlAlertMemory":
+    def alert_memory(self) -> "AlertMemory":
         """Notes what alert rules remember, for their evaluation."""
         from core.stores.alert_memory import SqlAlertMemory  # noqa: PLC0415 - at first use
 

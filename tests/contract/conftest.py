@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Engine
 
 from core.domain.queries import EventFilter, PageRequest
+from core.ports.store import EventStore
 from core.stores.migrations.upgrade import migrate
 from core.stores.mongodb import indexes
 from core.stores.mongodb.connection import Connection
 from core.stores.mongodb.events import MongoEventStore
 from core.stores.sql import SqlEventStore
 from tests.support import databases, ferretdb
-from tests.support.fakes import EventStore, FakeStore
+from tests.support.fakes import FakeStore
 from tests.support.stores import DATABASES, LONG, DatabaseStore, with_limits
 
 Find = Callable[..., list[int]]

@@ -9,9 +9,8 @@ import pytest
 from core.domain.models import MAX_TIMESTAMP
 from core.domain.queries import EventFilter, PageRequest
 from core.errors import EventNotStorableError
-from core.ports.store import Outcome
+from core.ports.store import EventStore, Outcome
 from tests.support.builders import event
-from tests.support.fakes import EventStore
 
 STORED, DUPLICATE, CONFLICT = Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from core.domain.queries import DataFilter, EventFilter, JsonScalar, PageRequest
+from core.ports.store import EventStore
 from tests.support.builders import event
-from tests.support.fakes import EventStore
 
 Find = Callable[..., list[int]]
 

@@ -7,10 +7,10 @@ import pytest
 
 from core.domain.models import Event
 from core.domain.queries import DataFilter, EventFilter, Matches, Order, PageRequest, Position
+from core.ports.store import EventStore
 from core.stores.mongodb import events as mongodb_events
 from core.stores.mongodb.events import MongoEventStore
 from tests.support.builders import event
-from tests.support.fakes import EventStore
 
 ALL = EventFilter()
 

@@ -7,10 +7,11 @@ import pytest
 
 from core.domain.queries import DataFilter, EventFilter
 from core.domain.summaries import MAX_BUCKETS, Summary
+from core.ports.store import EventStore
 from core.stores import summaries
 from core.stores.sql import SqlEventStore
 from tests.support.builders import event
-from tests.support.fakes import EventStore, FakeStore
+from tests.support.fakes import FakeStore
 from tests.support.stores import DatabaseStore, parts_of
 
 Summarize = Callable[..., Summary]

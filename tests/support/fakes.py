@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -36,7 +36,7 @@ from core.errors import (
 )
 from core.ports.feed import FeedPage, FeedRequest
 from core.ports.queue import Message
-from core.ports.store import EventReader, EventSummaries, EventWriter, Outcome
+from core.ports.store import Outcome
 from core.ports.telemetry import CounterName, HistogramName
 from core.wiring import Services
 from functions.http.handler import Operation, lambda_handler
@@ -44,14 +44,6 @@ from functions.http.request import ProxyEvent
 from tests.support.builders import proxy_event
 
 COUNT_LIMIT = 10_000
-
-
-class EventStore(EventWriter, EventReader, Protocol):
-    """The ports that every store implements."""
-
-
-class SummarizingStore(EventStore, EventSummaries, Protocol):
-    """A store that also implements summaries."""
 
 
 class FakeClock:
@@ -134,6 +126,10 @@ class FakeStore:
         self.crashing_types: set[str] = set()
         self.largest_batch = math.inf
         self.batches: list[int] = []
+
+    def check(self) -> dict[str, object]:
+        self._require_up()
+        return {}
 
     def add(self, events: Sequence[Event]) -> list[Outcome]:
         self._require_up()
