@@ -1,4 +1,4 @@
-"""Types of the values of settings: each checks what was written. No message quotes a value, which may be a secret."""
+"""Types of the values of settings, with their checks. No message quotes a value, which may be a secret."""
 
 import re
 from typing import Annotated, Final

@@ -23,8 +23,8 @@ def until(
     """Return what `condition` returns, as soon as that is true.
 
     Raises:
-        AssertionError: it was not within `seconds`. The message names what was `awaited`, by default the source of the
-            condition, its last value, and what `shown` returns then, such as the log of a process.
+        AssertionError: it was not within `seconds`. The message has `awaited`, by default the source of the condition,
+            its last value, and what `shown` returns then, such as the log of a process.
     """
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -1,4 +1,4 @@
-"""Work that goes on in threads while a test, or a fault run, does something to a server."""
+"""Work that continues in threads while a test, or a fault run, does something to a server."""
 
 from collections.abc import Callable
 from threading import Event as Flag
