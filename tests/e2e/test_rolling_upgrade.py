@@ -105,11 +105,16 @@ def _start(data: Path, command: str, settings: dict[str, str]) -> Service:
     return Service([AUDIT_LOG, command, "--port", str(port)], port, data, settings).wait_until_up()
 
 
+def words(command: str) -> list[str]:
+    """Those of the command line; `serve` looks at its port before the database, so that it gets a free one."""
+    return [*command.split(), *(["--port", str(free_port())] if command == "serve" else [])]
+
+
 @pytest.mark.parametrize("command", ["serve", "migrate", "client list"])
 def test_the_former_version_refuses_a_database_of_this_one(tmp_path: Path, old: FormerVersion, command: str) -> None:
     data = tmp_path / "data"
     assert run(data, "migrate").returncode == 0
-    ended = old.run(data, *command.split())
+    ended = old.run(data, *words(command))
     assert ended.returncode == 1
     assert "made by a newer version of this service: run that version" in ended.stderr
 
@@ -120,7 +125,7 @@ def test_this_version_refuses_a_database_of_a_later_one(tmp_path: Path, command:
     assert run(data, "migrate").returncode == 0
     with databases.opened(f"sqlite:///{data / 'audit-log.db'}") as engine, engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    ended = run(data, *command.split())
+    ended = run(data, *words(command))
     assert ended.returncode == 1
     assert "made by a newer version of this service: run that version, or use the backup" in ended.stderr
     assert f"at revision 9999, and this version knows those up to {NEWEST}" in ended.stderr
