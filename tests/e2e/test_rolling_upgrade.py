@@ -1,10 +1,10 @@
 """Processes of version 0.1.0 next to those of the version under test, and its way back."""
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from tests.support.builders import new_event
 from tests.support.former_versions import FormerVersion, former_version
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.waiting import until
 
 SECRET = "the-hosts-of-both-versions-sign-with-this"
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,6 @@ def database_url() -> Iterator[str]:
 
 def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return forked.run([AUDIT_LOG, *arguments], env=environment(data_dir, **settings), timeout=60)
-
-
-def eventually(condition: Callable[[], object]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found
 
 
 class Accepted:
@@ -78,14 +71,14 @@ def test_both_versions_side_by_side_lose_nothing_and_read_each_others_events(
         old_api, old_worker = (stack.enter_context(old.start(data, name, **settings)) for name in ("serve", "worker"))
         api = stack.enter_context(old_api.client())
         accepted.post(api, 10)
-        assert eventually(lambda: accepted.are_all_returned_by(api))
+        until(lambda: accepted.are_all_returned_by(api))
 
         assert run(data, "migrate", **settings).stdout == f"migrated from 0004 to {NEWEST}\n"
         new_api, new_worker = (stack.enter_context(_start(data, name, settings)) for name in ("serve", "worker"))
         other = stack.enter_context(new_api.client())
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda each: accepted.post(each, 30), (api, other)))
-        assert eventually(lambda: accepted.are_all_returned_by(other))
+        until(lambda: accepted.are_all_returned_by(other))
         assert accepted.are_all_returned_by(api)
         assert min(stored_by(old_worker), stored_by(new_worker)) > 10
 
@@ -93,11 +86,11 @@ def test_both_versions_side_by_side_lose_nothing_and_read_each_others_events(
         accepted.post(api, 5)
         old_api.stop()
         accepted.post(other, 5)
-        assert eventually(lambda: accepted.are_all_returned_by(other))
-        assert eventually(lambda: run(data, "reconcile", **settings).returncode == 0)
+        until(lambda: accepted.are_all_returned_by(other))
+        until(lambda: run(data, "reconcile", **settings).returncode == 0)
         assert run(data, "ledger", "adopt", **settings).stdout.startswith("adopted")
-        whole = eventually(lambda: run(data, "ledger", "check", "--processes", "1", **settings).returncode == 0)
-        assert whole, run(data, "ledger", "check", "--processes", "1", **settings).stdout
+        check = partial(run, data, "ledger", "check", "--processes", "1", **settings)
+        until(lambda: check().returncode == 0, shown=lambda: check().stdout)
 
 
 def _start(data: Path, command: str, settings: dict[str, str]) -> Service:
