@@ -6,18 +6,17 @@ A token that is limited to customers sees only the rules that are limited to som
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from core.domain.actors import Actor
 from core.domain.alert_rules import AlertRule, AlertRuleDefinition, RuleState
 from core.domain.audit_events import audit_event
 from core.domain.clock import Clock
 from core.domain.models import SYSTEM_CUSTOMER, Event
-from core.errors import AlertRuleNotFoundError, FieldError, InvalidFieldsError, VersionConflictError
+from core.domain.versions import change_newest
+from core.errors import AlertRuleNotFoundError, FieldError, InvalidFieldsError
 from core.ports.alert_rules import AlertRuleAdmin
 from core.ports.feed import FeedReader
-
-_ATTEMPTS: Final = 5
 
 
 class AlertRuleRegistry:
@@ -120,13 +119,7 @@ class AlertRuleRegistry:
         return self._retried(rule_id, actor, act)
 
     def _retried(self, rule_id: str, actor: Actor, act: Callable[[AlertRule], AlertRule]) -> AlertRule:
-        """Act on the newest version. A change by another in between makes another attempt necessary."""
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return act(self.get(rule_id, actor))
-            except VersionConflictError:
-                continue
-        return act(self.get(rule_id, actor))
+        return change_newest(lambda: self.get(rule_id, actor), act)
 
     def _record(self, kind: str, rule: AlertRule, actor: Actor) -> Event:
         """Build the event `audit-log.alert-rule.KIND`, of the customer of the rule if that is exactly one."""

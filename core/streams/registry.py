@@ -13,13 +13,13 @@ from core.domain.actors import Actor
 from core.domain.clock import Clock
 from core.domain.models import Event
 from core.domain.streams import State, Stream, StreamDefinition
+from core.domain.versions import change_newest
 from core.errors import (
     FieldError,
     InvalidFieldsError,
     MisconfiguredError,
     StreamNotFoundError,
     StreamStateError,
-    VersionConflictError,
 )
 from core.ports.streams import SecretSeal, StreamAdmin
 from core.streams import kinds
@@ -27,7 +27,6 @@ from core.streams.records import stream_record
 
 MASK_KEY: Final = "mask_key"
 """Name of the key of keyed hashes among the sealed secrets."""
-_ATTEMPTS: Final = 5
 
 
 class Made(NamedTuple):
@@ -191,13 +190,7 @@ class StreamRegistry:
         return self._retried(stream_id, actor, act)
 
     def _retried(self, stream_id: str, actor: Actor, act: Callable[[Stream], Stream]) -> Stream:
-        """Act on the newest version. A change by another in between makes another attempt necessary."""
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return act(self.get(stream_id, actor))
-            except VersionConflictError:
-                continue
-        return act(self.get(stream_id, actor))
+        return change_newest(lambda: self.get(stream_id, actor), act)
 
     def _checked(
         self, definition: StreamDefinition, given: Mapping[str, Any], actor: Actor, *, has_signing: bool = False
