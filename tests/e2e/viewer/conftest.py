@@ -1,13 +1,12 @@
 """One browser for all tests of the log viewer."""
 
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
 
 from tests.e2e.viewer.managed import Guarded, guarded_service_in
-from tests.support.browser import chromium, hosts_asked_by, log_of
+from tests.support.browser import asking_only_its_own_host, chromium
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +25,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 @pytest.fixture(autouse=True)
 def only_its_own_host(browser: webdriver.Chrome) -> Iterator[None]:
     """Whatever a test does, the page sends requests only to the service that served it."""
-    browser.get("about:blank")  # ends what the page of the test before still asks for
-    log_of(browser, "performance")
-    yield
-    browser.execute_script("localStorage.clear()")  # what one test chose is not chosen for the next
-    assert hosts_asked_by(browser) == {urlsplit(browser.current_url).netloc}
+    with asking_only_its_own_host(browser):
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from selenium import webdriver
+from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
@@ -24,7 +24,7 @@ class Guarded:
         self.service = service
         self._client = client_id, secret
 
-    def page(self, browser: webdriver.Chrome, view: str, *, lang: str = "") -> ViewerPage:
+    def page(self, browser: WebDriver, view: str, *, lang: str = "") -> ViewerPage:
         page = ViewerPage(browser, self.service.url, view, lang=lang)
         client_id, secret = self._client
         page.find("[name=client_id]").send_keys(client_id)

@@ -1,0 +1,44 @@
+"""The page of streams, as tests use it."""
+
+from typing import Any
+
+from selenium.webdriver.remote.webdriver import WebDriver
+
+from tests.e2e.viewer.managed import Guarded, fill, row
+from tests.e2e.viewer.page import ViewerPage
+from tests.support.receiver import Received, Receiver
+
+FORM = "#stream-form"
+
+
+def open_page(guarded: Guarded, browser: WebDriver) -> ViewerPage:
+    page = guarded.page(browser, "streams")
+    page.find("#streams h2")
+    return page
+
+
+def new_stream(page: ViewerPage, **fields: str) -> None:
+    page.button("New stream").click()
+    fill(page, FORM, **fields)
+
+
+def stream_named(guarded: Guarded, name: str) -> dict[str, Any]:
+    """A stream as the API has it."""
+    with guarded.client() as client:
+        streams: list[dict[str, Any]] = client.get("/stream").raise_for_status().json()["streams"]
+    return next(stream for stream in streams if stream["name"] == name)
+
+
+def create(page: ViewerPage, **fields: str) -> str:
+    """Create a webhook; its secret."""
+    new_stream(page, **fields)
+    page.button("Create").click()
+    secret = page.find("#stream-secret-value").text
+    page.button("Close", "#stream-secret").click()
+    page.until(lambda: row(page, fields["name"]), "the stream is not listed")
+    return secret
+
+
+def trials(endpoint: Receiver) -> list[Received]:
+    """The requests of *Send a test*. The stream itself sends the events that record its changes, to the same place."""
+    return [request for request in endpoint.requests if b'"audit-log.stream.test"' in request.body]
