@@ -9,6 +9,7 @@ from core.auth import clients
 from core.auth.tokens import SCOPES
 from core.domain.audit_events import audit_event
 from core.domain.clock import Clock
+from core.domain.field_errors import field_errors
 from core.domain.models import Client
 from core.errors import ClientNotFoundError, FieldError, InvalidFieldsError, as_sentence
 from core.ports.clients import ClientAdmin
@@ -25,7 +26,7 @@ def new_client(name: str, scopes: Sequence[str], customers: Sequence[int] | None
     try:
         return clients.create(name, scopes, customers, at=datetime.fromtimestamp(now, UTC))
     except ValidationError as exc:
-        raise _invalid(*(FieldError(loc=[*error["loc"]], msg=error["msg"]) for error in exc.errors())) from None
+        raise _invalid(*field_errors(exc)) from None
 
 
 class ClientRegistry:

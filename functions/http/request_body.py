@@ -29,16 +29,9 @@ _MAX_GROWTH: Final = 5
 """Compact JSON is at most that many times as long as the JSON it was decoded from: 1e15 becomes 1000000000000000.0."""
 
 _MESSAGES: Final[Mapping[str, str]] = {
-    "missing": "is required",
     "extra_forbidden": "is not a field of an event: put it into event_data",
-    "string_type": "must be a string",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must have at most 255 characters",
-    "int_type": "must be a JSON integer, such as 42: no quotes, no fraction, no exponent",
-    "dict_type": "must be a JSON object",
-    "too_short": "must not be empty",
 }
-"""By pydantic's error type: the messages that the models do not have."""
+"""By pydantic's error type: the messages that are about events."""
 
 _TIMESTAMP_MESSAGES: Final = {"int_type": TIMESTAMP_RULE}
 

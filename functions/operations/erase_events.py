@@ -34,12 +34,8 @@ _MAX_ERRORS: Final = 20
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required: say why, the record keeps it",
     "extra_forbidden": "is not a field of an erasure: use event_ids, or customer_id and before; whole; reason",
-    "int_type": "must be a JSON integer: no quotes, no fraction, no exponent",
-    "list_type": "must be a JSON array of ids",
-    "bool_type": "must be true or false",
-    "string_type": "must be a string",
 }
-"""By pydantic's error type."""
+"""By pydantic's error type: the messages that are about erasures."""
 
 
 def _present(value: object) -> object:

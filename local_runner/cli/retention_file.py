@@ -14,7 +14,7 @@ from core.errors import AuditLogError
 MAX_ERRORS: Final = 20
 
 _FIELDS: Final = {"type": "event_type", "customer": "customer_id", "keep_days": "keep_days"}
-_MESSAGES: Final = {"missing": "is required", "extra_forbidden": f"is unknown: use {', '.join(_FIELDS)}"}
+_MESSAGES: Final = {"extra_forbidden": f"is unknown: use {', '.join(_FIELDS)}"}
 
 
 class InvalidRulesError(AuditLogError):

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-_PREFIX: Final = "Value error, "
-"""What pydantic puts in front of the message of a parser."""
 
 
 class App(typer.Typer):
@@ -32,13 +29,23 @@ class _Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as exc:
-            exc.message = exc.message.removeprefix(_PREFIX)
+            exc.message = _message(exc)
             raise
 
 
 class _Group(TyperGroup):
     def get_params(self, ctx: Any) -> Any:
         return _adapted(super().get_params(ctx))
+
+
+def _message(error: typer.BadParameter) -> str:
+    """Return the message of an error. Typer converts values by pydantic, whose words are those of Python."""
+    from pydantic import ValidationError
+
+    from core.domain.field_errors import found_errors, message_of
+
+    cause = error.__cause__
+    return message_of(found_errors(cause)[0]) if isinstance(cause, ValidationError) else error.message
 
 
 def _adapted(params: list[Any]) -> list[Any]:

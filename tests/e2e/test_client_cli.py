@@ -212,7 +212,7 @@ def test_a_client_that_is_not_there_is_one_clear_error(
     ("options", "words"),
     [
         (["--name", "x", "--scope", "events:delete"], ["--scope", "events:delete", "events:write", "events:read"]),
-        (["--name", ""], ["--name", "at least 1 character"]),
+        (["--name", ""], ["--name", "must not be empty"]),
         (["--name", "two\nlines"], ["--name"]),
         (["--name", "x", "--customer", "one"], ["--customer", "integer"]),
         (["--name", "x", "--customer", str(2**63)], ["--customer"]),

@@ -96,7 +96,7 @@ def test_a_rule_is_paused_resumed_and_deleted_and_each_act_is_recorded(
 @pytest.mark.parametrize(
     ("fields", "field", "remedy"),
     [
-        ({"name": ""}, "name", "at least 1 character"),
+        ({"name": ""}, "name", "must not be empty"),
         ({"kind": "rate"}, "kind", "'threshold', 'first_seen' or 'absence'"),
         ({"filter": "colour=red"}, "filter", "no field"),
         ({"group_by": ["colour"]}, "group_by.0", "must be customer_id, event_type"),
@@ -104,13 +104,13 @@ def test_a_rule_is_paused_resumed_and_deleted_and_each_act_is_recorded(
         ({"group_by": ["customer_id", "customer_id"]}, "", "twice"),
         ({"group_by": ["customer_id", "event_type", "recorded_by", "event_data.a"]}, "group_by", "at most 3"),
         ({"threshold": None}, "", "needs threshold"),
-        ({"threshold": 0}, "threshold", "greater than or equal to 1"),
+        ({"threshold": 0}, "threshold", "must be at least 1"),
         ({"threshold": "3"}, "threshold", "integer"),
-        ({"window_seconds": 31 * 24 * 3600 + 1}, "window_seconds", "less than or equal to 2678400"),
+        ({"window_seconds": 31 * 24 * 3600 + 1}, "window_seconds", "must be at most 2678400"),
         ({"path": "event_data.ip"}, "", "must not have path"),
         ({"kind": "first_seen"}, "", "needs path"),
-        ({"customers": []}, "customers", "at least 1 item"),
-        ({"colour": "s3cr3t"}, "colour", "Extra inputs"),
+        ({"customers": []}, "customers", "must not be empty"),
+        ({"colour": "s3cr3t"}, "colour", "is not a field"),
     ],
 )
 def test_bad_input_is_refused_with_the_remedy(

@@ -172,7 +172,7 @@ def test_a_hold_is_a_conflict_that_names_it(gateway: FakeGateway, store: SqlEven
         ([], "", "must be a JSON object"),
         ({}, "reason", "is required"),
         ({"reason": "x"}, "event_ids", "either event_ids or customer_id"),
-        ({"reason": "x", "event_ids": []}, "event_ids", "at least 1 item"),
+        ({"reason": "x", "event_ids": []}, "event_ids", "must not be empty"),
         ({"reason": "x", "event_ids": [ID] * 1001}, "event_ids", "at most 1000 items"),
         ({"reason": "x", "event_ids": ["7"]}, "event_ids.0", "must be a UUID"),
         ({"reason": "x", "event_ids": None}, "event_ids", "leave the field out"),
@@ -181,7 +181,7 @@ def test_a_hold_is_a_conflict_that_names_it(gateway: FakeGateway, store: SqlEven
         ({"reason": "x", "customer_id": 42, "before": 4_000_000_000}, "before", "is in the future"),
         ({"reason": "x", "customer_id": "42"}, "customer_id", "must be a JSON integer"),
         ({"reason": "x", "event_ids": [ID], "whole": 1}, "whole", "must be true or false"),
-        ({"reason": "", "event_ids": [ID]}, "reason", "at least 1 character"),
+        ({"reason": "", "event_ids": [ID]}, "reason", "must not be empty"),
         ({"reason": "x", "event_ids": [ID], "all": True}, "all", "is not a field of an erasure"),
     ],
 )

@@ -110,14 +110,14 @@ def test_a_stream_is_paused_resumed_replayed_and_deleted(call: Call, store_event
         ({"destination": {**HTTP, "url": "https://127.0.0.1/"}}, "destination", "not public"),
         ({"destination": {**HTTP, "url": "http://hooks.invalid/"}}, "destination", "https"),
         ({"destination": {"kind": "directory", "path": "/var"}}, "destination", "only `audit-log stream create`"),
-        ({"destination": {**HTTP, "colour": "s3cr3t"}}, "destination.colour", "Extra inputs"),
-        ({"secrets": {"token": "s3cr3t"}}, "secrets.token", "Extra inputs"),
+        ({"destination": {**HTTP, "colour": "s3cr3t"}}, "destination.colour", "is not a field"),
+        ({"secrets": {"token": "s3cr3t"}}, "secrets.token", "is not a field"),
         ({"secrets": {"signing_secrets": ["s3cr3t"]}}, "secrets.signing_secrets", "left out"),
         ({"after": "99"}, "after", "beyond the end"),
         ({"after": "soon"}, "after", "send now, oldest, a time"),
         ({"after": "9999-12-31T23:59:59.9999Z"}, "after", "RFC 3339"),
         ({"hash": ["a..b"]}, "hash.0", "must name a member"),
-        ({"colour": "s3cr3t"}, "colour", "Extra inputs"),
+        ({"colour": "s3cr3t"}, "colour", "is not a field"),
     ],
 )
 def test_bad_input_is_refused_with_the_remedy(call: Call, fields: dict[str, Any], field: str, remedy: str) -> None:
