@@ -11,6 +11,7 @@ import typer
 
 from core.errors import AlertRuleNotFoundError, as_sentence
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import customer_option
 from local_runner.cli.typer_app import App
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _ForgetDays = Annotated[
 ]
 _Customer = Annotated[
     list[int] | None,
-    typer.Option(metavar="ID", help="Customer to limit the rule to; repeatable. Default: all customers."),
+    customer_option(help="Customer to limit the rule to; repeatable. Default: all customers."),
 ]
 
 

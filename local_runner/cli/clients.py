@@ -10,6 +10,7 @@ import typer
 
 from core.errors import ClientNotFoundError, InvalidFieldsError
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import customer_option
 from local_runner.cli.times import to_day
 from local_runner.cli.typer_app import App
 
@@ -36,7 +37,7 @@ def create(
     ] = None,
     customer: Annotated[
         list[int] | None,
-        typer.Option(metavar="ID", help="Customer to limit the client to; repeatable. Default: all customers."),
+        customer_option(help="Customer to limit the client to; repeatable. Default: all customers."),
     ] = None,
 ) -> None:
     """Register a client and print its secret, which cannot be shown again.

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import customer_option
 from local_runner.cli.times import time_option
 
 
@@ -14,7 +15,7 @@ def erase(  # noqa: PLR0913 - one parameter per option
     *,
     event: Annotated[list[str] | None, typer.Option(metavar="ID", help="Event to erase; repeatable.")] = None,
     customer: Annotated[
-        int | None, typer.Option(metavar="ID", help="Customer whose events are erased, in place of --event.")
+        int | None, customer_option(help="Customer whose events are erased, in place of --event.")
     ] = None,
     before: Annotated[
         datetime | None, time_option("First time of the customer's events to keep. Default: now.")

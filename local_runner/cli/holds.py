@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import customer_option, type_option
 from local_runner.cli.times import time_option, to_second
 from local_runner.cli.typer_app import App
 
@@ -19,8 +20,8 @@ By = Annotated[str | None, typer.Option(metavar="NAME", help="Who. Default: the 
 @app.command()
 def place(  # noqa: PLR0913 - one parameter per option
     *,
-    customer: Annotated[int | None, typer.Option(metavar="ID", help="Customer whose events are kept.")] = None,
-    event_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Type of the events.")] = None,
+    customer: Annotated[int | None, customer_option(help="Customer whose events are kept.")] = None,
+    event_type: Annotated[str | None, type_option(help="Type of the events.")] = None,
     since: Annotated[datetime | None, time_option("First time of the events.")] = None,
     until: Annotated[datetime | None, time_option("First time after the events.")] = None,
     reason: Reason,
@@ -63,7 +64,7 @@ def list_holds(as_json: Annotated[bool, typer.Option("--json", help="Print one J
         (
             hold.hold_id,
             "any" if hold.customer_id is None else str(hold.customer_id),
-            hold.event_type or "any",
+            "any" if hold.event_type is None else hold.event_type,
             _time(hold.since),
             _time(hold.until),
             hold.reason,

@@ -21,6 +21,7 @@ from local_runner.cli.clients import app as client_app
 from local_runner.cli.dead_letters import app as dead_letter_app
 from local_runner.cli.demo.command import demo
 from local_runner.cli.erase import erase
+from local_runner.cli.event_fields import client_name, customer_option
 from local_runner.cli.holds import app as hold_app
 from local_runner.cli.ledger import app as ledger_app
 from local_runner.cli.load_test.command import load_test
@@ -142,11 +143,13 @@ def token(
         int | None,
         typer.Option("--valid-minutes", metavar="MINUTES", min=1, help="Lifetime. Default: that of the service."),
     ] = None,
-    subject: Annotated[str, typer.Option(metavar="CLIENT", help="Client that events are recorded by.")] = "cli",
+    subject: Annotated[
+        str, typer.Option(metavar="CLIENT", parser=client_name, help="Client that events are recorded by.")
+    ] = "cli",
     read_only: Annotated[bool, typer.Option("--read-only", help="Grant events:read only.")] = False,
     customer: Annotated[
         list[int] | None,
-        typer.Option(metavar="ID", help="Customer to limit the token to; repeatable. Default: all customers."),
+        customer_option(help="Customer to limit the token to; repeatable. Default: all customers."),
     ] = None,
 ) -> None:
     """Print an access token, signed with the secret of this machine's service, which need not be running."""

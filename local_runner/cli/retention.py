@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import customer_option, type_option
 from local_runner.cli.typer_app import App
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ app = App(help="How long events are kept, and their deletion afterwards.", no_ar
 
 _MAX_DAYS = 36_500
 
-EventType = Annotated[
-    str | None, typer.Option("--type", metavar="TYPE", help="Event type. Default: all but those of the service.")
-]
-Customer = Annotated[int | None, typer.Option("--customer", metavar="ID", help="Customer. Default: all.")]
+EventType = Annotated[str | None, type_option(help="Event type. Default: all but those of the service.")]
+Customer = Annotated[int | None, customer_option(help="Customer. Default: all.")]
 
 
 @app.command("list")

@@ -11,6 +11,7 @@ import typer
 
 from core.errors import DeliveryError, InvalidFieldsError, StreamNotFoundError, as_sentence
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import customer_option
 from local_runner.cli.typer_app import App
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def create(  # noqa: PLR0913 - one parameter per option
     ] = "native",
     customer: Annotated[
         list[int] | None,
-        typer.Option(metavar="ID", help="Customer to limit the stream to; repeatable. Default: all customers."),
+        customer_option(help="Customer to limit the stream to; repeatable. Default: all customers."),
     ] = None,
     drop: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="Path in event_data to leave out; repeatable.")

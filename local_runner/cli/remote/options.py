@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import customer_option
 from local_runner.cli.times import time_option
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ EventTypes = Annotated[
 ]
 Customers = Annotated[
     list[int] | None,
-    typer.Option("--customer", metavar="ID", help="Select events of this customer; repeat to select several."),
+    customer_option(help="Select events of this customer; repeat to select several."),
 ]
 Since = Annotated[datetime | None, time_option("Select events from this time on.")]
 Until = Annotated[datetime | None, time_option("Select events up to this time.")]
