@@ -17,13 +17,13 @@ class Actor(NamedTuple):
         return self.customers is None or (customers is not None and set(customers) <= set(self.customers))
 
     def limited(self, asked: Sequence[int] | None) -> tuple[int, ...] | None:
-        """Return the customers of what the actor makes: those asked for, by default all of the token.
+        """Return the customers of what the actor makes, each once: those asked for, by default all of the token.
 
         Raises:
             ValueError: the token is limited to others; with the remedy.
         """
         if asked is None:
-            return None if self.customers is None else tuple(self.customers)
+            return None if self.customers is None else tuple(dict.fromkeys(self.customers))
         if not self.may_see(asked):
             raise ValueError("must be customers that the token is limited to")
-        return tuple(asked)
+        return tuple(dict.fromkeys(asked))

@@ -35,6 +35,9 @@ def _parsable(value: str) -> str:
 
 
 def _path(value: str) -> str:
+    """Check a path. Written as in a filter it would lead nowhere, and the value that it should hide would be sent."""
+    if value.startswith("event_data."):
+        raise ValueError('begins inside event_data: leave event_data. out, or write "event_data". for a member of it')
     data_path(value)
     return value
 

@@ -16,6 +16,8 @@ from core.ports.streams import Destination
 
 SIGNING_SECRETS: Final = "signing_secrets"
 """Field of `Secrets` with the secrets that sign requests, the newest first. All of them sign."""
+_MAX_ERRORS: Final = 20
+"""Errors that a refusal lists, so that it is not many times larger than its request."""
 _MAX_SIGNING_SECRETS: Final = 2
 
 
@@ -49,7 +51,7 @@ def checked(kind: str, config: Mapping[str, Any], secrets: Mapping[str, Any]) ->
         except ValidationError as exc:
             errors += field_errors(exc, below=[name])
     if errors:
-        raise InvalidFieldsError("The stream is invalid: see errors.", errors)
+        raise InvalidFieldsError("The stream is invalid: see errors.", errors[:_MAX_ERRORS])
     return valid[0], valid[1]
 
 

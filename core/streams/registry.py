@@ -23,6 +23,7 @@ from core.errors import (
 )
 from core.ports.streams import SecretSeal, StreamAdmin
 from core.streams import kinds
+from core.streams.endpoint import parse_endpoint
 from core.streams.records import stream_record
 
 MASK_KEY: Final = "mask_key"
@@ -89,7 +90,8 @@ class StreamRegistry:
         """Replace the definition of a stream, and its secrets unless `given` is None.
 
         Raises:
-            InvalidFieldsError: see `create`; or the kind changes, which needs another stream.
+            InvalidFieldsError: see `create`; or the kind changes, which needs another stream; or the URL leads to
+                another host and `given` is None: who may change a stream could read its secrets there.
             VersionConflictError: it was changed since it was read.
             NameTakenError: another stream has the name.
         """
@@ -97,10 +99,15 @@ class StreamRegistry:
             raise _invalid(["destination", "kind"], f"must stay {stream.kind}: create another stream")
         opened = self._opened(stream)
         plain = {name: value for name, value in opened.items() if name != MASK_KEY}
+        kept = {name: plain[name] for name in (kinds.SIGNING_SECRETS,) if name in plain}
+        sends_secrets = given is None and plain.keys() > kept.keys()
         if given is not None:
-            kept = {name: plain[name] for name in (kinds.SIGNING_SECRETS,) if name in plain}
             plain = {**given, **kept}
         definition, plain = self._checked(definition, plain, actor, has_signing=True)
+        if sends_secrets and _origin(definition) != _origin(stream):
+            raise _invalid(
+                ["secrets"], "must be sent again: the URL leads to another host, which must not get the former"
+            )
         sealed = self._sealed(stream.stream_id, definition, plain, opened.get(MASK_KEY))
         changed = stream.model_copy(update={**dict(definition), "sealed": sealed, "changed_at": self._now()})
         self._try_to_open(changed)
@@ -240,6 +247,15 @@ class StreamRegistry:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _origin(stream: StreamDefinition) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of the URL that requests with secrets are sent to; None if the kind has none."""
+    url = stream.destination.get("url")
+    if url is None:
+        return None
+    endpoint = parse_endpoint(url)
+    return endpoint.scheme, endpoint.host.lower(), endpoint.port
 
 
 def _facts(stream: StreamDefinition) -> dict[str, object]:

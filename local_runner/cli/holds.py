@@ -49,6 +49,8 @@ def place(  # noqa: PLR0913 - one parameter per option
 @app.command("list")
 def list_holds(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False) -> None:  # noqa: FBT002 - a flag of typer
     """List the holds that are not released."""
+    from rich.table import Column
+
     from core.stores import holds
     from local_runner.cli.offline import existing_store
 
@@ -71,7 +73,9 @@ def list_holds(as_json: Annotated[bool, typer.Option("--json", help="Print one J
         )
         for hold in found
     ]
-    formatting.console().print(formatting.table(("hold", "customer", "type", "since", "until", "reason"), rows))
+    # The id is in one piece, to be copied.
+    columns = (Column("hold", no_wrap=True), "customer", "type", "since", "until", "reason")
+    formatting.console().print(formatting.table(columns, rows))
 
 
 @app.command()

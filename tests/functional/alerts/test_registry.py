@@ -56,6 +56,14 @@ def test_each_act_is_an_event_of_the_only_customer_of_the_rule(
     assert registry.rules(OPERATOR) == []
 
 
+@pytest.mark.parametrize(("actor", "customers"), [(OPERATOR, [7, 7]), (Actor("client", (7, 7)), None)])
+def test_a_customer_that_is_named_twice_is_one(
+    registry: AlertRuleRegistry, engine: Engine, store_events: StoreEvents, actor: Actor, customers: list[int] | None
+) -> None:
+    assert registry.create(define(customers=customers), actor).customers == (7,)
+    assert [each.customer_id for each in records(engine, store_events)] == [7]
+
+
 def test_a_limited_token_sees_and_makes_only_rules_of_its_customers(registry: AlertRuleRegistry) -> None:
     limited = Actor("client", (7, 8))
     everything = registry.create(define(name="all"), OPERATOR)

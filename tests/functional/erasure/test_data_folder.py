@@ -114,6 +114,7 @@ def test_holds_are_placed_listed_and_released(tmp_path: Path) -> None:
         f'"hold_id":"{hold_id.strip()}","customer_id":42,"since":1577836800'
         in run(tmp_path, "hold", "list", "--json")[1]
     )
+    assert hold_id.strip() in run(tmp_path, "hold", "list")[1]  # in one piece, to be copied
     ended = CliRunner().invoke(
         app, ["erase", "--customer", "42", "--reason", "asked to", "--yes"], env=environment(tmp_path)
     )

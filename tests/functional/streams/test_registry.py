@@ -114,6 +114,12 @@ def test_wrong_settings_are_named_without_their_values(registry: StreamRegistry,
     assert "s3cr3t" not in str(errors)
 
 
+def test_a_refusal_lists_a_bounded_number_of_errors(registry: StreamRegistry, definition: StreamDefinition) -> None:
+    with pytest.raises(InvalidFieldsError) as caught:
+        registry.create(definition, {f"k{number}": 1 for number in range(5000)}, 0, OPERATOR)
+    assert len(caught.value.errors) == 20
+
+
 def test_the_kind_of_a_stream_cannot_change(registry: StreamRegistry, definition: StreamDefinition) -> None:
     stream = registry.create(definition, {}, 0, OPERATOR).stream
     other = definition.model_copy(update={"destination": {"kind": "http", "url": "https://hooks.example.org"}})

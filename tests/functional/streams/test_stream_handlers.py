@@ -72,6 +72,33 @@ def test_a_stream_is_created_with_a_secret_that_is_shown_once(call: Call) -> Non
     assert rotated["signing_secret"] != stream["signing_secret"]
 
 
+@pytest.mark.parametrize(
+    ("url", "secrets", "status"),
+    [
+        ("https://thief.invalid/audit", None, 422),
+        ("https://hooks.invalid:8443/audit", None, 422),
+        ("https://thief.invalid/audit", {"headers": {"X-Key": "other"}}, 200),
+        ("https://thief.invalid/audit", {}, 200),
+        ("https://HOOKS.invalid:443/other", None, 200),
+    ],
+)
+def test_another_host_does_not_get_the_secrets_of_a_stream(
+    call: Call, url: str, secrets: dict[str, Any] | None, status: int
+) -> None:
+    stream_id = created(call, secrets={"headers": {"X-Key": "s3cr3t"}})["stream_id"]
+    body = {"name": "siem", "destination": {"kind": "http", "url": url}, "secrets": secrets}
+    answer = call(manage.replace_stream, "PUT", stream_id, body=body, headers={"If-Match": '"1"'})
+    assert answer.status == status
+    if status == 422:
+        assert "must be sent again" in problems(answer)["secrets"]
+
+
+def test_a_stream_without_secrets_of_its_own_moves_to_another_host(call: Call) -> None:
+    stream_id = created(call)["stream_id"]
+    body = {"name": "siem", "destination": {"kind": "http", "url": "https://other.invalid/"}}
+    assert call(manage.replace_stream, "PUT", stream_id, body=body, headers={"If-Match": '"1"'}).status == 200
+
+
 def test_a_change_needs_the_version_that_was_read(call: Call) -> None:
     stream_id = created(call)["stream_id"]
     etag = call(manage.get_stream, "GET", stream_id).headers["ETag"]
@@ -117,6 +144,7 @@ def test_a_stream_is_paused_resumed_replayed_and_deleted(call: Call, store_event
         ({"after": "soon"}, "after", "send now, oldest, a time"),
         ({"after": "9999-12-31T23:59:59.9999Z"}, "after", "RFC 3339"),
         ({"hash": ["a..b"]}, "hash.0", "must name a member"),
+        ({"drop": ["event_data.actor.email"]}, "drop.0", "leave event_data. out"),
         ({"colour": "s3cr3t"}, "colour", "is not a field"),
     ],
 )
