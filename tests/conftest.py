@@ -1,8 +1,9 @@
 """Fixtures that every kind of test shares."""
 
 import logging
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -24,14 +25,26 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
-_WITHOUT_COVERAGE = [Path(__file__).parent / name for name in ("e2e", "faults")]
+_TESTS = Path(__file__).parent
+
+_LONG = [_TESTS / "e2e" / "test_schemathesis.py", _TESTS / "faults"]
+"""They wait most of the time. pytest-xdist runs them first, one after the other in one process next to tests that
+compute, so that no core idles at the end."""
+
+_WITHOUT_COVERAGE = [_TESTS / name for name in ("e2e", "faults")]
 """Their service runs in other processes, so tracing would only slow down the client in the test."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: not _is_in(item, _LONG))
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in _WITHOUT_COVERAGE):
+        if _is_in(item, _WITHOUT_COVERAGE):
             item.add_marker("no_cover")
+
+
+def _is_in(item: pytest.Item, places: Sequence[Path]) -> bool:
+    return any(item.path.is_relative_to(place) for place in places)
 
 
 @pytest.fixture(scope="session", autouse=True)
