@@ -1,7 +1,6 @@
 """/docs in a real browser: it shows every operation, tries one out, and asks no other host for anything."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,10 +16,21 @@ from tests.support.prefix_proxy import prefix_proxy
 from tests.support.service import Service
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    with chromium(tmp_path / "profile") as driver:
+@pytest.fixture(scope="module")
+def only_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("browser") / "profile") as driver:
         yield driver
+
+
+@pytest.fixture
+def browser(only_browser: webdriver.Chrome) -> webdriver.Chrome:
+    """The browser of all tests of the page, which has kept nothing of the test before."""
+    only_browser.get("about:blank")
+    only_browser.execute_cdp_cmd("Network.clearBrowserCache", {})
+    only_browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    log_of(only_browser, "browser")
+    log_of(only_browser, "performance")
+    return only_browser
 
 
 class DocsPage:
