@@ -66,12 +66,15 @@ def read_catalogue(files: Mapping[str, bytes], *, strict: bool) -> Catalogue:
     schemas = Schemas(documents)
     problems += [Problem(name, _pointer(place), message) for name, place, message in schemas.problems()]
     about: dict[str, EventType] = {}
+    name_of: dict[str, str] = {}
     for name, document in documents.items():
         if not name.startswith(SHARED) and isinstance(document, dict):
             try:
                 about[name] = _describe(name, document)
             except ValidationError as exc:
                 problems += _problems_of(exc, name)
+            if (first := name_of.setdefault(type_of(name), name)) != name:
+                problems.append(Problem(name, "", f"is about the same event type as {first}"))
     if problems:
         raise InvalidCatalogueError(problems)
     types = {

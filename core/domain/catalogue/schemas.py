@@ -4,9 +4,11 @@ A schema refers to files of its folder only, nothing is fetched. `format` is che
 section 7.2.2), and an unknown one is an error of the file, like a pattern that the linear engine does not support.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
+from urllib.parse import quote
 
 import jsonschema_rs
 from jsonschema_rs import ValidationError
@@ -21,11 +23,24 @@ MAX_ERRORS: Final = 20
 
 _BASE: Final = "catalogue:/"
 _MAX_MESSAGE: Final = 200
+_NO_FILE: Final = "names no file of this directory: nothing is fetched from elsewhere"
+_SAFE: Final = "%!$&'()*+,;=:@~"
+"""Characters of a path (RFC 3986 section 3.3), and the percent of octets that the name of a file has encoded."""
+_BARE_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 _DATA: Final = frozenset({"const", "default", "enum", "examples"})
 """Keywords whose values are instances: a `$ref` in them is data."""
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 
 Place = tuple[str | int, ...]
+
+
+def reference_to(name: str) -> str:
+    """Return the name of a file as a `$ref` has it (RFC 3986): a type may have spaces and letters of any script."""
+    return _BARE_PERCENT.sub("%25", quote(name, safe=_SAFE, errors="surrogatepass"))
+
+
+def _uri(name: str) -> str:
+    return _BASE + reference_to(name)
 
 
 class Schemas:
@@ -34,6 +49,7 @@ class Schemas:
     def __init__(self, documents: Mapping[str, Any]) -> None:
         """`documents` by file name."""
         self._documents = documents
+        self._references = frozenset(map(reference_to, documents))
 
     def problems(self) -> list[tuple[str, Place, str]]:
         """Return what cannot be used: file name, place and message of each.
@@ -49,12 +65,12 @@ class Schemas:
 
     @cached_property
     def _registry(self) -> jsonschema_rs.Registry:
-        return jsonschema_rs.Registry([(_BASE + name, document) for name, document in self._documents.items()])
+        return jsonschema_rs.Registry([(_uri(name), document) for name, document in self._documents.items()])
 
     def _validator(self, name: str) -> jsonschema_rs.Draft202012Validator:
         return jsonschema_rs.Draft202012Validator(
             self._documents[name],
-            base_uri=_BASE + name,
+            base_uri=_uri(name),
             registry=self._registry,
             offline=True,
             pattern_options=jsonschema_rs.RegexOptions(),
@@ -71,11 +87,13 @@ class Schemas:
                 yield place, f"must be {DIALECT}, or be left out"
             if keyword == "$id":
                 yield place, "must be left out: files of the catalogue refer to each other by name"
-            if keyword in _REFERENCES and (text.partition("#")[0] or name) not in self._documents:
-                yield place, "names no file of this directory: nothing is fetched from elsewhere"
+            file = text.partition("#")[0]
+            if keyword in _REFERENCES and file and file not in self._references:
+                right = f"must begin with {reference_to(file)}: a reference is percent-encoded"
+                yield place, right if file in self._documents else _NO_FILE
 
     def _compile(self, name: str) -> Iterator[tuple[Place, str]]:
-        resolver = self._registry.resolver(_BASE + name)
+        resolver = self._registry.resolver(_uri(name))
         is_resolved = True
         for place, keyword, text in _identifiers(self._documents[name], ()):
             try:

@@ -75,6 +75,35 @@ def check(folder: Path) -> tuple[int, str]:
     return ended.exit_code, ended.output
 
 
+@pytest.mark.parametrize("name", ["user login", "größe ändern", "50%", "50%zz", "a#b?c", "a:b"])
+def test_any_event_type_names_a_file(name: str, tmp_path: Path) -> None:
+    shared = {"$defs": {"id": {"type": "integer"}}}
+    (tmp_path / "_the shared.json").write_text(json.dumps(shared))
+    reference = {"$ref": "_the%20shared.json#/$defs/id"}
+    (tmp_path / f"{name}.json").write_text(json.dumps({"properties": {"a": reference, "b": {"$ref": "#"}}}))
+    assert load(tmp_path) == [name]
+
+
+def test_a_reference_that_is_not_encoded_gets_its_spelling(tmp_path: Path) -> None:
+    (tmp_path / "_the shared.json").write_text("{}")
+    (tmp_path / "user.login.json").write_text('{"$ref": "_the shared.json"}')
+    with pytest.raises(InvalidSettingsError, match=re.escape("/$ref: must begin with _the%20shared.json")):
+        load(tmp_path)
+
+
+def test_two_files_of_one_type_stop_the_start(tmp_path: Path) -> None:
+    for name in ("a%2Fb", "a%2fb"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    with pytest.raises(InvalidSettingsError, match=re.escape("a%2fb.json: is about the same event type as a%2Fb.json")):
+        load(tmp_path)
+
+
+def test_a_control_character_in_the_name_of_a_file_is_a_problem_of_that_file(tmp_path: Path) -> None:
+    (tmp_path / "a\nb.json").write_text("{}")
+    with pytest.raises(InvalidSettingsError, match="must not contain control characters"):
+        load(tmp_path)
+
+
 def test_the_command_prints_the_digest_of_sound_files(write: Write) -> None:
     folder = write(_common=COMMON, user__login={**LOGIN, "examples": [{"actor": {"id": "u-1"}}]})
     sums = "".join(
