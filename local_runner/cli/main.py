@@ -3,7 +3,9 @@
 Modules of commands import the rest of the service when they run: help and completion need its half a second not at all.
 """
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +38,7 @@ from local_runner.cli.verify import verify
 from local_runner.cli.witness import app as witness_app
 
 _MAX_PORT: Final = 65535
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 app = App(
     help="The Audit Log Service: who did what and when. Settings come from AUDIT_LOG_* in the environment.",
@@ -46,7 +49,7 @@ app = App(
 
 
 def main() -> None:
-    """Run the command. An error of the service ends it with one line on standard error and status 1."""
+    """Run the command. An error of the service or a full disk ends it with one line on standard error and status 1."""
     try:
         app()
     except InvalidFieldsError as exc:
@@ -54,6 +57,13 @@ def main() -> None:
         sys.exit(1)
     except AuditLogError as exc:
         formatting.print_error(str(exc))
+        sys.exit(1)
+    except OSError as exc:
+        if exc.errno not in _NO_ROOM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered would fail again at the exit
+        name = exc.filename or "The output"
+        formatting.print_error(f"{name} cannot be written ({exc.strerror}): make room on its disk, or choose another.")
         sys.exit(1)
 
 

@@ -43,7 +43,8 @@ def back_up(source: Path, target: Path, on_progress: Progress) -> int:
     except (sqlite3.Error, OSError) as exc:
         raise BackupError(f"{source} cannot be copied to {target} ({exc}).") from exc
     finally:
-        draft.unlink(missing_ok=True)
+        for left in (draft, draft.with_name(f"{draft.name}-journal")):
+            left.unlink(missing_ok=True)
 
 
 def _copy(source: Path, draft: Path, on_progress: Progress) -> None:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 from audit_log_client import Api, Filters, StoredEvent
 from audit_log_client.models import MAX_BATCH_EVENTS
 from local_runner.cli import main
+from local_runner.cli.remote.commands import _output
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
@@ -200,6 +202,46 @@ def test_an_export_to_a_file_that_ends_with_gz_is_compressed(service: Service, t
     run(service, "export", "--event-type", "cli.gz", "--output", str(tmp_path / "out.ndjson.gz"))
     with gzip.open(tmp_path / "out.ndjson.gz") as file:
         assert numbers([json.loads(line) for line in file]) == [0, 1, 2]
+
+
+def test_an_export_goes_into_a_pipe_and_through_a_link_which_both_stay(service: Service, tmp_path: Path) -> None:
+    send_file(service, tmp_path / "events", lines("cli.special", 3))
+    stored(service, "cli.special", 3)
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for output in (pipe, link):
+        assert run(service, "export", "--event-type", "cli.special", "--output", str(output)).exit_code == 0
+    written = os.read(reader, 65536)
+    os.close(reader)
+    assert (pipe.is_fifo(), link.is_symlink()) == (True, True)
+    assert numbers([json.loads(line) for line in written.splitlines()]) == [0, 1, 2]
+    assert target.read_bytes() == written
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+@pytest.mark.parametrize("output", ["-", "/dev/full"])
+def test_a_full_disk_is_one_clear_error(service: Service, tmp_path: Path, output: str) -> None:
+    send_file(service, tmp_path / "events", lines("cli.full", 3))
+    stored(service, "cli.full", 3)
+    command = [AUDIT_LOG, "export", "--event-type", "cli.full", "--output", output, "--url", service.url]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert "cannot be written (No space left on device): make room" in ended.stderr
+    assert Path("/dev/full").is_char_device()
+
+
+def test_an_interrupted_export_leaves_no_part_behind(tmp_path: Path) -> None:
+    def stop() -> None:
+        with _output(tmp_path / "out") as stream:
+            stream.write(b"a")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "csv"])

@@ -1,5 +1,6 @@
 """A backup is whole, of one moment, and never half there."""
 
+import resource
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,19 @@ def test_what_is_there_is_not_written_over(source: Path, tmp_path: Path) -> None
 def test_a_place_that_cannot_be_written_is_named(source: Path, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match=r"none/backup\.db"):
         back_up(source, tmp_path / "none" / "backup.db", quietly)
+
+
+def test_a_disk_that_is_full_keeps_nothing_of_the_copy(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(BackupError, match="cannot be copied"):
+            back_up(source, target / "copy.db", quietly)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(target.iterdir()) == []
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -255,23 +255,33 @@ def _print_message(message: str) -> None:
 
 @contextlib.contextmanager
 def _output(file: Path) -> Iterator[BinaryIO]:
-    """Open the file to write to. It gets its name once it is complete and on the disk: a part passes for no whole."""
+    """Open the file to write to. It gets its name once it is complete and on the disk: a part passes for no whole.
+
+    A device, a pipe and `/dev/stdout` are written to as they are: a rename would put a file in their place.
+    """
     if file == _STANDARD_STREAM:
         yield sys.stdout.buffer
         return
-    part = file.with_name(f"{file.name}.part")
+    is_special = file.exists() and not file.is_file()
+    target = file if is_special else file.resolve()  # a link stays, and leads to the export
+    part = target if is_special else target.with_name(f"{target.name}.part")
     try:
         stream = part.open("wb")
     except OSError as exc:
         raise typer.BadParameter(f"cannot be written: {exc.strerror}", param_hint="--output") from None
-    with stream:
-        if file.suffix == ".gz":
-            with gzip.open(stream, "wb") as compressed:
-                yield cast("BinaryIO", compressed)
-        else:
-            yield stream
-    sync(part)
-    part.replace(file)
+    try:
+        with stream:
+            if file.suffix == ".gz":
+                with gzip.open(stream, "wb") as compressed:
+                    yield cast("BinaryIO", compressed)
+            else:
+                yield stream
+        if not is_special:
+            sync(part)
+            part.replace(target)
+    finally:
+        if not is_special:
+            part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
