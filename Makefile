@@ -111,7 +111,7 @@ deploy: package  ## to AWS: says what it would do, and asks (ARGS="--stage dev -
 	@$(BIN)/python -m infra.deploy $(ARGS)
 
 scan: package build/checkov/bin/checkov  ## the template for AWS by checkov; what it is not to say is in infra/checkov.yaml
-	@build/checkov/bin/checkov --quiet --compact --config-file infra/checkov.yaml --file dist/aws/sam.yaml
+	@build/checkov/bin/checkov --quiet --compact --skip-download --config-file infra/checkov.yaml --file dist/aws/sam.yaml
 
 # In a separate environment, because it pins versions that conflict with the development tools.
 build/checkov/bin/checkov:
