@@ -1,7 +1,7 @@
 """Memory of request heads: a client sends the same bytes with each event, but for the Content-Length.
 
 A parser that is between two requests makes the same of the same bytes, so a known head is not parsed again:
-docs/decisions/0075-known-heads-are-not-parsed-again.md
+docs/decisions/0074-known-heads-are-not-parsed-again.md
 """
 
 from collections.abc import Mapping, Sequence
