@@ -61,7 +61,7 @@ def main() -> None:
     except OSError as exc:
         if exc.errno not in _NO_ROOM:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered would fail again at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # buffered bytes would fail again at the exit
         name = exc.filename or "The output"
         formatting.print_error(f"{name} cannot be written ({exc.strerror}): make room on its disk, or choose another.")
         sys.exit(1)
