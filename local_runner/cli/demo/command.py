@@ -33,7 +33,7 @@ def demo(
         Path, typer.Option(metavar="DIRECTORY", help="Data directory of the demo, separate from that of `serve`.")
     ] = Path("var/demo"),
 ) -> None:
-    """Serve a log of generated events, to which some are added every minute, until Ctrl-C."""
+    """Serve a log of generated events, and add one every few seconds, until Ctrl-C."""
     from core.settings import Settings
     from local_runner import server
     from local_runner.cli.demo.feed import Feed
