@@ -47,7 +47,7 @@ def test_nothing_but_the_secret_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_exists_is_read_and_nothing_is_written(tmp_path: Path) -> None:
-    """A full disk, or one that is mounted read-only, must not keep the service from starting."""
+    """A full disk must not keep commands from reading the log."""
     first = secret_in(tmp_path)
     os.utime(tmp_path, (1, 1))
     assert secret_in(tmp_path) == first
