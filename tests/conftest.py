@@ -31,15 +31,26 @@ _LONG = [_TESTS / "e2e" / "test_schemathesis.py", _TESTS / "faults"]
 """They wait most of the time. pytest-xdist runs them first, one after the other in one process next to tests that
 compute, so that no core idles at the end."""
 
-_WITHOUT_COVERAGE = [_TESTS / name for name in ("e2e", "faults")]
-"""Their service runs in other processes, so tracing would only slow down the client in the test."""
+# Tracing makes Python up to two and a half times as slow. So these are not traced:
+_WITHOUT_COVERAGE = [
+    _TESTS / "e2e",  # the service runs in other processes
+    _TESTS / "faults",
+    *sorted((_TESTS / "security").glob("test_runner_*.py")),
+    *(_TESTS / "security" / f"test_{name}.py" for name in ("enforcement", "linear_patterns", "linear_requests")),
+]
+
+_TRACED_ON_SQLITE = [
+    _TESTS / "contract" / f"test_{name}.py"
+    for name in ("alert_rule_race", "concurrent_writers", "feed_race", "filter_meaning", "ledger_attacks")
+]
+"""Long tests, whose code for other databases shorter ones of the contract take as well."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: not _is_in(item, _LONG))
     for item in items:
-        if _is_in(item, _WITHOUT_COVERAGE):
+        if _is_in(item, _WITHOUT_COVERAGE) or ("[sqlite" not in item.name and _is_in(item, _TRACED_ON_SQLITE)):
             item.add_marker("no_cover")
 
 
