@@ -42,6 +42,7 @@ WORST = {
     "core.domain.catalogue.entries._BRACE": Worst("", "a"),
     "core.domain.catalogue.entries._LANGUAGE": Worst("en", "-aa", "-"),
     "core.domain.catalogue.entries._PLACEHOLDER": Worst("", "{a"),
+    "core.domain.catalogue.schemas._BARE_PERCENT": Worst("", "%", ""),
     "functions.catalogue._TAGS": Worst("", '"'),
     "functions.sign_in.session._SECRET": Worst("", "a"),
     "core.domain.models._CONTROL_CHARACTER": Worst("", "a", ""),
