@@ -49,7 +49,7 @@ def erase(  # noqa: PLR0913 - one parameter per option
         count = eraser.count(request, at=now)
         if count and not yes:
             part = "all of" if whole else "the data of"
-            typer.confirm(f"Erase {part} {_events(count)} permanently?", abort=True)
+            formatting.confirm(f"Erase {part} {_events(count)} permanently?")
         with formatting.progress(TextColumn("erasing"), BarColumn(), TaskProgressColumn()) as bar:
             task = bar.add_task("", total=count)
             erased, _ = eraser.erase(request, at=now, progress=lambda done: bar.update(task, advance=done))

@@ -91,6 +91,19 @@ def print_error(message: str) -> None:
     typer.secho(f"audit-log: {_escape(message)}", fg="red", err=True)
 
 
+def confirm(question: str) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        typer.Abort: the answer is no, or there is none, as without a terminal.
+    """
+    try:
+        typer.confirm(question, abort=True)
+    except typer.Abort:
+        typer.echo("\nNothing was changed: answer y, or give --yes.", err=True)
+        raise
+
+
 def _escape(text: str) -> str:
     if text.isprintable() and not _BLANK.search(text):
         return text

@@ -135,7 +135,7 @@ def apply(
             _print_kept(services.database.retention.kept_by_holds(now=now))
             return
         if any(each.events for each in due) and not yes:
-            typer.confirm("Delete these events permanently?", abort=True)
+            formatting.confirm("Delete these events permanently?")
         purged = services.database.retention.purge(now=now, pause=sleep, everything=everything, archive=keep)
     for month, count in sorted(purged.deleted.items()):
         typer.echo(f"deleted {month}: {count:,} events")
