@@ -92,7 +92,7 @@ def print_error(message: str) -> None:
 
 
 def confirm(question: str) -> None:
-    """Ask whether to go on.
+    """Ask for confirmation.
 
     Raises:
         typer.Abort: the answer is no, or there is none, as without a terminal.
