@@ -21,7 +21,6 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="rounds of each scenario, instead of its number")
     options = parser.parse_args()
     columns = ("fault", "rounds", *FIGURES, "seconds")
-    table = Table(*columns, box=None)
     console = Console(width=140)  # the table has no use for less, and is read in files, too
     clean = True
     for scenario in SCENARIOS:
@@ -32,9 +31,10 @@ def main() -> int:
         started = time.monotonic()
         verdict = scenario.run(rounds)
         cells = (rounds, *(getattr(verdict, name) for name in FIGURES), round(time.monotonic() - started))
+        table = Table(*columns, box=None)  # at once, since a later scenario may fail or be interrupted
         table.add_row(scenario.name, *(f"{cell:,}" for cell in cells), style=None if verdict.is_clean else "red")
+        console.print(table)
         clean = clean and verdict.is_clean
-    console.print(table)
     return 0 if clean else 1
 
 
