@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request
 from local_runner.aws_events import proxy_event
 from local_runner.aws_events.proxy_event import HTTPResponse
 from local_runner.http.connection_limits import ConnectionLimits
+from local_runner.http.known_heads import KnownHeads
 from local_runner.http.parser import ParsedRequest
 from local_runner.http.protocol import HTTPProtocol
 from local_runner.http.wsgi import parse_environ, read_body
@@ -66,7 +67,9 @@ def fast(raw: bytes) -> Any:
         seen.append(parsed)
         return None, lambda: HTTPResponse(200, [], b"")
 
-    dispatcher = SimpleNamespace(accept_in_turn=lambda *_: False, dispatch=dispatch, limits=ConnectionLimits())
+    dispatcher = SimpleNamespace(
+        accept_in_turn=lambda *_: False, dispatch=dispatch, limits=ConnectionLimits(), known_heads=KnownHeads()
+    )
     transport = SimpleNamespace(
         get_extra_info=lambda _: ("192.0.2.1", 1),
         write=_nothing,

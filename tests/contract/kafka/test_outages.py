@@ -40,7 +40,7 @@ def test_an_unreachable_broker_is_reported_in_time_and_found_when_it_is_back(clu
 def test_a_check_of_slow_brokers_ends_within_its_bound(cluster: MockCluster) -> None:
     with queue_url(cluster) as url, closing(KafkaPublisher(url, timeout=2.0)) as publisher:
         sooner_or_later(publisher.statistics)
-        cluster.answer_after(900)
+        cluster.answer_after(700)
         with seconds_below(2.6):
             publisher.statistics()  # three responses in sequence would exceed it
         cluster.answer_after(1500)
