@@ -1,5 +1,6 @@
 """Lists and redrives the dead letters in Kafka."""
 
+import logging
 import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +22,8 @@ _BATCH: Final = 500
 _LEADER_CHANGES: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 """Errors while a partition gets a leader, also just after it was created. librdkafka does not retry this request."""
 _LEADER_PAUSE_SECONDS: Final = 0.05
+
+_log = logging.getLogger(__name__)
 
 
 class KafkaDeadLetters:
@@ -77,7 +80,7 @@ class KafkaDeadLetters:
         self._producer.wait_until_reachable(self._timeout)
         settings = self._address.consumer_settings(self._address.redrive_group)
         try:
-            with closing(Consumer({**settings, "enable.partition.eof": True})) as consumer:
+            with closing(Consumer({**settings, "enable.partition.eof": True}, logger=_log)) as consumer:
                 yield _Reader(consumer, self._address.dead_letters, self._timeout)
         except KafkaException as exc:
             raise unavailable() from exc

@@ -1,5 +1,6 @@
 """Creation of the two topics, by the first process that needs them."""
 
+import logging
 from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
@@ -14,6 +15,8 @@ PARTITIONS: Final = 6
 partition, which keeps them in order."""
 
 _DEFAULT_REPLICATION: Final = -1  # the brokers decide; needs Kafka 2.4 or later (KIP-464)
+
+_log = logging.getLogger(__name__)
 
 
 class TopicLister(Protocol):
@@ -48,7 +51,7 @@ def ensure_topics(client: TopicLister, address: KafkaAddress, timeout: float) ->
     ]
     if not missing:
         return
-    admin = AdminClient(address.admin_settings())
+    admin = AdminClient(address.admin_settings(), logger=_log)
     for name, creation in admin.create_topics(missing, request_timeout=timeout).items():
         try:
             creation.result()

@@ -13,7 +13,7 @@ from tests.support.service import Service
 CUSTOMER = 9701
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the service: under xdist the tests of a file may run in several parts
 def ids(service: Service) -> list[str]:
     """Two failed logins of one user, one of another, and one that succeeded, oldest first."""
     now = int(time.time()) - 3600

@@ -22,7 +22,7 @@ DATA = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the service: under xdist the tests of a file may run in several parts
 def event_id(service: Service) -> str:
     event = new_event(customer_id=CUSTOMER, event_type="invoice.updated", event_data=DATA)
     [found, *_] = post(service, event, *numbered(5, CUSTOMER, event_type="viewer.other"))

@@ -24,7 +24,7 @@ def did(actor: str, kind: str, at: int, outcome: str = "success", **data: Any) -
     return new_event(customer_id=CUSTOMER, event_type=kind, timestamp_utc=at, event_data=everything)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the service: under xdist the tests of a file may run in several parts
 def monday(service: Service) -> int:
     """Midnight at the beginning of last week, in which somebody failed to log in, and others did other things."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

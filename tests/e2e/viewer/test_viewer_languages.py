@@ -31,7 +31,7 @@ return [...document.querySelectorAll("button, h1, h2, h3, label, summary, .segme
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the service: under xdist the tests of a file may run in several parts
 def event_id(service: Service) -> str:
     fields = {"customer_id": CUSTOMER, "timestamp_utc": AT}
     [found, *_] = post(
