@@ -34,6 +34,7 @@ class KnownHeads:
     def __init__(self, most: int = MOST_HEADS) -> None:
         self._most = most
         self._heads: dict[bytes, _Head] = {}  # by their bytes without the digits of Content-Length
+        self._seen: set[int] = set()  # hashes of heads that came once: most clients with a new head send no second one
 
     def find(self, data: bytes, peer: str) -> tuple[HTTPRequest, int] | None:
         """Return the request in `data` and its bytes of memory, if that is exactly one request with a known head.
@@ -50,18 +51,22 @@ class KnownHeads:
     def remember(self, data: bytes, request: HTTPRequest, size: int) -> None:
         """Remember the head of `request`, which a parser between two requests has found to be exactly `data`.
 
-        `size` is its bytes of memory. Left out are heads that are seen once, and those with a client's secret.
+        `size` is its bytes of memory. It is known from its second request on. Left out are heads with a header that
+        differs each time, and those with a client's secret.
         """
         method, path, query, headers, body, *_ = request
         bearer = headers.get("Authorization", [""])[0].startswith("Bearer ")
         if not bearer or not _UNIQUE.isdisjoint(headers) or (parts := _split(data)) is None:
             return
         key = parts[0]
-        if key.find(_END) + len(_END) != len(key):
-            return
-        if len(self._heads) >= self._most:
-            self._heads.clear()
-        self._heads[key] = _Head(method, path, query, headers, size - len(body))
+        if (number := hash(key)) not in self._seen:
+            if len(self._seen) >= self._most:
+                self._seen.clear()
+            self._seen.add(number)
+        elif key.find(_END) + len(_END) == len(key):
+            if len(self._heads) >= self._most:
+                self._heads.clear()
+            self._heads[key] = _Head(method, path, query, headers, size - len(body))
 
 
 def _split(data: bytes) -> tuple[bytes, bytes, bytes] | None:

@@ -61,7 +61,7 @@ def results(data: bytes, heads: KnownHeads, parser: RequestParser | None = None)
 def test_a_known_head_is_read_as_an_unknown_one(each_sent: list[bytes]) -> None:
     heads = KnownHeads()
     results(PLAIN, heads)
-    for data in [*each_sent, *each_sent]:
+    for data in each_sent * 3:
         assert results(data, heads) == results(data, KnownHeads())
 
 
@@ -69,6 +69,7 @@ def test_a_known_head_is_read_as_an_unknown_one(each_sent: list[bytes]) -> None:
 @given(requests(), requests())
 def test_a_request_after_a_known_head_is_read_as_after_an_unknown_one(known: bytes, after: bytes) -> None:
     heads = KnownHeads()
+    results(known, heads)
     results(known, heads)
     both = []
     for memory in (heads, KnownHeads()):
@@ -79,8 +80,10 @@ def test_a_request_after_a_known_head_is_read_as_after_an_unknown_one(known: byt
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"a": [1, 2, 3]}', b"x" * 1000, b""])
-def test_a_head_is_known_again_with_a_body_of_any_length(body: bytes) -> None:
+def test_a_head_that_came_twice_is_known_with_a_body_of_any_length(body: bytes) -> None:
     heads = KnownHeads()
+    results(PLAIN, heads)
+    assert heads.find(PLAIN, "192.0.2.7") is None
     results(PLAIN, heads)
     request, size = heads.find(PLAIN[:-7] + b"%d\r\n\r\n" % len(body) + body, "192.0.2.7") or pytest.fail("not known")
     assert (request.body, request.source_ip) == (body, "192.0.2.7")
@@ -102,13 +105,15 @@ def test_a_head_is_known_again_with_a_body_of_any_length(body: bytes) -> None:
 )
 def test_a_head_that_is_seen_once_or_holds_a_secret_is_not_remembered(data: bytes) -> None:
     heads = KnownHeads()
-    results(data, heads)
+    for _ in range(3):
+        results(data, heads)
     assert heads.find(data, "192.0.2.1") is None
 
 
 def test_heads_beyond_the_limit_are_forgotten() -> None:
     heads = KnownHeads()
     for number in range(MOST_HEADS + 1):
-        results(PLAIN.replace(b"Bearer t", b"Bearer t%d" % number), heads)
+        for _ in range(2):
+            results(PLAIN.replace(b"Bearer t", b"Bearer t%d" % number), heads)
     assert heads.find(PLAIN.replace(b"Bearer t", b"Bearer t0"), "") is None
     assert heads.find(PLAIN.replace(b"Bearer t", b"Bearer t%d" % MOST_HEADS), "")
