@@ -20,6 +20,10 @@ _UNIQUE: Final = frozenset({"Idempotency-Key", "Traceparent", "X-Request-Id"})
 """Headers with another value in each request: such a head is seen once."""
 
 
+Parts = tuple[bytes, bytes, bytes]
+"""A head without the digits of its Content-Length, these digits, and the body."""
+
+
 class _Head(NamedTuple):
     method: str
     path: str
@@ -36,27 +40,27 @@ class KnownHeads:
         self._heads: dict[bytes, _Head] = {}  # by their bytes without the digits of Content-Length
         self._seen: set[int] = set()  # hashes of heads that came once: most clients with a new head send no second one
 
-    def find(self, data: bytes, peer: str) -> tuple[HTTPRequest, int] | None:
-        """Return the request in `data` and its bytes of memory, if that is exactly one request with a known head.
+    def find(self, parts: Parts, peer: str) -> tuple[HTTPRequest, int] | None:
+        """Return the request that `split` gave and its bytes of memory, if its head is known.
 
         The parser that asks is between two requests of the client `peer`.
         """
-        if (parts := _split(data)) is None or (head := self._heads.get(parts[0])) is None:
+        key, digits, body = parts
+        if (head := self._heads.get(key)) is None:
             return None
-        _, digits, body = parts
         method, path, query, headers, size = head
         headers = {**headers, "Content-Length": [digits.decode()]}
         return HTTPRequest(method, path, query, headers, body, peer), size + len(body)
 
-    def remember(self, data: bytes, request: HTTPRequest, size: int) -> None:
-        """Remember the head of `request`, which a parser between two requests has found to be exactly `data`.
+    def remember(self, parts: Parts, request: HTTPRequest, size: int) -> None:
+        """Remember the head of `request`, which a parser between two requests has found to be all of `parts`.
 
         `size` is its bytes of memory. It is known from its second request on. Left out are heads with a header that
         differs each time, and those with a client's secret.
         """
         method, path, query, headers, body, *_ = request
         bearer = headers.get("Authorization", [""])[0].startswith("Bearer ")
-        if not bearer or not _UNIQUE.isdisjoint(headers) or (parts := _split(data)) is None:
+        if not bearer or not _UNIQUE.isdisjoint(headers):
             return
         key = parts[0]
         if (number := hash(key)) not in self._seen:
@@ -69,7 +73,7 @@ class KnownHeads:
             self._heads[key] = _Head(method, path, query, headers, size - len(body))
 
 
-def _split(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+def split(data: bytes) -> Parts | None:
     """Split a request into its head without the digits of the Content-Length, these digits, and its body.
 
     It does not look for the end of the head: a remembered head has one, before the body.

@@ -17,7 +17,7 @@ from functions.http.errors import HeadersTooLargeError, MalformedRequestError, P
 from functions.http.limits import MAX_BODY_BYTES, body_too_large
 from local_runner.aws_events.proxy_event import HTTPRequest
 from local_runner.http.codec import parse_headers, parse_target
-from local_runner.http.known_heads import KnownHeads
+from local_runner.http.known_heads import KnownHeads, split
 
 _HEAD_BYTES: Final = 64 * 1024
 _HEADERS: Final = 100
@@ -96,7 +96,8 @@ class RequestParser:
     def feed(self, data: bytes) -> None:
         """Parse the next bytes."""
         at_start = self.phase is _REQUEST
-        if at_start and not self.ended and (known := self._heads.find(data, self._peer)) is not None:
+        parts = split(data) if at_start and not self.ended else None
+        if parts is not None and (known := self._heads.find(parts, self._peer)) is not None:
             self._queue(ParsedRequest(known[0], keep_alive=True, size=known[1]))
             return
         self._begun = 0
@@ -117,8 +118,8 @@ class RequestParser:
                 self.refuse(_too_many_headers())
             elif self.phase is _BODY and self._phase_bytes > _BODY_BYTES_IN_CHUNKS:
                 self.refuse(body_too_large())
-            elif at_start and self._begun == 1 and self.phase is _REQUEST and not self.ended:
-                self._heads.remember(data, self.parsed[-1].request, self.parsed[-1].size)
+            elif parts is not None and self._begun == 1 and self.phase is _REQUEST and not self.ended:
+                self._heads.remember(parts, self.parsed[-1].request, self.parsed[-1].size)
 
     def refuse(self, error: AuditLogError) -> None:
         """Refuse the request being received, and parse nothing more."""
