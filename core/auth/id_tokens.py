@@ -43,7 +43,7 @@ def verify_id_token(  # noqa: PLR0913 - what a token is compared with
     ):
         raise InvalidTokenError("The ID token is for another client.")
     sent = claims.get("nonce")
-    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(errors="surrogatepass"), nonce.encode()):
+    if not isinstance(sent, str) or not is_secret(sent, nonce):
         raise InvalidTokenError("The ID token belongs to another sign-in.")
     exp, iat = (_seconds(claims.get(name)) for name in ("exp", "iat"))
     if exp <= now or not -MAX_AGE_SECONDS < iat - now <= LEEWAY_SECONDS:
@@ -51,6 +51,11 @@ def verify_id_token(  # noqa: PLR0913 - what a token is compared with
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
         raise InvalidTokenError("The ID token has no subject.")
     return claims
+
+
+def is_secret(sent: str, secret: str) -> bool:
+    """Compare a text that was sent with a secret, in constant time. Bytes that are not UTF-8 are lone surrogates."""
+    return hmac.compare_digest(sent.encode(errors="surrogatepass"), secret.encode())
 
 
 def _seconds(value: object) -> float:

@@ -6,7 +6,6 @@ RP-Initiated Logout 1.0.
 
 import base64
 import hashlib
-import hmac
 import json
 import re
 import secrets
@@ -16,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from core.auth.https import fetch
-from core.auth.id_tokens import verify_id_token
+from core.auth.id_tokens import is_secret, verify_id_token
 from core.auth.roles import Roles
 from core.auth.sign_in_refusals import Refusal
 from core.auth.token_verifier import KeySource
@@ -111,8 +110,7 @@ class SignIn:
             InvalidTokenError: the ID token is invalid.
             TokenCheckUnavailableError: the provider or its keys are unavailable; trying again later helps.
         """
-        # Bytes of the query that are not UTF-8 are lone surrogates.
-        if not hmac.compare_digest(response.get("state", "").encode(errors="surrogatepass"), attempt.state.encode()):
+        if not is_secret(response.get("state", ""), attempt.state):
             raise SignInRefusedError(Refusal.OTHER)
         is_named = self._configuration().get("authorization_response_iss_parameter_supported") is True
         if response.get("iss", None if is_named else self._client.issuer) != self._client.issuer:
