@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -31,6 +32,19 @@ class Guarded:
         page.find("[name=client_secret]").send_keys(secret)
         page.find("#credentials button").click()
         return page
+
+    def opened(self, browser: WebDriver, view: str) -> ViewerPage:
+        """Open the page of a view, and wait for its heading."""
+        page = self.page(browser, view)
+        page.find(f"#{view} h2")
+        return page
+
+    def named(self, path: str, name: str) -> dict[str, Any]:
+        """The stream or rule of this name, as the list at `path` has it."""
+        with self.client() as client:
+            [found] = client.get(path).raise_for_status().json().values()
+        listed: list[dict[str, Any]] = found
+        return next(each for each in listed if each["name"] == name)
 
     def client(self) -> httpx.Client:
         """An HTTP client with a token of this client."""

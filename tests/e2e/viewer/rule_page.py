@@ -15,9 +15,7 @@ LOGIN = "viewer.rules.login"
 
 
 def open_page(guarded: Guarded, browser: WebDriver) -> ViewerPage:
-    page = guarded.page(browser, "rules")
-    page.find("#rules h2")
-    return page
+    return guarded.opened(browser, "rules")
 
 
 def new_rule(page: ViewerPage, **fields: str) -> None:
@@ -33,9 +31,7 @@ def create(page: ViewerPage, **fields: str) -> None:
 
 def rule_named(guarded: Guarded, name: str) -> dict[str, Any]:
     """A rule as the API has it."""
-    with guarded.client() as client:
-        rules: list[dict[str, Any]] = client.get("/alert-rule").raise_for_status().json()["alert_rules"]
-    return next(rule for rule in rules if rule["name"] == name)
+    return guarded.named("/alert-rule", name)
 
 
 def failed_logins(page: ViewerPage, guarded: Guarded, *actors: str) -> None:

@@ -12,9 +12,7 @@ FORM = "#stream-form"
 
 
 def open_page(guarded: Guarded, browser: WebDriver) -> ViewerPage:
-    page = guarded.page(browser, "streams")
-    page.find("#streams h2")
-    return page
+    return guarded.opened(browser, "streams")
 
 
 def new_stream(page: ViewerPage, **fields: str) -> None:
@@ -24,9 +22,7 @@ def new_stream(page: ViewerPage, **fields: str) -> None:
 
 def stream_named(guarded: Guarded, name: str) -> dict[str, Any]:
     """A stream as the API has it."""
-    with guarded.client() as client:
-        streams: list[dict[str, Any]] = client.get("/stream").raise_for_status().json()["streams"]
-    return next(stream for stream in streams if stream["name"] == name)
+    return guarded.named("/stream", name)
 
 
 def create(page: ViewerPage, **fields: str) -> str:
