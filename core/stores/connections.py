@@ -14,6 +14,11 @@ from core.stores.engine import reading_engine
 
 _REFUSED: Final = "The event store cannot store a value of this event."
 _UNAVAILABLE: Final = "The event store is unavailable ({}): try again later."
+_DENIED: Final = (
+    "The event store cannot be {} by this process ({}): run it as the user of the service, or see to the permissions "
+    "and the disk of the database file and its directory."
+)
+_DENIED_BY_CODE: Final = {"SQLITE_READONLY": "written", "SQLITE_CANTOPEN": "opened"}
 _EXCEEDED: Final[Mapping[TimeLimit, str]] = {
     "statement": "The event store stopped a read that took too long ({}): ask for a shorter range of time, or for one "
     "customer_id or event_type, which have indexes, or try again later.",
@@ -49,7 +54,7 @@ def open_connection(engine: Engine) -> Iterator[Connection]:
             raise EventNotStorableError(_REFUSED) from cause
         if engine.url.host is None and engine.url.database:
             cause.add_note(f"database file: {engine.url.database}")  # a full disk is to be found
-        raise StoreUnavailableError(_UNAVAILABLE.format(_code(error))) from cause
+        raise StoreUnavailableError(_unavailable(_code(error))) from cause
     except PoolTimeoutError as exc:
         raise StoreUnavailableError(_UNAVAILABLE.format("all connections are in use")) from exc
     except (StatementError, OverflowError, UnicodeEncodeError) as exc:
@@ -75,6 +80,13 @@ def open_read_connection(engine: Engine) -> Iterator[Connection]:
         if exc.__cause__ is None or (limit := dialect.exceeded_limit(exc.__cause__)) is None:
             raise
         raise ReadTimeoutError(_EXCEEDED[limit].format(_code(exc.__cause__))) from exc.__cause__
+
+
+def _unavailable(code: str) -> str:
+    for prefix, denied in _DENIED_BY_CODE.items():
+        if code.startswith(prefix):  # SQLite's extended codes begin with the primary one
+            return _DENIED.format(denied, code)
+    return _UNAVAILABLE.format(code)
 
 
 def _code(error: BaseException) -> str:

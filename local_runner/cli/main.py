@@ -49,7 +49,7 @@ app = App(
 
 
 def main() -> None:
-    """Run the command. An error of the service or a full disk ends it with one line on standard error and status 1."""
+    """Run the command. An error of the service, or of a file, ends it with one line on standard error and status 1."""
     try:
         app()
     except InvalidFieldsError as exc:
@@ -60,7 +60,12 @@ def main() -> None:
         sys.exit(1)
     except OSError as exc:
         if exc.errno not in _NO_ROOM:
-            raise
+            if exc.filename is None:
+                raise
+            formatting.print_error(
+                f"{exc.filename} cannot be used ({exc.strerror}): check the path and the permissions of this user."
+            )
+            sys.exit(1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # buffered bytes would fail again at the exit
         name = exc.filename or "The output"
         formatting.print_error(f"{name} cannot be written ({exc.strerror}): make room on its disk, or choose another.")

@@ -8,6 +8,7 @@ from typing import Final
 
 from core.errors import AuditLogError
 from core.ports.durable_files import PRIVATE, sync
+from core.stores.dialects import sqlite_file
 
 _PAGES_PER_STEP: Final = 1_000  # 4 MB: between two steps the service can write
 
@@ -49,7 +50,8 @@ def back_up(source: Path, target: Path, on_progress: Progress) -> int:
 
 def _copy(source: Path, draft: Path, on_progress: Progress) -> None:
     # The source is read in one transaction, so that the copy is of one moment and never starts over.
-    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as origin:
+    address = sqlite_file.uri(source.absolute(), immutable=sqlite_file.is_immutable(source))
+    with closing(sqlite3.connect(address, uri=True)) as origin:
         origin.execute("BEGIN")
         origin.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
         with closing(sqlite3.connect(draft)) as copy:

@@ -2,9 +2,15 @@
 
 A process keeps using a file that was deleted or replaced at its path, and so would the event store: what it commits
 then is gone with the process. So each use of a connection checks that its file is the one at the path.
+
+A reader of a database in WAL mode needs its write-ahead log, and creates one if no process has the database open. In
+a directory that cannot be written, such as a snapshot or one of another user, SQLite reads the file alone if it is
+declared immutable (https://www.sqlite.org/wal.html#readonly). It then neither locks the file nor sees a log, so each
+use of such a connection checks that the file has not changed and that there is still no log.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from core.errors import StoreUnavailableError
 
 _IDENTITY: Final = "sqlite_file_identity"
+_IMMUTABLE: Final = "sqlite_file_immutable"
 
 
 def path_of(url: URL) -> Path | None:
@@ -43,20 +50,17 @@ def watch(engine: Engine) -> None:
     if path is None:
         return
 
-    def open_existing(_dialect: object, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> None:
-        _read_identity(path)  # has the clearer error
-        arguments[0] = f"file:{quote(str(path))}?mode=rw"
+    def open_existing(_dialect: object, record: ConnectionPoolEntry, arguments: list[Any], parameters: Any) -> None:
+        record.info[_IMMUTABLE] = immutable = is_immutable(path)
+        record.info[_IDENTITY] = _read_identity(path, immutable=immutable)  # has the clearer error
+        arguments[0] = uri(path, immutable=immutable, mode="rw")
         parameters["uri"] = True
 
-    def remember(_connection: object, record: ConnectionPoolEntry) -> None:
-        record.info[_IDENTITY] = _read_identity(path)
-
     def check_out(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
-        if _read_identity(path) != record.info[_IDENTITY]:
+        if _is_replaced(path, record.info):
             raise DisconnectionError  # SQLAlchemy opens the new file instead
 
     event.listen(engine, "do_connect", open_existing)
-    event.listen(engine, "connect", remember)
     event.listen(engine, "checkout", check_out)
 
 
@@ -67,12 +71,32 @@ def check(connection: Connection) -> None:
         StoreUnavailableError: it is not.
     """
     path = path_of(connection.engine.url)
-    if path is not None and _read_identity(path) != connection.info[_IDENTITY]:
-        raise StoreUnavailableError("The database file was replaced: try again.") from FileExistsError(str(path))
+    if path is not None and _is_replaced(path, connection.info):
+        raise StoreUnavailableError("The database file was replaced or changed: try again.") from FileExistsError(
+            str(path)
+        )
 
 
-def _read_identity(path: Path) -> tuple[int, int]:
-    """Return device and inode of the file."""
+def is_immutable(path: Path) -> bool:
+    """Whether the file is to be declared immutable: nothing can be created next to it, and there is no log."""
+    return not os.access(path.parent, os.W_OK, effective_ids=True) and not _log_of(path).exists()
+
+
+def uri(path: Path, *, immutable: bool, mode: str = "ro") -> str:
+    """Return the URI by which SQLite opens an existing file: https://www.sqlite.org/uri.html."""
+    return f"file:{quote(str(path))}?" + ("mode=ro&immutable=1" if immutable else f"mode={mode}")
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _is_replaced(path: Path, info: Mapping[str, Any]) -> bool:
+    return bool(_read_identity(path, immutable=info[_IMMUTABLE]) != info[_IDENTITY])
+
+
+def _read_identity(path: Path, *, immutable: bool) -> tuple[int, ...]:
+    """Return device and inode of the file, and what changes with the content of a file opened as immutable."""
     try:
         found = path.stat()
     except FileNotFoundError as exc:
@@ -81,4 +105,5 @@ def _read_identity(path: Path) -> tuple[int, int]:
         raise StoreUnavailableError(
             f"The database file cannot be looked at ({exc.strerror}): see to its directory."
         ) from exc
-    return found.st_dev, found.st_ino
+    content = (found.st_mtime_ns, found.st_size, _log_of(path).exists()) if immutable else ()
+    return found.st_dev, found.st_ino, *content
