@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+
+_WIDTH_WITHOUT_TERMINAL: Final = 1_000_000
 
 
 def visible(text: str) -> str:
@@ -72,10 +75,15 @@ def print_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that prints text as it is: no markup, no names of emoji, no highlighting."""
+    """A console that prints text as it is: no markup, no names of emoji, no highlighting.
+
+    A pipe or a file has no width: there a row of a table is one line, with every value whole, for grep and awk.
+    """
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if is_terminal else _WIDTH_WITHOUT_TERMINAL
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 def progress(*columns: ProgressColumn) -> Progress:

@@ -62,6 +62,9 @@ def list_holds(as_json: Annotated[bool, typer.Option("--json", help="Print one J
             facts = {"hold_id": hold.hold_id, **hold.scope, "reason": hold.reason, "placed_at": placed}
             typer.echo(formatting.to_json(facts))
         return
+    if not found:
+        typer.echo("There are no holds.")
+        return
     rows = [
         (
             hold.hold_id,

@@ -172,3 +172,12 @@ def invoke_with_time(text: str) -> Any:
         typer.echo(since.timestamp())
 
     return CliRunner().invoke(app, ["--since", text], env={"COLUMNS": "200"})
+
+
+def test_a_row_of_a_table_is_one_line_outside_of_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    formatting.console().print(formatting.table(("id", "reason"), [("1", "a long reason " * 20), ("2", "short")]))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=1)[1].strip() for line in lines] == ["reason", ("a long reason " * 20).strip(), "short"]
