@@ -1,5 +1,6 @@
 """The manifests for Kubernetes fit its API, the image, the commands and the settings."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from core import __version__
+from core.errors import InvalidSettingsError
 from core.settings import Settings
 from local_runner.cli.main import app
 from tests.support.kubernetes import problems
@@ -24,6 +26,7 @@ PODS = {
     if manifest["kind"] in {"Deployment", "StatefulSet", "Job"}
 }
 CONTAINERS = {name: pod["containers"][0] for name, pod in PODS.items()}
+(CONFIG,) = (manifest["data"] for manifest in MANIFESTS if manifest["kind"] == "ConfigMap")
 SECRETS = {"audit-log", "audit-log-jwt-key", "audit-log-ledger-key"}
 
 
@@ -57,6 +60,26 @@ def test_a_pod_has_no_more_rights_than_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PODS)
+def test_a_pod_gets_no_variables_of_services_since_they_look_like_unknown_settings(name: str) -> None:
+    (service,) = (each for each in MANIFESTS if each["kind"] == "Service" and each["spec"].get("clusterIP") != "None")
+    prefix = service["metadata"]["name"].upper().replace("-", "_")
+    with pytest.raises(InvalidSettingsError, match=f"{prefix}_PORT is not a setting"):
+        Settings.from_environ({f"{prefix}_PORT": "tcp://10.96.0.17:80"})
+    assert PODS[name]["enableServiceLinks"] is False
+
+
+def test_a_stateful_set_has_its_headless_service() -> None:
+    headless = {each["metadata"]["name"] for each in MANIFESTS if each.get("spec", {}).get("clusterIP") == "None"}
+    assert headless == {each["spec"]["serviceName"] for each in MANIFESTS if each["kind"] == "StatefulSet"}
+
+
+def test_a_disruption_budget_does_not_hold_pods_that_wait_for_a_part() -> None:
+    budgets = [each["spec"] for each in MANIFESTS if each["kind"] == "PodDisruptionBudget"]
+    assert len(budgets) == 2
+    assert all(budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow" for budget in budgets)
+
+
+@pytest.mark.parametrize("name", PODS)
 def test_a_command_exists_with_its_options(name: str) -> None:
     command, *options = CONTAINERS[name]["args"]
     described = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
@@ -77,11 +100,19 @@ def test_probes_ask_a_port_on_which_the_command_listens(name: str) -> None:
     assert {ports[probe["port"]] for probe in probes.values()} == listens
 
 
+@pytest.mark.parametrize("name", PODS)
+def test_the_settings_of_a_pod_are_complete(name: str) -> None:
+    literals = re.findall(r"--from-literal=(AUDIT_LOG_\w+)='([^']+)'", (FOLDER / "README.md").read_text())
+    single = {each["name"]: each["value"] for each in CONTAINERS[name].get("env", [])}
+    settings = Settings.from_environ({**CONFIG, **dict(literals), **single})
+    assert settings.database_url
+    assert settings.queue_scheme == "amqps"
+
+
 def test_every_setting_exists_and_every_secret_is_one_that_the_readme_creates() -> None:
     known = {f"AUDIT_LOG_{name.upper()}" for name in Settings.model_fields}
-    (config,) = (manifest["data"] for manifest in MANIFESTS if manifest["kind"] == "ConfigMap")
     single = {each["name"] for container in CONTAINERS.values() for each in container.get("env", [])}
-    assert config.keys() | single <= known
+    assert CONFIG.keys() | single <= known
     named = {each["secret"]["secretName"] for pod in PODS.values() for each in pod["volumes"] if "secret" in each}
     named |= {each["secretRef"]["name"] for c in CONTAINERS.values() for each in c["envFrom"] if "secretRef" in each}
     assert named == SECRETS
