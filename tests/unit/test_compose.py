@@ -33,7 +33,7 @@ def test_a_command_exists_with_its_options(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_a_container_waits_for_servers_that_are_healthy(name: str) -> None:
     waits = OURS[name]["depends_on"]
-    assert waits == dict.fromkeys(("postgres", "rabbitmq"), {"condition": "service_healthy"})
+    assert waits == {server: {"condition": "service_healthy"} for server in ("postgres", "rabbitmq")}
     assert all("healthcheck" in SERVICES[server] for server in waits)
 
 
