@@ -15,6 +15,7 @@ import pytest
 from tests.support.builders import new_event
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.skipping import skip_or_fail
 from tests.support.waiting import until
 
 SECRET = "the-secret-of-the-process-with-the-number-one"
@@ -27,9 +28,9 @@ def _namespaces() -> None:
     try:
         tried = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("there is no unshare: it is in Debian's package util-linux")
+        skip_or_fail("there is no unshare: apt-get install util-linux")
     if tried.returncode:
-        pytest.skip(f"this account may not create a namespace of processes: {tried.stderr.strip()}")
+        skip_or_fail(f"this account may not create a namespace of processes: {tried.stderr.strip()}")
 
 
 @contextmanager
