@@ -81,7 +81,7 @@ class Pipeline:
             deliveries = MessageDeliveries(self.queue, storing or tracing.consumer(handler))
         self.group = GroupCommit(self.queue, in_thread=settings.spool == "disk")
         self._recorder = AcceptanceCounter(database.event_counters, self._spool.recovered_slots())
-        self._tasks = BackgroundTasks(settings, database, meter or NoTelemetry(), on_indices)
+        self._tasks = BackgroundTasks(settings, database, meter or NoTelemetry(), on_indices, storing)
         self._storing = storing
         self._consumer = ConsumerSupervisor(deliveries, consumer_limits or _LIMITS)
         self.services = Services(

@@ -14,7 +14,7 @@ from core.wiring import Services
 from local_runner.background.attestation import Attestation
 from local_runner.background.daily_check import DailyCheck
 from local_runner.background.feed_workers import FeedThreads, feed_checks
-from local_runner.background.integrator import Integrator
+from local_runner.background.integrator import IntegratedLedger, Integrator
 from local_runner.background.retention import RetentionTimer
 from local_runner.background.signer import GUARD_NAME, Signer
 
@@ -28,8 +28,11 @@ class BackgroundTasks:
         database: Database,
         meter: Meter,
         on_indices: Callable[[], object] = lambda: None,
+        storing: IntegratedLedger | None = None,
     ) -> None:
         """Open what the tasks need. `on_indices` is called when stored events got their indices in the ledger.
+
+        With `storing` that process gives the indices, without it this one does.
 
         Raises:
             InvalidSettingsError: the key of the ledger, the policy of its witnesses or an anchor cannot be used.
@@ -41,7 +44,7 @@ class BackgroundTasks:
         self._attestation: Final = Attestation(settings, database, meter)
         self._feed: FeedThreads | None = None
         self._rounds = [
-            Integrator(database.ledger, on_indices=on_indices).rounds,
+            Integrator(storing or database.ledger, on_indices=on_indices).rounds,
             self._signer.rounds,
             *([self._daily_check.rounds] if self._has_guard and database.keeps_ledger else []),
             *self._attestation.rounds,

@@ -2,13 +2,15 @@
 
 A batch of events in the spool is one document that says where they are. Without a spool it is a sequence of documents
 with a part of its records each, so that no encoding holds the interpreter lock of the accepting process for long; the
-last one has no `more`. The reply is one document. The end of the stream is the only order to stop.
+last one has no `more`. Between batches the service asks to integrate what they stored into the ledger. The reply is one
+document. The end of the stream is the only order to stop.
 
     runs    {"runs": [[first, last, segment, position, size, receives]], "traceparents": [[number, traceparent]]}
     part    {"records": [records of an SQS event], "more": true}
+    ledger  {"integrate": true}
     reply   {"counts": {counter: amount}, "measures": {histogram: [values]}} and one of
-            {"result": a `BatchResponse`}, {"store_unavailable": {"message": text, "cause": text or null}},
-            {"failed": text}
+            {"result": a `BatchResponse`, or the number of integrated events},
+            {"store_unavailable": {"message": text, "cause": text or null}}, {"failed": text}
 """
 
 import socket
@@ -78,6 +80,15 @@ def send_runs(channel: socket.socket, runs: Sequence[Run]) -> None:
     send(channel, {"runs": places, "traceparents": [*traceparents.items()]})
 
 
+def send_integrate(channel: socket.socket) -> None:
+    """Ask to integrate.
+
+    Raises:
+        ChannelClosedError: the other process has ended.
+    """
+    send(channel, {"integrate": True})
+
+
 class Batch(NamedTuple):
     """A received batch: records of an SQS event, or runs of events in the spool."""
 
@@ -85,13 +96,15 @@ class Batch(NamedTuple):
     runs: list[Run]
 
 
-def receive_batch(channel: socket.socket) -> Batch:
-    """Wait for a batch.
+def receive_batch(channel: socket.socket) -> Batch | None:
+    """Wait for a batch, or for the order to integrate: None.
 
     Raises:
         ChannelClosedError: the other process has ended, or shut the channel down.
     """
     part = receive(channel)
+    if "integrate" in part:
+        return None
     if "runs" in part:
         traceparents = dict(part["traceparents"])
         return Batch(

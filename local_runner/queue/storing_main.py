@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import sys
-import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,16 +16,17 @@ from threading import Thread
 from typing import Any, Final
 
 from core.errors import QueueUnavailableError, StoreUnavailableError
+from core.ports.ledger import EventOrder
 from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
 from core.wiring import Services
 from functions.consume_events import ConsumeHandler, lambda_consumer
 from local_runner.aws_events.lambda_context import LambdaContext
 from local_runner.aws_events.sqs_event import to_sqs_event
+from local_runner.queue import heartbeat
 from local_runner.queue.process_memory import tune_memory
 from local_runner.queue.spooled import Run
 from local_runner.queue.storing_channel import ChannelClosedError, Document, receive_batch, send
-from local_runner.queue.storing_process import HEARTBEAT, HEARTBEAT_SECONDS
 from local_runner.spool.extents import read_extent, slot_directory
 from local_runner.spool.spool import SPOOL_NAME
 from local_runner.telemetry import logging_config
@@ -61,10 +62,13 @@ class RecordedMeter:
 
 def main(
     channel: socket.socket,
-    heartbeat: int,
+    signs: int,
     consumer: Callable[[Callable[[], Services]], ConsumeHandler] = lambda_consumer,
 ) -> None:
-    """Store batches until the channel ends. `consumer` makes the handler of its services."""
+    """Store batches, and integrate, until the channel ends.
+
+    `signs` is the descriptor of `heartbeat`; `consumer` makes the handler of its services.
+    """
     settings = Settings.from_environ()
     logging_config.configure(settings.log_format)
     traces = tracing()
@@ -74,12 +78,15 @@ def main(
     _ = services.writer  # imported before the first batch
     spool = settings.data_dir / SPOOL_NAME
     tune_memory()
-    _give_sign_of_life(heartbeat)  # by now: it says whether a crash is that of a batch or that of a start
-    Thread(target=_beat, args=(heartbeat,), name="heartbeat", daemon=True).start()
+    heartbeat.give_sign(signs)  # by now: it says whether a crash is that of a batch or that of a start
+    Thread(target=_beat, args=(signs,), name="heartbeat", daemon=True).start()
     try:
         while True:
             batch = receive_batch(channel)
-            reply = _store_runs(batch.runs, handler, spool) if batch.runs else _store(batch.records, handler)
+            if batch is None:
+                reply = _integrate(services.database.ledger)
+            else:
+                reply = _store_runs(batch.runs, handler, spool) if batch.runs else _store(batch.records, handler)
             send(channel, {**reply, **meter.take()})
     except ChannelClosedError:
         services.close()
@@ -108,23 +115,32 @@ def _store(records: list[Any], handler: ConsumeHandler) -> Document:
     try:
         return {"result": handler({"Records": records}, LambdaContext("consume_events", records[0]["receiptHandle"]))}
     except StoreUnavailableError as exc:
-        cause = repr(exc.__cause__) if exc.__cause__ else None
-        return {"store_unavailable": {"message": str(exc), "cause": cause}}
+        return _unavailable(exc)
     except Exception as exc:  # noqa: BLE001 - a bug must not end the process: the service retries the batch
         action = "Report the bug with this stack trace; the messages are retried, then dead-lettered."
         _log.exception("batch_failed", extra={"messages": len(records), "action": action})
         return {"failed": repr(exc)}
 
 
-def _give_sign_of_life(descriptor: int) -> None:
-    os.pwrite(descriptor, HEARTBEAT.pack(time.monotonic()), 0)
+def _integrate(ledger: EventOrder) -> Document:
+    try:
+        return {"result": ledger.integrate()}
+    except StoreUnavailableError as exc:
+        return _unavailable(exc)
+    except Exception:  # noqa: BLE001 - a bug must not end the process: the integrator logs it, and tries again
+        return {"failed": traceback.format_exc()}
+
+
+def _unavailable(error: StoreUnavailableError) -> Document:
+    cause = repr(error.__cause__) if error.__cause__ else None
+    return {"store_unavailable": {"message": str(error), "cause": cause}}
 
 
 def _beat(descriptor: int) -> None:
     never, service = Flag(), os.getppid()
     while os.getppid() == service:
-        _give_sign_of_life(descriptor)
-        never.wait(HEARTBEAT_SECONDS)
+        heartbeat.give_sign(descriptor)
+        never.wait(heartbeat.SECONDS)
     # The service was killed, so the channel has ended. A batch in a database that hangs must not keep this process.
     never.wait(_ORPHAN_SECONDS)
     os._exit(0)

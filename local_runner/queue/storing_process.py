@@ -1,7 +1,7 @@
 """Storing in a child process, so that it does not contend with accepting for one interpreter lock.
 
 The process holds no state: it gets a batch, or where it is in the spool, stores it in one transaction, and returns the
-result. The queue with its retries and its dead letters stays in the accepting process, where a batch counts as done
+result. Between batches it gives stored events their indices in the ledger, when the integrator asks for that. The queue with its retries and its dead letters stays in the accepting process, where a batch counts as done
 when the result has arrived. So a batch whose storing process dies is received again, like after any other failure of
 the store: docs/decisions/0030-events-are-stored-by-a-process-without-state.md
 """
@@ -12,12 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
-from struct import Struct
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Any, Final
@@ -25,13 +23,17 @@ from typing import Any, Final
 from core.errors import StoreUnavailableError
 from core.ports.telemetry import CounterName, HistogramName, Meter, NoTelemetry
 from core.settings import PREFIX, Settings
+from local_runner.queue import heartbeat
 from local_runner.queue.spooled import Run
-from local_runner.queue.storing_channel import ChannelClosedError, Document, receive, send_batch, send_runs
+from local_runner.queue.storing_channel import (
+    ChannelClosedError,
+    Document,
+    receive,
+    send_batch,
+    send_integrate,
+    send_runs,
+)
 
-HEARTBEAT: Final = Struct("=d")
-"""The time of the last sign of life, in seconds of the monotonic clock, which all processes share."""
-
-HEARTBEAT_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 4.0
 """Silence after which the process counts as hung: `/ready` reports that within five seconds."""
 
@@ -58,8 +60,8 @@ class StoringCrashError(StoringProcessError):
     """The storing process ended while it worked on a batch."""
 
 
-class BatchFailedError(Exception):
-    """The storing process met a bug in a batch; its log has the stack trace."""
+class StoringFailedError(Exception):
+    """The storing process met a bug in a batch, of which its log has the stack trace, or in an integration."""
 
 
 class RemoteCause(Exception):  # noqa: N818 - the cause of an error, by its text
@@ -72,7 +74,7 @@ class RemoteCause(Exception):  # noqa: N818 - the cause of an error, by its text
 class StoringProcess:
     """Implements `ConsumeHandler` by a child process, which it starts, watches and replaces.
 
-    One thread at a time may call it: the consumer.
+    Calls of several threads, those of the consumer and the integrator, take turns.
     """
 
     def __init__(self, settings: Settings, meter: Meter | None = None, module: str = _MODULE) -> None:
@@ -83,7 +85,7 @@ class StoringProcess:
         self._stop = Flag()
         self._lock = Lock()  # guards the three attributes of the present process
         self._calling = Lock()  # held during a call, whose channel must not be closed
-        self._heartbeat = _shared_file()
+        self._heartbeat = heartbeat.open_shared()
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: subprocess.Popen[bytes] | None = None  # the process whose channel ended during the last call
         self._channel: socket.socket | None = None
@@ -107,21 +109,35 @@ class StoringProcess:
             StoringCrashError: the process has ended over the batch, which may have been stored.
             StoringProcessError: the process has ended, before it could begin.
             StoreUnavailableError: see `consume_events`.
-            BatchFailedError: the process met a bug.
+            StoringFailedError: the process met a bug.
         """
-        return self._call(partial(send_batch, records=event["Records"]))
+        response: Mapping[str, Any] = self._call(partial(send_batch, records=event["Records"]))
+        return response
 
     def store_runs(self, runs: Sequence[Run]) -> set[int]:
         """Store the events of runs, which the process reads from the spool; return the numbers of those that failed.
 
         Raises:
             StoreUnavailableError: as above.
-            BatchFailedError: the process met a bug.
+            StoringFailedError: the process met a bug.
         """
         result = self._call(partial(send_runs, runs=runs))
         return {int(failed["itemIdentifier"]) for failed in result["batchItemFailures"]}
 
-    def _call(self, send: Callable[[socket.socket], None]) -> Mapping[str, Any]:
+    def integrate(self) -> int:
+        """Have the process integrate, see `EventOrder.integrate`; 0 also if it has ended, which `check` reports.
+
+        Raises:
+            StoreUnavailableError: as above.
+            StoringFailedError: the process met a bug; the message has the stack trace.
+        """
+        try:
+            events: int = self._call(send_integrate)
+        except StoringProcessError:
+            return 0
+        return events
+
+    def _call(self, send: Callable[[socket.socket], None]) -> Any:
         with self._calling:
             with self._lock:
                 process, channel = self._process, self._channel
@@ -189,8 +205,7 @@ class StoringProcess:
 
     def _last_beat(self) -> float:
         """Return the time of the last sign of life of the present process, or that of its start."""
-        beat = os.pread(self._heartbeat, HEARTBEAT.size, 0)
-        return max(HEARTBEAT.unpack(beat)[0] if beat else 0.0, self._started_at)
+        return max(heartbeat.last_sign(self._heartbeat), self._started_at)
 
     def _spawn(self) -> None:
         with ExitStack() as undo:
@@ -238,7 +253,7 @@ class StoringProcess:
                 else:
                     break
 
-    def _result(self, reply: Document) -> Mapping[str, Any]:
+    def _result(self, reply: Document) -> Any:
         for name, amount in reply["counts"].items():
             self._meter.count(CounterName(name), amount)
         for name, values in reply["measures"].items():
@@ -247,9 +262,8 @@ class StoringProcess:
             cause = RemoteCause(unavailable["cause"]) if unavailable["cause"] else None
             raise StoreUnavailableError(unavailable["message"]) from cause
         if "failed" in reply:
-            raise BatchFailedError(reply["failed"])
-        result: Mapping[str, Any] = reply["result"]
-        return result
+            raise StoringFailedError(reply["failed"])
+        return reply["result"]
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -258,11 +272,3 @@ def _environment(settings: Settings) -> dict[str, str]:
     for name, value in settings.model_dump(include=_SETTINGS, exclude_none=True).items():
         environment[f"{PREFIX}{name.upper()}"] = str(value)
     return environment
-
-
-def _shared_file() -> int:
-    """Open a file for a few bytes that two processes share: in memory where the system can do that."""
-    if hasattr(os, "memfd_create"):  # Linux
-        return os.memfd_create("audit-log-heartbeat")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())

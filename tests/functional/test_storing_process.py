@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 
 import pytest
@@ -19,8 +20,16 @@ from core.settings import Settings
 from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.bootstrap import open_database, prepare
 from local_runner.queue.consumer import ConsumerLimits
-from local_runner.queue.storing_channel import ChannelClosedError, receive, receive_batch, send, send_batch
-from local_runner.queue.storing_process import BatchFailedError, StoringProcess, StoringProcessError
+from local_runner.queue.storing_channel import (
+    Batch,
+    ChannelClosedError,
+    receive,
+    receive_batch,
+    send,
+    send_batch,
+    send_integrate,
+)
+from local_runner.queue.storing_process import StoringFailedError, StoringProcess, StoringProcessError
 from local_runner.queue.visibility import QueueLimits
 from local_runner.telemetry.meter import PrometheusMeter
 from tests.support.builders import event
@@ -34,13 +43,24 @@ SECONDS = 60.0
 REPORTED_SECONDS = 5.0
 
 
+class Storing(StoringProcess):
+    """Counts the events that it has given an index."""
+
+    indices = 0
+
+    def integrate(self) -> int:
+        events = super().integrate()
+        self.indices += events
+        return events
+
+
 class Running:
     """A pipeline with a storing process."""
 
     def __init__(self, settings: Settings, module: str = "local_runner.queue.storing_main", **options: Any) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
-        self.storing = StoringProcess(settings, PrometheusMeter(self.registry), module)
+        self.storing = Storing(settings, PrometheusMeter(self.registry), module)
         self.pipeline = start_pipeline(settings, storing=self.storing, **options)
 
     def publish(self, *numbers: int) -> None:
@@ -199,10 +219,51 @@ def test_messages_that_fail_are_named(storing: StoringProcess) -> None:
 
 
 def test_a_bug_fails_the_batch_and_not_the_process(storing: StoringProcess) -> None:
-    with pytest.raises(BatchFailedError, match="KeyError"):
+    with pytest.raises(StoringFailedError, match="KeyError"):
         storing({"Records": [{"receiptHandle": "without a body"}]}, None)
     assert storing(batch(event(1).model_dump_json()), None) == {"batchItemFailures": []}
     assert storing.restarts == 0
+
+
+def test_it_gives_stored_events_their_indices(storing: StoringProcess) -> None:
+    storing(batch(event(1).model_dump_json(), event(2).model_dump_json()), None)
+    assert [storing.integrate(), storing.integrate()] == [2, 0]
+
+
+def test_events_of_a_pipeline_get_their_indices_from_it(settings: Settings) -> None:
+    given = Flag()
+    running = Running(settings, on_indices=given.set)
+    running.publish(1, 2, 3)
+    until(lambda: running.storing.indices == 3)
+    assert given.wait(SECONDS)
+    running.pipeline.close()
+
+
+def test_an_integration_without_a_store_names_the_cause(settings: Settings) -> None:
+    storing = StoringProcess(settings.model_copy(update={"database_url": "postgresql+psycopg://user@127.0.0.1:1/a"}))
+    with pytest.raises(StoreUnavailableError) as caught:
+        storing.integrate()
+    assert "OperationalError" in repr(caught.value.__cause__)
+    storing.close()
+
+
+def test_a_bug_fails_the_integration_with_its_stack_trace_and_not_the_process(
+    settings: Settings, storing: StoringProcess
+) -> None:
+    storing(batch(event(1).model_dump_json()), None)
+    with closing(sqlite3.connect(settings.data_dir / "audit-log.db")) as connection, connection:
+        connection.execute("UPDATE ledger_batches SET size = x'00'")
+    with pytest.raises(StoringFailedError, match=r"(?s)Traceback.*integration.py.*TypeError"):
+        storing.integrate()
+    assert storing(batch(event(2).model_dump_json()), None) == {"batchItemFailures": []}
+    assert storing.restarts == 0
+
+
+def test_no_event_gets_an_index_and_none_fails_while_it_is_replaced(storing: StoringProcess) -> None:
+    storing(batch(event(1).model_dump_json()), None)
+    os.kill(storing.pid, signal.SIGKILL)
+    assert storing.integrate() == 0
+    until(lambda: storing.integrate() == 1)
 
 
 def test_a_batch_that_broke_off_is_not_taken_for_a_part_of_the_next(storing: StoringProcess) -> None:
@@ -233,7 +294,9 @@ def test_documents_cross_the_channel_as_they_are() -> None:
     assert receive(there) == {"small": True}
     records = [{"number": number} for number in range(450)]
     send_batch(here, records)
-    assert receive_batch(there).records == records
+    assert receive_batch(there) == Batch(records, [])
+    send_integrate(here)
+    assert receive_batch(there) is None
     here.settimeout(SECONDS)
     here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     send(here, document)
