@@ -37,35 +37,34 @@ _MONTHS_PER_YEAR: Final = 12
 _EPOCH_YEAR: Final = 1970
 
 
-class Seal(NamedTuple):
-    """The commitment to one event, and what it takes to open it."""
+class Seals(NamedTuple):
+    """The commitments to events, and what it takes to open them; one item for each event."""
 
-    month: int
-    """Month of the event's timestamp, counted from 1970-01."""
-    salts: bytes
-    """32 random bytes, see SALT_BYTES."""
-    commitment: bytes
-    """SHA-256 of the head document."""
+    salts: Sequence[bytes]
+    """32 random bytes each, see SALT_BYTES."""
+    commitments: Sequence[bytes]
+    """The SHA-256 of each head document."""
 
 
-def seal(events: Sequence[Event]) -> list[Seal]:
-    """Commit to each event with new salts."""
+def seal(events: Sequence[Event]) -> Seals:
+    """Commit to each event with new salts.
+
+    Raises:
+        orjson.JSONEncodeError: see `canonical`.
+    """
     random = os.urandom(SALT_BYTES * len(events))
-    digits = random.hex().encode()
-    starts = range(0, len(random), SALT_BYTES)
+    digits = _pieces(random.hex().encode(), SALT_BYTES)  # each salt is half of the bytes, and twice as many digits
     texts = canonical_texts([event.event_data for event in events])
-    seals = []
-    for event, text, start in zip(events, texts, starts, strict=True):
-        middle, end = start + SALT_BYTES // 2, start + SALT_BYTES
-        data = sha256(_DOCUMENT % (_DATA, digits[2 * middle : 2 * end], text)).hexdigest()
-        head = sha256(_DOCUMENT % (_HEAD, digits[2 * start : 2 * middle], _head(event, data))).digest()
-        seals.append(Seal(month_of(event.timestamp_utc), random[start:end], head))
-    return seals
+    commitments = []
+    for event, text, head_salt, data_salt in zip(events, texts, digits[::2], digits[1::2], strict=True):
+        data = sha256(_DOCUMENT % (_DATA, data_salt, text)).hexdigest()
+        commitments.append(sha256(_DOCUMENT % (_HEAD, head_salt, _head(event, data))).digest())
+    return Seals(_pieces(random, SALT_BYTES), commitments)
 
 
-def seal_with(event: Event, salts: bytes) -> Seal:
-    """Commit to an event with the given salts."""
-    return Seal(month_of(event.timestamp_utc), salts, sha256(head_document(event, salts)).digest())
+def commitment_of(event: Event, salts: bytes) -> bytes:
+    """Return the commitment to an event with the given salts."""
+    return sha256(head_document(event, salts)).digest()
 
 
 def data_document(event_data: dict[str, Any], salts: bytes) -> bytes:
@@ -97,6 +96,10 @@ def _head(event: Event, data: str) -> bytes:
             "timestamp_utc": event.timestamp_utc,
         }
     )
+
+
+def _pieces(joined: bytes, size: int) -> list[bytes]:
+    return [joined[start : start + size] for start in range(0, len(joined), size)]
 
 
 def entry(month: int, commitment: bytes) -> bytes:

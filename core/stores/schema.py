@@ -38,7 +38,8 @@ events: Final = Table(
     Column("received_at", UnixMilliseconds, nullable=False),
     Column("recorded_by", String(255), nullable=False),
     # Salts that open the commitment, number of the batch, and position in that batch from 0; NULL if a version of the
-    # service without ledger stored the event.
+    # service without ledger stored the event. SQLite keeps the bytes as they are, and 64 digits that earlier versions
+    # of the service stored.
     Column("salts", fixed_bytes(32).with_variant(CHAR(64), "sqlite")),
     Column("batch", BigInteger),
     Column("place", Integer),

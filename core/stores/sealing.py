@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from core.domain.models import Event
 from core.domain.strict_json import MAX_INTEGER
 from core.errors import EventNotStorableError, StoreUnavailableError
-from core.ledger.entries import Seal, month_of, seal
+from core.ledger.entries import Seals, month_of, seal
 from core.stores.dialects import StoreDialect
 from core.stores.engine import has_commitments
 from core.stores.schema import ledger_batches
@@ -67,7 +67,7 @@ def insert_sealed(
         batch = batch_row(number, rows, seals)
     except (TypeError, ValueError, OverflowError) as exc:  # among them orjson's errors
         raise EventNotStorableError("The event store cannot store a value of this event.") from exc
-    dialect.insert(connection, rows, number, [each.salts for each in seals] if seals else None)
+    dialect.insert(connection, rows, number, seals and seals.salts)
     try:
         connection.execute(_BATCH, batch)
     except IntegrityError as exc:
@@ -76,12 +76,7 @@ def insert_sealed(
         raise
 
 
-def stored_salts(connection: Connection, salts: bytes) -> bytes | str:
-    """Return salts as the database of a connection has them."""
-    return salts.hex() if connection.dialect.name == "sqlite" else salts
-
-
-def batch_row(number: int, rows: Sequence[Event], seals: Sequence[Seal] | None) -> dict[str, object]:
+def batch_row(number: int, rows: Sequence[Event], seals: Seals | None) -> dict[str, object]:
     """Return the row of a batch of events, with commitments if there are seals."""
     return {
         "number": number,
@@ -89,7 +84,7 @@ def batch_row(number: int, rows: Sequence[Event], seals: Sequence[Seal] | None) 
         "ids": bytes.fromhex("".join(row.event_id for row in rows).replace("-", "")),
         "months": _big_endian("i", (month_of(row.timestamp_utc) for row in rows)),
         "customers": _big_endian("q", (row.customer_id for row in rows)),
-        "commitments": b"".join(each.commitment for each in seals) if seals else None,
+        "commitments": b"".join(seals.commitments) if seals else None,
     }
 
 

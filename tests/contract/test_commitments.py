@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 
 from core.auth import clients
 from core.domain.audit_events import audit_event
-from core.ledger.entries import seal_with
+from core.ledger.entries import commitment_of, month_of
 from core.stores.clients import SqlClientStore
 from core.stores.engine import open_engine
 from core.stores.schema import events
@@ -44,8 +44,8 @@ def test_what_is_stored_is_what_is_committed(sql_store: SqlEventStore, engine: E
     for place, event_id in enumerate(batch.ids):
         stored = sql_store.get(event_id)
         assert stored is not None
-        seal = seal_with(stored, salts[event_id] or b"")
-        assert (seal.commitment, seal.month) == (batch.commitments[place], batch.months[place])
+        assert batch.commitments[place] == commitment_of(stored, salts[event_id] or b"")
+        assert batch.months[place] == month_of(stored.timestamp_utc)
 
 
 def test_the_services_own_events_are_committed(engine: Engine) -> None:
@@ -53,7 +53,7 @@ def test_the_services_own_events_are_committed(engine: Engine) -> None:
     record = audit_event("client.created", client.client_id, at=RECEIVED_AT)
     SqlClientStore(engine).save_client(client, record)
     [batch] = batches(engine)
-    assert batch.commitments == [seal_with(record, salts_of(engine)[record.event_id] or b"").commitment]
+    assert batch.commitments == [commitment_of(record, salts_of(engine)[record.event_id] or b"")]
 
 
 @pytest.mark.usefixtures("sql_store")

@@ -100,6 +100,26 @@ def test_the_data_goes_and_the_proof_stays_the_same(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("sql_store", ["sqlite"], indirect=True)
+def test_salts_that_sqlite_has_as_digits_are_read_and_erased_like_others(
+    engine: Engine, settle: Callable[[], None], erase: Callable[..., int]
+) -> None:
+    proofs = SqlProofs(engine)
+    sealed = proofs.find(SECOND)
+    assert sealed is not None
+    before = proofs.prove(sealed), proofs.data(sealed)
+    with engine.begin() as connection:  # as earlier versions of the service stored them
+        connection.exec_driver_sql("UPDATE events SET salts = lower(hex(salts))")
+    sealed = proofs.find(SECOND)
+    assert sealed is not None
+    assert (proofs.prove(sealed), proofs.data(sealed)) == before
+    assert check_ledger(engine).is_whole
+    assert erase(SECOND) == 1
+    settle()
+    report = check_ledger(engine)
+    assert (report.is_whole, report.erased) == (True, 1)
+
+
 def test_all_but_id_and_times_goes_also_after_the_data(
     engine: Engine, sql_store: SqlEventStore, settle: Callable[[], None], erase: Callable[..., int]
 ) -> None:

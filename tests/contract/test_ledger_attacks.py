@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from core.ledger.checkpoints import Checkpoint
-from core.ledger.entries import data_document, entry, seal_with
+from core.ledger.entries import commitment_of, data_document, entry
 from core.ledger.keys import LedgerKeys
 from core.ledger.tree import leaf_hash, root
 from core.stores.engine import open_engine
@@ -154,7 +154,7 @@ def rewrite_with_commitment(connection: Connection) -> None:
     is_text = connection.dialect.name == "sqlite"
     set_event(connection, FIRST, event_data=changed.event_data, salts=salts.hex() if is_text else salts)
     _, place = place_of(connection, FIRST)
-    replace_in_batch(connection, "commitments", 32 * place, seal_with(changed, salts).commitment)
+    replace_in_batch(connection, "commitments", 32 * place, commitment_of(changed, salts))
 
 
 def rewrite_with_nodes(connection: Connection) -> None:

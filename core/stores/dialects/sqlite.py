@@ -152,7 +152,7 @@ class _SQLite:
                 to_json(row.event_data),
                 unix_milliseconds(row.received_at),
                 row.recorded_by,
-                salt and salt.hex(),
+                salt,
                 batch,
                 place,
             )

@@ -12,13 +12,12 @@ from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, updat
 from sqlalchemy.exc import IntegrityError
 
 from core.domain.models import Event
-from core.ledger.entries import Seal, seal
+from core.ledger.entries import seal
 from core.ledger.tree import NODE_HEIGHT, Frontier, leaf_hash, root
 from core.stores.connections import open_connection
 from core.stores.dialects import dialect_of
 from core.stores.ledger.stored_tree import FIRST_BATCH, covered_leaves, full_subtrees, read_entries
 from core.stores.schema import events, ledger_batches, ledger_checkpoints, ledger_nodes
-from core.stores.sealing import stored_salts
 
 _LEAVES: Final = 25_600
 """Leaves of one transaction: 100 tiles."""
@@ -105,16 +104,17 @@ class Adoption:
         for start in range(0, len(ids), _IDS_PER_QUERY):
             query = self._dialect.select_by_ids(ids[start : start + _IDS_PER_QUERY])
             stored |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
-        seals: dict[str, Seal] = dict(zip(stored, seal(list(stored.values())), strict=True))
-        made = b"".join(seals[one].commitment if one in seals else os.urandom(_COMMITMENT_BYTES) for one in ids)
+        seals = seal(list(stored.values()))
+        commitments = dict(zip(stored, seals.commitments, strict=True))
+        made = b"".join(commitments[one] if one in commitments else os.urandom(_COMMITMENT_BYTES) for one in ids)
         if not connection.execute(_COMMIT, {"batch": batch.number, "made": made}).rowcount:
             raise _AdoptedMeanwhileError
         if stored:
             connection.execute(
                 _SALT,
                 [
-                    {"id": one, "time": event.timestamp_utc, "made": stored_salts(connection, seals[one].salts)}
-                    for one, event in stored.items()
+                    {"id": event.event_id, "time": event.timestamp_utc, "made": salts}
+                    for event, salts in zip(stored.values(), seals.salts, strict=True)
                 ],
             )
 

@@ -18,7 +18,7 @@ from core.stores.dialects import dialect_of
 from core.stores.engine import has_commitments
 from core.stores.own_events import insert_own_event
 from core.stores.schema import EVENT_COLUMNS, events, ledger_batches
-from core.stores.sealing import batch_row, new_batch_number, stored_salts
+from core.stores.sealing import batch_row, new_batch_number
 
 _EVENTS_PER_BATCH: Final = 500
 _BATCHES_PER_TRANSACTION: Final = 20
@@ -90,7 +90,7 @@ def _seal(connection: Connection, found: list[Event]) -> None:
         {
             "id": event.event_id,
             "time": event.timestamp_utc,
-            "made": stored_salts(connection, seals[place].salts) if seals else None,
+            "made": seals.salts[place] if seals else None,
             "number": number,
             "at": place,
         }

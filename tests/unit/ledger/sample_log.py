@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core.domain.models import Event
 from core.ledger.checkpoints import Checkpoint
-from core.ledger.entries import data_document, entry, head_document, seal_with
+from core.ledger.entries import commitment_of, data_document, entry, head_document, month_of
 from core.ledger.keys import LedgerKeys
 from core.ledger.notes import Note, Signature, key_id
 from core.ledger.proof_files import consistency_file, proof_file
@@ -33,8 +33,8 @@ class SampleLog:
     @cached_property
     def tree(self) -> Tree:
         tree = Tree(len(self.events))
-        seals = [seal_with(each, self.salts) for each in self.events]
-        tree.leaves = [leaf_hash(entry(seal.month, seal.commitment)) for seal in seals]
+        entries = [entry(month_of(each.timestamp_utc), commitment_of(each, self.salts)) for each in self.events]
+        tree.leaves = list(map(leaf_hash, entries))
         return tree
 
     def checkpoint(self, size: int | None = None) -> Note:

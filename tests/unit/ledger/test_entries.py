@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from core.domain.models import MAX_TIMESTAMP, Event
 from core.ledger.checkpoints import Checkpoint
-from core.ledger.entries import SALT_BYTES, data_document, entry, head_document, month_of, seal, seal_with
+from core.ledger.entries import SALT_BYTES, commitment_of, data_document, entry, head_document, month_of, seal
 from core.ledger.keys import LedgerKeys
 from core.ledger.tree import leaf_hash
 from tests.support.builders import event
+from tests.unit.test_canonical_json import objects, text
 
 EVENT = event(
     event_id="01a20b6c-33a4-7461-840c-3a5021f191b5",
@@ -44,10 +45,11 @@ def test_the_documents_of_the_test_vector() -> None:
 
 def test_the_hashes_of_the_test_vector() -> None:
     assert sha256(data_document(EVENT.event_data, SALTS)).hexdigest() == DATA_DIGEST
-    seal = seal_with(EVENT, SALTS)
-    assert seal.commitment.hex() == HEAD_DIGEST
-    assert entry(seal.month, seal.commitment) == f"audit-log.event/1 2026-01 {HEAD_DIGEST}\n".encode()
-    assert leaf_hash(entry(seal.month, seal.commitment)).hex() == LEAF
+    commitment = commitment_of(EVENT, SALTS)
+    assert commitment.hex() == HEAD_DIGEST
+    committed = entry(month_of(EVENT.timestamp_utc), commitment)
+    assert committed == f"audit-log.event/1 2026-01 {HEAD_DIGEST}\n".encode()
+    assert leaf_hash(committed).hex() == LEAF
 
 
 def test_the_key_of_the_test_vector_signs_a_checkpoint_that_openssl_verified() -> None:
@@ -74,19 +76,27 @@ def test_the_key_of_the_test_vector_signs_a_checkpoint_that_openssl_verified() -
 def test_every_field_of_an_event_is_committed(changes: dict[str, Any]) -> None:
     changed = Event.model_validate({**dict(EVENT), **changes})
     assert changed != EVENT
-    assert seal_with(changed, SALTS).commitment != seal_with(EVENT, SALTS).commitment
+    assert commitment_of(changed, SALTS) != commitment_of(EVENT, SALTS)
 
 
 def test_both_salts_are_committed() -> None:
-    commitments = {seal_with(EVENT, bytes([*SALTS[:place], 1, *SALTS[place + 1 :]])).commitment for place in range(32)}
+    commitments = {commitment_of(EVENT, bytes([*SALTS[:place], 1, *SALTS[place + 1 :]])) for place in range(32)}
     assert len(commitments) == SALT_BYTES
-    assert seal_with(EVENT, SALTS).commitment not in commitments
+    assert commitment_of(EVENT, SALTS) not in commitments
 
 
 def test_equal_events_have_different_commitments() -> None:
     seals = seal([EVENT] * 100)
-    assert len({seal.commitment for seal in seals}) == len({seal.salts for seal in seals}) == 100
-    assert all(seal_with(EVENT, seal.salts) == seal for seal in seals)
+    assert len({*seals.commitments}) == len({*seals.salts}) == 100
+
+
+@settings(deadline=None)
+@given(st.lists(objects, max_size=4), text)
+def test_the_commitments_of_a_batch_are_those_of_each_event_alone(batch: list[dict[str, Any]], kind: str) -> None:
+    events = [EVENT.model_copy(update={"event_data": data, "event_type": kind}) for data in batch]
+    seals = seal(events)
+    assert list(map(commitment_of, events, seals.salts)) == seals.commitments
+    assert [len(salts) for salts in seals.salts] == [SALT_BYTES] * len(events)
 
 
 @settings(deadline=None)
@@ -97,4 +107,4 @@ def test_the_month_of_an_entry_is_that_of_its_event_in_utc(timestamp: int) -> No
 
 
 def test_no_events_have_no_seals() -> None:
-    assert seal([]) == []
+    assert seal([]) == ([], [])

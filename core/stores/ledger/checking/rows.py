@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from core.domain.erasures import ERASED, STONE_TYPE
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Event
-from core.ledger.entries import SALT_BYTES, head_of, month_of, month_text, seal_with
+from core.ledger.entries import SALT_BYTES, commitment_of, head_of, month_of, month_text
 from core.stores.dialects import StoreDialect
 from core.stores.ledger.checking.findings import Finding, RangeResult
 from core.stores.schema import dropped_months, erasures, events
@@ -97,7 +97,7 @@ class RowCheck:
             if row["salts"] is None:
                 return self._erasure_problem(event, erasure, commitment)
             salts = bytes.fromhex(row["salts"]) if isinstance(row["salts"], str) else row["salts"]
-            is_same = len(salts) == SALT_BYTES and seal_with(event, salts).commitment == commitment
+            is_same = len(salts) == SALT_BYTES and commitment_of(event, salts) == commitment
         except _UNREADABLE:
             return "its row has values that the service does not write"
         return None if is_same else "it differs from its commitment"
