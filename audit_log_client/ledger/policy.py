@@ -1,6 +1,7 @@
 """Policies (C2SP tlog-policy): which logs a verifier trusts, and which witnesses must have cosigned a checkpoint."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -54,6 +55,7 @@ def parse_policy(data: bytes, *, needs_log: bool = True) -> Policy:
         PolicyError: a line is malformed, defines a name or key a second time or refers to one that is not defined, or
             there is no log or not exactly one quorum.
     """
+    data = data.removeprefix(BOM_UTF8)
     if _FORBIDDEN.search(data) or data.count(b"\n") > _MAX_LINES:
         raise PolicyError("The policy is not a text of at most 1,000 lines without control characters.")
     lines = [line.split() for line in data.decode("latin-1").replace("\t", " ").split("\n")]  # names are octets

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from core.domain.byte_order_mark import without_mark
 from core.errors import InvalidSettingsError
 from core.settings import Settings
 
@@ -135,7 +136,7 @@ def _keys_of_file(path: Path) -> list[Key]:
     )
 
     try:
-        _, *blocks = path.read_text(encoding="ascii").split(_BEGIN)
+        _, *blocks = without_mark(path.read_bytes()).decode("ascii").split(_BEGIN)
         loaded = [
             load_pem_private_key(f"{_BEGIN}{block}".encode(), None)
             if "PRIVATE" in block.partition("-----")[0]

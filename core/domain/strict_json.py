@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
+from core.domain.byte_order_mark import is_utf16, without_mark
 from core.errors import MalformedJSONError
 
 MAX_DEPTH: Final = 128
@@ -92,10 +93,15 @@ def _strict_loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise MalformedJSONError(f"Not UTF-8: invalid byte at offset {exc.start}.") from exc
+        hint = "; the text is UTF-16, save it as UTF-8" if is_utf16(data) else ""
+        raise MalformedJSONError(f"Not UTF-8: invalid byte at offset {exc.start}{hint}.") from exc
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as exc:
+        if without_mark(data) != data:
+            raise MalformedJSONError(
+                "Not JSON: it begins with a byte order mark: save it as UTF-8 without one."
+            ) from exc
         raise MalformedJSONError(f"Not JSON: {exc.msg} at line {exc.lineno} column {exc.colno}.") from exc
     except RecursionError as exc:
         raise _too_deep(max_depth) from exc

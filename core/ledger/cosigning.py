@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from core.domain.byte_order_mark import without_mark
 from core.errors import InvalidSettingsError
 from core.ledger.keys import load_key
 from core.ledger.notes import Signature, key_id, verifier_key
@@ -47,7 +48,7 @@ def read_cosigner(name: str, file: Path) -> Cosigner:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
     try:
-        key = load_key(file.read_bytes().strip())
+        key = load_key(without_mark(file.read_bytes()).strip())
     except OSError as exc:
         raise InvalidSettingsError(
             f"The key of the witness cannot be read ({exc.strerror}): check --key-file."

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from core.domain import strict_json
+from core.domain.byte_order_mark import without_mark
 from core.domain.field_errors import field_errors
 from core.domain.models import CustomerId, EventType
 from core.domain.retention import MAX_DAYS, RetentionRule
@@ -36,7 +37,7 @@ def read_file(path: Path) -> list[RetentionRule]:
         InvalidRulesError: it cannot be read, has no rule, or a line is wrong: no rule of it is usable.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = without_mark(path.read_bytes()).splitlines()
     except OSError as exc:
         raise InvalidRulesError(f"{path} cannot be read ({exc.strerror}).") from None
     rules: dict[tuple[str | None, int | None], tuple[int, RetentionRule]] = {}

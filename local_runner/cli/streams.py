@@ -41,7 +41,11 @@ def create(  # noqa: PLR0913 - one parameter per option
     ] = None,
     secrets: Annotated[
         typer.FileText | None,
-        typer.Option(metavar="FILE", help="JSON object with the secrets of the destination; - is standard input."),
+        typer.Option(
+            metavar="FILE",
+            encoding="utf-8-sig",
+            help="JSON object with the secrets of the destination; - is standard input.",
+        ),
     ] = None,
     event_filter: Annotated[
         str, typer.Option("--filter", metavar="QUERY", help="Query string of GET /event. Default: all events.")

@@ -46,7 +46,7 @@ def test_json_is_read_as_it_stands(text: str, value: object) -> None:
         ("{'a': 1}", "Not JSON"),
         ("[1,]", "Not JSON"),
         ("{} {}", "Extra data"),
-        ("\ufeff{}", "Not JSON"),
+        ("\ufeff{}", "Not JSON: it begins with a byte order mark"),
         ('"\x00"', "Not JSON"),
         ("NaN", "NaN is not JSON"),
         ("[Infinity]", "Infinity is not JSON"),

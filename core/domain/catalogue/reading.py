@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from pydantic import TypeAdapter, ValidationError
 
 from core.domain import strict_json
+from core.domain.byte_order_mark import without_mark
 from core.domain.catalogue.catalogue import Catalogue, KnownType
 from core.domain.catalogue.entries import MEMBER, Entry, EventType
 from core.domain.catalogue.schemas import Schemas
@@ -60,7 +61,7 @@ def read_catalogue(files: Mapping[str, bytes], *, strict: bool) -> Catalogue:
     documents: dict[str, Any] = {}
     for name, content in sorted(files.items()):
         try:
-            documents[name] = strict_json.loads(content)
+            documents[name] = strict_json.loads(without_mark(content))
         except MalformedJSONError as exc:
             problems.append(Problem(name, "", str(exc)))
     schemas = Schemas(documents)
@@ -86,7 +87,7 @@ def read_catalogue(files: Mapping[str, bytes], *, strict: bool) -> Catalogue:
 
 def try_examples(catalogue: Catalogue, files: Mapping[str, bytes]) -> Iterator[Problem]:
     """Yield the `examples` of the files that do not conform to their own schema, whatever its mode."""
-    schemas = Schemas({name: strict_json.loads(content) for name, content in files.items()})
+    schemas = Schemas({name: strict_json.loads(without_mark(content)) for name, content in files.items()})
     name_of = {type_of(name): name for name in files if not name.startswith(SHARED)}
     for about in catalogue.types:
         name = name_of[about.event_type]

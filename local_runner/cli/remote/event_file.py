@@ -9,7 +9,6 @@ Lines of an export become imports: they keep their ids, and their `received_at` 
 
 import json
 import uuid
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
@@ -18,6 +17,7 @@ import uuid_utils
 
 from audit_log_client.models import MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 from core.domain import strict_json
+from core.domain.byte_order_mark import without_mark
 from core.domain.models import RESERVED_PREFIX
 from core.domain.origin import add_origin
 from core.errors import MalformedJSONError
@@ -94,7 +94,7 @@ def _prepared(text: bytes, number: int, name: str | None) -> tuple[bytes, str | 
         _OwnEventError: the line is skipped.
         ValueError: the line cannot be sent; the message says why.
     """
-    text = text.removeprefix(BOM_UTF8)  # some programs begin their files with it
+    text = without_mark(text)
     if len(text) > 2 * MAX_EVENT_BYTES:
         raise ValueError(f"has {len(text)} bytes: the limit of the service is {MAX_EVENT_BYTES}")
     try:

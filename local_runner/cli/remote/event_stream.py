@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final, cast
 
+from core.domain.byte_order_mark import is_utf16, without_mark
 from core.errors import AuditLogError
 
 _GZIP: Final = b"\x1f\x8b"  # RFC 1952 section 2.3.1
@@ -41,7 +42,12 @@ def lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def _require_lines(head: bytes) -> None:
     """Check the beginning of a file."""
-    found = head.removeprefix(b"\xef\xbb\xbf").split(maxsplit=0)
+    if is_utf16(head):
+        raise EventFileError(
+            "The file is UTF-16, and has to be UTF-8. Nothing was sent. Convert it, for example by "
+            "`iconv -f UTF-16 -t UTF-8 FILE > events.ndjson`, and send events.ndjson."
+        )
+    found = without_mark(head).split(maxsplit=0)
     if not found:
         return
     if found[0].startswith(b"["):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from audit_log_client import Api, Filters, StoredEvent, UnavailableError
+from core.domain.byte_order_mark import without_mark
 from core.errors import AuditLogError
 from core.ports.durable_files import PUBLIC, replace
 
@@ -28,7 +29,7 @@ class StateFile:
             StateFileError: it cannot be read, or has no cursor.
         """
         try:
-            cursor = self._path.read_text(encoding="ascii").strip()
+            cursor = without_mark(self._path.read_bytes()).decode("ascii").strip()
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as exc:
