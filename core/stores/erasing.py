@@ -37,7 +37,8 @@ _IDS_PER_QUERY: Final = 500
 class Selection:
     """Events to be erased: those with ids, or those of a customer with a time before `before`, in Unix seconds.
 
-    `visible` has the customers that the person may see; None: all. Ids of the others count as unknown.
+    `visible` has the customers that the person may see; None: all. Ids of the others count as unknown, and so do those
+    of events that somebody else erased as a whole.
     """
 
     event_ids: tuple[str, ...] = ()
@@ -91,7 +92,7 @@ class Eraser:
             )
         holds = active(self._engine)
         with open_connection(self._engine) as connection:
-            self._require_known(connection, selection)
+            self._require_known(connection, request)
             hold = holding(connection, holds, self._condition(request))
         if hold:
             raise refuse(self._engine, hold, "erase", by=request.by, at=at)
@@ -197,17 +198,18 @@ class Eraser:
         time = events.c.timestamp_utc < selection.before if selection.before is not None else ~done
         return and_(events.c.customer_id == selection.customer_id, time, ~done)
 
-    def _require_known(self, connection: Connection, selection: Selection) -> None:
-        event_ids, visible = selection.event_ids, selection.visible
+    def _require_known(self, connection: Connection, request: Request) -> None:
+        event_ids, visible = request.selection.event_ids, request.selection.visible
         found: dict[str, str] = {}
         for start in range(0, len(event_ids), _IDS_PER_QUERY):
             part = event_ids[start : start + _IDS_PER_QUERY]
-            rows = connection.execute(self._dialect.select_by_ids(part)).mappings()
+            rows = connection.execute(self._dialect.select_by_ids(part)).mappings().all()
+            stones = [row["event_id"] for row in rows if row["event_type"] == STONE_TYPE]
+            own = self._erased_by(request.by, connection, stones) if visible is not None else set()
             found |= {
                 row["event_id"]: row["event_type"]
                 for row in rows
-                # An event that was erased as a whole has lost its customer: a repeat of the request finds it.
-                if visible is None or row["customer_id"] in visible or row["event_type"] == STONE_TYPE
+                if visible is None or row["customer_id"] in visible or row["event_id"] in own
             }
         if unknown := sorted({*event_ids} - found.keys()):
             raise ErasureRefusedError(
@@ -218,6 +220,17 @@ class Eraser:
         erasable = {STONE_TYPE, VIEWER_TYPE}
         if any(kind.startswith(RESERVED_PREFIX) and kind not in erasable for kind in found.values()):
             raise ErasureRefusedError("Events of the service itself explain the others and stay: leave them out.")
+
+    def _erased_by(self, by: str, connection: Connection, event_ids: Sequence[str]) -> set[str]:
+        """Return those of the events erased as a whole, which have no customer any more, that this person erased.
+
+        A repeat of the request finds them, and no other limited token learns that they existed.
+        """
+        query = select(erasures.c.event_id, erasures.c.by_event).where(erasures.c.event_id.in_(event_ids))
+        record_of: dict[str, str] = dict(connection.execute(query).all())
+        records = connection.execute(self._dialect.select_by_ids([*{*record_of.values()}])).mappings()
+        own = {row["event_id"] for row in records if row["event_data"].get("by") == by}
+        return {event_id for event_id, record in record_of.items() if record in own}
 
 
 def _rest(event: Event, salts: bytes | str | None, *, whole: bool) -> dict[str, bytes | None]:

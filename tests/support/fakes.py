@@ -316,9 +316,9 @@ class Answer:
 class FakeGateway:
     """Calls operations as API Gateway calls their Lambda functions, by default with a valid token."""
 
-    def __init__(self, services: Services, **claims: Any) -> None:
+    def __init__(self, services: Services, client: str = "tests", **claims: Any) -> None:
         self.services = services
-        self.token, _ = services.issuer.issue("tests", **claims)
+        self.token, _ = services.issuer.issue(client, **claims)
 
     def call(self, operation: Operation, method: str = "GET", path: str = "/event", **parts: Any) -> Answer:
         """Return the response to a request; `parts` are those of `proxy_event`."""

@@ -145,6 +145,23 @@ def test_a_token_limited_to_customers_erases_only_theirs(services: Services, sto
     assert left(store) == list(range(0, 20, 2))
 
 
+def test_a_limited_token_learns_nothing_of_what_others_erased_as_a_whole(
+    gateway: FakeGateway, services: Services, store: SqlEventStore
+) -> None:
+    narrow = FakeGateway(services, "shop", scopes=[ERASE], customers=[43])
+    stored, erased, unknown = event(2).event_id, event(4).event_id, event(999).event_id
+    assert ask(gateway, event_ids=[erased, event(5).event_id], whole=True).json["erased"] == 2
+    refused = {each: ask(narrow, event_ids=[each]) for each in (stored, erased, unknown)}
+    assert {answer.status for answer in refused.values()} == {422}
+    assert refused[stored].json == refused[erased].json == refused[unknown].json
+    assert ask(narrow, event_ids=[event(1).event_id], whole=True).json["erased"] == 1
+    assert ask(narrow, event_ids=[event(1).event_id], whole=True).json["erased"] == 0, "a repeat of its own"
+    assert ask(narrow, event_ids=[event(5).event_id]).json == refused[unknown].json, (
+        "of its customer, by another client"
+    )
+    assert len(left(store)) == 17
+
+
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("scopes", [[WRITE], [READ], [WRITE, READ], []])
 def test_other_scopes_do_not_erase(services: Services, scopes: list[str]) -> None:
