@@ -1,9 +1,10 @@
 """Storing in a child process, so that it does not contend with accepting for one interpreter lock.
 
 The process holds no state: it gets a batch, or where it is in the spool, stores it in one transaction, and returns the
-result. Between batches it gives stored events their indices in the ledger, when the integrator asks for that. The queue with its retries and its dead letters stays in the accepting process, where a batch counts as done
-when the result has arrived. So a batch whose storing process dies is received again, like after any other failure of
-the store: docs/decisions/0030-events-are-stored-by-a-process-without-state.md
+result. Between batches it gives stored events their indices in the ledger, when the integrator asks for that. The queue
+with its retries and its dead letters stays in the accepting process, where a batch counts as done when the result has
+arrived. So a batch whose storing process dies is received again, like after any other failure of the store:
+docs/decisions/0030-events-are-stored-by-a-process-without-state.md
 """
 
 import logging
