@@ -102,7 +102,9 @@ def _strict_loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
             raise MalformedJSONError(
                 "Not JSON: it begins with a byte order mark: save it as UTF-8 without one."
             ) from exc
-        raise MalformedJSONError(f"Not JSON: {exc.msg} at line {exc.lineno} column {exc.colno}.") from exc
+        raise MalformedJSONError(
+            f"Not JSON: {exc.msg.removesuffix(' at')} at line {exc.lineno} column {exc.colno}."
+        ) from exc
     except RecursionError as exc:
         raise _too_deep(max_depth) from exc
     # Both checks visit every value, so they run only if the text can fail them: NUL and surrogates need an escape, and

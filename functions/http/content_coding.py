@@ -1,9 +1,9 @@
 """Content codings of request bodies (RFC 9110 section 8.4.1): decodes gzip and deflate within a size limit."""
 
-import codecs
 import zlib
 from typing import Final
 
+from core.domain.byte_order_mark import without_mark
 from core.errors import EventTooLargeError
 from functions.http.errors import MalformedRequestError, UnsupportedContentCodingError
 from functions.http.request import Request
@@ -41,7 +41,7 @@ def decode_body(request: Request, max_bytes: int) -> bytes:
             ) from None
     if len(body) > max_bytes:
         raise EventTooLargeError(f"The body is too large: this route accepts at most {max_bytes} bytes.")
-    return body.removeprefix(codecs.BOM_UTF8)
+    return without_mark(body)
 
 
 def require_identity(request: Request) -> None:

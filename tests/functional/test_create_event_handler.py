@@ -110,8 +110,11 @@ def test_each_wrong_field_is_told_by_its_name_without_its_value(gateway: FakeGat
     assert b"hunter2" not in answer.body
 
 
-def test_the_first_errors_of_an_event_are_listed_and_the_others_counted(gateway: FakeGateway) -> None:
-    answer = post(gateway, new_event(**{f"unknown{number}": 0 for number in range(10_000)}))
+@pytest.mark.parametrize("known", [new_event(), {}], ids=["with its fields", "without"])
+def test_the_first_errors_of_an_event_are_listed_and_the_others_counted(
+    gateway: FakeGateway, known: dict[str, Any]
+) -> None:
+    answer = post(gateway, {**{f"unknown{number}": 0 for number in range(10_000)}, **known})
     assert len(answer.json["errors"]) == MAX_ERRORS + 1
     assert answer.json["errors"][-1] == {"loc": [], "msg": f"and {10_000 - MAX_ERRORS} more errors"}
     listed = [error["loc"] for error in answer.json["errors"][:-1]]

@@ -47,7 +47,7 @@ def test_json_is_read_as_it_stands(text: str, value: object) -> None:
         ("[1,]", "Not JSON"),
         ("{} {}", "Extra data"),
         ("\ufeff{}", "Not JSON: it begins with a byte order mark"),
-        ('"\x00"', "Not JSON"),
+        ('"\x00"', "Not JSON: Invalid control character at line 1 column 2"),
         ("NaN", "NaN is not JSON"),
         ("[Infinity]", "Infinity is not JSON"),
         ("-Infinity", "-Infinity is not JSON"),
