@@ -44,7 +44,7 @@ def filled(engine: Engine, analyze: str) -> Engine:
 
 @pytest.fixture(scope="module")
 def full_postgresql(postgresql: Engine) -> Iterator[Engine]:
-    yield filled(postgresql, "ANALYZE events")
+    yield filled(postgresql, "ANALYZE events, event_ids")
     databases.empty(postgresql)
 
 

@@ -19,6 +19,7 @@ from core.stores.migrations.upgrade import migrate
 from tests.support import forked
 from tests.support.builders import basic, new_event
 from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.waiting import until
 
 TOKEN_ENDS_SECONDS = 30  # as the README promises of a client that is disabled
 SECRET = re.compile(r"als_[A-Za-z0-9_-]{43}")
@@ -83,12 +84,13 @@ def log_in(service: Service, client_id: str, secret: str) -> httpx.Response:
 def events_about(auditor: httpx.Client, client_id: str, count: int) -> list[dict[str, Any]]:
     """The service's own events about a client, oldest first, once there are `count`."""
     query = {"customer_id": "-1", "event_data.subject": client_id, "order": "asc"}
-    deadline = time.monotonic() + 5
-    while True:
-        found: list[dict[str, Any]] = auditor.get("/event", params=query).raise_for_status().json()["events"]
-        if len(found) >= count or time.monotonic() > deadline:
-            return found
-        time.sleep(0.05)
+
+    def found() -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = auditor.get("/event", params=query).raise_for_status().json()["events"]
+        return events
+
+    until(lambda: len(found()) >= count)
+    return found()
 
 
 def test_a_client_has_a_life_and_each_step_of_it_is_on_record(service: Service, auditor: httpx.Client) -> None:

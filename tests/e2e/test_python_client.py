@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from audit_log_client import Api, Filters
 from tests.support.service import Service, environment
+from tests.support.waiting import until
 
 PROGRAM = """
 import sys
@@ -26,8 +26,6 @@ def test_what_was_recorded_is_sent_when_the_program_ends(service: Service, tmp_p
         [sys.executable, "-c", PROGRAM, service.url, how], env=environment(tmp_path), check=how == "end", timeout=30
     )
     mine = Filters(event_types=("client.exit",), data=(("how", how),))
-    deadline = time.monotonic() + 5
     with Api(service.url) as api:
-        while not (found := api.page(mine)["events"]) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        found = until(lambda: api.page(mine)["events"])
     assert [event["customer_id"] for event in found] == [7]

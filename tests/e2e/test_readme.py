@@ -16,7 +16,7 @@ from tests.support.documents import blocks, read, table
 from tests.support.service import AUDIT_LOG, Service
 
 PRINTED_URL = "http://127.0.0.1:8000"
-VISIBLE_WITHIN_SECONDS = 2
+VISIBLE_WITHIN_SECONDS = 60
 
 README = "README.md"
 QUICKSTART = "docs/quickstart.md"

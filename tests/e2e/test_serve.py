@@ -20,6 +20,7 @@ import pytest
 from local_runner.http.sockets import bind_listener
 from tests.support.builders import new_event
 from tests.support.service import EXECUTED, Service, free_port
+from tests.support.waiting import until
 
 Send = Callable[[int, int], None]
 
@@ -88,10 +89,7 @@ def test_a_kill_while_clients_post_loses_no_accepted_event(tmp_path: Path, spool
         assert not accepted & stored_ids(service)
 
     with Service.start(tmp_path / "data", spool=spool) as service:
-        deadline = time.monotonic() + 20
-        while not accepted <= stored_ids(service):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: accepted <= stored_ids(service))
         assert "spool_replay_started" in service.log
         assert httpx.get(f"{service.url}/ready").json()["checks"]["spool"]["mode"] == spool
 

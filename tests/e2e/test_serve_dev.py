@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.builders import new_event
 from tests.support.service import Service, free_port
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,10 +64,7 @@ def test_a_changed_source_file_is_served_and_no_event_lost_over_it(source: Path)
         with service.client() as client:
             client.post("/event", json=new_event())
             (source / "core" / "__init__.py").write_text('__version__ = "0.0.0-changed"\n')
-            deadline = time.monotonic() + 20
-            while served_version(service) != "0.0.0-changed":
-                assert time.monotonic() < deadline, service.log
-                time.sleep(0.05)
+            until(lambda: served_version(service) == "0.0.0-changed", shown=lambda: service.log)
             client.post("/event", json=new_event())
 
         os.killpg(service.process.pid, signal.SIGINT)  # parent and child, as Ctrl-C does

@@ -5,7 +5,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -21,6 +20,7 @@ from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from tests.support import forked
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.waiting import until
 
 HOSTILE = "a\u009b31m\u202eb"
 ESCAPED = r"a\u009b31m\u202eb"
@@ -35,10 +35,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         with running.client() as client:
             client.post("/event", json=EVENT).raise_for_status()
         with Api(running.url) as api:
-            deadline = time.monotonic() + 30
-            while not api.page(Filters())["events"]:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: api.page(Filters())["events"])
         with closing(sqlite3.connect(running.data_dir / "audit-log.db")) as database, database:
             database.execute(
                 "INSERT INTO clients (client_id, name, scopes, secret_digest, created_at) VALUES (?, ?, ?, ?, ?)",

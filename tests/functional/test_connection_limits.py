@@ -139,8 +139,9 @@ def test_a_closed_connection_is_freed_without_the_garbage_collector(start: Start
     gc.collect()
     gc.disable()
     try:
-        with connect(server.port, sent) as connection:
+        with connect(server.port, b"") as connection:
             until(in_memory)
+            connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             read_to_end(connection)
         until(lambda: not in_memory())

@@ -26,7 +26,7 @@ POST = """
 posted = answer(create_event.handler, "POST", token=bearer, body=new_event(event_type="module"))
 """
 FIND = """
-deadline = time.monotonic() + 2
+deadline = time.monotonic() + 60
 found = []
 while not found and time.monotonic() < deadline:
     found = answer(query_events.handler, token=bearer, query=[("event_type", "module")])["events"]

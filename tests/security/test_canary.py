@@ -3,7 +3,6 @@
 import re
 import secrets
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.security.shop import register
 from tests.support.builders import basic, new_event, proxy_event
 from tests.support.fakes import FakeQueue
 from tests.support.service import AUDIT_LOG, EXECUTED, Service
+from tests.support.waiting import until
 
 LogFormat = Literal["json", "console"]
 both_formats = pytest.mark.parametrize("log_format", ["json", "console"])
@@ -91,10 +91,7 @@ def good_and_bad_requests(service: Service, canaries: Canaries) -> None:
         for _ in range(5):  # the third failure is put on record, the fourth is one too many
             http.get("/access-token", headers=basic("nobody", canaries.wrong_secret))
             http.get("/access-token", headers=basic(canaries.wrong_secret, "x"))
-        deadline = time.monotonic() + 5
-        while http.get(f"/event/{fixed_id}").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: http.get(f"/event/{fixed_id}").status_code == 200)
 
 
 def command_lines() -> str:

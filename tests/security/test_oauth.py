@@ -1,8 +1,8 @@
 """POST /oauth2/token by RFC 6749: as a careless or hostile client uses it, and as a library of others does."""
 
 import json
-import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,6 +17,7 @@ from functions.oauth_token import FORM, oauth_token
 from tests.security.shop import Shop, register
 from tests.support.builders import basic, new_event
 from tests.support.service import Service
+from tests.support.waiting import until
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -207,11 +208,9 @@ def test_authlib_gets_a_token_and_writes_and_reads_with_it(running: tuple[Servic
         client.fetch_token(f"{service.url}/oauth2/token", grant_type="client_credentials")
         posted = client.post(f"{service.url}/event", json=new_event(event_type=f"oauth.{method}"))
         assert posted.status_code == 202
-        deadline = time.monotonic() + 2
-        while (answer := client.get(service.url + posted.headers["Location"])).status_code == 404:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    assert answer.json()["recorded_by"] == client_id
+        stored = partial(client.get, service.url + posted.headers["Location"])
+        until(lambda: stored().status_code == 200)
+        assert stored().json()["recorded_by"] == client_id
 
 
 def test_access_token_by_basic_and_not_without(running: tuple[Service, str, str]) -> None:

@@ -4,7 +4,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from tests.e2e.viewer.managed import HOSTILE, Guarded, click, fill, in_menu, press, row
+from tests.e2e.viewer.managed import HOSTILE, Guarded, click, fill, in_menu, press, press_enter, row
 from tests.e2e.viewer.rule_page import (
     FORM,
     LOGIN,
@@ -43,7 +43,7 @@ def test_a_rule_is_created_paused_resumed_edited_and_deleted(browser: WebDriver,
     }
     assert made == {**made, **expected}
 
-    page.button("Pause: failed logins").send_keys(Keys.ENTER)
+    press_enter(page, "Pause: failed logins")
     page.until(lambda: row(page, "failed logins")[1] == "paused", "it is not paused")
     page.until(lambda: page.focused().accessible_name == "Resume: failed logins", "the focus is lost")
     page.keys(Keys.ENTER)

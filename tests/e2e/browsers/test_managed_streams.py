@@ -4,7 +4,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from standardwebhooks import Webhook
 
-from tests.e2e.viewer.managed import Guarded, fill, in_menu, press, row
+from tests.e2e.viewer.managed import Guarded, fill, in_menu, press, press_enter, row
 from tests.e2e.viewer.stream_page import FORM, create, open_page, stream_named, trials
 from tests.support.builders import new_event
 from tests.support.receiver import OK, Receiver, Reply
@@ -32,7 +32,7 @@ def test_a_webhook_is_created_tested_paused_resumed_and_replayed(
     page.until(lambda: "was not delivered" in page.find("#streams-note").text, "the failure is not reported")
     assert "canary" not in page.find("body").text
 
-    page.button("Pause: hook").send_keys(Keys.ENTER)
+    press_enter(page, "Pause: hook")
     page.until(lambda: row(page, "hook")[1] == "paused", "it is not paused")
     page.until(lambda: page.focused().accessible_name == "Resume: hook", "the focus is lost")
     page.keys(Keys.ENTER)

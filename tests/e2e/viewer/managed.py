@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
@@ -101,11 +102,21 @@ def press(page: ViewerPage, name: str) -> None:
     click(page, lambda: page.button(name))
 
 
-def click(page: ViewerPage, find: Callable[[], WebElement]) -> None:
-    """Click on a part of a row, which the page may be replacing."""
+def press_enter(page: ViewerPage, name: str) -> None:
+    """Press Enter on a button of a row."""
+    _in_row(page, lambda: page.button(name).send_keys(Keys.ENTER))
 
-    def clicked() -> bool:
-        find().click()
+
+def click(page: ViewerPage, find: Callable[[], WebElement]) -> None:
+    """Click on a part of a row."""
+    _in_row(page, lambda: find().click())
+
+
+def _in_row(page: ViewerPage, act: Callable[[], None]) -> None:
+    """Do something in a row, which the page may be replacing."""
+
+    def done() -> bool:
+        act()
         return True
 
-    page.until(clicked, "the row stays stale")
+    page.until(done, "the row stays stale")

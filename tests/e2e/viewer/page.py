@@ -1,6 +1,5 @@
 """What somebody does with the log viewer, and sees of it."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,8 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.support.browser import WAIT_SECONDS
 from tests.support.builders import new_event
 from tests.support.service import Service
-
-VISIBLE_WITHIN_SECONDS = 5
+from tests.support.waiting import until
 
 
 class ViewerPage:
@@ -137,10 +135,7 @@ def post(service: Service, *events: dict[str, Any]) -> list[str]:
         accepted = client.post("/events", json={"events": events}).raise_for_status().json()["accepted"]
         ids: list[str] = [event["event_id"] for event in accepted]
         assert len(ids) == len(events)
-        deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
-        while client.get(f"/event/{ids[-1]}").status_code != 200:
-            assert time.monotonic() < deadline, "the events are not stored"
-            time.sleep(0.02)
+        until(lambda: client.get(f"/event/{ids[-1]}").status_code == 200)
     return ids
 
 
@@ -151,7 +146,4 @@ def numbered(count: int, customer: int, **fields: Any) -> list[dict[str, Any]]:
 def until_proven(service: Service, event_id: str) -> None:
     """Wait until a signed checkpoint has the event."""
     with service.client() as client:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while client.get(f"/event/{event_id}/proof").status_code != 200:
-            assert time.monotonic() < deadline, "the event has no proof"
-            time.sleep(0.05)
+        until(lambda: client.get(f"/event/{event_id}/proof").status_code == 200)

@@ -12,6 +12,7 @@ from core.errors import AuditLogError
 from local_runner.cli.main import app
 from tests.support.builders import new_event
 from tests.support.service import Service, environment
+from tests.support.waiting import until
 from tests.unit.ledger.sample_log import SampleLog
 
 
@@ -30,8 +31,10 @@ def run(service: Service, *arguments: object) -> tuple[int, str]:
 
 
 def post(service: Service) -> str:
+    """Post an event and wait until it is stored; its id."""
     with service.client() as client:
         event_id: str = client.post("/event", json=new_event()).raise_for_status().json()["event_id"]
+        until(lambda: client.get(f"/event/{event_id}").status_code == 200)
     return event_id
 
 

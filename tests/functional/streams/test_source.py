@@ -1,7 +1,6 @@
 """The name of the log in events that leave it: the origin of its ledger, in whichever process sends them."""
 
 import gzip
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tests.support.builders import event
 from tests.support.fakes import FakeQueue
 from tests.support.pipelines import start_pipeline
 from tests.support.streams import StoreEvents, make_stream, record
+from tests.support.waiting import until
 
 ORIGIN = "audit.example.org/ledger"
 
@@ -93,10 +93,7 @@ def test_a_service_with_a_random_origin_sends_it(tmp_path: Path, folder: Path) -
     try:
         add_stream(pipeline.services, folder)
         pipeline.services.acceptance.publish([event(1)])
-        deadline = time.monotonic() + 30
-        while not arrived(folder):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: arrived(folder))
         (vkey,) = [
             line.split(" ")[-1]
             for line in pipeline.services.proofs.policy().decode().splitlines()
