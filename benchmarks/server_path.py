@@ -162,14 +162,14 @@ def services() -> Services:
     return Services(Settings(jwt_secret=SecretStr(_SECRET)))
 
 
-def requests_of(path: str, contents: Iterable[str], count: int) -> list[bytes]:
-    """Return posts of `contents` in rotation, with `TOKENS` tokens in rotation."""
+def requests_of(path: str, contents: Iterable[str], count: int, different: int = TOKENS) -> list[bytes]:
+    """Return posts of `contents` in rotation, with `different` tokens in rotation."""
     issuer = services().issuer
-    tokens = [issuer.issue(f"client-{number}")[0] for number in range(TOKENS)]
+    tokens = [issuer.issue(f"client-{number}")[0] for number in range(different)]
     listed = list(contents)
     return [
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Length: {len(listed[index % len(listed)])}\r\n"
-        f"Content-Type: application/json\r\nAuthorization: Bearer {tokens[index % TOKENS]}\r\n\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {tokens[index % different]}\r\n\r\n"
         f"{listed[index % len(listed)]}".encode()
         for index in range(count)
     ]

@@ -10,7 +10,8 @@ from core.ports.telemetry import CounterName
 from core.wiring import Services
 from functions.http.request import Request, authenticated_client, authenticated_viewer
 
-_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
+# To ignore the case of a whole token takes four times as long.
+_BEARER: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *")
 
 
 def authenticate(request: Request, services: Services, scope: str) -> Claims:

@@ -10,6 +10,10 @@ from typing import Final, NamedTuple
 from local_runner.aws_events.proxy_event import HTTPRequest
 
 MOST_HEADS: Final = 1024
+PATIENCE: Final = 16
+"""Requests with unknown heads after which a connection looks for a known one only at each 16th: its client, with a new
+token each time for example, would pay in vain. One that is found ends that."""
+
 _MOST_BYTES: Final = 2048  # of one head; with its Python objects about four times as much
 _MOST_DIGITS: Final = 8  # and the end of the line
 _LENGTH: Final = b"\r\nContent-Length: "

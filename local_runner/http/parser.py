@@ -17,7 +17,7 @@ from functions.http.errors import HeadersTooLargeError, MalformedRequestError, P
 from functions.http.limits import MAX_BODY_BYTES, body_too_large
 from local_runner.aws_events.proxy_event import HTTPRequest
 from local_runner.http.codec import parse_headers, parse_target
-from local_runner.http.known_heads import KnownHeads, split
+from local_runner.http.known_heads import PATIENCE, KnownHeads, split
 
 _HEAD_BYTES: Final = 64 * 1024
 _HEADERS: Final = 100
@@ -76,6 +76,7 @@ class RequestParser:
         self.reason: AuditLogError | None = None
         """Why it ended, unless the client ended it; bytes may remain unread."""
         self._begun = 0  # requests in the bytes fed last
+        self._unknown = 0  # requests since the last one with a known head
         self._fields: list[tuple[bytes, bytes]]
         self._headers: dict[str, list[str]]
         self._body: bytes | bytearray
@@ -96,8 +97,9 @@ class RequestParser:
     def feed(self, data: bytes) -> None:
         """Parse the next bytes."""
         at_start = self.phase is _REQUEST
-        parts = split(data) if at_start and not self.ended else None
+        parts = split(data) if at_start and not self.ended and self._looks_for_heads() else None
         if parts is not None and (known := self._heads.find(parts, self._peer)) is not None:
+            self._unknown = 0
             self._queue(ParsedRequest(known[0], keep_alive=True, size=known[1]))
             return
         self._begun = 0
@@ -212,6 +214,11 @@ class RequestParser:
         keep_alive = self._version == "1.1" and self._parser.should_keep_alive()
         self.ended = not keep_alive
         self._append(bytes(self._body), keep_alive=keep_alive)
+
+    def _looks_for_heads(self) -> bool:
+        """Whether to look the head of the next request up: seldom, where those before were all unknown."""
+        self._unknown += 1
+        return self._unknown <= PATIENCE or not self._unknown % PATIENCE
 
     def _append(self, body: bytes, *, keep_alive: bool, error: AuditLogError | None = None) -> None:
         protocol = "HTTP/1.1" if self._version == "1.1" else f"HTTP/{self._version}"

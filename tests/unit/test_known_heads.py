@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local_runner.http.known_heads import MOST_HEADS, KnownHeads, split
+from local_runner.aws_events.proxy_event import HTTPRequest
+from local_runner.http.known_heads import MOST_HEADS, PATIENCE, KnownHeads, Parts, split
 from local_runner.http.parser import RequestParser
 
 PLAIN = b"POST /event HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\nContent-Length: 2\r\n\r\n{}"
@@ -113,6 +114,31 @@ def test_a_head_that_is_seen_once_or_holds_a_secret_is_not_remembered(data: byte
     for _ in range(3):
         results(data, heads)
     assert found(heads, data, "192.0.2.1") is None
+
+
+class Counted(KnownHeads):
+    """Counts the looks."""
+
+    looks = 0
+
+    def find(self, parts: Parts, peer: str) -> tuple[HTTPRequest, int] | None:
+        self.looks += 1
+        return super().find(parts, peer)
+
+
+def test_a_connection_whose_heads_are_all_new_seldom_looks_for_them_until_one_is_known() -> None:
+    heads = Counted()
+    parser = RequestParser("192.0.2.1", lambda: None, heads)
+    for number in range(10 * PATIENCE):
+        parser.feed(PLAIN.replace(b"Bearer t", b"Bearer t%d" % number))
+    assert heads.looks == PATIENCE + 9
+    for _ in range(3 * PATIENCE):
+        parser.feed(PLAIN)
+    heads.looks = 0
+    for _ in range(2 * PATIENCE):
+        parser.feed(PLAIN)
+    assert heads.looks == 2 * PATIENCE
+    assert len(parser.parsed) == 15 * PATIENCE
 
 
 def test_heads_beyond_the_limit_are_forgotten() -> None:
