@@ -157,11 +157,14 @@ def main() -> None:
         _print("POST /event", {name: partial(path.seconds, requests) for name, path in checked.items()}, EVENTS)
     accepting = ServerPath("/event", create_event)
     new = requests_of("/event", bodies(), 2 * EVENTS, 2 * EVENTS)  # more than a verifier remembers
-    tokens = {
-        "100 tokens in rotation": partial(accepting.seconds, requests * 2),
-        "every token new": partial(accepting.seconds, new),
-    }
-    _print("POST /event", tokens, len(new))
+    _print(
+        "POST /event",
+        {
+            "100 tokens in rotation": partial(accepting.seconds, requests * 2),
+            "every token new": partial(accepting.seconds, new),
+        },
+        len(new),
+    )
     _print("Token", {"verified for the first time": _new_tokens}, NEW_TOKENS)
 
 
