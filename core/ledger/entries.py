@@ -27,6 +27,7 @@ from core.domain.models import Event, rfc3339_milliseconds
 
 SALT_BYTES: Final = 32
 """Bytes of an event's two salts, first that of the head and then that of the data."""
+COMMITMENT_BYTES: Final = 32
 
 _DATA: Final = b"audit-log.data/1"
 _HEAD: Final = b"audit-log.head/1"
@@ -104,7 +105,18 @@ def _pieces(joined: bytes, size: int) -> list[bytes]:
 
 def entry(month: int, commitment: bytes) -> bytes:
     """Return the entry of an event: the bytes that the leaf of the tree is the hash of."""
-    return b"%s%s %s\n" % (_ENTRY, month_text(month).encode(), commitment.hex().encode())
+    return entries_of([month], commitment)[0]
+
+
+def entries_of(months: Sequence[int], commitments: bytes) -> list[bytes]:
+    """Return the entries of events, from their months and their joined commitments.
+
+    Raises:
+        ValueError: there are not as many commitments as months.
+    """
+    digits = commitments.hex("\n", COMMITMENT_BYTES).encode().split()
+    starts = {month: b"%b%b " % (_ENTRY, month_text(month).encode()) for month in set(months)}
+    return [b"%b%b\n" % (starts[month], commitment) for month, commitment in zip(months, digits, strict=True)]
 
 
 def month_of(timestamp: int) -> int:

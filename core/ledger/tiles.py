@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple, Protocol
 
-from core.ledger.tree import NODE_HEIGHT, node_hash
+from core.ledger.tree import NODE_HEIGHT, level_above
 
 TILE_WIDTH: Final = 1 << NODE_HEIGHT
 """Hashes in a full tile, and entries in a full bundle."""
@@ -82,5 +82,5 @@ class TiledHashes:
         end = start + (1 << above)
         hashes = list(self._read(level, tile, end)[start:end])
         while len(hashes) > 1:
-            hashes = [node_hash(*hashes[place : place + 2]) for place in range(0, len(hashes), 2)]
+            hashes = level_above(hashes)
         return hashes[0]

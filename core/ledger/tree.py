@@ -4,7 +4,7 @@ A full subtree of height h is the hash of 2^h leaves. The tree of n leaves consi
 n. Functions that need hashes of stored leaves get them from `FullSubtree`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
@@ -35,6 +35,11 @@ def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\0" + entry).digest()
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """Return the hash of each leaf."""
+    return [sha256(b"\0" + entry).digest() for entry in entries]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node."""
     return sha256(b"\1" + left + right).digest()
@@ -46,21 +51,27 @@ class Frontier:
     def __init__(self, size: int, full_subtree: FullSubtree) -> None:
         """Begin with the tree of the first `size` leaves."""
         self.size = size
-        self._roots = [full_subtree(height, (size >> height) - 1) for height in _heights(size)]
+        # From the right, so that a reader of tiles reads the last one once, in its whole width.
+        self._roots = [full_subtree(height, (size >> height) - 1) for height in reversed(_heights(size))][::-1]
 
-    def append(self, leaves: Iterable[bytes]) -> Iterator[Node]:
-        """Append leaf hashes. Yields the nodes to be stored as they become full; exhaust it to append all leaves."""
-        roots = self._roots
-        for leaf in leaves:
-            digest, number, height = leaf, self.size, 0
-            while number & 1:
-                digest = sha256(b"\1" + roots.pop() + digest).digest()
-                number >>= 1
-                height += 1
-                if not height % NODE_HEIGHT:
-                    yield Node(height, number, digest)
-            roots.append(digest)
-            self.size += 1
+    def append(self, leaves: Iterable[bytes]) -> list[Node]:
+        """Append leaf hashes. Returns the nodes to be stored that became full, by height."""
+        full, height, number = list(leaves), 0, self.size
+        self.size += len(full)
+        edge: list[bytes] = []  # the new roots below `height`, smallest first
+        nodes: list[Node] = []
+        while full:  # subtrees of `height` that became full, from `number` on
+            if number & 1:
+                full.insert(0, self._roots.pop())  # the smallest that is left, which is of this height
+            if len(full) & 1:
+                edge.append(full.pop())
+            full = level_above(full)
+            number >>= 1
+            height += 1
+            if not height % NODE_HEIGHT:
+                nodes += [Node(height, number + place, digest) for place, digest in enumerate(full)]
+        self._roots += reversed(edge)
+        return nodes
 
     def root(self) -> bytes:
         """Return the root of the tree."""
@@ -70,6 +81,11 @@ class Frontier:
         for left in reversed(self._roots[:-1]):
             digest = node_hash(left, digest)
         return digest
+
+
+def level_above(hashes: Sequence[bytes]) -> list[bytes]:
+    """Return the hashes of the inner nodes over pairs of nodes; one that is left over at the end has none."""
+    return [sha256(b"\1" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=False)]
 
 
 def root(size: int, full_subtree: FullSubtree) -> bytes:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, updat
 from sqlalchemy.exc import IntegrityError
 
 from core.domain.models import Event
-from core.ledger.entries import seal
-from core.ledger.tree import NODE_HEIGHT, Frontier, leaf_hash, root
+from core.ledger.entries import COMMITMENT_BYTES, seal
+from core.ledger.tree import NODE_HEIGHT, Frontier, leaf_hashes, root
 from core.stores.connections import open_connection
 from core.stores.dialects import dialect_of
 from core.stores.ledger.stored_tree import FIRST_BATCH, covered_leaves, full_subtrees, read_entries
@@ -23,7 +23,6 @@ _LEAVES: Final = 25_600
 """Leaves of one transaction: 100 tiles."""
 _ID_BYTES: Final = 16
 _IDS_PER_QUERY: Final = 500
-_COMMITMENT_BYTES: Final = 32
 
 _NEWEST: Final = (
     select(ledger_checkpoints.c.size, ledger_checkpoints.c.root).order_by(ledger_checkpoints.c.size.desc()).limit(1)
@@ -94,7 +93,7 @@ class Adoption:
         if end >> NODE_HEIGHT == start >> NODE_HEIGHT:
             return
         frontier = Frontier(start, full_subtrees(connection))
-        nodes = list(frontier.append(map(leaf_hash, read_entries(connection, start, end))))
+        nodes = frontier.append(leaf_hashes(read_entries(connection, start, end)))
         values = [{"height": height, "number": number, "hash": digest} for height, number, digest in nodes]
         connection.execute(insert(ledger_nodes), values)
 
@@ -106,7 +105,7 @@ class Adoption:
             stored |= {row["event_id"]: Event.model_construct(**row) for row in connection.execute(query).mappings()}
         seals = seal(list(stored.values()))
         commitments = dict(zip(stored, seals.commitments, strict=True))
-        made = b"".join(commitments[one] if one in commitments else os.urandom(_COMMITMENT_BYTES) for one in ids)
+        made = b"".join(commitments[one] if one in commitments else os.urandom(COMMITMENT_BYTES) for one in ids)
         if not connection.execute(_COMMIT, {"batch": batch.number, "made": made}).rowcount:
             raise _AdoptedMeanwhileError
         if stored:

@@ -39,6 +39,8 @@ _PENDING: Final = (
 _NEWEST: Final = (
     select(ledger_checkpoints.c.size, ledger_checkpoints.c.previous).order_by(ledger_checkpoints.c.size.desc()).limit(2)
 )
+_ADD_CHECKPOINT: Final = insert(ledger_checkpoints)
+_ADD_NODES: Final = insert(ledger_nodes)
 # Only the newest checkpoint is ever signed. The one before stays, because its successor refers to it.
 _DELETE_UNSIGNED: Final = delete(ledger_checkpoints).where(
     ledger_checkpoints.c.size == bindparam("replaced"), ledger_checkpoints.c.note.is_(None)
@@ -136,14 +138,13 @@ class Ledger:
         end: int
         *first_indices, end = accumulate((batch.size for batch in pending), initial=size)
         growth = self._tree and self._tree.grow(connection, size, [batch.number for batch in pending])
-        connection.execute(
-            insert(ledger_checkpoints).values(
-                size=end,
-                previous=size,
-                root=growth.root if growth else None,
-                at=datetime.fromtimestamp(self._clock(), UTC),
-            )
-        )
+        checkpoint = {
+            "size": end,
+            "previous": size,
+            "root": growth.root if growth else None,
+            "at": datetime.fromtimestamp(self._clock(), UTC),
+        }
+        connection.execute(_ADD_CHECKPOINT, checkpoint)
         newest = connection.execute(_NEWEST).all()
         if [row.size for row in newest] != ([end, size] if size else [end]):
             connection.rollback()  # so old that the checkpoint with the same `previous` is deleted already
@@ -153,7 +154,7 @@ class Ledger:
         indices = zip(pending, first_indices, strict=True)
         connection.execute(_GIVE_INDEX, [{"batch": batch.number, "index": index} for batch, index in indices])
         if growth and growth.nodes:
-            connection.execute(insert(ledger_nodes), [node._asdict() for node in growth.nodes])
+            connection.execute(_ADD_NODES, [node._asdict() for node in growth.nodes])
         return end - size
 
 

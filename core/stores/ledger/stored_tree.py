@@ -4,21 +4,20 @@ Leaves come from the commitments of batches, nodes at heights 8, 16, 24 and so o
 computed from at most 256 of these. No hash ever changes.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from core.errors import StoreUnavailableError
-from core.ledger.entries import entry
+from core.ledger.entries import COMMITMENT_BYTES, entries_of
 from core.ledger.tiles import TiledHashes
-from core.ledger.tree import NODE_HEIGHT, Frontier, leaf_hash
+from core.ledger.tree import NODE_HEIGHT, Frontier, leaf_hashes
 from core.stores.ledger.integration import Growth, Node
 from core.stores.schema import ledger_batches, ledger_nodes
 
 _MONTH_BYTES: Final = 4
-_COMMITMENT_BYTES: Final = 32
 _COLUMNS: Final = (ledger_batches.c.size, ledger_batches.c.months, ledger_batches.c.commitments)
 FIRST_BATCH: Final = (
     select(func.coalesce(func.max(ledger_batches.c.first_index), 0))
@@ -67,7 +66,7 @@ class StoredTree:
             if covered_leaves(connection) != size >> NODE_HEIGHT << NODE_HEIGHT:
                 return Growth(None, ())
             frontier = Frontier(size, full_subtrees(connection))
-            nodes = [Node(*node) for node in frontier.append(map(leaf_hash, _entries_of(connection, batches)))]
+            nodes = [Node(*node) for node in frontier.append(_leaves_of(connection, batches))]
         except UncommittedError:
             return Growth(None, ())
         return Growth(frontier.root(), nodes)
@@ -99,7 +98,7 @@ def read_tile(connection: Connection, level: int, number: int, width: int) -> li
     """
     start = number << NODE_HEIGHT
     if level == 0:
-        return list(map(leaf_hash, read_entries(connection, start, start + width)))
+        return leaf_hashes(read_entries(connection, start, start + width))
     rows = connection.execute(NODES, {"height": NODE_HEIGHT * level, "start": start, "end": start + width}).all()
     if [row.number for row in rows] != list(range(start, start + width)):
         raise LedgerIncompleteError("Nodes of the ledger's tree are missing.")
@@ -114,28 +113,28 @@ def read_entries(connection: Connection, start: int, end: int) -> list[bytes]:
     """
     found: list[bytes] = []
     for first, size, months, commitments in connection.execute(_BETWEEN, {"start": start, "end": end}):
-        entries = _entries(size, months, commitments)
-        found.extend(islice(entries, max(0, start - first), max(0, end - first)))
+        found += _entries(size, months, commitments, slice(max(0, start - first), max(0, end - first)))
     if len(found) != end - start:
         raise LedgerIncompleteError("Entries of the ledger are missing.")
     return found
 
 
-def _entries_of(connection: Connection, numbers: Sequence[int]) -> Iterator[bytes]:
-    """Yield the entries of batches, in the order of their numbers as given."""
+def _leaves_of(connection: Connection, numbers: Sequence[int]) -> Iterator[bytes]:
+    """Yield the leaf hashes of batches, in the order of their numbers as given."""
     for place in range(0, len(numbers), _BATCHES_PER_QUERY):
         wanted = numbers[place : place + _BATCHES_PER_QUERY]
         rows = {row.number: row for row in connection.execute(_BY_NUMBER, {"numbers": list(wanted)})}
         for number in wanted:
             row = rows[number]
-            yield from _entries(row.size, row.months, row.commitments)
+            yield from leaf_hashes(_entries(row.size, row.months, row.commitments, slice(None)))
 
 
-def _entries(size: int, months: bytes, commitments: bytes | None) -> Iterator[bytes]:
+def _entries(size: int, months: bytes, commitments: bytes | None, wanted: slice) -> list[bytes]:
+    """Return the wanted ones of the entries of a batch."""
     if commitments is None:
         raise UncommittedError("Events that were stored with AUDIT_LOG_LEDGER=off are not adopted yet.")
-    if len(months) != _MONTH_BYTES * size or len(commitments) != _COMMITMENT_BYTES * size:
+    if len(months) != _MONTH_BYTES * size or len(commitments) != COMMITMENT_BYTES * size:
         raise LedgerIncompleteError("A batch of the ledger is damaged.")
-    for place in range(size):
-        month = int.from_bytes(months[_MONTH_BYTES * place : _MONTH_BYTES * (place + 1)], "big", signed=True)
-        yield entry(month, commitments[_COMMITMENT_BYTES * place : _COMMITMENT_BYTES * (place + 1)])
+    start, end, _ = wanted.indices(size)
+    numbers = struct.unpack(f">{size}i", months)
+    return entries_of(numbers[wanted], commitments[COMMITMENT_BYTES * start : COMMITMENT_BYTES * end])

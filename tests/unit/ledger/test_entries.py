@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from core.domain.models import MAX_TIMESTAMP, Event
 from core.ledger.checkpoints import Checkpoint
-from core.ledger.entries import SALT_BYTES, commitment_of, data_document, entry, head_document, month_of, seal
+from core.ledger.entries import (
+    SALT_BYTES,
+    commitment_of,
+    data_document,
+    entries_of,
+    entry,
+    head_document,
+    month_of,
+    seal,
+)
 from core.ledger.keys import LedgerKeys
 from core.ledger.tree import leaf_hash
 from tests.support.builders import event
@@ -104,6 +113,21 @@ def test_the_commitments_of_a_batch_are_those_of_each_event_alone(batch: list[di
 def test_the_month_of_an_entry_is_that_of_its_event_in_utc(timestamp: int) -> None:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=timestamp)
     assert entry(month_of(timestamp), bytes(32)).decode().split(" ")[1] == moment.isoformat()[:7]
+
+
+@given(st.lists(st.tuples(st.integers(0, 96_000), st.binary(min_size=32, max_size=32)), max_size=6))
+def test_the_entries_of_a_batch_are_those_of_each_event_alone(committed: list[tuple[int, bytes]]) -> None:
+    months, commitments = [month for month, _ in committed], [commitment for _, commitment in committed]
+    assert entries_of(months, b"".join(commitments)) == list(map(entry, months, commitments))
+    assert [each.decode() for each in map(entry, months, commitments)] == [
+        f"audit-log.event/1 {1970 + month // 12:04}-{month % 12 + 1:02} {commitment.hex()}\n"
+        for month, commitment in committed
+    ]
+
+
+def test_a_batch_without_some_of_its_commitments_has_no_entries() -> None:
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        entries_of([1, 2], bytes(32))
 
 
 def test_no_events_have_no_seals() -> None:

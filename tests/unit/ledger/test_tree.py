@@ -23,15 +23,15 @@ def test_a_tree_that_grows_in_any_steps_has_the_root_of_its_definition(steps: li
         leaves = TREE.leaves[frontier.size : frontier.size + step]
         nodes |= {(height, number): digest for height, number, digest in frontier.append(leaves)}
         assert frontier.root() == TREE.root(frontier.size)
-        frontier = Frontier(frontier.size, TREE.full_subtree)
+        if len(nodes) % 2:  # goes on with the roots that it has, or with those that it reads
+            frontier = Frontier(frontier.size, TREE.full_subtree)
     assert nodes == {(8, number): TREE.full_subtree(8, number) for number in range(frontier.size // 256)}
 
 
 def test_a_node_is_due_at_every_eighth_height() -> None:
     leaf = sha256(b"\0").digest()
     nodes = [(height, number) for height, number, _ in Frontier(0, TREE.full_subtree).append([leaf] * (2**16 + 256))]
-    expected = [(8, number) for number in range(256)] + [(16, 0), (8, 256)]
-    assert nodes == expected
+    assert nodes == [(8, number) for number in range(257)] + [(16, 0)]
 
 
 @settings(deadline=None)

@@ -1,17 +1,17 @@
 """Checks a range of entries: their events, the nodes over them, and the checkpoints in it. Ranges are independent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, bindparam, select
 
 from core.ledger.checkpoints import MalformedCheckpointError, parse_checkpoint
-from core.ledger.entries import entry
+from core.ledger.entries import entries_of
 from core.ledger.keys import LedgerKeys, public_keys
 from core.ledger.notes import MalformedNoteError, parse_note
 from core.ledger.tiles import TILE_WIDTH
-from core.ledger.tree import NODE_HEIGHT, leaf_hash, node_hash, root
+from core.ledger.tree import NODE_HEIGHT, leaf_hashes, level_above, root
 from core.stores.connections import open_connection
 from core.stores.dialects import dialect_of
 from core.stores.engine import open_engine
@@ -23,7 +23,6 @@ from core.stores.schema import ledger_batches, ledger_checkpoints
 
 LEAVES: Final = 25_600
 """Entries of a range: 100 full tiles."""
-_HASH_BYTES: Final = 32
 
 _BATCHES: Final = (
     select(ledger_batches)
@@ -95,7 +94,7 @@ def _leaves(connection: Connection, start: int, end: int, result: RangeResult) -
             result.findings.add(Finding("ledger", f"the batch {batch.number} overlaps the one before", index=first))
         if first >= start:
             rows.check(batch)
-        leaves = list(_leaves_of(batch))[place - first : end - first]
+        leaves = _leaves_of(batch)[place - first : end - first]
         yield from leaves
         place += len(leaves)
     if place < end:
@@ -103,10 +102,10 @@ def _leaves(connection: Connection, start: int, end: int, result: RangeResult) -
         yield from [None] * (end - place)
 
 
-def _leaves_of(batch: Row[Any]) -> Iterator[bytes | None]:
-    for place, month in enumerate(months_of(batch.months)):
-        commitment = batch.commitments and batch.commitments[_HASH_BYTES * place :][:_HASH_BYTES]
-        yield leaf_hash(entry(month, commitment)) if commitment else None
+def _leaves_of(batch: Row[Any]) -> Sequence[bytes | None]:
+    if batch.commitments is None:
+        return [None] * batch.size
+    return leaf_hashes(entries_of(months_of(batch.months), batch.commitments))
 
 
 def _check_nodes(connection: Connection, start: int, leaves: list[bytes | None], result: RangeResult) -> None:
@@ -172,5 +171,5 @@ def note_problem(note: bytes, size: int, computed: bytes, origin: str | None, ke
 
 def _folded(hashes: list[bytes]) -> bytes:
     while len(hashes) > 1:
-        hashes = [node_hash(*hashes[place : place + 2]) for place in range(0, len(hashes), 2)]
+        hashes = level_above(hashes)
     return hashes[0]

@@ -75,7 +75,8 @@ class RowCheck:
                 if row is not None:
                     if (row["batch"], row["place"]) != (batch.number, place):
                         self._find("moved", f"claims place {row['place']} of batch {row['batch']}", batch, place, ids)
-                    commitment = batch.commitments and batch.commitments[_HASH_BYTES * place :][:_HASH_BYTES]
+                    start_of = _HASH_BYTES * place
+                    commitment = batch.commitments and batch.commitments[start_of : start_of + _HASH_BYTES]
                     problem = self._problem(row, erased.get(event_id), commitment, months[place], customers[place])
                 if problem:
                     self._find("changed", problem, batch, place, ids)
