@@ -24,7 +24,7 @@ def detail(response: httpx.Response) -> str | None:
         return None
     message = str(answer.get("detail") or answer.get("error_description") or "")
     errors = answer.get("errors")
-    return f"{message} {reason(errors)}".strip() if errors else message
+    return f"{message.removesuffix(' see errors.')} {reason(errors)}".strip() if errors else message
 
 
 def reason(errors: Iterable[dict[str, Any]]) -> str:

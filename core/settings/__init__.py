@@ -187,16 +187,16 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read all `AUDIT_LOG_*` variables. An empty variable counts as not set.
+        """Read all `AUDIT_LOG_*` variables, without white space around the values. An empty one counts as not set.
 
         Raises:
             InvalidSettingsError: an unknown name (the message suggests the nearest known one) or an invalid value. The
                 message never contains a value, which may be a secret.
         """
         values = {
-            name.removeprefix(PREFIX).lower(): value
+            name.removeprefix(PREFIX).lower(): value.strip()
             for name, value in environ.items()
-            if name.startswith(PREFIX) and value
+            if name.startswith(PREFIX) and value.strip()  # a file of variables from Windows ends its lines with CR
         }
         for name in values.keys() - cls.model_fields.keys():
             import difflib  # noqa: PLC0415 - only for an unknown name

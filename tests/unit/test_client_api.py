@@ -115,9 +115,12 @@ def test_what_trying_again_does_not_help_is_told_at_once(flaky: FlakyService, pa
 
 
 def test_the_reason_for_a_refusal_is_the_service_s_own(flaky: FlakyService, pauses: list[float]) -> None:
-    problem = {"detail": "The query string is not valid.", "errors": [{"loc": ["limit"], "msg": "must be more"}]}
+    problem = {
+        "detail": "The query string is not valid: see errors.",
+        "errors": [{"loc": ["limit"], "msg": "must be more"}],
+    }
     flaky.faults = [lambda _: httpx.Response(422, json=problem)]
-    with pytest.raises(RefusedError, match=r"^The query string is not valid\. limit must be more$"):
+    with pytest.raises(RefusedError, match=r"^The query string is not valid: limit must be more$"):
         api(flaky, pauses).page(Filters())
 
 

@@ -42,6 +42,13 @@ def test_an_empty_variable_counts_as_not_set() -> None:
     assert settings(DATA_DIR="").data_dir == Path("var")
 
 
+def test_white_space_around_a_value_does_not_count() -> None:
+    assert settings(DATA_DIR=" ", AUTH="\r") == settings()
+    assert settings(DATA_DIR="/data\r", AUTH="clients\r", TOKEN_MAX_MINUTES="60 ") == settings(
+        DATA_DIR="/data", AUTH="clients", TOKEN_MAX_MINUTES="60"
+    )
+
+
 def test_the_default_life_of_a_token_is_within_the_maximum() -> None:
     assert settings(TOKEN_MAX_MINUTES="60").default_token_minutes == 60
 
@@ -65,7 +72,6 @@ def test_a_name_like_no_other_is_refused_with_a_pointer() -> None:
         ("TOKEN_MAX_MINUTES", "a day", "valid integer"),
         ("JWT_SECRET", SECRET[:31], "at least 32 bytes"),
         ("JWT_SECRET", f"{SECRET} {SECRET[:31]}", "at least 32 bytes"),
-        ("JWT_SECRET", " ", "at least 32 bytes"),
         ("JWT_SECRET", "x" * 32, "looks like an example"),
         ("JWT_SECRET", f"change-me {SECRET}".replace(" ", "-"), "looks like an example"),
         ("TRUSTED_JWKS_URL", "http://id.example.org/keys", "must be an https:// URL"),
