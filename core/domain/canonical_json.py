@@ -25,7 +25,9 @@ _VALUE_STARTS: Final = bytes.maketrans(b",[", b"::")
 # All but these signs of a double, quotes, and the letters before e in true and false.
 _NO_SIGNS: Final = bytes(set(range(256)) - set(b':,[".esu'))
 # Everything up to a double with an exponent or the end, and the double. Strings and other numbers are skipped whole.
-_EXPONENT: Final = re.compile(rb'((?:[^"0-9-]++|"(?:[^"\\]++|\\.)*+"?|-?[0-9.]++(?!e))*+)(-?[0-9.]++e[0-9+-]++)?')
+# The last alternative is one repeat, which fails where it begins: before 3.11.5, Python does not go back to the start
+# of a possessive repeat's last, failed round (CPython issue 106052), and would skip the double.
+_EXPONENT: Final = re.compile(rb'((?:"(?:\\.|[^"\\]++)*+"?|-?[0-9.]++(?!e)|[^"0-9-]++)*+)(-?[0-9.]++e[0-9+-]++)?')
 
 _MAX_PLAIN_DIGITS: Final = 21
 _MIN_PLAIN_POINT: Final = -6

@@ -30,7 +30,7 @@ _RFC_3339: Final = re.compile(
     r"(?P<zone>[Zz]|[+ -][0-9]{2}:[0-9]{2})"
 )
 _STEP: Final = re.compile(
-    r'(?:"(?P<quoted>[^"]*+)"|(?P<plain>[^.\[\]"]++))(?P<indexes>(?:\[(?:[0-9]{1,9}|\*)\])*+)(?P<more>\.|\Z)'
+    r'(?:"(?P<quoted>[^"]*+)"|(?P<plain>[^.\[\]"]++))(?P<indexes>(?:\[(?:[0-9]{1,9}|\*)\])*)(?P<more>\.|\Z)'
 )
 _INDEX: Final = re.compile(r"[0-9]+|\*")
 _NOT_IN_NAMES: Final = r'"\\\u0000-\u001f\u007f'

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from core.errors import EventNotStorableError
 
 # Strings and other numbers are matched as well, so that they are skipped.
-_LARGE_DOUBLE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|(-?[0-9.]++e\+[0-9]++)|[0-9.]++')
+_LARGE_DOUBLE: Final = re.compile(r'"(?:\\.|[^"\\]++)*+"?|(-?[0-9.]++e\+[0-9]++)|[0-9.]++')
 
 _MAX_LEVELS: Final = 31
 _FOLD: Final = "\0"

@@ -232,6 +232,48 @@ def test_pydantic_matches_by_automata() -> None:
         assert not any(isinstance(node, ast.Constant) and node.value == "python-re" for node in ast.walk(tree)), module
 
 
+PARSER: Any = importlib.import_module("re._parser")
+SINGLE = {"LITERAL", "NOT_LITERAL", "IN", "ANY"}
+"""What matches one character, and so fails where it began."""
+
+
+def fails_where_it_began(body: Any) -> bool:
+    """Whether a round of a possessive repeat that fails leaves the position alone, as Python before 3.11.5 needs it.
+
+    It does not go back itself (CPython issue 106052), but each alternative begins at the start of the round.
+    """
+    if len(body) == 1 and body[0][0].name == "BRANCH":
+        *_, body = body[0][1][1]
+    if len(body) == 1 and body[0][0].name in {"MAX_REPEAT", "POSSESSIVE_REPEAT"}:
+        body = body[0][1][2]
+    return len(body) == 1 and body[0][0].name in SINGLE
+
+
+def possessive(parsed: Any) -> Iterator[Any]:
+    """The bodies of all possessive repeats and atomic groups in a parsed pattern."""
+    if isinstance(parsed, PARSER.SubPattern):
+        for operation, argument in parsed:
+            if operation.name == "POSSESSIVE_REPEAT":
+                yield argument[2]
+            elif operation.name == "ATOMIC_GROUP":
+                yield argument
+            yield from possessive(argument)
+    elif isinstance(parsed, tuple | list):
+        for part in parsed:
+            yield from possessive(part)
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_a_possessive_repeat_means_the_same_to_python_before_3_11_5(name: str) -> None:
+    bodies = possessive(PARSER.parse(PATTERNS[name].pattern.pattern))
+    assert all(map(fails_where_it_began, bodies))
+
+
+@pytest.mark.parametrize("pattern", [r"(?:ab?c)*+", r"(?>ab?c)", r'(?:[^"]++|\\.)*+', r"(?:\[(?:[0-9]|\*)\])*+"])
+def test_a_possessive_repeat_that_would_stop_in_its_last_round_is_noticed(pattern: str) -> None:
+    assert not all(map(fails_where_it_began, possessive(PARSER.parse(pattern))))
+
+
 @pytest.mark.parametrize("name", WORST)
 def test_a_pattern_takes_linear_time(name: str) -> None:
     start, worst, end = WORST[name]
