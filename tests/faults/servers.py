@@ -8,7 +8,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
@@ -253,7 +253,8 @@ def running(kind: type[S]) -> Iterator[S]:
     """A server of this kind, in a directory that its account may use; both are gone afterwards."""
     directory = Path(mkdtemp(prefix=f"audit-log-{kind.account}-"))
     if os.geteuid() == 0:
-        shutil.chown(directory, kind.account, kind.account)
+        with suppress(LookupError):  # without the account there are no programs either, which the server finds out
+            shutil.chown(directory, kind.account, kind.account)
     try:
         server = kind(directory)
         server.start()

@@ -1,5 +1,6 @@
 """Queues under the contract suite of consumers: the in-memory queue, and the common part of the brokers."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from local_runner.queue.visibility import QueueLimits
 from tests.support.spool_source import SpoolSource
 
 MAX_RECEIVES = 3
+_LIMITS = QueueLimits(max_receives=MAX_RECEIVES)
 
 
 @dataclass
@@ -61,13 +63,27 @@ def broker_queue(
     dead_letters.close()
 
 
+class _Clock:
+    """The time, and a visibility timeout more for each consumer that was closed: no test has to be faster than one."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    def expire(self) -> None:
+        self._ahead += _LIMITS.visibility_timeout
+
+
 @contextmanager
 def memory_queue() -> Iterator[QueueUnderTest]:
     """The in-memory queue. It has no connection to lose: unsettled messages are redelivered after their timeout."""
     with TemporaryDirectory() as directory:
         dead_letters = DeadLetterFile(Path(directory) / "dead-letters.db", lambda event, _: _put_back(queue, event))
-        queue = InMemoryQueue(dead_letters, QueueLimits(visibility_timeout=1.0, max_receives=MAX_RECEIVES))
-        yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=lambda: None)
+        clock = _Clock()
+        queue = InMemoryQueue(dead_letters, _LIMITS, clock=clock)
+        yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=clock.expire)
 
 
 @contextmanager
@@ -75,9 +91,9 @@ def spool_queue() -> Iterator[QueueUnderTest]:
     """The queue in the spool, as the in-memory queue."""
     with TemporaryDirectory() as directory:
         dead_letters = DeadLetterFile(Path(directory) / "dead-letters.db", lambda event, _: _put_back(queue, event))
-        limits = QueueLimits(visibility_timeout=1.0, max_receives=MAX_RECEIVES)
-        queue = SpoolSource(Path(directory) / "spool", dead_letters, limits)
-        yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=lambda: None)
+        clock = _Clock()
+        queue = SpoolSource(Path(directory) / "spool", dead_letters, _LIMITS, clock)
+        yield QueueUnderTest(queue, queue, dead_letters, open_source=lambda: queue, close_source=clock.expire)
         queue.spool.close()
 
 

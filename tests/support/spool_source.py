@@ -1,6 +1,6 @@
 """The queue in the spool as a source of messages, so that the contract suites of queues hold for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +13,17 @@ from local_runner.spool.disk_spool import DiskSpool
 from local_runner.spool.extents import Extent, slot_directory
 from local_runner.spool.records import Record, decode_records
 from local_runner.spool.segment import path_of
-from tests.support.fakes import FakeClock
 
 
 class SpoolSource:
     """Receives runs of one event, and reads each as the storing process does."""
 
     def __init__(
-        self, directory: Path, dead_letters: DeadLetters, limits: QueueLimits, clock: FakeClock | None = None
+        self,
+        directory: Path,
+        dead_letters: DeadLetters,
+        limits: QueueLimits,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.spool = DiskSpool(directory, "process")
         clocks = {"clock": clock, "wall_clock": clock} if clock else {}
