@@ -36,8 +36,8 @@ _MIN_FREE_BYTES: Final = 64 * 1024
 """Free disk space below which no event is accepted."""
 
 _LIMITS: Final = ConsumerLimits(batch_size=3000, batch_window=0.05)
-"""At full load this stores as many events a second as are accepted. The window has hundreds of events share what a batch
-costs by itself, a commit and about 2 ms of the processor; until the end of the window they are not visible."""
+"""At full load this stores as many events a second as are accepted. The window has hundreds of events share what a
+batch costs by itself, a commit and about 2 ms of the processor; before its end they are not visible."""
 
 _log = logging.getLogger(__name__)
 
