@@ -14,6 +14,7 @@ their retention explains their absence.
 """
 
 import os
+import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -99,8 +100,8 @@ def _head(event: Event, data: str) -> bytes:
     )
 
 
-def _pieces(joined: bytes, size: int) -> list[bytes]:
-    return [joined[start : start + size] for start in range(0, len(joined), size)]
+def _pieces(joined: bytes, size: int) -> tuple[bytes, ...]:
+    return struct.unpack(f"{size}s" * (len(joined) // size), joined)
 
 
 def entry(month: int, commitment: bytes) -> bytes:

@@ -111,7 +111,7 @@ class _MySQL:
         self, connection: Connection, rows: Sequence[Event], batch: int, salts: Sequence[bytes] | None = None
     ) -> None:
         values = [
-            {**dict(row), "salts": salt, "batch": batch, "place": place}
+            {**vars(row), "salts": salt, "batch": batch, "place": place}
             for place, (row, salt) in enumerate(zip(rows, salts or repeat(None), strict=False))
         ]
         try:

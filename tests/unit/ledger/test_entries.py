@@ -131,4 +131,4 @@ def test_a_batch_without_some_of_its_commitments_has_no_entries() -> None:
 
 
 def test_no_events_have_no_seals() -> None:
-    assert seal([]) == ([], [])
+    assert seal([]) == ((), [])
