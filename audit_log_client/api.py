@@ -44,6 +44,10 @@ class Api:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError("the address must begin with http:// or https://")
+        try:
+            httpx.URL(url).host.encode("idna")  # as socket.getaddrinfo does for each request
+        except (httpx.InvalidURL, ValueError):
+            raise ValueError("the address is no URL, such as https://audit.example.org") from None
         self._url = url.rstrip("/")
         self._retries = Retries(patience, sleep, on_retry)
         self._sleep = sleep

@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+)
 
 from core.auth.tokens import ERASE, Claims
 from core.domain import strict_json
@@ -44,6 +53,12 @@ def _present(value: object) -> object:
     return value
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank: say why, the record keeps it")
+    return value
+
+
 class NewErasure(BaseModel):
     """A request for an erasure: of listed events, or of a customer's events up to a time."""
 
@@ -67,7 +82,7 @@ class NewErasure(BaseModel):
         json_schema_extra=no_default,
     )
     whole: StrictBool = Field(default=False, description="Erase type, customer and sender as well.")
-    reason: StrictStr = Field(
+    reason: Annotated[StrictStr, AfterValidator(_not_blank)] = Field(
         min_length=1, max_length=MAX_REASON, description="Why. The record keeps it: no personal data."
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from core.errors import AlertRuleNotFoundError, as_sentence
 from local_runner.cli import formatting
 from local_runner.cli.event_fields import customer_option
+from local_runner.cli.operator_name import operator_name
 from local_runner.cli.typer_app import App
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _alert_rules() -> Iterator[tuple[AlertRuleServices, Actor]]:
 
     with existing_store() as services:
         try:
-            yield services.alert_rules, Actor(f"cli:{getpass.getuser()}", is_operator=True)
+            yield services.alert_rules, Actor(f"cli:{operator_name()}", is_operator=True)
         except AlertRuleNotFoundError as exc:
             raise AlertRuleNotFoundError(f"{exc} See `audit-log alert-rule list`.") from None
 

@@ -1,13 +1,13 @@
 """The command `audit-log erase`."""
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from local_runner.cli import formatting
-from local_runner.cli.event_fields import customer_option
+from local_runner.cli.event_fields import customer_option, reason_option
+from local_runner.cli.operator_name import operator_name
 from local_runner.cli.times import time_option
 
 
@@ -21,7 +21,7 @@ def erase(  # noqa: PLR0913 - one parameter per option
         datetime | None, time_option("First time of the customer's events to keep. Default: now.")
     ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Erase type, customer and sender as well.")] = False,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the event that records it.")],
+    reason: Annotated[str, reason_option()],
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who. Default: the user of this command.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
@@ -43,7 +43,7 @@ def erase(  # noqa: PLR0913 - one parameter per option
     now = datetime.now(UTC)
     until = int((before or now).timestamp()) if customer is not None else None
     ids = tuple(dict.fromkeys(_checked(EventId, each) for each in event or ()))
-    request = Request(Selection(ids, customer, until), whole, reason, by or getpass.getuser())
+    request = Request(Selection(ids, customer, until), whole, reason, by or operator_name())
     with existing_store() as services:
         eraser = Eraser(services.database.engine)
         count = eraser.count(request, at=now)

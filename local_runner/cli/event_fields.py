@@ -12,6 +12,7 @@ from typing import Final
 import typer
 
 NAME_RULE: Final = "must have 1 to 255 characters, none of them control characters"
+_MAX_REASON: Final = 1_000
 
 
 def customer_id(text: str) -> int:
@@ -40,7 +41,18 @@ def client_name(text: str) -> str:
         raise ValueError(NAME_RULE) from None
 
 
+def reason(text: str) -> str:
+    """Check the reason of an operation. Raises ValueError with the remedy."""
+    if not text.strip() or len(text) > _MAX_REASON:
+        raise ValueError(f"must say why, in 1 to {_MAX_REASON:,} characters")
+    return text
+
+
 customer_option = partial(typer.Option, "--customer", metavar="ID", parser=customer_id)
 """An option whose value is the id of a customer; of a parameter that is a list, repeatable."""
 type_option = partial(typer.Option, "--type", metavar="TYPE", parser=event_type)
 """An option whose value is the type of an event."""
+reason_option = partial(
+    typer.Option, "--reason", metavar="TEXT", parser=reason, help="Why, for the event that records it."
+)
+"""The option for the reason of an operation that the log records."""

@@ -1,19 +1,19 @@
 """`audit-log hold ...`: legal holds, which keep events from erasure and retention."""
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from local_runner.cli import formatting
-from local_runner.cli.event_fields import customer_option, type_option
+from local_runner.cli.event_fields import customer_option, reason_option, type_option
+from local_runner.cli.operator_name import operator_name
 from local_runner.cli.times import time_option, to_second
 from local_runner.cli.typer_app import App
 
 app = App(help="Legal holds, which keep events from erasure and retention.", no_args_is_help=True)
 
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the event that records it.")]
+Reason = Annotated[str, reason_option()]
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who. Default: the user of this command.")]
 
 
@@ -40,7 +40,7 @@ def place(  # noqa: PLR0913 - one parameter per option
         hold = holds.place(
             services.database.engine,
             holds.Hold(customer, event_type, first, end, reason),
-            by=by or getpass.getuser(),
+            by=by or operator_name(),
             at=datetime.now(UTC),
         )
     typer.echo(hold.hold_id)
@@ -93,9 +93,7 @@ def release(
     from local_runner.cli.offline import existing_store
 
     with existing_store() as services:
-        holds.release(
-            services.database.engine, hold_id, reason=reason, by=by or getpass.getuser(), at=datetime.now(UTC)
-        )
+        holds.release(services.database.engine, hold_id, reason=reason, by=by or operator_name(), at=datetime.now(UTC))
     typer.echo(f"released {hold_id}")
 
 

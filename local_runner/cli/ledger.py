@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from local_runner.cli import formatting
+from local_runner.cli.event_fields import reason_option
 from local_runner.cli.remote.options import ClientId, connected
 from local_runner.cli.typer_app import App
 from local_runner.cli.verify import NOT_PROVEN, Key, PolicyFile, trust
@@ -142,7 +143,7 @@ def export(
 @app.command()
 def restart(
     origin: Annotated[str, typer.Option(metavar="NAME", help="Name of the ledger from now on.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the event that records it.")],
+    reason: Annotated[str, reason_option()],
 ) -> None:
     """Sign the ledger under another origin, after a restore that lost signed entries.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from core.errors import DeliveryError, InvalidFieldsError, StreamNotFoundError, as_sentence
 from local_runner.cli import formatting
 from local_runner.cli.event_fields import customer_option
+from local_runner.cli.operator_name import operator_name
 from local_runner.cli.typer_app import App
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _streams() -> Iterator[tuple[StreamServices, Actor]]:
 
     with existing_store(with_secrets=True) as services:
         try:
-            yield services.streams, Actor(f"cli:{getpass.getuser()}", is_operator=True)
+            yield services.streams, Actor(f"cli:{operator_name()}", is_operator=True)
         except StreamNotFoundError as exc:
             raise StreamNotFoundError(f"{exc} See `audit-log stream list`.") from None
 

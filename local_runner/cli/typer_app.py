@@ -67,5 +67,16 @@ def _process_value(param: Any, process: Callable[[Any, Any], Any], ctx: Any, val
     if ctx.resilient_parsing:  # for completion, which needs no values
         return value
     if value is not None or param.required:
-        return process(ctx, value)
+        return _utf8(ctx, param, process(ctx, value))
     return param.callback(ctx, param, None) if param.callback else None
+
+
+def _utf8(ctx: Any, param: Any, converted: Any) -> Any:
+    """Return a converted value. A text, unlike a path, has to be UTF-8: no event and no request can have another one.
+
+    Python represents other bytes of the command line by lone surrogates (PEP 383).
+    """
+    for text in converted if isinstance(converted, list | tuple) else (converted,):
+        if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+            raise typer.BadParameter("is not UTF-8", ctx=ctx, param=param)
+    return converted

@@ -104,12 +104,15 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
     credentials = _credentials(client_id)
     try:
         # A mistyped address fails at once; a service that was reachable is waited for.
-        with Api(url, credentials, patience=0) as probe:
-            probe.check()
-        with Api(url, credentials, patience=patience, on_retry=_OutageReport(patience)) as api:
-            yield api
+        probe = Api(url, credentials, patience=0)
+        api = Api(url, credentials, patience=patience, on_retry=_OutageReport(patience))
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--url") from None
+    try:
+        with probe:
+            probe.check()
+        with api:
+            yield api
     except AuditLogClientError as exc:
         if credentials is None and isinstance(exc, RefusedError) and exc.status == HTTPStatus.UNAUTHORIZED:
             formatting.print_error(f"{url} requires a registered client: pass --client-id, or set AUDIT_CLIENT_TOKEN.")

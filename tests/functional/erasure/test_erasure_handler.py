@@ -199,6 +199,7 @@ def test_a_hold_is_a_conflict_that_names_it(gateway: FakeGateway, store: SqlEven
         ({"reason": "x", "customer_id": "42"}, "customer_id", "must be a JSON integer"),
         ({"reason": "x", "event_ids": [ID], "whole": 1}, "whole", "must be true or false"),
         ({"reason": "", "event_ids": [ID]}, "reason", "must not be empty"),
+        ({"reason": " ", "event_ids": [ID]}, "reason", "must not be blank"),
         ({"reason": "x", "event_ids": [ID], "all": True}, "all", "is not a field of an erasure"),
     ],
 )
