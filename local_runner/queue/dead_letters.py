@@ -12,6 +12,7 @@ from typing import Final
 
 from core.errors import QueueUnavailableError
 from core.ports.queue import DeadLetter, Message
+from core.stores.dialects import sqlite_file
 from functions.consume_events import ConsumeHandler
 from local_runner.aws_events.lambda_context import LambdaContext
 from local_runner.aws_events.sqs_event import to_sqs_event
@@ -131,9 +132,11 @@ class DeadLetterFile:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Open the file and run the block in a transaction, which is on disk when the block ends."""
+        path = self._path.absolute()
+        address = sqlite_file.uri(path, immutable=sqlite_file.is_immutable(path), mode="rwc")
         with (
             _translated_errors(),
-            closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as connection,
+            closing(sqlite3.connect(address, timeout=_BUSY_SECONDS, uri=True)) as connection,
             connection,
         ):
             connection.execute("PRAGMA synchronous=FULL")
@@ -164,4 +167,8 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as exc:
-        raise QueueUnavailableError(f"The dead letters cannot be read or written ({type(exc).__name__}).") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else getattr(exc, "sqlite_errorname", type(exc).__name__)
+        raise QueueUnavailableError(
+            f"The dead letters cannot be read or written ({reason}): see to the permissions and the disk of "
+            f"{FILE_NAME} in the data directory."
+        ) from exc

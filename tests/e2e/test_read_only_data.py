@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from core.ports.queue import Message
 from core.stores.sql import SqlEventStore
+from functions.consume_events import lambda_consumer
+from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from tests.support import databases, unprivileged
 from tests.support.builders import event
 from tests.support.service import AUDIT_LOG, environment
@@ -63,6 +66,18 @@ def test_a_command_that_reads_works_on_a_read_only_directory(data_dir: Path, com
     done = run(data_dir, *command.split())
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in data_dir.iterdir() if path.suffix != ".db"] == ["jwt-secret"]
+
+
+def test_dead_letters_are_listed_from_a_read_only_directory(data_dir: Path) -> None:
+    letters = DeadLetterFile(data_dir / FILE_NAME, lambda_consumer(None))  # type: ignore[arg-type]  # not used
+    letters.add([Message("", "", '{"event_id": "lost"}', 5, 0.0)])
+    unprivileged.make_read_only(data_dir)
+    listed = run(data_dir, "dead-letters", "list", "--json")
+    assert (listed.returncode, "lost" in listed.stdout, listed.stderr) == (0, True, "")
+    (data_dir / FILE_NAME).chmod(0)
+    refused = run(data_dir, "dead-letters", "list")
+    assert refused.returncode == 1
+    assert f"(SQLITE_CANTOPEN): see to the permissions and the disk of {FILE_NAME}" in refused.stderr
 
 
 def test_a_backup_is_taken_from_a_read_only_directory(data_dir: Path, tmp_path: Path) -> None:
