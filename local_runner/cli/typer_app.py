@@ -1,11 +1,15 @@
 """Typer as this command line uses it: help and errors without the names of Python's types."""
 
+import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+_TAG: Final = re.compile(r"\[[a-zA-Z#/@]")
+"""Beginning of what Rich takes for markup."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -51,11 +55,15 @@ def _message(error: typer.BadParameter) -> str:
 def _adapted(params: list[Any]) -> list[Any]:
     """Let the help show no type behind a flag, such as `<bool>`, and none behind an argument, which has its name.
 
+    And let it show brackets, such as those of `rows[gt]=1000`, which Rich takes for markup.
+
     And load pydantic, by which Typer converts values, only for options that are given: it takes a tenth of a second.
     """
     for param in params:
         if not isinstance(param.process_value, partial):
             param.process_value = partial(_process_value, param, param.process_value)
+            if param.help:
+                param.help = _TAG.sub(r"\\\g<0>", param.help)
         if isinstance(param, TyperArgument):
             param.display_type_rich = lambda ctx: None  # type: ignore[method-assign]  # noqa: ARG005 - Typer's signature
         elif getattr(param, "is_flag", False):

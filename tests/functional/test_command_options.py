@@ -51,3 +51,11 @@ def test_a_value_that_no_event_has_is_refused(
     assert f"Invalid value for '{option}': must" in done.output
     assert database.retention.rules() == []
     assert active(database.engine) == []
+
+
+@pytest.mark.parametrize("command", ["query", "tail", "export"])
+def test_the_help_shows_the_brackets_of_operators(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+    assert "'rows[gt]=1000'" in shown
+    assert "'event_type[prefix]=user.'" in shown
+    assert "\\[" not in shown

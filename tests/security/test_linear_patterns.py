@@ -57,6 +57,7 @@ WORST = {
     "core.settings.values._ORIGIN": Worst("https://", "a", "/"),
     "core.settings.values._RATE": Worst("", "1"),
     "core.settings.values._ANCHOR": Worst("https://", "a", "@"),
+    "local_runner.cli.typer_app._TAG": Worst("", "[", ""),
     "core.stores.partitions._BOUNDS": Worst("FOR VALUES FROM ('", "1"),
     "core.streams.destinations.s3._BUCKET": Worst("a", "a", "!"),
     "core.streams.destinations.s3._PREFIX": Worst("a", "a/", " "),
