@@ -16,6 +16,20 @@ from tests.support.builders import new_event
 from tests.support.service import Service
 from tests.support.waiting import until
 
+# One request for all elements: `is_displayed` and `accessible_name` take one for each, and the former sends its program.
+_VISIBLE = """
+  const named = (element) => {
+    const ids = element.getAttribute("aria-labelledby")?.split(" ") ?? [];
+    const labels = ids.map((id) => document.getElementById(id)?.textContent);
+    return [element.textContent, element.ariaLabel, element.title, ...labels].join(" ");
+  };
+  return [...document.querySelectorAll(arguments[0])].filter((element) => {
+    const { width, height } = element.getBoundingClientRect();
+    return element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && width > 0 && height > 0
+      && arguments[1].every((word) => named(element).includes(word));
+  });
+"""
+
 
 class ViewerPage:
     """The page at `/`, reloaded with this view behind #, and in this language."""
@@ -31,8 +45,10 @@ class ViewerPage:
         wait = WebDriverWait(self.browser, WAIT_SECONDS, poll_frequency=0.05, ignored_exceptions=stale)
         return wait.until(lambda _: condition(), what)
 
-    def all(self, selector: str) -> list[WebElement]:
-        return [found for found in self.browser.find_elements(By.CSS_SELECTOR, selector) if found.is_displayed()]
+    def all(self, selector: str, words: str = "") -> list[WebElement]:
+        """The visible elements, of which the text or a label has these words."""
+        found: list[WebElement] = self.browser.execute_script(_VISIBLE, selector, words.split())
+        return found
 
     def find(self, selector: str) -> WebElement:
         """The first visible element, as soon as there is one."""
@@ -43,7 +59,8 @@ class ViewerPage:
         """The visible button that says so, to eyes or to a screen reader."""
 
         def named() -> WebElement | None:
-            return next((found for found in self.all(f"{inside} button") if found.accessible_name == name), None)
+            found = self.all(f"{inside} button", words=name)
+            return next((button for button in found if button.accessible_name == name), None)
 
         found: WebElement = self.until(named, f"there is no button {name}")
         return found
