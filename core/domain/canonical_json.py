@@ -48,9 +48,7 @@ def canonical_texts(values: Sequence[dict[str, Any] | list[Any]]) -> list[bytes]
     orjson's text is mostly canonical. That is checked for all texts at once, which takes a fraction of the time of
     checking each.
     """
-    # Copies, since orjson gives each text a kilobyte that it shrinks afterwards: texts that are kept would each touch
-    # memory that the process has not used yet, and those page faults take longer than all the rest.
-    texts = [b"%b" % orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for value in values]
+    texts = list(map(_sorted_text, values))
     joined = b"\n".join(texts)
     # Skeletons have :.e or :e for a double with an exponent, and :. for others. Strings like that only cost time.
     skeleton = joined.translate(_VALUE_STARTS, _NO_SIGNS)
@@ -63,10 +61,16 @@ def canonical_texts(values: Sequence[dict[str, Any] | list[Any]]) -> list[bytes]
     return texts
 
 
+def _sorted_text(value: Any) -> bytes:
+    # A copy, since orjson gives each text a kilobyte that it shrinks afterwards: texts that are kept would each touch
+    # memory that the process has not used yet, and those page faults take longer than all the rest.
+    return b"%b" % orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def _without_integral_doubles(text: bytes, value: Any) -> bytes:
     """Write integers without .0, as ECMAScript does."""
     if _INTEGRAL_DOUBLE.search(text):
-        return orjson.dumps(_with_integers(value), option=orjson.OPT_SORT_KEYS)
+        return _sorted_text(_with_integers(value))
     return text
 
 
