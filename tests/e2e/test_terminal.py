@@ -17,7 +17,6 @@ from typer.testing import CliRunner, Result
 from audit_log_client import Api, Filters, StoredEvent
 from audit_log_client.models import MAX_BATCH_EVENTS
 from local_runner.cli import main
-from local_runner.cli.remote.commands import _output
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
 
@@ -231,17 +230,6 @@ def test_a_full_disk_is_one_clear_error(service: Service, tmp_path: Path, output
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
     assert "cannot be written (No space left on device): make room" in ended.stderr
     assert Path("/dev/full").is_char_device()
-
-
-def test_an_interrupted_export_leaves_no_part_behind(tmp_path: Path) -> None:
-    def stop() -> None:
-        with _output(tmp_path / "out") as stream:
-            stream.write(b"a")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stop()
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "csv"])

@@ -4,19 +4,17 @@ Modules that need an HTTP client are imported at use, so that other commands sta
 """
 
 import contextlib
-import gzip
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
 from core.errors import InvalidFieldsError, MalformedJSONError
-from core.ports.durable_files import sync
 from local_runner.cli import formatting
 from local_runner.cli.remote.options import (
     ClientId,
@@ -30,10 +28,10 @@ from local_runner.cli.remote.options import (
     connected,
     filters,
 )
+from local_runner.cli.remote.output_file import STANDARD_STREAM, output_file
 from local_runner.cli.times import time_option
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
-_STANDARD_STREAM = Path("-")
 _PAGE_SIZE = 100
 _INTERRUPTED = 130
 """Exit status that shells use for a command ended by Ctrl-C: 128 and the number of SIGINT."""
@@ -213,7 +211,7 @@ def export(  # noqa: PLR0913
             dir_okay=False,
             allow_dash=True,
         ),
-    ] = _STANDARD_STREAM,
+    ] = STANDARD_STREAM,
     event_type: EventTypes = None,
     customer: Customers = None,
     since: Since = None,
@@ -227,7 +225,7 @@ def export(  # noqa: PLR0913
     from local_runner.cli.remote.export import export as write
 
     selected = filters(event_type, customer, since, until, where, field)
-    with connected(url, client_id) as api, _output(output) as stream, _bar("exporting", 1) as (advance, _):
+    with connected(url, client_id) as api, output_file(output) as stream, _bar("exporting", 1) as (advance, _):
         events = write(api, selected, kind, stream, advance)
     typer.echo(f"{events:,} events", err=True)
 
@@ -251,37 +249,6 @@ def _send_one(event: bytes, url: str, client_id: str | None) -> None:
 
 def _print_message(message: str) -> None:
     typer.echo(formatting.visible(message), err=True)
-
-
-@contextlib.contextmanager
-def _output(file: Path) -> Iterator[BinaryIO]:
-    """Open the file to write to. It gets its name once it is complete and on the disk: a part passes for no whole.
-
-    A device, a pipe and `/dev/stdout` are written to as they are: a rename would put a file in their place.
-    """
-    if file == _STANDARD_STREAM:
-        yield sys.stdout.buffer
-        return
-    is_special = file.exists() and not file.is_file()
-    target = file if is_special else file.resolve()  # a link stays, and leads to the export
-    part = target if is_special else target.with_name(f"{target.name}.part")
-    try:
-        stream = part.open("wb")
-    except OSError as exc:
-        raise typer.BadParameter(f"cannot be written: {exc.strerror}", param_hint="--output") from None
-    try:
-        with stream:
-            if file.suffix == ".gz":
-                with gzip.open(stream, "wb") as compressed:
-                    yield cast("BinaryIO", compressed)
-            else:
-                yield stream
-        if not is_special:
-            sync(part)
-            part.replace(target)
-    finally:
-        if not is_special:
-            part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
