@@ -2,8 +2,10 @@
 
 A batch takes the whole way of the consumer: from the queue's messages by the SQS event through `consume_events`, with
 the metrics of `serve`, to the commit. Each run makes a SQLite file and databases on the PostgreSQL and MariaDB of this
-machine (or of TEST_POSTGRESQL_URL and TEST_MYSQL_URL), and drops them. Databases and sizes take turns, so that other
-work of the machine affects all of them alike. "off" is AUDIT_LOG_LEDGER=off, which stores no commitments and salts.
+machine (or of TEST_POSTGRESQL_URL and TEST_MYSQL_URL), and drops them. Databases take turns for each batch, so that
+other work of the machine affects all of them alike. "off" is AUDIT_LOG_LEDGER=off, which stores no commitments and
+salts; a database with and without them are neighbours, in alternating order. Elapsed less CPU is the time of the
+database, and waiting for it and for the processor.
 MongoDB, which has no ledger, is the server of the tests, FerretDB unless TEST_MONGODB_URL names another: it shows what
 the service itself takes for an event, and not how fast a MongoDB is.
 """
@@ -15,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
@@ -45,6 +47,7 @@ from local_runner.telemetry.meter import PrometheusMeter
 from tests.support import databases, ferretdb
 
 SIZES = (10, 1_000, 3_000)
+OFF = ", off"
 POSTGRESQL_BYTES = """SELECT sum(pg_total_relation_size(oid)) FROM pg_class
 WHERE relname IN ('events_default', 'event_ids')"""
 MYSQL_BYTES = """SELECT data_length + index_length FROM information_schema.tables
@@ -78,6 +81,7 @@ def new_values(chance: random.Random) -> dict[str, Any]:
     }
 
 
+Measurements = dict[tuple[str, int, str], list[tuple[float, float]]]
 _BODIES: list[dict[str, Any]] = [orjson.loads(body) for body in load.bodies()]
 KINDS = {"repeating": repeating_values, "new": new_values}
 
@@ -105,20 +109,19 @@ def messages(events: Sequence[Event]) -> list[Message]:
 def stores(stack: ExitStack) -> Iterator[tuple[str, EventWriter, Callable[[], int]]]:
     """A store in a new, migrated database of each kind, with and without ledger, and what returns its size."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-    for suffix, commits in {"": True, ", off": False}.items():
-        urls = {
-            "sqlite": f"sqlite:///{folder}/audit-log{suffix}.db",
-            "postgresql": stack.enter_context(databases.throwaway(databases.POSTGRESQL)),
-            "mysql": stack.enter_context(databases.throwaway(databases.MARIADB)),
-        }
-        for name, url in urls.items():
-            engine = open_engine(url, with_commitments=commits)
-            stack.callback(engine.dispose)
-            migrate(engine)
-            yield name + suffix, SqlEventStore(engine), partial(size, engine)
+    for name, suffix in product(("sqlite", "postgresql", "mysql"), ("", OFF)):
+        if name == "sqlite":
+            url = f"sqlite:///{folder}/audit-log{suffix}.db"
+        else:
+            server = databases.POSTGRESQL if name == "postgresql" else databases.MARIADB
+            url = stack.enter_context(databases.throwaway(server))
+        engine = open_engine(url, with_commitments=not suffix)
+        stack.callback(engine.dispose)
+        migrate(engine)
+        yield name + suffix, SqlEventStore(engine), partial(size, engine)
     connection = stack.enter_context(closing(Connection(stack.enter_context(ferretdb.throwaway()))))
     indexes.migrate(connection)
-    yield "mongodb, off", MongoEventStore(connection), partial(size_in_mongodb, connection)
+    yield "mongodb" + OFF, MongoEventStore(connection), partial(size_in_mongodb, connection)
 
 
 def size(engine: Engine) -> int:
@@ -136,36 +139,54 @@ def size_in_mongodb(connection: Connection) -> int:
     return int(figures["storageSize"]) + int(figures["totalIndexSize"])
 
 
-def microseconds(services: Services, batches: Sequence[list[Message]]) -> tuple[float, float]:
+def microseconds(services: Services, delivered: list[Message]) -> tuple[float, float]:
     """Microseconds an event: processor time of this process, and elapsed."""
-    events = sum(map(len, batches))
     cpu, elapsed = time.process_time(), time.perf_counter()
-    for delivered in batches:
-        response = consume_events(to_sqs_event(delivered), services)
-        assert not response["batchItemFailures"]
-    return (time.process_time() - cpu) / events * 1e6, (time.perf_counter() - elapsed) / events * 1e6
+    response = consume_events(to_sqs_event(delivered), services)
+    cpu, elapsed = time.process_time() - cpu, time.perf_counter() - elapsed
+    assert not response["batchItemFailures"]
+    return cpu / len(delivered) * 1e6, elapsed / len(delivered) * 1e6
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 1) -> str:
     """Median, and least to most."""
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def measured(
-    services: Mapping[str, Services], rounds: int, events: int
-) -> tuple[dict[tuple[str, int, str], list[tuple[float, float]]], int]:
+def measured(services: Mapping[str, Services], rounds: int, events: int) -> tuple[Measurements, int]:
     """Return the microseconds of each kind of values, size and database in each round, and how many rows it stored."""
     chance = random.Random(1)  # noqa: S311 - the same events every time
-    found: dict[tuple[str, int, str], list[tuple[float, float]]] = defaultdict(list)
+    found: Measurements = defaultdict(list)
     rows = 0
     for round_number, kind, of in product(range(rounds + 1), KINDS, SIZES):
-        count = max(1, events // (of if of > min(SIZES) else of * 10))
+        count = max(2, events // (of if of > min(SIZES) else of * 10))
         rows += count * of
-        for name, consumer in services.items():
-            taken = microseconds(consumer, [messages(batch(of, kind, chance)) for _ in range(count)])
-            if round_number:  # the first round warms up
-                found[kind, of, name].append(taken)
+        sums = dict.fromkeys(services, (0.0, 0.0))
+        for number, name in product(range(count), sorted(services)):
+            turn = name if number % 2 else _neighbour(name, services)
+            taken = microseconds(services[turn], messages(batch(of, kind, chance)))
+            sums[turn] = (sums[turn][0] + taken[0], sums[turn][1] + taken[1])
+        if round_number:  # the first round warms up
+            for name, (cpu, elapsed) in sums.items():
+                found[kind, of, name].append((cpu / count, elapsed / count))
     return found, rows
+
+
+def _neighbour(name: str, names: Container[str]) -> str:
+    """The same database without the ledger, or with it, if there is one."""
+    other = name.removesuffix(OFF) if name.endswith(OFF) else name + OFF
+    return other if other in names else name
+
+
+def ratios(found: Measurements, names: Iterable[str]) -> Iterator[str]:
+    """Rows of a table: with the ledger to without, in CPU time and in elapsed time, for each size."""
+    for kind, name in product(KINDS, names):
+        cells = []
+        for of in SIZES:
+            pairs = list(zip(found[kind, of, name], found[kind, of, name + OFF], strict=True))
+            both = ([on[which] / off[which] for on, off in pairs] for which in (0, 1))
+            cells.append("; ".join(spread(values, digits=2) for values in both))
+        yield f"| {name}, {kind} values | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -190,6 +211,9 @@ def main() -> None:
         for name in opened:
             cells = (zip(*found[kind, of, name], strict=True) for of in SIZES)
             print(f"| {name} | {' | '.join('; '.join(map(spread, both)) for both in cells)} |")
+    print(f"\n| with the ledger to without: CPU; elapsed | {' | '.join(f'{of:,}' for of in SIZES)} |")
+    print(f"|---|{'---|' * len(SIZES)}")
+    print("\n".join(ratios(found, [name for name in opened if name + OFF in opened])))
     print("\n| database | bytes per row |\n|---|---|")
     for name, row_bytes in sizes.items():
         print(f"| {name} | {row_bytes:,.0f} |")

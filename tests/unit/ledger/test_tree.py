@@ -23,7 +23,7 @@ def test_a_tree_that_grows_in_any_steps_has_the_root_of_its_definition(steps: li
         leaves = TREE.leaves[frontier.size : frontier.size + step]
         nodes |= {(height, number): digest for height, number, digest in frontier.append(leaves)}
         assert frontier.root() == TREE.root(frontier.size)
-        if len(nodes) % 2:  # goes on with the roots that it has, or with those that it reads
+        if len(nodes) % 2:  # continues with the roots that it has, or with those that it reads
             frontier = Frontier(frontier.size, TREE.full_subtree)
     assert nodes == {(8, number): TREE.full_subtree(8, number) for number in range(frontier.size // 256)}
 
