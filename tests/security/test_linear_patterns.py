@@ -99,6 +99,7 @@ WORST = {
     "local_runner.cli.remote.event_display._PLAIN_NAME": Worst("", "a", " "),
     "local_runner.cli.remote.event_display._PLAIN_VALUE": Worst("", "a", " "),
     "local_runner.cli.remote.event_stream._BATCH": Worst("{", " "),
+    "core.domain.canonical_json._INTEGRAL_DOUBLE": Worst("", ".0", ""),
     "core.domain.canonical_json._BEYOND_BMP": Worst("", "a", ""),
     "core.domain.canonical_json._EXPONENT": Worst('"', '\\"', ""),
     "core.domain.queued_events._ID": Worst("00000000", "-0000"),
