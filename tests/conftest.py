@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 import typer.main
 import typer.testing
@@ -22,6 +23,10 @@ from tests.support.service import Service
 # Processes in the background of a shell, as after `nohup make test &`, ignore SIGINT, and so would those that tests
 # start and end by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Hypothesis fails an example that takes longer than 200 ms, as on a machine that computes something else as well.
+hypothesis.settings.register_profile("without_deadline", deadline=None)
+hypothesis.settings.load_profile("without_deadline")
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
