@@ -16,7 +16,7 @@ from tests.support.builders import new_event
 from tests.support.service import Service
 from tests.support.waiting import until
 
-# One request for all elements: `is_displayed` and `accessible_name` take one for each, and the former sends its program.
+# One request for all elements: `is_displayed` and `accessible_name` take one for each, the former with its program.
 _VISIBLE = """
   const named = (element) => {
     const ids = element.getAttribute("aria-labelledby")?.split(" ") ?? [];

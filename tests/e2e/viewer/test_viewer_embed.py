@@ -317,15 +317,21 @@ def test_hostile_attributes_are_no_code_and_no_style(browser: webdriver.Chrome, 
 def test_hostile_messages_of_the_frame_change_no_style_of_the_page(browser: webdriver.Chrome, portal: Portal) -> None:
     page = all_of(shown(browser, portal))
     send = "parent.postMessage(arguments[0], '*')"
-    heights = ["1px; position: fixed", {"a": 1}, None, -5, 1e12]
+    heights = ["1px; position: fixed", {"a": 1}, None, -5]
     messages: list[object] = [None, 1, "x", [], {}, {"type": "audit-log:height"}, {"type": "__proto__"}]
     for message in messages:
         browser.execute_script(send, message)
     for height in heights:
         browser.execute_script(send, {"type": "audit-log:height", "height": height})
-    browser.switch_to.default_content()
     style = "return document.querySelector('audit-log-viewer').shadowRoot.firstChild.style"
-    page.until(lambda: browser.execute_script(f"{style}.height") == "100000px", "the last height is not taken")
+
+    def is_highest() -> bool:
+        page.enter()
+        browser.execute_script(send, {"type": "audit-log:height", "height": 1e12})
+        browser.switch_to.default_content()
+        return bool(browser.execute_script(f"{style}.height") == "100000px")
+
+    page.until(is_highest, "the last height is not taken")  # again, since the frame reports its own height as well
     assert browser.execute_script(f"{style}.position") == ""
     size = browser.execute_script("return [innerHeight, document.querySelector('audit-log-viewer').offsetHeight]")
     assert size[1] <= size[0]
