@@ -20,7 +20,9 @@ from core.ports.ledger import LedgerProofs
 
 SUFFIX: Final = ".ndjson.gz"
 PROOF: Final = "proof"
-"""Member of a line with `file`, the tlog-proof, and `data`, the data document. Events without a commitment lack it."""
+"""Member of a line with `file`, the tlog-proof, and `data`, the data document unless the data was erased.
+
+Events without a commitment lack it."""
 
 
 class EventArchive:
@@ -50,7 +52,8 @@ class EventArchive:
         try:
             if sealed is None:
                 return None
-            return {"file": self._proofs.prove(sealed).decode(), "data": self._proofs.data(sealed).decode()}
+            proof = {"file": self._proofs.prove(sealed).decode()}
+            return proof if sealed.erasure else {**proof, "data": self._proofs.data(sealed).decode()}
         except ProofPendingError:
             raise
         except ProofNotFoundError:

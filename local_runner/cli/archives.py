@@ -40,7 +40,8 @@ def _verify_line(line: bytes, policy: "Policy") -> None:
     proof = event.pop("proof", None)
     if proof is None:
         raise NotProvenError("The event has no proof: it was stored without a commitment.")
-    proven = verify_event(proof["file"].encode(), policy, data=proof["data"].encode(), event_id=str(event["event_id"]))
+    data = proof["data"].encode() if "data" in proof else None  # it was erased, as the empty event_data says
+    proven = verify_event(proof["file"].encode(), policy, data=data, event_id=str(event["event_id"]))
     shown = {name: value for name, value in proven.head._asdict().items() if name != "data"}
-    if event != {**shown, "event_data": proven.event_data}:
+    if event != {**shown, "event_data": proven.event_data if data is not None else {}}:
         raise NotProvenError("The event is not the one that its proof is about.")

@@ -177,6 +177,23 @@ def test_an_archive_is_verified_and_proofs_handed_out_stay_valid(pipeline: Pipel
         assert (status, reason in text) == (3, True), text
 
 
+def test_an_erased_event_is_proven_in_an_archive_without_its_data(pipeline: Pipeline, tmp_path: Path) -> None:
+    policy = tmp_path / "policy"
+    policy.write_bytes(pipeline.services.proofs.policy())
+    assert run(pipeline, "erase", "--event", event(1).event_id, "--reason", "asked to", "--yes")[0] == 0
+    run(pipeline, "retention", "set", "--keep-days", 300)
+    assert run(pipeline, "retention", "apply", "--yes", "--archive", tmp_path / "archive")[0] == 0
+    [file] = (tmp_path / "archive").iterdir()
+    assert run(pipeline, "verify", "--policy", policy, file) == (0, f"PROVEN {file}: all 3 events\n")
+    lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
+    assert [(line["event_data"] == {}, [*line["proof"]]) for line in lines] == [
+        (False, ["file", "data"]), (True, ["file"]), (False, ["file", "data"])
+    ]  # fmt: skip
+    del lines[0]["proof"]["data"]
+    file.write_bytes(gzip.compress(json.dumps(lines[0]).encode()))
+    assert "Line 1: The event is not the one" in run(pipeline, "verify", "--policy", policy, file)[1]
+
+
 def test_events_whose_archive_cannot_be_written_stay(pipeline: Pipeline, tmp_path: Path) -> None:
     run(pipeline, "retention", "set", "--keep-days", 300)
     (tmp_path / "file").touch()
