@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from local_runner.cli import formatting
-from local_runner.cli.archives import verify_archive
+from local_runner.cli.archives import ArchivedEvents, verify_archive
 
 if TYPE_CHECKING:
     from audit_log_client.ledger import Policy, ProvenEvent
@@ -109,11 +109,12 @@ def _event_id(file: Path) -> str | None:
         return None
 
 
-def _print_archive(file: Path, events: int, *, as_json: bool) -> None:
+def _print_archive(file: Path, events: ArchivedEvents, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(_as_json(file, events=events))
-    else:
-        typer.echo(f"PROVEN {formatting.visible(str(file))}: all {events:,} events")
+        typer.echo(_as_json(file, events=events.all, without_data=events.without_data))
+        return
+    without = f", of which {events.without_data:,} without their event_data" if events.without_data else ""
+    typer.echo(f"PROVEN {formatting.visible(str(file))}: all {events.all:,} events{without}")
 
 
 def _print(file: Path, proven: "ProvenEvent", *, as_json: bool) -> None:
