@@ -167,7 +167,7 @@ def test_a_search_for_what_is_rare_ends_at_its_bound_and_says_how_far_it_came(
 BATCHES = st.lists(st.integers(1, 5), max_size=12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sizes=BATCHES, limits=st.lists(st.integers(1, 4), min_size=1), types=st.sets(st.sampled_from("abc")))
 def test_any_pages_together_are_the_list_of_all_that_matches(
     sql_store: SqlEventStore, feed: SqlFeed, sizes: list[int], limits: list[int], types: set[str]

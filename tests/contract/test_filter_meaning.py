@@ -17,7 +17,7 @@ from tests.support.builders import event
 from tests.support.stores import LONG, DatabaseStore, connection_of, parts_of, with_limits
 from tests.support.strategies import batches, data_filters, filters
 
-CASES = hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+CASES = hypothesis.settings(max_examples=40, suppress_health_check=list(hypothesis.HealthCheck))
 
 
 @pytest.fixture

@@ -219,7 +219,7 @@ STEPS = st.lists(
 """Each stores a batch of so many events of a customer, or deletes the oldest event of customer 2, as retention does."""
 
 
-@hypothesis.settings(max_examples=20, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=20, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(steps=STEPS, limit=st.integers(1, 4), start=st.sampled_from(["", "now"]))
 def test_answers_to_a_limited_token_are_the_same_without_the_events_of_others(
     settings: Settings,

@@ -101,7 +101,7 @@ def scalars_in(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @given(event=events)
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=150)
 def test_what_was_posted_comes_back_equal(handlers: Handlers, event: dict[str, Any]) -> None:
     event_id = handlers.keep(event)
     kept = handlers.get(event_id)
@@ -111,7 +111,7 @@ def test_what_was_posted_comes_back_equal(handlers: Handlers, event: dict[str, A
 
 
 @given(data=event_data, draw=st.data())
-@hypothesis.settings(max_examples=80, deadline=None)
+@hypothesis.settings(max_examples=80)
 def test_an_event_is_found_by_what_it_holds_at_any_path(
     handlers: Handlers, data: dict[str, Any], draw: st.DataObject
 ) -> None:
@@ -125,7 +125,7 @@ def test_an_event_is_found_by_what_it_holds_at_any_path(
 
 
 @given(value=scalars, wanted=scalars)
-@hypothesis.settings(max_examples=80, deadline=None)
+@hypothesis.settings(max_examples=80)
 @hypothesis.example(value=True, wanted=1)
 @hypothesis.example(value=5, wanted=5.0)
 @hypothesis.example(value="5", wanted=5)

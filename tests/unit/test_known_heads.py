@@ -62,7 +62,7 @@ def results(data: bytes, heads: KnownHeads, parser: RequestParser | None = None)
     return [parsed, parser.ended, parser.phase, type(parser.reason), str(parser.reason)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(requests(), min_size=1, max_size=6))
 def test_a_known_head_is_read_as_an_unknown_one(each_sent: list[bytes]) -> None:
     heads = KnownHeads()
@@ -71,7 +71,7 @@ def test_a_known_head_is_read_as_an_unknown_one(each_sent: list[bytes]) -> None:
         assert results(data, heads) == results(data, KnownHeads())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(requests(), requests())
 def test_a_request_after_a_known_head_is_read_as_after_an_unknown_one(known: bytes, after: bytes) -> None:
     heads = KnownHeads()

@@ -105,5 +105,5 @@ class SpooledEvents(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-SpooledEvents.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+SpooledEvents.TestCase.settings = settings(max_examples=40, stateful_step_count=20)
 TestSpooledEvents = SpooledEvents.TestCase

@@ -132,7 +132,7 @@ def result_of(decode: Callable[[bytes], Any], data: bytes) -> str:
 
 
 @given(_TEXTS | _LARGE_TEXTS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_the_fast_path_gives_the_same_result_as_the_strict_decoder(text: str) -> None:
     data = text.encode("utf-8", "surrogatepass")
 
@@ -140,7 +140,7 @@ def test_the_fast_path_gives_the_same_result_as_the_strict_decoder(text: str) ->
 
 
 @given(_TEXTS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @example("[NaN]")
 @example("1e400")
 @example("18446744073709551616")

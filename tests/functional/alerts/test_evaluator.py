@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -238,7 +238,7 @@ class CrashingMemory:
         return getattr(self._memory, name)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 3)), max_size=12), max_size=5),
     st.lists(st.booleans(), max_size=8),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.models import MAX_TIMESTAMP, Event
@@ -99,7 +99,6 @@ def test_equal_events_have_different_commitments() -> None:
     assert len({*seals.commitments}) == len({*seals.salts}) == 100
 
 
-@settings(deadline=None)
 @given(st.lists(objects, max_size=4), text)
 def test_the_commitments_of_a_batch_are_those_of_each_event_alone(batch: list[dict[str, Any]], kind: str) -> None:
     events = [EVENT.model_copy(update={"event_data": data, "event_type": kind}) for data in batch]
@@ -108,7 +107,6 @@ def test_the_commitments_of_a_batch_are_those_of_each_event_alone(batch: list[di
     assert [len(salts) for salts in seals.salts] == [SALT_BYTES] * len(events)
 
 
-@settings(deadline=None)
 @given(st.integers(0, MAX_TIMESTAMP))
 def test_the_month_of_an_entry_is_that_of_its_event_in_utc(timestamp: int) -> None:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=timestamp)

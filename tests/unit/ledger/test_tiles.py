@@ -1,7 +1,7 @@
 """Paths and widths of tiles, with the examples of C2SP tlog-tiles."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.ledger.tiles import ENTRIES, Tile, encode_bundle, parse_path
@@ -23,7 +23,6 @@ def test_a_tile_has_the_path_of_the_specification(tile: Tile, path: str) -> None
     assert parse_path(path) == tile
 
 
-@settings(deadline=None)
 @given(st.integers(0, 63) | st.just(ENTRIES), st.integers(0, 10**13), st.integers(1, 256))
 def test_every_path_reads_as_its_tile(level: int, number: int, width: int) -> None:
     tile = Tile(level, number, width)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.ledger.tiles import TiledHashes
@@ -14,7 +14,6 @@ TREE = Tree(2000)
 sizes = st.integers(1, len(TREE.leaves))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 700), max_size=6))
 def test_a_tree_that_grows_in_any_steps_has_the_root_of_its_definition(steps: list[int]) -> None:
     nodes: dict[tuple[int, int], bytes] = {}
@@ -34,13 +33,11 @@ def test_a_node_is_due_at_every_eighth_height() -> None:
     assert nodes == [(8, number) for number in range(257)] + [(16, 0)]
 
 
-@settings(deadline=None)
 @given(sizes)
 def test_the_root_comes_from_full_subtrees_or_from_tiles(size: int) -> None:
     assert root(size, TREE.full_subtree) == root(size, TiledHashes(TREE.read_tile)) == TREE.root(size)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_an_inclusion_proof_is_that_of_the_definition(data: st.DataObject) -> None:
     size = data.draw(sizes)
@@ -48,7 +45,6 @@ def test_an_inclusion_proof_is_that_of_the_definition(data: st.DataObject) -> No
     assert inclusion_proof(index, size, TiledHashes(TREE.read_tile)) == TREE.inclusion(index, size)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_consistency_proof_is_that_of_the_definition(data: st.DataObject) -> None:
     new = data.draw(sizes)

@@ -27,7 +27,7 @@ OTHER = SampleLog(seed=2)
 FORKED = SampleLog(salt=8)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_every_event_of_every_size_is_proven(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, len(LOG.events)))
@@ -46,7 +46,6 @@ def test_an_event_is_proven_without_its_data() -> None:
     assert proven.head.event_type == "user.login"
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_proof_with_any_bit_flipped_is_refused(data: st.DataObject) -> None:
     bit = data.draw(st.integers(0, 8 * len(PROOF) - 1))
@@ -56,7 +55,6 @@ def test_a_proof_with_any_bit_flipped_is_refused(data: st.DataObject) -> None:
         verify_event(bytes(flipped), POLICY)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_data_file_with_any_bit_flipped_is_refused(data: st.DataObject) -> None:
     bit = data.draw(st.integers(0, 8 * len(DATA) - 1))
@@ -232,7 +230,7 @@ def test_signatures_of_unknown_keys_are_ignored() -> None:
     assert verify_event(with_note(lambda _: note)(PROOF), POLICY).index == INDEX
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_every_checkpoint_is_the_beginning_of_every_later_one(data: st.DataObject) -> None:
     new = data.draw(st.integers(1, len(LOG.events)))

@@ -5,7 +5,7 @@ from hashlib import sha256
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_log_client.ledger import NotProvenError, PolicyError, parse_policy, policy_of_key, verify_event
@@ -89,7 +89,6 @@ def test_the_published_trees_are_verified() -> None:
             check_consistency(old, roots[0], new, roots[1], tree.consistency(old, new))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_only_the_one_path_of_a_leaf_leads_to_the_root(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 300))
@@ -105,7 +104,6 @@ def test_only_the_one_path_of_a_leaf_leads_to_the_root(data: st.DataObject) -> N
             assert root_of_inclusion(*changed) != root
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_only_the_one_consistency_proof_is_accepted(data: st.DataObject) -> None:
     new = data.draw(st.integers(1, 300))
