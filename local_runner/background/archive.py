@@ -14,7 +14,7 @@ from typing import Final
 from core.aws.clients import aws_client
 from core.aws.event_archive import SCHEME, S3Archive
 from core.domain.models import Event
-from core.errors import ArchiveUnavailableError, InvalidSettingsError, ProofNotFoundError, ProofPendingError
+from core.errors import ArchiveUnavailableError, InvalidSettingsError
 from core.ports.durable_files import PRIVATE, append
 from core.ports.ledger import LedgerProofs
 
@@ -39,25 +39,24 @@ class EventArchive:
             ArchiveUnavailableError: the archive cannot be written.
             ProofPendingError: an event is not under a signed checkpoint yet.
         """
-        # Several gzip members are one file (RFC 1952 section 2.2).
-        self._append(gzip.compress(b"".join(map(self._line, events))))
+        proofs = self._proofs_of(events)
+        lines = [_line(event, proofs.get(event.event_id)) for event in events]
+        self._append(gzip.compress(b"".join(lines)))  # several members are one file (RFC 1952 section 2.2)
 
-    def _line(self, event: Event) -> bytes:
-        text = event.model_dump_json()
-        proof = self._proof(event.event_id)
-        return (f'{text[:-1]},"{PROOF}":{json.dumps(proof)}}}\n' if proof else f"{text}\n").encode()
+    def _proofs_of(self, events: Sequence[Event]) -> dict[str, dict[str, str]]:
+        """Return the proofs of the events that have one, by their ids."""
+        sealed = self._proofs.find_all([event.event_id for event in events])
+        proofs = {}
+        for each, file in zip(sealed, self._proofs.prove_all(sealed), strict=True):
+            if file is not None:
+                data = {} if each.erasure else {"data": self._proofs.data(each).decode()}
+                proofs[each.event.event_id] = {"file": file.decode(), **data}
+        return proofs
 
-    def _proof(self, event_id: str) -> dict[str, str] | None:
-        sealed = self._proofs.find(event_id)
-        try:
-            if sealed is None:
-                return None
-            proof = {"file": self._proofs.prove(sealed).decode()}
-            return proof if sealed.erasure else {**proof, "data": self._proofs.data(sealed).decode()}
-        except ProofPendingError:
-            raise
-        except ProofNotFoundError:
-            return None
+
+def _line(event: Event, proof: dict[str, str] | None) -> bytes:
+    text = event.model_dump_json()
+    return (f'{text[:-1]},"{PROOF}":{json.dumps(proof)}}}\n' if proof else f"{text}\n").encode()
 
 
 class ArchiveFile:

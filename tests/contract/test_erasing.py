@@ -100,6 +100,20 @@ def test_the_data_goes_and_the_proof_stays_the_same(
     }  # fmt: skip
 
 
+def test_events_are_proven_together_as_one_by_one(
+    engine: Engine, settle: Callable[[], None], erase: Callable[..., int]
+) -> None:
+    erase(SECOND)
+    erase(THIRD, whole=True)
+    settle()
+    proofs = SqlProofs(engine)
+    sealed = proofs.find_all([*(each.event_id for each in STORED), event(99).event_id])
+    assert {each.event.event_id for each in sealed} == {each.event_id for each in STORED}
+    proven = {each.event.event_id: proof for each, proof in zip(sealed, proofs.prove_all(sealed), strict=True)}
+    assert proven.pop(THIRD) is None
+    assert proven == {each.event.event_id: proofs.prove(each) for each in sealed if each.event.event_id != THIRD}
+
+
 @pytest.mark.parametrize("sql_store", ["sqlite"], indirect=True)
 def test_salts_that_sqlite_has_as_digits_are_read_and_erased_like_others(
     engine: Engine, settle: Callable[[], None], erase: Callable[..., int]

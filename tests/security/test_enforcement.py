@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,16 @@ class Proofs:
     """Implements `LedgerProofs` for a ledger of one event, whose files are words."""
 
     def find(self, event_id: str) -> SealedEvent | None:
-        return SealedEvent(event(1), b"salts", 0) if event_id == ID else None
+        return next(iter(self.find_all([event_id])), None)
+
+    def find_all(self, event_ids: Sequence[str]) -> list[SealedEvent]:
+        return [SealedEvent(event(1), b"salts", 0) for event_id in event_ids if event_id == ID]
 
     def prove(self, sealed: SealedEvent, size: int | None = None) -> bytes:  # noqa: ARG002 - the port's signature
         return b"proof"
+
+    def prove_all(self, sealed: Sequence[SealedEvent]) -> list[bytes | None]:
+        return [self.prove(each) for each in sealed]
 
     def data(self, sealed: SealedEvent) -> bytes:  # noqa: ARG002 - the port's signature
         return b"data"

@@ -1,8 +1,9 @@
 """Proofs of stored events, read from the ledger in the database of the events."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import Connection, Engine, RowMapping, Select, select
 
 from core.domain.models import Event
 from core.errors import EventErasedError, ProofNotFoundError, ProofPendingError
@@ -50,39 +51,28 @@ class SqlProofs:
 
     def find(self, event_id: str) -> SealedEvent | None:
         """See `LedgerProofs.find`."""
-        query: Select[Any] = self._dialect.select_by_ids([event_id])
+        return next(iter(self.find_all([event_id])), None)
+
+    def find_all(self, event_ids: Sequence[str]) -> list[SealedEvent]:
+        """See `LedgerProofs.find_all`."""
+        query: Select[Any] = self._dialect.select_by_ids(event_ids)
         query = query.add_columns(events.c.salts, ledger_batches.c.first_index, events.c.place)
         query = query.add_columns(erasures.c.by_event, erasures.c.head_salt, erasures.c.data_digest)
         query = query.outerjoin(erasures, erasures.c.event_id == events.c.event_id)
         query = query.outerjoin(ledger_batches, ledger_batches.c.number == events.c.batch)
         with open_read_connection(self._engine) as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        if row is None:
-            return None
-        event = Event.model_construct(**{name: row[name] for name in Event.model_fields})
-        salts = bytes.fromhex(row["salts"]) if isinstance(row["salts"], str) else row["salts"]
-        erasure = None
-        if row["by_event"] is not None:
-            erasure = Erased(row["head_salt"], row["data_digest"])
-        return SealedEvent(
-            event, salts, None if row["first_index"] is None else row["first_index"] + row["place"], erasure
-        )
+            return [_sealed(row) for row in connection.execute(query).mappings()]
 
     def prove(self, sealed: SealedEvent, size: int | None = None) -> bytes:
         """See `LedgerProofs.prove`."""
-        head = _head(sealed)
         with open_read_connection(self._engine) as connection:
-            checkpoint = _checkpoint(connection, size)
-            if size is None and (cosigned := _cosigned(connection)) and _covers(cosigned, sealed):
-                checkpoint = cosigned
-            if checkpoint is None and size is not None:
-                raise ProofNotFoundError(_NOT_SIGNED)
-            if checkpoint is None or sealed.index is None or (size is None and sealed.index >= checkpoint.size):
-                raise ProofPendingError(_PENDING.format(seconds=RETRY_AFTER_SECONDS), RETRY_AFTER_SECONDS)
-            if sealed.index >= checkpoint.size:
-                raise ProofNotFoundError("The checkpoint of this size is older than the event.")
-            path = inclusion_proof(sealed.index, checkpoint.size, full_subtrees(connection))
-        return proof_file(sealed.index, path, checkpoint.note, head)
+            return _Prover(connection, size).prove(sealed)
+
+    def prove_all(self, sealed: Sequence[SealedEvent]) -> list[bytes | None]:
+        """See `LedgerProofs.prove_all`."""
+        with open_read_connection(self._engine) as connection:
+            prover = _Prover(connection)
+            return [prover.prove_if_possible(each) for each in sealed]
 
     def data(self, sealed: SealedEvent) -> bytes:
         """See `LedgerProofs.data`."""
@@ -122,6 +112,44 @@ class SqlProofs:
     def policy(self) -> bytes:
         """See `LedgerProofs.policy`."""
         return "".join([*(f"log {key}\n" for key in ledger_keys(self._engine)), "quorum none\n"]).encode()
+
+
+class _Prover:
+    """Proves events under one state of the ledger, whose checkpoints and tiles it reads once."""
+
+    def __init__(self, connection: Connection, size: int | None = None) -> None:
+        self._size = size
+        self._checkpoint = _checkpoint(connection, size)
+        self._cosigned = _cosigned(connection) if size is None else None
+        self._subtrees = full_subtrees(connection)
+
+    def prove(self, sealed: SealedEvent) -> bytes:
+        head = _head(sealed)
+        checkpoint = self._cosigned if self._cosigned and _covers(self._cosigned, sealed) else self._checkpoint
+        if checkpoint is None and self._size is not None:
+            raise ProofNotFoundError(_NOT_SIGNED)
+        if checkpoint is None or sealed.index is None or (self._size is None and sealed.index >= checkpoint.size):
+            raise ProofPendingError(_PENDING.format(seconds=RETRY_AFTER_SECONDS), RETRY_AFTER_SECONDS)
+        if sealed.index >= checkpoint.size:
+            raise ProofNotFoundError("The checkpoint of this size is older than the event.")
+        path = inclusion_proof(sealed.index, checkpoint.size, self._subtrees)
+        return proof_file(sealed.index, path, checkpoint.note, head)
+
+    def prove_if_possible(self, sealed: SealedEvent) -> bytes | None:
+        try:
+            return self.prove(sealed)
+        except ProofPendingError:
+            raise
+        except ProofNotFoundError:
+            return None
+
+
+def _sealed(row: RowMapping) -> SealedEvent:
+    event = Event.model_construct(**{name: row[name] for name in Event.model_fields})
+    salts = bytes.fromhex(row["salts"]) if isinstance(row["salts"], str) else row["salts"]
+    index = None if row["first_index"] is None else row["first_index"] + row["place"]
+    erasure = None if row["by_event"] is None else Erased(row["head_salt"], row["data_digest"])
+    return SealedEvent(event, salts, index, erasure)
 
 
 def _head(sealed: SealedEvent) -> bytes:
