@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from local_runner.cli import formatting
-from local_runner.cli.sqlite_backup import BackupError, back_up
 
 
 def backup(
@@ -24,6 +23,7 @@ def backup(
 
     from core.settings import Settings
     from local_runner.cli.offline import require_store_file
+    from local_runner.cli.sqlite_backup import BackupError, back_up
 
     settings = Settings.from_environ()
     url = make_url(settings.store_url)
