@@ -26,6 +26,7 @@ from core.stores.dialects import Scrubbed, dialect_of
 from core.stores.holds import active, fixed, holding, refuse
 from core.stores.own_events import insert_own_event
 from core.stores.schema import EVENT_COLUMNS, erasures, events, ledger_batches
+from core.stores.sealing import salts_of
 
 EVENTS: Final = 250
 """Events of one transaction: each may have 256 KiB."""
@@ -237,6 +238,6 @@ def _rest(event: Event, salts: bytes | str | None, *, whole: bool) -> dict[str, 
     """Return the rest that a proof of an event needs: head salt, and the hash of the data document."""
     if whole or salts is None:
         return {"head_salt": None, "data_digest": None}
-    raw = bytes.fromhex(salts) if isinstance(salts, str) else salts
+    raw = salts_of(salts)
     digest = sha256(data_document(event.event_data, raw)).digest()
     return {"head_salt": raw[: SALT_BYTES // 2], "data_digest": digest}

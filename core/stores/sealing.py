@@ -76,6 +76,15 @@ def insert_sealed(
         raise
 
 
+def salts_of(stored: bytes | str) -> bytes:
+    """Return the salts in a row: earlier versions of the service stored them on SQLite as digits.
+
+    Raises:
+        ValueError: they are a text of anything else.
+    """
+    return bytes.fromhex(stored) if isinstance(stored, str) else stored
+
+
 def batch_row(number: int, rows: Sequence[Event], seals: Seals | None) -> dict[str, object]:
     """Return the row of a batch of events, with commitments if there are seals."""
     return {

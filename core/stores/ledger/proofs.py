@@ -19,6 +19,7 @@ from core.stores.dialects import dialect_of
 from core.stores.ledger.identity import RETRY_AFTER_SECONDS, ledger_keys
 from core.stores.ledger.stored_tree import full_subtrees, read_entries, read_tile
 from core.stores.schema import erasures, events, ledger_batches, ledger_checkpoints, ledger_cosignatures
+from core.stores.sealing import salts_of
 
 _NOTES: Final = (
     select(ledger_checkpoints.c.note, ledger_cosignatures.c.lines)
@@ -146,7 +147,7 @@ class _Prover:
 
 def _sealed(row: RowMapping) -> SealedEvent:
     event = Event.model_construct(**{name: row[name] for name in Event.model_fields})
-    salts = bytes.fromhex(row["salts"]) if isinstance(row["salts"], str) else row["salts"]
+    salts = None if row["salts"] is None else salts_of(row["salts"])
     index = None if row["first_index"] is None else row["first_index"] + row["place"]
     erasure = None if row["by_event"] is None else Erased(row["head_salt"], row["data_digest"])
     return SealedEvent(event, salts, index, erasure)

@@ -14,6 +14,7 @@ from core.ledger.entries import SALT_BYTES, commitment_of, head_of, month_of, mo
 from core.stores.dialects import StoreDialect
 from core.stores.ledger.checking.findings import Finding, RangeResult
 from core.stores.schema import dropped_months, erasures, events
+from core.stores.sealing import salts_of
 
 _ID_BYTES: Final = 16
 _MONTH_BYTES: Final = 4
@@ -97,7 +98,7 @@ class RowCheck:
             event = Event.model_construct(**{name: row[name] for name in Event.model_fields})
             if row["salts"] is None:
                 return self._erasure_problem(event, erasure, commitment)
-            salts = bytes.fromhex(row["salts"]) if isinstance(row["salts"], str) else row["salts"]
+            salts = salts_of(row["salts"])
             is_same = len(salts) == SALT_BYTES and commitment_of(event, salts) == commitment
         except _UNREADABLE:
             return "its row has values that the service does not write"
