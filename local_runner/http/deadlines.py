@@ -46,9 +46,13 @@ _CUT_SHORT: Final = frozenset({Wait.FIRST_REQUEST, Wait.HEAD, Wait.BODY})
 
 
 class Deadlines:
-    """Looks twice a second whether one connection has waited too long, and calls `on_late` with what it waits for."""
+    """Looks twice a second whether one connection has waited too long, and calls `on_late` with what it waits for.
 
-    __slots__ = ("_loop", "_on_late", "_stop_at", "_timer", "_waits_for", "started_at")
+    Time in which the event loop stood still, such as that of a machine that was suspended, does not count: nothing of
+    what the client sent was read in it.
+    """
+
+    __slots__ = ("_look_at", "_loop", "_on_late", "_stop_at", "_timer", "_waits_for", "started_at")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, waits_for: Callable[[], Wait], on_late: Callable[[Wait], None]
@@ -60,7 +64,7 @@ class Deadlines:
         self._stop_at = _NEVER
         self.started_at = loop.time()
         """When the present wait began, in seconds of the event loop's clock."""
-        self._timer = loop.call_later(_LOOK_SECONDS, self._look)
+        self._look_later(self.started_at)
 
     def restart(self) -> None:
         """Begin a wait."""
@@ -81,12 +85,20 @@ class Deadlines:
         self._waits_for = _waits_for_nothing  # no reference to the connection, so that no garbage collector is needed
         self._on_late = _ignore
 
+    def _look_later(self, now: float) -> None:
+        self._look_at = now + _LOOK_SECONDS
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+
     def _look(self) -> None:
+        now = self._loop.time()
+        stood_still = now - self._look_at
+        if stood_still > _LOOK_SECONDS:
+            self.started_at = min(self.started_at + stood_still, now)
         wait = self._waits_for()
         deadline = self.started_at + _SECONDS[wait]
-        if self._loop.time() >= (min(deadline, self._stop_at) if wait in _CUT_SHORT else deadline):
+        if now >= (min(deadline, self._stop_at) if wait in _CUT_SHORT else deadline):
             self._on_late(wait)
-        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        self._look_later(now)
 
 
 def timeout_error(wait: Wait) -> RequestTimeoutError:
