@@ -49,19 +49,15 @@ def erase(  # noqa: PLR0913 - one parameter per option
         count = eraser.count(request, at=now)
         if count and not yes:
             part = "all of" if whole else "the data of"
-            formatting.confirm(f"Erase {part} {_events(count)} permanently?")
+            formatting.confirm(f"Erase {part} {formatting.events(count)} permanently?")
         with formatting.progress(TextColumn("erasing"), BarColumn(), TaskProgressColumn()) as bar:
             task = bar.add_task("", total=count)
             erased, _ = eraser.erase(request, at=now, progress=lambda done: bar.update(task, advance=done))
         left = eraser.scrub().left
-    typer.echo(f"erased {_events(erased)}" if erased else "no event is left to erase")
+    typer.echo(f"erased {formatting.events(erased)}" if erased else "no event is left to erase")
     typer.echo("Not reached:", err=True)
     for place in (*BEYOND, *([left] if left else [])):
         typer.echo(f"- {place}", err=True)
-
-
-def _events(number: int) -> str:
-    return "1 event" if number == 1 else f"{number:,} events"
 
 
 def _checked(kind: Any, value: str) -> str:

@@ -34,6 +34,11 @@ def visible(text: str) -> str:
     return _escape(text.replace("\\", "\\\\"))
 
 
+def events(number: int) -> str:
+    """Write a number of events: `1 event`, `1,200 events`."""
+    return "1 event" if number == 1 else f"{number:,} events"
+
+
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """Encode JSON for a terminal, on one line unless `indent` is given. It is read back as the same value."""
     separators = (",", ":") if indent is None else None

@@ -116,7 +116,7 @@ def adopt() -> None:
         count = adopt_events(
             services.database.engine, at=datetime.now(UTC), progress=lambda done: bar.update(task, advance=done)
         )
-    typer.echo(f"adopted {count:,} events" if count else "every event is in the ledger")
+    typer.echo(f"adopted {formatting.events(count)}" if count else "every event is in the ledger")
 
 
 @app.command()

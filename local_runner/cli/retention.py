@@ -138,7 +138,7 @@ def apply(
             formatting.confirm("Delete these events permanently?")
         purged = services.database.retention.purge(now=now, pause=sleep, everything=everything, archive=keep)
     for month, count in sorted(purged.deleted.items()):
-        typer.echo(f"deleted {month}: {count:,} events")
+        typer.echo(f"deleted {month}: {formatting.events(count)}")
     _print_kept(purged.kept)
 
 
@@ -151,6 +151,6 @@ def _print(due: list[Due]) -> None:
     for each in due:
         day = f"{datetime.fromtimestamp(each.before, UTC):%Y-%m-%d %H:%M} UTC"
         name = formatting.visible(each.rule.name)
-        typer.echo(f"{each.rule.keep_days} days: {name}: {each.events:,} events before {day} are due")
+        typer.echo(f"{each.rule.keep_days} days: {name}: {formatting.events(each.events)} before {day} to delete")
     if not due:
         typer.echo("there is no rule: all events are kept")

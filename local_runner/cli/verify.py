@@ -114,7 +114,7 @@ def _print_archive(file: Path, events: ArchivedEvents, *, as_json: bool) -> None
         typer.echo(_as_json(file, events=events.all, without_data=events.without_data))
         return
     without = f", of which {events.without_data:,} without their event_data" if events.without_data else ""
-    typer.echo(f"PROVEN {formatting.visible(str(file))}: all {events.all:,} events{without}")
+    typer.echo(f"PROVEN {formatting.visible(str(file))}: {formatting.events(events.all)}{without}")
 
 
 def _print(file: Path, proven: "ProvenEvent", *, as_json: bool) -> None:

@@ -226,8 +226,8 @@ def export(  # noqa: PLR0913
 
     selected = filters(event_type, customer, since, until, where, field)
     with connected(url, client_id) as api, output_file(output) as stream, _bar("exporting", 1) as (advance, _):
-        events = write(api, selected, kind, stream, advance)
-    typer.echo(f"{events:,} events", err=True)
+        exported = write(api, selected, kind, stream, advance)
+    typer.echo(formatting.events(exported), err=True)
 
 
 def _encode(event_type: str, customer: int, data: str, timestamp: datetime | None) -> bytes:
