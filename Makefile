@@ -9,7 +9,7 @@ SCRIPTS := functions/pages/static/docs.js functions/pages/static/embed.js $(wild
 COMPOSE := docker compose --env-file var/docker/.env --file infra/compose.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-lowest test-newest test-pythons test-wheel lint audit format chalice-local load-test bench faults verifiers demo screenshot \
+.PHONY: help install run test test-long test-lowest test-newest test-pythons test-wheel lint audit format chalice-local load-test bench faults verifiers demo screenshot \
   docker package deploy scan lock clean
 
 help:  ## list the targets
@@ -19,13 +19,20 @@ install: $(VENV)/.installed  ## make .venv with the audit-log command in it
 run: install  ## the service on http://127.0.0.1:8000, SQLite, no other server (ARGS="--port 8080")
 	@exec $(BIN)/audit-log serve $(ARGS)
 
-test: export PYTHONDONTWRITEBYTECODE :=  # each process that a test starts would compile the packages again
-test: $(VENV)/.installed-dev  ## the whole test suite, with coverage
-	@$(BIN)/python -m pytest --numprocesses=4 --dist=worksteal --cov --cov-report=term:skip-covered $(ARGS)
-ifeq ($(CI)$(ARGS),true)  # not where tests are left out or skipped
+PYTEST := $(BIN)/python -m pytest --numprocesses=4 --dist=worksteal
+
+test test-long: export PYTHONDONTWRITEBYTECODE :=  # each process that a test starts would compile the packages again
+test: $(VENV)/.installed-dev  ## the test suite (ARGS="-k token -x", ARGS=--cov)
+ifeq ($(CI)$(ARGS),true)  # coverage takes a fifth of the time, and says nothing where tests are left out or skipped
+	@$(PYTEST) --cov --cov-report=
 	@$(BIN)/coverage report --include='core/*,functions/*' --fail-under=95 > /dev/null \
-	  || { echo 'coverage of core and functions fell below 95 %'; exit 1; }
+	  || { echo 'coverage of core and functions fell below 95 %: coverage report shows where'; exit 1; }
+else
+	@$(PYTEST) $(ARGS)
 endif
+
+test-long: $(VENV)/.installed-dev  ## the pages in Chromium and Firefox, and each fault in a few rounds
+	@$(PYTEST) tests/browsers tests/faults $(ARGS)
 
 test-lowest:  ## the unit and functional tests on the lowest versions that pyproject.toml allows
 	@bash .ci/lowest $(ARGS)
@@ -70,7 +77,7 @@ demo: install  ## the service with a month of made-up events, and where to look 
 	@exec $(BIN)/audit-log demo $(ARGS)
 
 screenshot: $(VENV)/.installed-dev  ## pictures of the log viewer with the sample data: docs/images/viewer.png, others in .cache/screenshots
-	@$(BIN)/python -m tests.e2e.viewer.screenshot
+	@$(BIN)/python -m tests.browsers.viewer.screenshot
 
 load-test: $(VENV)/.installed-dev  ## load a service that is already running (ARGS="--requests 20000 --connections 64")
 	@$(BIN)/audit-log load-test $(ARGS)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from tests.e2e.viewer.page import ViewerPage
+from tests.browsers.viewer.page import ViewerPage
 from tests.support.browser import chromium
 from tests.support.service import EXECUTED, Service
 

@@ -41,7 +41,6 @@ compute, so that no core idles at the end."""
 # Tracing makes Python up to two and a half times as slow. So these are not traced:
 _WITHOUT_COVERAGE = [
     _TESTS / "e2e",  # the service runs in other processes
-    _TESTS / "faults",
     *sorted((_TESTS / "security").glob("test_runner_*.py")),
     *(_TESTS / "security" / f"test_{name}.py" for name in ("enforcement", "linear_patterns", "linear_requests")),
 ]

@@ -15,7 +15,7 @@ from functions.create_event import create_event
 from functions.create_events import create_events
 from functions.http.handler import Operation, lambda_handler
 from tests.support.builders import new_event, proxy_event
-from tests.support.fakes import FakeQueue
+from tests.support.fakes import FakeClock, FakeQueue
 
 
 def post(
@@ -89,8 +89,10 @@ def test_an_id_that_another_client_has_taken_is_answered_like_one_that_is_free(
 ) -> None:
     """Otherwise, clients could find out the ids of others by posting."""
     event_id = "018f6b2e-7c1a-7d3e-9f00-0123456789ab"
+    services.clock = clock = FakeClock(services.clock())
 
     def take(client: str, customer_id: int) -> dict[str, Any]:
+        clock.now += 1  # a repeat of the same millisecond is not published
         event = new_event(event_id=event_id, customer_id=customer_id)
         return post(services, operation, event if operation is create_event else {"events": [event]}, client)
 
