@@ -50,9 +50,9 @@ class HTTPProtocol(asyncio.Protocol):
         self._held = False  # that request waits without a thread: for the end of the event loop's turn, or longer
         self._long_poll: HeldRequest | None = None
         self._keep_alive = False  # after that request
+        self._at_eof = False  # the client sends no more, or has died
         self._reading = True
         self._first = True
-        self._deadlines = Deadlines(self._loop, self._waits_for, self._on_timeout)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the connection of a client."""
@@ -61,6 +61,8 @@ class HTTPProtocol(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._parser = RequestParser(peer[0] if peer else "", self._ask_for_body, self._dispatcher.known_heads)
         self._in = Incoming(self._parser, self._limits)
+        # Not before: in a turn of the event loop that takes long, a timer of `__init__` would come before this call.
+        self._deadlines = Deadlines(self._loop, self._waits_for, self._on_timeout)
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own protocols only
         if not self._limits.add(self):
             self._parser.refuse_all(OverloadedError(_NO_CONNECTION))
@@ -120,9 +122,9 @@ class HTTPProtocol(asyncio.Protocol):
             return False
         if self._parser.phase is Phase.BODY and not self._parser.ended:
             self._parser.refuse(self._parser.malformed())
-        self._parser.ended = True
+        self._parser.ended = self._at_eof = True
         if self._long_poll:
-            self._long_poll.answer()  # a client that has died looks like this, too
+            self._long_poll.answer()
         self._process()
         return bool((self._busy or self._parser.parsed) and self._transport.can_write_eof())
 
@@ -219,7 +221,7 @@ class HTTPProtocol(asyncio.Protocol):
 
     def _hold(self, exchange: Exchange) -> bool:
         """Hold a request for a better answer, if the client still waits for one; return whether it does."""
-        if not (self._out.closing or self._parser.ended or self._deadlines.stopping):
+        if not (self._out.closing or self._at_eof or self._deadlines.stopping):
             self._long_poll = self._dispatcher.held.hold(exchange, self._resume)
         self._held = self._long_poll is not None
         return self._held

@@ -59,9 +59,10 @@ class Server:
         self.database.events.add([event(number, customer_id=customer_id) for number in numbers])
         self.database.ledger.integrate()
 
-    def request(self, query: str, customers: list[int] | None = None) -> bytes:
+    def request(self, query: str, customers: list[int] | None = None, version: str = "1.1", more: str = "") -> bytes:
         token, _ = self.services.issuer.issue("tests", customers=customers)
-        return f"GET /event/feed?{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        head = f"GET /event/feed?{query} HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
+        return head.encode()
 
     def ask(self, query: str, customers: list[int] | None = None) -> socket.socket:
         return connect(self.port, self.request(query, customers))
@@ -211,6 +212,21 @@ def test_a_client_that_will_send_nothing_more_is_answered_at_once(server: Server
         server.held(1)
         reader.shutdown(socket.SHUT_WR)
         assert statuses(read_to_end(reader)) == [200]
+
+
+@pytest.mark.parametrize(("version", "more"), [("1.1", "Connection: close\r\n"), ("1.0", "")])
+def test_a_reader_waits_on_a_connection_that_ends_with_the_answer(server: Server, version: str, more: str) -> None:
+    server.watch(pause=0.01)
+    with connect(server.port, server.request("wait=25", version=version, more=more)) as reader:
+        server.held(1)
+        server.store(1)
+        received = read_to_end(reader)
+    assert statuses(received) == [200]
+    assert b'"number":1' in received
+    with connect(server.port, server.request("after=now&wait=25", version=version, more=more)) as lost:
+        server.held(1)
+        lost.close()
+        server.held(0)
 
 
 def test_requests_behind_one_that_waits_are_answered_after_it(server: Server) -> None:

@@ -1,11 +1,16 @@
 """Time limits of a connection, over an event loop whose time the test sets."""
 
+import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from local_runner.http.connection_limits import ConnectionLimits
 from local_runner.http.deadlines import BODY_SECONDS, HEAD_SECONDS, STOP_SECONDS, Deadlines, Wait
+from local_runner.http.known_heads import KnownHeads
+from local_runner.http.protocol import HTTPProtocol
 
 TICK_SECONDS = 0.125
 
@@ -103,3 +108,27 @@ def test_a_wait_that_began_before_the_event_loop_went_on_is_not_moved_into_the_f
     assert connection.late == []
     connection.loop.run(1.5)
     assert connection.late
+
+
+class Transport(asyncio.Transport):
+    """The connection of a client that sends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_the_time_of_a_connection_begins_when_it_is_made_however_late_the_event_loop_comes_to_it() -> None:
+    loop: Any = Loop()
+    config: Any = SimpleNamespace(loaded_app=SimpleNamespace(limits=ConnectionLimits(), known_heads=KnownHeads()))
+    state: Any = SimpleNamespace(connections=set(), default_headers=[])
+    protocol, transport = HTTPProtocol(config, state, {}, loop), Transport()
+    loop.run(HEAD_SECONDS)
+    protocol.connection_made(transport)
+    loop.run(HEAD_SECONDS - 1)
+    assert not transport.closed
+    loop.run(1)
+    assert transport.closed
