@@ -54,11 +54,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         {200: jwks.JwkSet},
     ),
     Route(
-        "GET", "/session/sign-in", Tag.TOKENS, Place.READ, session.begin_sign_in, "Sign in at the identity provider",
+        "GET", "/session/sign-in", Tag.TOKENS, Place.SIGN_IN, session.begin_sign_in, "Sign in at the identity provider",
         {303: "", 503: "text/html"}, (404,), response_headers={303: (LOCATION, COOKIE)},
     ),
     Route(
-        "GET", "/session/callback", Tag.TOKENS, Place.READ, session.finish_sign_in,
+        "GET", "/session/callback", Tag.TOKENS, Place.SIGN_IN, session.finish_sign_in,
         "Return from the identity provider", {303: "", 403: "text/html", 503: "text/html"}, (404,),
         response_headers={303: (LOCATION, COOKIE), 403: (COOKIE,)},
     ),
@@ -67,7 +67,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         {200: token.Token}, (401, 403, 404),
     ),
     Route(
-        "POST", "/session/sign-out", Tag.TOKENS, Place.TOKEN, session.sign_out, "Sign out",
+        "POST", "/session/sign-out", Tag.TOKENS, Place.SIGN_IN, session.sign_out, "Sign out",
         {200: session.SignedOut}, (401, 403, 404, 422), parameters=(session.EVERYWHERE,),
         response_headers={200: (COOKIE,)},
     ),
@@ -174,7 +174,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     *(
         Route(
-            "POST", f"/stream/{{stream_id}}/{act.name}", Tag.STREAMS, Place.STREAM, act.operation, act.summary,
+            "POST", f"/stream/{{stream_id}}/{act.name}", Tag.STREAMS, act.place, act.operation, act.summary,
             {200: act.answer}, (404, *act.problems), scope=MANAGE_STREAMS, path_parameters=views.STREAM_ID,
             bodies=act.bodies,
         )

@@ -12,6 +12,7 @@ from functions.http.handler import Operation
 from functions.http.media_types import JSON
 from functions.http.request import Request
 from functions.http.response import Response
+from functions.http.route import Place
 from functions.streams import views
 from functions.streams.manage import require_sending
 
@@ -24,6 +25,7 @@ class Act(NamedTuple):
     summary: str
     answer: type[BaseModel]
     problems: tuple[int, ...]
+    place: Place = Place.STREAM
     bodies: Mapping[str, type[BaseModel]] = {}
 
 
@@ -85,9 +87,9 @@ ACTS: Final = (
     Act("resume", resume_stream, "Send again", views.StreamView, (422,)),
     Act(
         "replay", replay_stream, "Continue from another place", views.StreamView, (413, 415, 422),
-        {JSON: views.Replay},
+        bodies={JSON: views.Replay},
     ),
-    Act("test", test_stream, "Send a made-up event", views.TestResult, (409, 422)),
+    Act("test", test_stream, "Send a made-up event", views.TestResult, (409, 422), Place.SEND),
     Act("rotate", rotate_stream, "Make a new signing secret", views.SigningSecret, (409, 422)),
-    Act("resend", resend_stream, "Send the refused events again", views.ResendResult, (409, 422)),
+    Act("resend", resend_stream, "Send the refused events again", views.ResendResult, (409, 422), Place.SEND),
 )  # fmt: skip

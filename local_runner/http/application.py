@@ -18,15 +18,13 @@ from functions.http.errors import MethodNotAllowedError, RouteNotFoundError
 from functions.http.handler import Handler, Operation, Responder, plain_handler
 from functions.http.long_poll import LongPoll, current_long_poll
 from functions.http.request import Request, authenticated_client, authenticated_viewer, current_traceparent
-from functions.http.route import Place, Route
+from functions.http.route import Route
 from functions.routes import ROUTES
 from local_runner.aws_events.lambda_context import LambdaContext
 from local_runner.aws_events.proxy_event import HTTPRequest, HTTPResponse, build_proxy_event, parse_proxy_response
+from local_runner.http.places import Places
 from local_runner.telemetry.requests import Observation, RequestMetrics
 from local_runner.telemetry.tracing import NoTracing, Tracing
-
-_MAX_PARTS: Final = 5
-"""Parts of a path from the first parameter of its route on."""
 
 _NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
 
@@ -156,10 +154,7 @@ class Application:
         self._endpoints: dict[tuple[str, str], _Endpoint] = {
             (route.method, route.path): self._endpoint(route.path, route.operation) for route in routes
         }
-        # Routes with one beginning before their first parameter have one place.
-        self._places: dict[tuple[str, str], Place] = {
-            (route.method, route.path.partition("{")[0]): route.place for route in routes
-        }
+        self.place: Final = Places(routes).find
         if services.settings.cors_origins:
             for path in {route.path for route in routes}:
                 methods = [route.method for route in routes if route.path == path]
@@ -184,16 +179,6 @@ class Application:
             self.requests.end(observation)
             raise
         return exchange
-
-    def place(self, method: str, path: str) -> Place:
-        """Return where a request has to be answered. A look-up that is quick enough for the event loop."""
-        method = "GET" if method == "HEAD" else method
-        found, end = self._places.get((method, path)), len(path)
-        for _ in range(_MAX_PARTS):
-            if found or (end := path.rfind("/", 0, end)) < 0:
-                break
-            found = self._places.get((method, path[: end + 1]))
-        return found or Place.PAGE  # without a route it is refused
 
     def route(self, request: HTTPRequest) -> tuple[_Endpoint, dict[str, Any]]:
         """Return the endpoint of a request, and the parameters in its path.

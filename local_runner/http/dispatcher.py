@@ -35,6 +35,8 @@ BOUNDS: Final = {
     Place.READ: Bounds(4, 256, 10.0),
     Place.ERASE: Bounds(1, 32, 10.0),
     Place.STREAM: Bounds(2, 32, 30.0),
+    Place.SEND: Bounds(4, 32, 30.0),
+    Place.SIGN_IN: Bounds(4, 256, 10.0),
     Place.CHECK: Bounds(4, 32, 10.0),
     Place.PAGE: Bounds(4, 256, 10.0),
 }

@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from threading import Semaphore
@@ -16,10 +17,12 @@ from prometheus_client import CollectorRegistry
 from core.domain.queries import EventFilter, Matches, PageRequest
 from core.settings import Settings
 from core.wiring import Services
+from functions.http.request import Request
+from functions.http.response import Response
 from functions.http.route import Place, Route
 from functions.routes import ROUTES
 from local_runner.aws_events.proxy_event import HTTPRequest, HTTPResponse
-from local_runner.http.application import Application
+from local_runner.http.application import Application, Exchange
 from local_runner.http.dispatcher import BOUNDS, Bounds, Dispatcher
 from local_runner.http.parser import ParsedRequest
 from local_runner.telemetry.requests import RequestMetrics
@@ -125,6 +128,44 @@ def test_readers_that_hang_hold_up_nothing_else(
     assert not any(read.done() for read in reads)
     hanging.go_on.set()
     assert [status(read) for read in reads] == [200] * 12
+
+
+WAIT_FOR_OTHER_HOSTS = (
+    ("GET", "/session/sign-in"),
+    ("GET", "/session/callback"),
+    ("POST", "/session/sign-out"),
+    ("POST", "/stream/{stream_id}/test"),
+    ("POST", "/stream/{stream_id}/resend"),
+)
+
+
+@pytest.mark.parametrize("waiting", WAIT_FOR_OTHER_HOSTS, ids=" ".join)
+def test_a_request_that_waits_for_another_host_holds_up_no_request_that_does_not(
+    services: Services, waiting: tuple[str, str]
+) -> None:
+    go_on = Flag()
+
+    def hang(_request: Request, _services: Services) -> Response:
+        assert go_on.wait(SECONDS)
+        return Response(200)
+
+    routes = [replace(route, operation=hang) if (route.method, route.path) == waiting else route for route in ROUTES]
+    front = Dispatcher(Application(services, routes), on_stop=lambda: None)
+
+    def ask(method: str, path: str) -> Future[HTTPResponse | Exchange]:
+        path = path.replace("{stream_id}", f"stream-{1:016x}").replace("{rule_id}", f"rule-{1:016x}")
+        threads, task = front.dispatch(ParsedRequest(asked(method, path, "no token", None), keep_alive=True))
+        assert threads
+        return threads.submit(task)
+
+    hanging = [ask(*waiting) for _ in range(20)]
+    others = {(route.method, route.path) for route in ROUTES if route.place in {Place.READ, Place.STREAM, Place.TOKEN}}
+    for method, path in others - set(WAIT_FOR_OTHER_HOSTS):
+        ask(method, path).result(timeout=SECONDS)
+    assert not any(each.done() for each in hanging)
+    go_on.set()
+    for each in hanging:
+        each.result(timeout=SECONDS)
 
 
 def test_what_finds_its_place_full_is_refused_at_once_until_there_is_room(
