@@ -16,7 +16,7 @@ BEYOND: Final = (
     "backups, and copies of the database",
     "archives that retention wrote, exports, proofs and pages that were handed out, and what readers of the feed keep",
     "dead letters and messages of a broker that have the event: `audit-log dead-letters list` shows those",
-    "the spool of a running service, until the events that it has are stored and its file is removed",
+    "the spool of a running service, for about a minute after the events in its file are stored",
 )
 """Places that an erasure does not reach, for people. The database adds its files."""
 

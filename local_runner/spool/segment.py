@@ -1,6 +1,8 @@
 """One segment of the spool: a file of records with consecutive numbers, and the file of their acknowledgements."""
 
+import errno
 import os
+import time
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -47,6 +49,7 @@ class Segment:
         self._acknowledged = bytearray()
 
         self.state = SegmentState.CLOSED
+        self.opened_at = time.monotonic()
         self.descriptor: int | None = None
         self.syncing = Lock()
         self.synced = 0
@@ -90,11 +93,13 @@ class Segment:
         """Write the `count` records in `content`; with `keep` their bytes stay in `unsynced` until they are on disk.
 
         Raises:
-            OSError: no record was written. The segment is torn if a part of one is left.
+            OSError: no record was written, or the file was deleted. The segment is torn if a part of one is left.
         """
         assert self.descriptor is not None  # noqa: S101 - only a slot's active segment is written, which is open
         try:
             disk.append(self.descriptor, content, self.size)
+            if not os.fstat(self.descriptor).st_nlink:  # a file without a name takes records, and nobody finds them
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         except OSError:
             if os.fstat(self.descriptor).st_size != self.size:
                 self.state = SegmentState.TORN
@@ -104,6 +109,14 @@ class Segment:
             self.unsynced.append(content)
         self._acknowledged += bytes(count)
         self.pending += count
+
+    def is_in_place(self) -> bool:
+        """Whether the open file is the one at its path, where the next process looks for it."""
+        assert self.descriptor is not None  # noqa: S101 - asked about the active segment, which is open
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self.descriptor))
+        except OSError:
+            return False
 
     def is_pending(self, number: int) -> bool:
         """Whether the segment counts a record with this number that is not acknowledged."""

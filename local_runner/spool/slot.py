@@ -1,6 +1,7 @@
 """A slot of the spool: the directory that one process locks and appends to. See the package for its purpose."""
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +23,15 @@ _WRITABLE: Final = SegmentState.WRITABLE  # every append compares with it, and P
 
 @dataclass(frozen=True)
 class SpoolLimits:
-    """Bounds in bytes on disk. A segment takes half of `max_bytes` at most, so that a full spool can be emptied."""
+    """Bounds in bytes on disk. A segment takes half of `max_bytes` at most, so that a full spool can be emptied.
+
+    After `segment_seconds` a segment that is not full is removed as well, as soon as all of its events are stored: the
+    spool would keep for months what was erased in the store.
+    """
 
     max_bytes: int = 1024 * 1024 * 1024
     segment_bytes: int = 16 * 1024 * 1024
+    segment_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Slot:
         self.number: Final = int(directory.name)
         self._directory = directory
         self._max_bytes = limits.max_bytes
+        self._segment_seconds = limits.segment_seconds
         self._segment_bytes = min(limits.segment_bytes, limits.max_bytes // 2)
         self._disk = disk
         self._durable = durable
@@ -158,13 +165,14 @@ class Slot:
                 self._segments.acknowledge(numbers)
 
     def maintain(self) -> None:
-        """Sync written records, close full segments, and remove those without pending events.
+        """Sync written records, close full and old segments, and remove those without pending events.
 
         In a durable slot the active segment is synced by `commit` alone.
 
         Raises:
             QueueUnavailableError: a sync failed; the next call continues with other segments.
-            OSError: a file could not be removed or written again; the next call tries that again.
+            OSError: a file could not be removed or written again, or the directory is not in its place; the next call
+                tries that again.
         """
         with self._lock:
             opened = [segment for segment in self._segments if segment.state is not SegmentState.CLOSED]
@@ -184,6 +192,8 @@ class Slot:
             removed = self._segments.remove_acknowledged()
         if removed:
             self._disk.sync_path(self._directory)
+        with self._lock:
+            self._renew_active()
 
     def close(self) -> None:
         """Sync everything and release the lock; `acknowledge` has no effect from then on. May be called twice.
@@ -220,6 +230,19 @@ class Slot:
         else:
             self._segments.roll_over()
         return self._segments.active
+
+    def _renew_active(self) -> None:
+        """Let another segment take over from one whose file was deleted or moved, or which is old and done with."""
+        active = self._segments.active
+        if self._closed or active.sync_failed:
+            return
+        if not active.is_in_place():
+            active.state = SegmentState.TORN  # until the directory is back, nothing is accepted
+            self._segments.roll_over()
+            return
+        is_old = time.monotonic() - active.opened_at >= self._segment_seconds
+        if is_old and active.end > active.first and not active.pending:
+            self._segments.roll_over()
 
     def _replace(self, segment: Segment) -> None:
         """Let another segment take over from one whose sync failed, unless that is done. May be called again."""

@@ -48,8 +48,11 @@ def open_slot(
     disk: FileSystem | None = None,
     max_bytes: int = 1 << 30,
     segment_bytes: int = 1 << 20,
+    segment_seconds: float = 3600.0,
 ) -> Slot:
-    return Slot(directory, SpoolLimits(max_bytes, segment_bytes), disk or FileSystem(), durable=durable)
+    return Slot(
+        directory, SpoolLimits(max_bytes, segment_bytes, segment_seconds), disk or FileSystem(), durable=durable
+    )
 
 
 def append(slot: Slot, *payloads: bytes) -> list[int]:

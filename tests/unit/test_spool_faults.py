@@ -57,6 +57,44 @@ def test_a_full_disk_accepts_nothing_leaves_nothing_and_goes_on_when_there_is_ro
     assert replayed(killed(directory)) == {1: b"one", 2: b"four"}
 
 
+@pytest.mark.parametrize("is_durable", [False, True])
+def test_a_deleted_segment_accepts_nothing_and_another_takes_over(
+    directory: Path, faulty: FaultyDisk, *, is_durable: bool
+) -> None:
+    slot = open_slot(directory, disk=faulty.disk, durable=is_durable)
+    append(slot, b"one")
+    for path in segments(directory):
+        path.unlink()
+
+    with pytest.raises(QueueUnavailableError, match=r"No such file or directory.*nothing was accepted"):
+        slot.append([b"lost"], 1.0)
+
+    assert append(slot, b"two") == [2]
+    assert replayed(killed(directory)) == {2: b"two"}
+    slot.close()
+
+
+@pytest.mark.parametrize("is_durable", [False, True])
+def test_a_directory_that_was_moved_away_accepts_nothing_until_it_is_back(
+    directory: Path, faulty: FaultyDisk, *, is_durable: bool
+) -> None:
+    slot = open_slot(directory, disk=faulty.disk, durable=is_durable)
+    append(slot, b"one")
+    elsewhere = directory.with_name("elsewhere")
+    directory.rename(elsewhere)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No such file or directory"):
+            slot.maintain()
+    with pytest.raises(QueueUnavailableError, match=r"No such file or directory.*nothing was accepted"):
+        slot.append([b"lost"], 1.0)
+
+    elsewhere.rename(directory)
+    slot.maintain()
+    assert append(slot, b"two") == [2]
+    assert replayed(killed(directory)) == {1: b"one", 2: b"two"}
+    slot.close()
+
+
 def test_a_limit_of_the_operating_system_is_met_like_a_full_disk(directory: Path) -> None:
     slot = open_slot(directory)
     append(slot, b"one")

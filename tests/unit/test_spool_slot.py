@@ -106,6 +106,34 @@ def test_a_segment_with_one_event_left_stays(slot: Slot, directory: Path) -> Non
     assert replayed(killed(directory)) == {1: b"x" * 80}
 
 
+@pytest.mark.parametrize("durable", [False, True])
+def test_an_old_segment_is_removed_although_it_is_not_full_once_all_of_it_is_acknowledged(
+    directory: Path, *, durable: bool
+) -> None:
+    slot = open_slot(directory, durable=durable, segment_seconds=0)
+    numbers = append(slot, b"secret", b"other")
+    slot.acknowledge(numbers[:1])
+    slot.maintain()
+    slot.maintain()
+    assert b"secret" in segments(directory)[0].read_bytes()
+
+    slot.acknowledge(numbers[1:])
+    slot.maintain()  # another segment takes over
+    slot.maintain()
+    [left] = segments(directory)
+    assert b"secret" not in left.read_bytes()
+    assert append(slot, b"next") == [3]
+    assert replayed(killed(directory)) == {3: b"next"}
+    slot.close()
+
+
+def test_a_segment_that_is_not_old_is_not_removed(slot: Slot, directory: Path) -> None:
+    slot.acknowledge(append(slot, b"one"))
+    slot.maintain()
+    slot.maintain()
+    assert b"one" in segments(directory)[0].read_bytes()
+
+
 def test_acknowledging_twice_or_what_is_unknown_has_no_effect(slot: Slot, directory: Path) -> None:
     append(slot, b"one", b"two")
     slot.acknowledge([1])
