@@ -170,7 +170,7 @@ class StreamNotFoundError(AuditLogError):
 
 
 class NameTakenError(AuditLogError):
-    """Another stream or alert rule has this name. Choose another one."""
+    """Another stream or alert rule of the same customers has this name. Choose another one."""
 
 
 class TooManyStreamsError(AuditLogError):

@@ -70,7 +70,8 @@ class AlertRuleDefinition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: DefinitionName = Field(
-        description="Name for people; two rules cannot have the same.", examples=["many failed logins"]
+        description="Name for people; two rules of the same customers cannot have the same.",
+        examples=["many failed logins"],
     )
     kind: RuleKind = Field(
         description="threshold: many events within a window; first_seen: a new value; absence: no event for a window."

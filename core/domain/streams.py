@@ -53,7 +53,7 @@ class StreamDefinition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: DefinitionName = Field(
-        description="Name for people; two streams cannot have the same.", examples=["splunk prod"]
+        description="Name for people; two streams of the same customers cannot have the same.", examples=["splunk prod"]
     )
     destination: dict[str, Any] = Field(
         description="Kind of the destination and its settings, without secrets.",

@@ -9,7 +9,7 @@ from core.domain.alert_rules import MAX_RULES, AlertRule, AlertRuleDefinition
 from core.domain.models import Event
 from core.errors import AlertRuleNotFoundError, TooManyAlertRulesError, VersionConflictError
 from core.stores.connections import open_read_connection
-from core.stores.recorded_changes import recorded_change
+from core.stores.recorded_changes import recorded_change, unique_name
 from core.stores.schema import alert_memory, alert_rules
 
 _NAME_TAKEN: Final = "Another alert rule has this name: choose another one."
@@ -71,6 +71,7 @@ class SqlAlertRules:
 def _columns(rule: AlertRule) -> dict[str, Any]:
     definition = rule.model_dump(mode="json", include=set(AlertRuleDefinition.model_fields))
     columns = {name: getattr(rule, name) for name in AlertRule.model_fields if name in alert_rules.c}
+    columns["name"] = unique_name(rule.name, rule.customers)
     return {**columns, "definition": orjson.dumps(definition).decode()}
 
 

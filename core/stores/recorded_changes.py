@@ -1,8 +1,10 @@
 """Changes of named rows, such as of streams: each is stored together with the event that records it."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import orjson
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
@@ -13,12 +15,23 @@ from core.stores.dialects import dialect_of
 from core.stores.own_events import insert_own_event
 
 
+def unique_name(name: str, customers: Sequence[int] | None) -> str:
+    """Return what the unique column for a name has, for a row that is limited to these customers; None: to none.
+
+    Rows that are limited to others may have the same name: a token that does not see these must not learn of them.
+    """
+    if customers is None:
+        return name
+    scope = hashlib.sha256(orjson.dumps([sorted(set(customers)), name])).hexdigest()
+    return f" {scope}"  # no name begins with a space
+
+
 @contextmanager
 def recorded_change(engine: Engine, record: Event, name_taken: str) -> Iterator[Connection]:
     """Open a transaction that ends with the insertion of `record`.
 
     Raises:
-        NameTakenError: another row has the name; the message is `name_taken`.
+        NameTakenError: another row has the name, see `unique_name`; the message is `name_taken`.
         StoreUnavailableError: nothing was changed; trying again later helps.
     """
     dialect = dialect_of(engine)

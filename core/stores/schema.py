@@ -198,7 +198,7 @@ streams: Final = Table(
     metadata,
     Column("stream_id", String(64), primary_key=True),
     Column("name", String(100), nullable=False),
-    # A `StreamDefinition` as JSON; the name is a column as well, since it is unique.
+    # A `StreamDefinition` as JSON; `name` has what is unique of the name, see `core.stores.recorded_changes`.
     Column("definition", Text, nullable=False),
     Column("sealed", Text),
     Column("state", String(16), nullable=False),
@@ -237,7 +237,7 @@ alert_rules: Final = Table(
     Column("rule_id", String(64), primary_key=True),
     Column("name", String(100), nullable=False),
     Column("kind", String(16), nullable=False),
-    # An `AlertRuleDefinition` as JSON.
+    # An `AlertRuleDefinition` as JSON; `name` as above.
     Column("definition", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("position", BigInteger, nullable=False),

@@ -10,7 +10,7 @@ from core.domain.models import Event
 from core.domain.streams import MAX_STREAMS, Refusal, Stream, StreamDefinition
 from core.errors import StreamNotFoundError, TooManyStreamsError, VersionConflictError
 from core.stores.connections import open_connection, open_read_connection
-from core.stores.recorded_changes import recorded_change
+from core.stores.recorded_changes import recorded_change, unique_name
 from core.stores.schema import stream_refusals, streams
 
 _REFUSED: Final = (
@@ -102,6 +102,7 @@ class SqlStreams:
 def _columns(stream: Stream) -> dict[str, Any]:
     definition = stream.model_dump(mode="json", include=set(StreamDefinition.model_fields))
     columns = {name: getattr(stream, name) for name in Stream.model_fields if name in streams.c}
+    columns["name"] = unique_name(stream.name, stream.customers)
     return {**columns, "definition": orjson.dumps(definition).decode()}
 
 

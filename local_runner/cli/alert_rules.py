@@ -25,7 +25,9 @@ app = App(help="Alert rules, which record an alert as an event of the log.", no_
 
 _RuleId = Annotated[str, typer.Argument(metavar="RULE_ID", help="Id as `audit-log alert-rule list` shows it.")]
 _JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_Name = Annotated[str, typer.Option(metavar="NAME", help="Name for people; two rules cannot have the same.")]
+_Name = Annotated[
+    str, typer.Option(metavar="NAME", help="Name for people; two rules of the same customers cannot have the same.")
+]
 _Kind = Annotated[str, typer.Option(metavar="KIND", help="threshold, first_seen or absence.")]
 _Filter = Annotated[
     str, typer.Option("--filter", metavar="QUERY", help="Query string of GET /event. Default: all events.")

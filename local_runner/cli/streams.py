@@ -32,7 +32,10 @@ _AFTER_HELP = "now, oldest, an RFC 3339 time of reception, an index, or a cursor
 @app.command()
 def create(  # noqa: PLR0913 - one parameter per option
     *,
-    name: Annotated[str, typer.Option(metavar="NAME", help="Name for people; two streams cannot have the same.")],
+    name: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Name for people; two streams of the same customers cannot have the same."),
+    ],
     kind: Annotated[str, typer.Option(metavar="KIND", help="http, splunk, otlp, s3 or directory.")],
     url: Annotated[str | None, typer.Option(metavar="URL", help="URL of the destination.")] = None,
     setting: Annotated[

@@ -92,6 +92,14 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_recorded(
     assert sql_store.get(refused.event_id) is None
 
 
+def test_a_name_says_nothing_about_rules_of_other_customers(rules: SqlAlertRules) -> None:
+    for number, customers in enumerate([None, [1], [2], [1, 2]]):
+        rules.add_rule(make_rule(number, name="siem", customers=customers), record())
+    with pytest.raises(NameTakenError):
+        rules.add_rule(make_rule(4, name="siem", customers=[2, 1]), record())
+    assert [each.name for each in rules.rules()] == ["siem"] * 4
+
+
 def test_more_rules_than_allowed_are_refused(engine: Engine, sql_store: SqlEventStore) -> None:
     rules, refused = SqlAlertRules(engine, most=1), record()
     rules.add_rule(make_rule(1), record())

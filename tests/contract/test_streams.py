@@ -75,6 +75,14 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_recorded(streams: SqlStr
     assert [stream.name for stream in streams.streams()] == ["siem", "SIEM"]
 
 
+def test_a_name_says_nothing_about_streams_of_other_customers(streams: SqlStreams) -> None:
+    for number, customers in enumerate([None, [1], [2], [1, 2]]):
+        streams.add_stream(make_stream(number, name="siem", customers=customers), record())
+    with pytest.raises(NameTakenError):
+        streams.add_stream(make_stream(4, name="siem", customers=[2, 1]), record())
+    assert [each.name for each in streams.streams()] == ["siem"] * 4
+
+
 def test_a_change_replaces_the_version_that_was_read(streams: SqlStreams, sql_store: SqlEventStore) -> None:
     stream = make_stream()
     streams.add_stream(stream, record())
