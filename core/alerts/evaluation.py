@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
@@ -11,7 +12,7 @@ import orjson
 
 from core.alerts import absence, first_seen, threshold
 from core.alerts.steps import Data, Firing, Match, match_of
-from core.domain.alert_rules import ALERT_TYPE, AlertRule, RuleField, rule_field
+from core.domain.alert_rules import ALERT_TYPE, MAX_VALUES, AlertRule, RuleField, rule_field
 from core.domain.audit_events import audit_event
 from core.domain.matching import is_scalar, matches, values_at
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER, Event
@@ -98,8 +99,10 @@ class Evaluation:
             key.append(found[0])
         match = match_of(event, self.rule.window)
         learns = index < self.rule.learns_until
-        keys = [key] if self._path is None else [[*key, value] for value in _values(event, self._path)]
-        by_digest = {self._digest(values): values for values in keys if all(map(is_scalar, values))}
+        keys: Iterable[list[Any]] = [key]
+        if self._path:
+            keys = ([*key, value] for value in _values(event, self._path) if is_scalar(value))
+        by_digest = {self._digest(values): values for values in islice(keys, MAX_VALUES)}
         for digest, values in by_digest.items():
             yield Candidate(digest, values, match, learns, event.customer_id)
 

@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from core.alerts.evaluation import Candidate, Evaluation
-from core.domain.alert_rules import AlertRule, AlertRuleDefinition
+from core.domain.alert_rules import MAX_KEYS, AlertRule, AlertRuleDefinition
 from core.domain.clock import Clock
 from core.domain.models import Event
 from core.domain.queries import EventFilter
@@ -16,7 +17,9 @@ from core.ports.feed import FeedReader, FeedRequest
 PREVIEW_ENTRIES: Final = 10_000
 MAX_PREVIEWED: Final = 100
 """Alerts that a preview shows: the first ones."""
-_PAGE: Final = 1_000
+PREVIEW_SECONDS: Final = 10.0
+"""After this time a preview reads no further entries: those of the largest events take minutes."""
+_PAGE: Final = 250
 
 
 class Preview(NamedTuple):
@@ -32,8 +35,10 @@ class Preview(NamedTuple):
     """The first of them, as the data of `audit-log.alert`."""
 
 
-def preview(definition: AlertRuleDefinition, feed: FeedReader, clock: Clock) -> Preview:
-    """Run a rule over the newest 10,000 entries.
+def preview(
+    definition: AlertRuleDefinition, feed: FeedReader, clock: Clock, seconds: float = PREVIEW_SECONDS
+) -> Preview:
+    """Run a rule over the newest 10,000 entries, from the oldest of these on, for `seconds` at most.
 
     A rule of the kind first_seen learns from the first half of them. One of the kind absence fires where the next event
     of a key came too late, and at the end.
@@ -51,16 +56,31 @@ def preview(definition: AlertRuleDefinition, feed: FeedReader, clock: Clock) -> 
     evaluation = Evaluation(rule, secrets.token_bytes(32))
     memories: dict[str, Memory] = {}
     alerts: list[Event] = []
-    matched = 0
+    matched = alert_count = 0
+    deadline = monotonic() + seconds
     while position < end:
         page = feed.read(FeedRequest(EventFilter(), position, min(_PAGE, end - position)))
         found = evaluation.candidates(page.entries)
         matched += len(found)
-        alerts += _count(evaluation, found, memories, now)
+        fired = _count(evaluation, found, memories, now)
+        alert_count += len(fired)
+        alerts += fired[: MAX_PREVIEWED - len(alerts)]
+        memories = _remembered(memories)
         position = page.position
-    if rule.kind == "absence":
-        alerts += evaluation.expire(memories, int(now.timestamp()), now).alerts
-    return Preview(end - start, matched, len(alerts), [alert.event_data for alert in alerts[:MAX_PREVIEWED]])
+        if monotonic() > deadline:
+            break
+    if rule.kind == "absence" and position == end:
+        fired = evaluation.expire(memories, int(now.timestamp()), now).alerts
+        alert_count += len(fired)
+        alerts += fired[: MAX_PREVIEWED - len(alerts)]
+    return Preview(position - start, matched, alert_count, [alert.event_data for alert in alerts])
+
+
+def _remembered(memories: dict[str, Memory]) -> dict[str, Memory]:
+    """Forget the keys with the oldest events, as a stored rule does."""
+    if len(memories) <= MAX_KEYS:
+        return memories
+    return dict(sorted(memories.items(), key=lambda item: item[1].at)[-MAX_KEYS:])
 
 
 def _count(

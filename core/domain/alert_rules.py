@@ -14,6 +14,8 @@ from core.domain.strict_json import MAX_INTEGER
 MAX_RULES: Final = 200
 MAX_KEYS: Final = 10_000
 """Keys that a rule remembers. Those with the oldest events are forgotten first."""
+MAX_VALUES: Final = 100
+"""Values of `path` that a rule counts in one event: each can make an alert, and an event has room for 60,000."""
 MAX_THRESHOLD: Final = 1_000
 MAX_WINDOW_SECONDS: Final = 31 * 24 * 3600
 LATE_SECONDS: Final = 3600

@@ -213,6 +213,40 @@ def test_a_preview_of_absence_fires_where_the_next_event_came_too_late_and_at_th
     assert [each["last"][-9:] for each in shown.alerts] == ["12:01:00Z", "12:03:30Z"]
 
 
+def test_a_preview_shows_the_first_alerts_and_counts_all(
+    engine: Engine, clock: FakeClock, store_events: StoreEvents
+) -> None:
+    store_events(*(happened(n, n, event_data={"ids": list(range(80 * n, 80 * n + 80))}) for n in range(6)))
+    definition = AlertRuleDefinition(name="ids", kind="first_seen", path="event_data.ids[*]")
+    shown = preview(definition, SqlFeed(engine), clock)
+    assert (shown.entries, shown.matched, shown.alert_count, len(shown.alerts)) == (6, 480, 240, 100)
+    assert shown.alerts[0]["key"] == {"event_data.ids[*]": 240}
+
+
+def test_a_preview_ends_after_its_time_with_what_it_has_looked_at(
+    engine: Engine, clock: FakeClock, store_events: StoreEvents
+) -> None:
+    store_events(*(happened(n, n, event_data={"text": "x" * 200_000}) for n in range(20)))
+    clock.now += 300
+    definition = AlertRuleDefinition(name="beat", kind="absence", window_seconds=60)
+    shown = preview(definition, SqlFeed(engine), clock, seconds=0)
+    assert 0 < shown.entries < 20
+    assert shown.alert_count == 0  # how long it was silent at the end is not known
+    assert preview(definition, SqlFeed(engine), clock).alert_count == 1
+
+
+def test_a_preview_forgets_the_oldest_keys_like_a_rule_that_is_stored(
+    engine: Engine, clock: FakeClock, store_events: StoreEvents
+) -> None:
+    def values(number: int, first: int) -> Event:
+        return happened(number, number, event_data={"ids": list(range(first, first + 100))})
+
+    store_events(*(values(n, n * 100) for n in range(300)), values(300, 0), values(301, 29_900))
+    definition = AlertRuleDefinition(name="ids", kind="first_seen", path="event_data.ids[*]")
+    shown = preview(definition, SqlFeed(engine), clock)
+    assert shown.alert_count == (300 - 302 // 2 + 1) * 100
+
+
 class CrashingMemory:
     """Ends some transactions by an error, as the end of a process does."""
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from core.alerts.evaluation import Evaluation
-from core.domain.alert_rules import AlertRule
+from core.domain.alert_rules import MAX_VALUES, AlertRule
 from core.domain.models import Event
 from core.ports.alert_rules import Memory, Result
 from tests.support.alert_rules import NOW, START, happened, make_rule
@@ -45,6 +45,14 @@ def test_keys_are_counted_apart_and_events_without_the_field_do_not_count() -> N
     sizes: list[dict[str, Any]] = [{"size": s} for s in (1, True, "1", None, [1], 1.0, None)]
     result = run(rule, *(happened(n, n, event_data=data) for n, data in enumerate([*sizes, {"x": 1}, {"x": 2}])))
     assert keys(result) == [{"event_data.size": 1.0}, {"event_data.size": None}]
+
+
+def test_one_event_makes_no_flood_of_alerts() -> None:
+    rule = make_rule(kind="first_seen", path="event_data.ips[*]")
+    result = run(
+        rule, happened(1, 1, event_data={"ips": [{}, *range(5_000)]}), happened(2, 2, event_data={"ips": [9_999]})
+    )
+    assert [key["event_data.ips[*]"] for key in keys(result)] == [*range(MAX_VALUES), 9_999]
 
 
 def test_a_rule_sees_neither_alerts_nor_other_customers_nor_what_its_filter_leaves_out() -> None:
