@@ -63,7 +63,7 @@ class DeletedAlertRule(ResponseModel):
 
 
 class AlertRulePreview(ResponseModel):
-    """When a rule would have fired over the newest 10,000 entries of the log, or those of them that 10 seconds allow."""
+    """When a rule would have fired over the newest 10,000 entries of the log, or those of 10 seconds."""
 
     entries: int | None = Field(description="Entries that were looked at. Null for tokens limited to customers.")
     matched: int = Field(description="How many times the rule counted an event.")

@@ -1,5 +1,6 @@
 """Requests about streams and alert rules: their actor, the JSON body with a definition, and the version (ETag)."""
 
+import re
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +19,8 @@ from functions.http.query_string import QueryString
 from functions.http.request import Request
 
 _MAX_ERRORS: Final = 20
+_TAG: Final = re.compile(r'(?:W/)?("[0-9]{1,19}")')
+"""A version. Proxies that compress responses make its tag a weak one, which means the same version here."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -56,13 +59,14 @@ def require_version(request: Request, version: int, thing: str) -> None:
     """Check If-Match (RFC 9110 section 13.1.1) against the version of a stream or alert rule.
 
     Raises:
-        MissingVersionError: the request has none.
+        MissingVersionError: the request has none, or something else, such as `*` or several.
         VersionConflictError: it names another version.
     """
-    wanted = request.header("if-match")
+    wanted = _TAG.fullmatch((request.header("if-match") or "").strip())
     if wanted is None:
         raise MissingVersionError(
-            f"Send If-Match with the ETag of the {thing} that you have read, so that no other change is lost."
+            f"Send If-Match with the ETag of the {thing} that you have read, such as {etag(1)}, so that no change of "
+            "others is lost."
         )
-    if wanted.strip() != etag(version):
+    if wanted[1] != etag(version):
         raise VersionConflictError(f"The {thing} was changed since it was read: read it again, and repeat the change.")

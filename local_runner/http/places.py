@@ -6,7 +6,7 @@ from typing import Final
 
 from functions.http.route import Place, Route
 
-_PARAMETER: Final = re.compile(r"\{[^}]+\}")
+_PARAMETER: Final = re.compile(r"\{[^{}]+\}")
 _MAX_PARTS: Final = 5
 """Parts of a path from the first parameter of its route on."""
 

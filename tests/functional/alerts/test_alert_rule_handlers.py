@@ -74,7 +74,19 @@ def test_a_change_needs_the_version_that_was_read(call: Call) -> None:
     changed = call(manage.replace_alert_rule, "PUT", rule_id, body=body, headers={"If-Match": etag})
     assert (changed.status, json.loads(changed.body)["name"], changed.headers["ETag"]) == (200, "renamed", '"2"')
     assert call(manage.replace_alert_rule, "PUT", rule_id, body=body, headers={"If-Match": etag}).status == 412
-    assert call(manage.replace_alert_rule, "PUT", rule_id, body=body, headers={"If-Match": "*"}).status == 412
+
+
+@pytest.mark.parametrize("tag", ["*", "", "1", '"1", "2"', '"x"'])
+def test_a_change_that_names_no_version_is_told_what_to_send(call: Call, tag: str) -> None:
+    rule_id = created(call)["rule_id"]
+    answer = call(manage.replace_alert_rule, "PUT", rule_id, body=RULE, headers={"If-Match": tag})
+    assert (answer.status, b"Send If-Match with the ETag" in answer.body) == (428, True)
+
+
+def test_a_tag_that_a_proxy_made_a_weak_one_is_that_version(call: Call) -> None:
+    rule_id = created(call)["rule_id"]
+    for tag, status in (('W/"2"', 412), (' W/"1" ', 200)):
+        assert call(manage.replace_alert_rule, "PUT", rule_id, body=RULE, headers={"If-Match": tag}).status == status
 
 
 def test_a_rule_is_paused_resumed_and_deleted_and_each_act_is_recorded(

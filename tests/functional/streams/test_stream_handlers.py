@@ -107,7 +107,7 @@ def test_a_change_needs_the_version_that_was_read(call: Call) -> None:
     changed = call(manage.replace_stream, "PUT", stream_id, body=body, headers={"If-Match": etag})
     assert (changed.status, json.loads(changed.body)["name"], changed.headers["ETag"]) == (200, "renamed", '"2"')
     assert call(manage.replace_stream, "PUT", stream_id, body=body, headers={"If-Match": etag}).status == 412
-    assert call(manage.replace_stream, "PUT", stream_id, body=body, headers={"If-Match": "*"}).status == 412
+    assert call(manage.replace_stream, "PUT", stream_id, body=body, headers={"If-Match": "*"}).status == 428
 
 
 def test_a_stream_is_paused_resumed_replayed_and_deleted(call: Call, store_events: StoreEvents) -> None:
