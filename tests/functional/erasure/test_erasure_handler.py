@@ -162,6 +162,12 @@ def test_a_limited_token_learns_nothing_of_what_others_erased_as_a_whole(
     assert len(left(store)) == 17
 
 
+def test_ids_beyond_the_bound_are_not_looked_at(gateway: FakeGateway) -> None:
+    assert ask(gateway, {"reason": "x", "event_ids": ["7"] * 50_000}).errors == {
+        "event_ids": "must have at most 1000 items"
+    }
+
+
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("scopes", [[WRITE], [READ], [WRITE, READ], []])
 def test_other_scopes_do_not_erase(services: Services, scopes: list[str]) -> None:
