@@ -198,7 +198,7 @@ streams: Final = Table(
     metadata,
     Column("stream_id", String(64), primary_key=True),
     Column("name", String(100), nullable=False),
-    # A `StreamDefinition` as JSON; `name` has what is unique of the name, see `core.stores.recorded_changes`.
+    # A `StreamDefinition` as JSON; `name` has the result of `recorded_changes.unique_name`.
     Column("definition", Text, nullable=False),
     Column("sealed", Text),
     Column("state", String(16), nullable=False),

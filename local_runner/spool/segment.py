@@ -98,7 +98,7 @@ class Segment:
         assert self.descriptor is not None  # noqa: S101 - only a slot's active segment is written, which is open
         try:
             disk.append(self.descriptor, content, self.size)
-            if not os.fstat(self.descriptor).st_nlink:  # a file without a name takes records, and nobody finds them
+            if not os.fstat(self.descriptor).st_nlink:  # without a name it takes records that are lost with the process
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         except OSError:
             if os.fstat(self.descriptor).st_size != self.size:

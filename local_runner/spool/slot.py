@@ -26,7 +26,7 @@ class SpoolLimits:
     """Bounds in bytes on disk. A segment takes half of `max_bytes` at most, so that a full spool can be emptied.
 
     After `segment_seconds` a segment that is not full is removed as well, as soon as all of its events are stored: the
-    spool would keep for months what was erased in the store.
+    spool would keep erased events for months.
     """
 
     max_bytes: int = 1024 * 1024 * 1024
