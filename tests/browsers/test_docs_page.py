@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -10,10 +9,11 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from core.auth.tokens import DEFAULT_SCOPES
-from tests.support.browser import WAIT_SECONDS, chromium, hosts_asked_by, log_of, paths_asked_by
+from tests.support.browser import chromium, hosts_asked_by, log_of, paths_asked_by
 from tests.support.builders import new_event
 from tests.support.prefix_proxy import prefix_proxy
-from tests.support.service import Service
+from tests.support.service import Service, get, post
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ class DocsPage:
             found = browser.find_elements(By.CSS_SELECTOR, selector)
             return next((element for element in found if element.is_displayed()), None)
 
-        found = WebDriverWait(self._browser, WAIT_SECONDS).until(visible, f"{selector} is not on the page")
+        found = WebDriverWait(self._browser, SECONDS).until(visible, f"{selector} is not on the page")
         assert found is not None
         return found
 
@@ -78,7 +78,7 @@ class DocsPage:
             dialog.find_element(By.CSS_SELECTOR, f"label[for^='{scope}']").click()
         dialog.find_element(By.CSS_SELECTOR, "button.authorize").click()
         logout = f"{flow}//button[contains(., 'Logout')]"
-        WebDriverWait(self._browser, WAIT_SECONDS).until(lambda browser: browser.find_elements(By.XPATH, logout))
+        WebDriverWait(self._browser, SECONDS).until(lambda browser: browser.find_elements(By.XPATH, logout))
         self.find(".modal-ux button.btn-done").click()
 
     def try_out(self, operation_id: str) -> tuple[str, str]:
@@ -92,7 +92,7 @@ class DocsPage:
 
 
 def test_the_page_shows_every_operation_and_tries_one_out(browser: webdriver.Chrome, service: Service) -> None:
-    described = httpx.get(f"{service.url}/openapi.json").json()["paths"]
+    described = get(f"{service.url}/openapi.json").json()["paths"]
     page = DocsPage(browser, service.url)
     assert page.operations() == {(method.upper(), path) for path, methods in described.items() for method in methods}
 
@@ -122,9 +122,9 @@ def test_the_page_works_below_a_path_of_a_proxy(
 def test_links_lead_below_the_path_that_a_proxy_names(service: Service) -> None:
     with prefix_proxy(service.url, "/audit", names_prefix=True) as url:
         authorization = {"Authorization": f"Bearer {service.token()}"}
-        posted = httpx.post(f"{url}/event", json=new_event(event_type="docs.proxy"), headers=authorization)
+        posted = post(f"{url}/event", json=new_event(event_type="docs.proxy"), headers=authorization)
         assert posted.headers["Location"] == f"/audit/event/{posted.json()['event_id']}"
-        assert httpx.get(f"{url}/openapi.json").json()["servers"] == [{"url": "/audit"}]
+        assert get(f"{url}/openapi.json").json()["servers"] == [{"url": "/audit"}]
 
 
 @pytest.mark.parametrize("below_a_path", [False, True])

@@ -9,8 +9,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.browser import WAIT_SECONDS, chromium, hosts_asked_by
+from tests.support.browser import chromium, hosts_asked_by
 from tests.support.documents import ROOT
+from tests.support.waiting import SECONDS
 from tests.unit.ledger.sample_log import SampleLog, cosigned, private_key
 
 LOG = SampleLog()
@@ -34,7 +35,7 @@ def verify(browser: webdriver.Chrome, folder: Path, proof: bytes, data: bytes | 
             browser.find_element(By.ID, name).send_keys(str(folder / name))
     browser.find_element(By.TAG_NAME, "button").click()
     result = browser.find_element(By.ID, "result")
-    WebDriverWait(browser, WAIT_SECONDS).until(lambda _: result.text)
+    WebDriverWait(browser, SECONDS).until(lambda _: result.text)
     assert hosts_asked_by(browser) <= {""}  # a file has none
     return result.text
 

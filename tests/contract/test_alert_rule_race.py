@@ -24,6 +24,7 @@ from core.stores.sql import SqlEventStore
 from tests.support.alert_rules import NOW, happened, make_rule
 from tests.support.fakes import FakeClock
 from tests.support.streams import record
+from tests.support.waiting import SECONDS
 
 BATCHES = 5
 
@@ -82,7 +83,7 @@ def test_each_event_counts_once_although_two_hold_the_rules(engine: Engine, sql_
             stored += part
             meeting = Barrier(2)
             for running in [threads.submit(evaluate, engine, 3, meeting) for _ in range(2)]:
-                running.result(timeout=60)
+                running.result(timeout=SECONDS)
     evaluate(engine, 3, Barrier(1))
     integrate(engine)
     secret = SqlFeed(engine).cursor_key()

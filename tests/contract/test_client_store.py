@@ -13,6 +13,7 @@ from core.ports.store import Outcome
 from core.stores.clients import SqlClientStore
 from core.stores.sql import SqlEventStore
 from tests.support.stores import DatabaseStore, parts_of
+from tests.support.waiting import SECONDS
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -65,7 +66,7 @@ class FakeRevocationList:
     def publish(self, revoked: Sequence[Client]) -> None:
         if not self.begun.is_set():
             self.begun.set()
-            assert self.go.wait(10)
+            assert self.go.wait(SECONDS)
         self.listed = {client.client_id: client.first_valid_iat for client in revoked}
 
 
@@ -83,11 +84,11 @@ def test_of_two_changes_at_once_the_last_list_has_both(sql_store: SqlEventStore)
 
     with ThreadPoolExecutor(2) as threads:
         ahead = threads.submit(disable, first)
-        assert listed.begun.wait(10)
+        assert listed.begun.wait(SECONDS)
         behind = threads.submit(disable, second)
         overtook = bool(wait([behind], 0.3).done)
         listed.go.set()
-        ahead.result(10)
-        behind.result(10)
+        ahead.result(SECONDS)
+        behind.result(SECONDS)
     assert not overtook
     assert listed.revocations() == plain.revocations() == {first.client_id: math.inf, second.client_id: math.inf}

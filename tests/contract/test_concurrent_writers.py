@@ -20,6 +20,7 @@ from core.stores.sql import SqlEventStore
 from tests.support import databases, ferretdb
 from tests.support.builders import event
 from tests.support.stores import DatabaseStore, parts_of
+from tests.support.waiting import SECONDS
 
 WRITERS = 8
 ROUNDS = 5
@@ -53,7 +54,7 @@ def test_of_several_writers_of_one_event_exactly_one_stores_it(database_store: D
         told: list[tuple[Event, Outcome]] = []
         busy = 0
         for start in range(0, EVENTS, step):
-            barrier.wait(timeout=20)
+            barrier.wait(timeout=SECONDS)
             batch = batches[writer][start : start + step]
             outcomes, waits = add_until_stored(store=database_store, batch=batch)
             told += zip(batch, outcomes, strict=True)
@@ -94,7 +95,7 @@ def test_writers_of_the_same_large_batches_in_other_orders_do_not_block_each_oth
     barrier = Barrier(4)
 
     def write(batch: list[Event]) -> tuple[list[Outcome], int]:
-        barrier.wait(timeout=20)
+        barrier.wait(timeout=SECONDS)
         return add_until_stored(database_store, batch)
 
     with ThreadPoolExecutor(4) as pool:

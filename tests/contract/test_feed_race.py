@@ -23,9 +23,10 @@ from core.stores.ledger.integration import Ledger
 from core.stores.sealing import insert_sealed, new_batch_number
 from tests.support.builders import event
 from tests.support.ledger import faults
+from tests.support.waiting import SECONDS
 
 WRITERS = 4
-SECONDS = 3.0
+RACE_SECONDS = 3.0
 READERS = [
     (1, EventFilter(customer_ids=(2,), event_types=("b", "c"))),
     (3, EventFilter(event_types=("a",))),
@@ -108,15 +109,15 @@ def test_a_feed_misses_nothing_and_repeats_nothing_in_a_race(engine: Engine) -> 
         workers = [pool.submit(race.write, writer) for writer in range(WRITERS)]
         workers += [pool.submit(race.integrate) for _ in range(2)]
         try:
-            time.sleep(SECONDS)
+            time.sleep(RACE_SECONDS)
         finally:
             race.written.set()
             for worker in workers:
-                worker.result(60)
+                worker.result(SECONDS)
             while Ledger(engine).integrate():
                 pass
             race.complete.set()
-        results = [reader.result(120) for reader in readers]
+        results = [reader.result(SECONDS) for reader in readers]
     assert faults(engine) == []
     assert len(race.stored) > 100
     for (_, wanted), found in zip(READERS, results, strict=True):

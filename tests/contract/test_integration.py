@@ -16,6 +16,7 @@ from core.stores.schema import ledger_checkpoints, ledger_nodes
 from core.stores.sql import SqlEventStore
 from tests.support.builders import event
 from tests.support.ledger import batches, faults, indices, places
+from tests.support.waiting import SECONDS
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class SlowTree:
     def grow(self, _connection: Connection, size: int, batches: Sequence[int]) -> Growth:
         self.grown.append((size, batches))
         self.started.set()
-        assert self.proceed.wait(20)
+        assert self.proceed.wait(SECONDS)
         return Growth(b"r" * 32, [Node(8, size, b"n" * 32)])
 
 
@@ -111,12 +112,12 @@ def test_an_integrator_that_others_overtook_appends_nothing(
     sql_store.add([event(3)])
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(Ledger(engine, tree).integrate)
-        assert tree.started.wait(20)
+        assert tree.started.wait(SECONDS)
         for number in range(rounds):
             assert ledger.integrate() == 1
             sql_store.add([event(10 + number)])
         tree.proceed.set()
-        assert slow.result(20) == 0
+        assert slow.result(SECONDS) == 0
     before = indices(engine)
     assert faults(engine) == []
     assert ledger.integrate() == 1
@@ -151,7 +152,7 @@ def test_no_writer_waits_for_an_integrator(request: pytest.FixtureRequest, datab
         pending = connection.execute(integration._PENDING).all()  # noqa: SLF001 - to stop before the commit
         assert ledger._append(connection, pending) == 20  # noqa: SLF001 - the same
         for number in range(20, 30):
-            pool.submit(store.add, [event(number)]).result(5)
+            pool.submit(store.add, [event(number)]).result(SECONDS)
         connection.commit()
     assert ledger.integrate() == 10
     assert faults(engine) == []
@@ -176,7 +177,7 @@ def test_several_writers_and_integrators_give_each_event_one_index(engine: Engin
             list(pool.map(write, range(3)))
         finally:
             done.set()
-        assert sum(integrator.result(60) for integrator in integrators) == 600
+        assert sum(integrator.result(SECONDS) for integrator in integrators) == 600
     assert sorted(indices(engine).values()) == list(range(600))
     assert faults(engine) == []
     assert all(size > previous for size, previous in checkpoints(engine))

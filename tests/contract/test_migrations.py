@@ -28,6 +28,7 @@ from core.stores.schema import events, metadata, service_keys
 from core.stores.sql import SqlEventStore
 from tests.support import databases
 from tests.support.builders import event
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = Path(migrations.__file__).parent
@@ -210,7 +211,7 @@ def test_several_processes_may_migrate_at_once(new_database: Engine) -> None:
         ]
         assert [process.stdout and process.stdout.readline() for process in processes] == ["ready\n"] * 3
         with ThreadPoolExecutor() as pool:
-            outputs = list(pool.map(lambda process: process.communicate("go\n", timeout=30)[0], processes))
+            outputs = list(pool.map(lambda process: process.communicate("go\n", timeout=SECONDS)[0], processes))
     assert [process.returncode for process in processes] == [0, 0, 0]
     newest = check_revision(new_database)["revision"]
     assert sorted(output.strip() for output in outputs) == [f"({newest!r}, {newest!r})"] * 2 + [f"(None, {newest!r})"]
@@ -225,7 +226,7 @@ def test_who_comes_second_waits_for_the_first(server: str) -> None:
                 migrated = pool.submit(migrate, second)
                 with pytest.raises(TimeoutError):
                     migrated.result(timeout=0.3)
-            assert migrated.result(timeout=10)[0] is None
+            assert migrated.result(timeout=SECONDS)[0] is None
 
 
 def test_another_writer_of_a_new_database_is_waited_for(path: Path, engine: Engine) -> None:
@@ -235,4 +236,4 @@ def test_another_writer_of_a_new_database_is_waited_for(path: Path, engine: Engi
         with pytest.raises(TimeoutError):
             migrated.result(timeout=0.2)
         writer.execute("COMMIT")
-        assert migrated.result(timeout=5)[0] is None
+        assert migrated.result(timeout=SECONDS)[0] is None

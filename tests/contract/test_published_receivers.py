@@ -29,6 +29,7 @@ from tests.support.odd_events import odd_events
 from tests.support.receiver import Received, Receiver, Reply, receiver
 from tests.support.service import free_port
 from tests.support.sites import LOOPBACK, STREAM_ID, batch
+from tests.support.waiting import SECONDS
 
 EVENTS = list(odd_events(40))
 OLD, NEW, OTHER = (http.new_signing_secret() for _ in range(3))
@@ -92,7 +93,7 @@ def _verified_by_node(secret: str, request: Received) -> "subprocess.CompletedPr
     environment = {"NODE_PATH": str(node_modules()), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     command = ["node", "--eval", VERIFY_BY_NODE]
     return subprocess.run(
-        command, input=given, env=environment, capture_output=True, text=True, check=False, timeout=60
+        command, input=given, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
     )
 
 
@@ -128,7 +129,7 @@ async def _received_by_oteltap() -> list[LogRecord]:
         collecting = asyncio.create_task(collect())
         await asyncio.sleep(0)
         await asyncio.to_thread(destination.send, batch(EVENTS))
-        await asyncio.wait_for(collecting, 30)
+        await asyncio.wait_for(collecting, SECONDS)
         return received
 
 

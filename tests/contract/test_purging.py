@@ -27,6 +27,7 @@ from core.stores.retention_rules import read_rules, remove_rule, set_rule
 from core.stores.schema import dropped_months, erasures, event_counters, events, holds, retention_rules
 from core.stores.sql import SqlEventStore
 from tests.support.builders import event
+from tests.support.waiting import SECONDS
 
 NOW = datetime(2026, 4, 15, 12, tzinfo=UTC)
 ALL = RetentionRule(None, None, 30)
@@ -211,7 +212,7 @@ def test_a_hold_placed_while_a_batch_is_deleted_waits_for_its_commit(
 
         note = purging._note_month  # noqa: SLF001 - a moment in the transaction
         monkeypatch.setattr(purging, "_note_month", place_meanwhile)
-        purge(engine, now=NOW, pause=lambda _: bool(placed[0].result(30)) and False)
+        purge(engine, now=NOW, pause=lambda _: bool(placed[0].result(SECONDS)) and False)
     assert seen == [0, 1, 4], "the hold has seen the batch committed"
     assert left(store) == [0, 1, 4], "and keeps the events that were left"
 

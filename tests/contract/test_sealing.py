@@ -17,6 +17,7 @@ from core.stores.sealing import seconds_of
 from core.stores.sql import SqlEventStore
 from tests.support.builders import event
 from tests.support.ledger import batches, faults, places
+from tests.support.waiting import SECONDS
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -80,7 +81,7 @@ def test_writers_of_the_same_events_leave_each_in_one_batch(sql_store: SqlEventS
 
     def write(writer: int) -> None:
         for start in range(0, 100, 20):
-            barrier.wait(timeout=20)
+            barrier.wait(timeout=SECONDS)
             add_until_stored(sql_store, [event(number) for number in range(start + writer, start + 20 + writer)])
 
     with ThreadPoolExecutor(4) as pool:

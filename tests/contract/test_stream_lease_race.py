@@ -17,6 +17,7 @@ from core.streams.dispatcher import Dispatcher
 from tests.support.builders import event
 from tests.support.fakes import FakeMeter
 from tests.support.streams import FakeDestination, make_stream, outlet, record
+from tests.support.waiting import SECONDS
 
 LEASE = 0.4
 EVENTS = 400
@@ -52,7 +53,7 @@ class Contender:
     def end(self) -> None:
         self._stops.set()
         self._goes_on.set()
-        self._thread.join(10)
+        self._thread.join(SECONDS)
         self.dispatcher.close()
 
     def _run(self) -> None:
@@ -69,9 +70,9 @@ class Contender:
                 method = getattr(part, name)
 
                 def call(*args: Any, **kwargs: Any) -> object:
-                    goes_on.wait(30)
+                    goes_on.wait(SECONDS)
                     result = method(*args, **kwargs)
-                    goes_on.wait(30)
+                    goes_on.wait(SECONDS)
                     return result
 
                 return call

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPMessage, HTTPResponse
 
-TIMEOUT_SECONDS = 10
+from tests.support.waiting import SECONDS
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def request(method: str, target: str, lines: Sequence[str] = (), body: bytes = b
 
 def exchange(port: int, sent: bytes, *, half_close: bool = False) -> Answer | None:
     """Send on a separate connection; None when it is closed without an answer. `half_close`: no more will come."""
-    with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
+    with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
         # A server that has seen enough answers and closes before it has read everything.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(sent)

@@ -7,7 +7,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -18,7 +17,8 @@ from core.errors import AuditLogError, InvalidSettingsError
 from local_runner.cli import clients, main
 from tests.support import forked
 from tests.support.builders import new_event
-from tests.support.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.service import AUDIT_LOG, Service, environment, free_port, get, post
+from tests.support.waiting import SECONDS
 
 ROOT_COMMAND = typer.main.get_command(main.app)
 assert isinstance(ROOT_COMMAND, typer.core.TyperGroup)
@@ -104,7 +104,7 @@ def test_a_token_is_of_use_at_a_service_with_the_same_data(service: Service) -> 
     assert (ended.returncode, ended.stderr) == (0, "")
 
     headers = {"Authorization": f"Bearer {ended.stdout.strip()}"}
-    assert httpx.post(f"{service.url}/event", json=new_event(), headers=headers).status_code == 202
+    assert post(f"{service.url}/event", json=new_event(), headers=headers).status_code == 202
 
 
 def test_a_token_can_be_limited_to_reading_and_to_customers(service: Service) -> None:
@@ -113,11 +113,11 @@ def test_a_token_can_be_limited_to_reading_and_to_customers(service: Service) ->
         "Authorization": f"Bearer {output(service.data_dir, 'token', '--customer', '1', '--customer', '2').strip()}"
     }
 
-    def post(customer_id: int, headers: dict[str, str]) -> int:
-        return httpx.post(f"{service.url}/event", json=new_event(customer_id=customer_id), headers=headers).status_code
+    def status(customer_id: int, headers: dict[str, str]) -> int:
+        return post(f"{service.url}/event", json=new_event(customer_id=customer_id), headers=headers).status_code
 
-    assert httpx.get(f"{service.url}/event", headers=reads).status_code == 200
-    assert [post(1, reads), post(1, narrow), post(2, narrow), post(3, narrow)] == [403, 202, 202, 403]
+    assert get(f"{service.url}/event", headers=reads).status_code == 200
+    assert [status(1, reads), status(1, narrow), status(2, narrow), status(3, narrow)] == [403, 202, 202, 403]
 
 
 def test_a_token_that_would_live_too_long_is_refused(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_the_commands_are_there_before_the_service_is_imported() -> None:
     for arguments, environ, expected in cases:
         ended = subprocess.run(
             [sys.executable, "-c", program, *arguments],
-            env={**os.environ, **environ}, capture_output=True, text=True, timeout=30, check=False,
+            env={**os.environ, **environ}, capture_output=True, text=True, timeout=SECONDS, check=False,
         )  # fmt: skip
         *printed, imported = ended.stdout.splitlines()
 
@@ -202,7 +202,9 @@ def test_ctrl_c_during_the_import_of_the_commands_is_no_traceback() -> None:
         "sys.meta_path.insert(0, Interrupt())\n"
         "from local_runner.cli.__main__ import main; sys.argv = ['audit-log', '--version']; main()"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
@@ -241,7 +243,7 @@ def test_a_database_that_cannot_be_made_is_an_error_with_its_setting(tmp_path: P
 
 
 def test_the_description_of_the_api_is_that_of_the_service(tmp_path: Path, service: Service) -> None:
-    served = httpx.get(f"{service.url}/openapi.json").json()
+    served = get(f"{service.url}/openapi.json").json()
 
     printed = output(tmp_path, "openapi")
     output(tmp_path, "openapi", "--output", str(tmp_path / "openapi.json"))
@@ -263,7 +265,7 @@ def test_a_load_test_without_its_http_client_says_how_to_install_it(tmp_path: Pa
     )
     ended = subprocess.run(
         [sys.executable, "-c", program],
-        env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False,
+        env=environment(tmp_path), capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
 
     assert (ended.returncode, ended.stdout) == (1, "")

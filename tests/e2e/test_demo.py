@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from audit_log_client import Api, Filters
 from local_runner.cli.demo.dataset import SUSPECT_ADDRESS
-from tests.support.service import AUDIT_LOG, Service, environment, free_port
-from tests.support.waiting import until
+from tests.support.service import AUDIT_LOG, Service, environment, free_port, get
+from tests.support.waiting import SECONDS, until
 
 TAKEOVER = Filters(data=(("context.ip", SUSPECT_ADDRESS),))
 
@@ -35,7 +33,7 @@ def demo(port: int, data_dir: Path) -> Iterator[str]:
         yield text
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=SECONDS)
     assert process.returncode == 0
 
 
@@ -43,7 +41,7 @@ def refused(port: int, data_dir: Path) -> str:
     """What a demo says that does not start."""
     command = [AUDIT_LOG, "demo", "--port", str(port), "--data-dir", str(data_dir)]
     ended = subprocess.run(
-        command, env=environment(data_dir / "not"), capture_output=True, text=True, timeout=30, check=False
+        command, env=environment(data_dir / "not"), capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     return ended.stderr
@@ -61,7 +59,7 @@ def test_a_demo_tells_its_story_once_and_goes_on_by_itself(tmp_path: Path) -> No
     url = f"http://127.0.0.1:{port}"
     for _ in range(2):
         with demo(port, tmp_path / "demo") as printed:
-            assert httpx.get(f"{url}/health").status_code == 200
+            assert get(f"{url}/health").status_code == 200
             assert "from the last 30 days" in printed
             assert "HTTP" not in printed
             assert "GET" not in printed
@@ -76,7 +74,7 @@ def test_the_commands_of_the_banner_work_where_the_reader_is(tmp_path: Path) -> 
     with demo(port, tmp_path / "demo") as printed:
         [query] = [line for line in printed.splitlines() if "query" in line and "--limit 12" in line]
         shown = subprocess.run(
-            ["sh", "-c", f"{query} --json"], capture_output=True, text=True, check=True, cwd=Path.cwd(), timeout=30
+            ["sh", "-c", f"{query} --json"], capture_output=True, text=True, check=True, cwd=Path.cwd(), timeout=SECONDS
         )
         assert len(shown.stdout.splitlines()) == 12
         assert shlex.split(query)[0] == AUDIT_LOG or not Path(shlex.split(query)[0]).is_absolute()

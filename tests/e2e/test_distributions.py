@@ -13,6 +13,7 @@ import pytest
 
 from audit_log_client import api
 from tests.support.service import environment
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = {"audit_log_client": ROOT / "audit_log_client", "audit_log_service": ROOT}
@@ -24,7 +25,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     built = tmp_path_factory.mktemp("wheels")
     for project in PROJECTS.values():
         command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built)]
-        subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=SECONDS)
     return {wheel.name.partition("-")[0]: wheel for wheel in built.glob("*.whl")}
 
 
@@ -80,7 +81,7 @@ def test_the_wheels_work_together(wheels: dict[str, Path], tmp_path: Path) -> No
     ended = subprocess.run(
         [sys.executable, "-c", program],
         env=environment(tmp_path) | {"PYTHONPATH": str(target)}, cwd=tmp_path,
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=SECONDS,
     )  # fmt: skip
 
     imported, _, text = ended.stdout.partition("\n")

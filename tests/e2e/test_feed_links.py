@@ -8,7 +8,7 @@ from audit_log_client import Api, Filters
 from tests.support.builders import new_event
 from tests.support.service import Service
 from tests.support.skipping import skip_or_fail
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 SCRIPT = r"""
 set -eu
@@ -36,7 +36,7 @@ def test_curl_and_jq_get_every_event_once_by_following_links_and_come_to_an_end(
         until(lambda: api.feed(Filters(event_types=("feed.links",)))["count"] == COUNT)
     environ = {"URL": service.url, "TOKEN": service.token(), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(
-        ["sh", "-c", SCRIPT], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", SCRIPT], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=SECONDS, check=False
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(map(int, done.stdout.split())) == list(range(COUNT))

@@ -14,9 +14,9 @@ import pytest
 
 from tests.support.builders import new_event
 from tests.support.rabbitmq import queue_url
-from tests.support.service import AUDIT_LOG, Service, free_port
+from tests.support.service import AUDIT_LOG, Service, free_port, get
 from tests.support.skipping import skip_or_fail
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 SECRET = "the-secret-of-the-process-with-the-number-one"
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -53,7 +53,7 @@ def inner(service: Service) -> int:
 
 def answers(service: Service) -> bool:
     try:
-        return httpx.get(f"{service.url}/health", timeout=5).is_success
+        return get(f"{service.url}/health").is_success
     except httpx.TransportError:
         return False
 
@@ -83,7 +83,7 @@ def test_a_service_stores_what_it_accepted_and_ends_with_status_0(tmp_path: Path
             answer = client.post("/events", content=lines(200), headers=NDJSON)
             assert answer.status_code == 202
         os.kill(inner(service), signal.SIGTERM)
-        assert service.process.wait(20) == 0
+        assert service.process.wait(SECONDS) == 0
         assert "stop_cut_short" not in service.log
     assert stored(data) == 200
 
@@ -100,7 +100,7 @@ def test_a_service_of_several_processes_and_a_worker_end_with_status_0(tmp_path:
         until(lambda: stored(data) == 50)
         for service in (worker, api):
             os.kill(inner(service), signal.SIGTERM)
-            assert service.process.wait(20) == 0
+            assert service.process.wait(SECONDS) == 0
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
@@ -113,4 +113,4 @@ def test_a_stop_during_the_start_is_obeyed(tmp_path: Path, command: str) -> None
         process = inner(service)
         until(lambda: handles(process, signal.SIGTERM))  # Python has begun
         os.kill(process, signal.SIGTERM)
-        assert service.process.wait(20) in {0, 143}
+        assert service.process.wait(SECONDS) in {0, 143}

@@ -8,7 +8,7 @@ import pytest
 
 from audit_log_client import Api, Filters
 from tests.support.service import Service, environment
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 PROGRAM = """
 import sys
@@ -23,7 +23,10 @@ if sys.argv[2] == "error":
 @pytest.mark.parametrize("how", ["end", "error"])
 def test_what_was_recorded_is_sent_when_the_program_ends(service: Service, tmp_path: Path, how: str) -> None:
     subprocess.run(
-        [sys.executable, "-c", PROGRAM, service.url, how], env=environment(tmp_path), check=how == "end", timeout=30
+        [sys.executable, "-c", PROGRAM, service.url, how],
+        env=environment(tmp_path),
+        check=how == "end",
+        timeout=SECONDS,
     )
     mine = Filters(event_types=("client.exit",), data=(("how", how),))
     with Api(service.url) as api:

@@ -14,9 +14,9 @@ import pytest
 
 from tests.support.documents import blocks, read, table
 from tests.support.service import AUDIT_LOG, Service
+from tests.support.waiting import SECONDS
 
 PRINTED_URL = "http://127.0.0.1:8000"
-VISIBLE_WITHIN_SECONDS = 60
 
 README = "README.md"
 QUICKSTART = "docs/quickstart.md"
@@ -74,7 +74,7 @@ def follow(page: str, directory: Path) -> Iterator[Reader]:
         shell = Shell(service, home)
         outputs: dict[str, Output] = {}
         for block in blocks(read(page), "bash"):
-            deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
+            deadline = time.monotonic() + SECONDS
             output = shell.run(block)
             while '"events":[]' in output.text and time.monotonic() < deadline:
                 output = shell.run(block)

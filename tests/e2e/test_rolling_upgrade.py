@@ -19,7 +19,7 @@ from tests.support.builders import new_event
 from tests.support.former_versions import FormerVersion, former_version
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 SECRET = "the-hosts-of-both-versions-sign-with-this"
 
@@ -36,7 +36,7 @@ def database_url() -> Iterator[str]:
 
 
 def run(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return forked.run([AUDIT_LOG, *arguments], env=environment(data_dir, **settings), timeout=60)
+    return forked.run([AUDIT_LOG, *arguments], env=environment(data_dir, **settings), timeout=SECONDS)
 
 
 class Accepted:

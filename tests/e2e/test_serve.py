@@ -14,13 +14,12 @@ from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 
-import httpx
 import pytest
 
 from local_runner.http.sockets import bind_listener
 from tests.support.builders import new_event
-from tests.support.service import EXECUTED, Service, free_port
-from tests.support.waiting import until
+from tests.support.service import EXECUTED, Service, free_port, get
+from tests.support.waiting import SECONDS, until
 
 Send = Callable[[int, int], None]
 
@@ -34,7 +33,7 @@ def post_until_refused(service: Service, token: str) -> list[str]:
     """The ids of the events that were accepted, one after the other, until the service goes away."""
     accepted: list[str] = []
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=SECONDS)) as connection:
         while True:
             try:
                 connection.request("POST", "/event", json.dumps(new_event()), headers)
@@ -49,7 +48,7 @@ def post_until_refused(service: Service, token: str) -> list[str]:
 def end(service: Service, send: Send, signal_number: int) -> int:
     """Send the signal to the service; its exit status."""
     send(service.process.pid, signal_number)
-    return service.process.wait(timeout=10)
+    return service.process.wait(timeout=SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +90,7 @@ def test_a_kill_while_clients_post_loses_no_accepted_event(tmp_path: Path, spool
     with Service.start(tmp_path / "data", spool=spool) as service:
         until(lambda: accepted <= stored_ids(service))
         assert "spool_replay_started" in service.log
-        assert httpx.get(f"{service.url}/ready").json()["checks"]["spool"]["mode"] == spool
+        assert get(f"{service.url}/ready").json()["checks"]["spool"]["mode"] == spool
 
 
 def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
@@ -103,7 +102,7 @@ def test_a_stop_waits_for_a_store_that_is_busy(tmp_path: Path) -> None:
             time.sleep(1)
             assert service.process.poll() is None
 
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=SECONDS) == 0
         assert stored_ids(service) == accepted
 
 
@@ -125,7 +124,7 @@ def test_a_restart_keeps_tokens_and_events_and_their_secret_to_itself(tmp_path: 
     assert stat.S_IMODE((tmp_path / "data" / "jwt-secret").stat().st_mode) == 0o600
 
     with Service.start(tmp_path / "data") as service:
-        found = httpx.get(f"{service.url}/event/{event_id}", headers={"Authorization": token})
+        found = get(f"{service.url}/event/{event_id}", headers={"Authorization": token})
 
         assert (found.status_code, found.json()["event_id"]) == (200, event_id)
         secret = (tmp_path / "data" / "jwt-secret").read_text().strip()
@@ -137,17 +136,17 @@ def test_metrics_are_on_a_port_of_their_own_and_the_service_does_without_if_it_i
         port = taken.getsockname()[1]
         with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service:
             assert "management_port_unavailable" in service.log
-            assert httpx.get(f"{service.url}/metrics").status_code == 404
-            assert httpx.get(f"{service.url}/ready").json()["status"] == "ready"
+            assert get(f"{service.url}/metrics").status_code == 404
+            assert get(f"{service.url}/ready").json()["status"] == "ready"
     with Service.start(tmp_path / "data", "--metrics-port", str(port)) as service, service.client() as client:
         assert client.post("/event", json=new_event()).status_code == 202
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        metrics = get(f"http://127.0.0.1:{port}/metrics").text
         accepted = 'audit_log_http_request_seconds_count{method="POST",route="/event",status="2xx"} 1.0'
         assert accepted in metrics
 
 
 def test_a_connection_serves_more_than_one_request(service: Service) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=SECONDS)) as connection:
         connection.connect()
         connected = connection.sock
         for path, status in (("/health", 200), ("/nowhere", 404), ("/health", 200)):
@@ -167,4 +166,4 @@ def test_the_environment_does_not_pass_for_headers(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("CONTENT_LENGTH", "5")
 
     with Service.start(tmp_path / "data") as service:
-        assert httpx.get(f"{service.url}/event").headers["WWW-Authenticate"] == "Bearer"  # none was sent
+        assert get(f"{service.url}/event").headers["WWW-Authenticate"] == "Bearer"  # none was sent

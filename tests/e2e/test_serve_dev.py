@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.support.builders import new_event
-from tests.support.service import Service, free_port
-from tests.support.waiting import until
+from tests.support.service import Service, free_port, get
+from tests.support.waiting import SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ def stored(service: Service) -> int:
 def served_version(service: Service) -> str | None:
     """The version that the service reports; None while it restarts."""
     try:
-        version: str = httpx.get(f"{service.url}/health").json()["version"]
+        version: str = get(f"{service.url}/health").json()["version"]
     except httpx.TransportError:
         return None
     return version
@@ -54,7 +54,7 @@ def test_a_stop_stores_what_was_accepted(source: Path) -> None:
             os.kill(service.process.pid, signal.SIGTERM)  # the parent alone, as a process manager does
             time.sleep(1)
 
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=SECONDS) == 0
         assert stored(service) == 20
         assert "Traceback" not in service.log
 
@@ -69,6 +69,6 @@ def test_a_changed_source_file_is_served_and_no_event_lost_over_it(source: Path)
 
         os.killpg(service.process.pid, signal.SIGINT)  # parent and child, as Ctrl-C does
 
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=SECONDS) == 0
         assert stored(service) == 2
         assert "Traceback" not in service.log

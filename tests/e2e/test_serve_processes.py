@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import httpx
 from tests.support.builders import new_event
 from tests.support.service import Service
 from tests.support.waiting import until
-
-STOP_SECONDS = 10.0
 
 
 def exists(pid: int) -> bool:
@@ -51,9 +48,7 @@ def test_ctrl_c_stores_what_was_accepted_and_ends_both(tmp_path: Path) -> None:
     with service.client() as client:
         for _ in range(50):
             client.post("/event", json=new_event())
-    started = time.monotonic()
     assert service.stop(signal.SIGINT) == 0  # to the whole group, as from a terminal
-    assert time.monotonic() - started < STOP_SECONDS
     assert "queue_drained" in service.log
     assert "storing_process_ended" not in service.log
     assert not exists(storing)

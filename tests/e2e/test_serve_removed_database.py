@@ -9,7 +9,7 @@ import pytest
 from tests.support import forked
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 
 def readiness(client: httpx.Client) -> Any:
@@ -38,7 +38,7 @@ def test_events_wait_while_the_database_file_is_missing(tmp_path: Path, kept: bo
         until(lambda: readiness(client)["status"] == "degraded")
         assert "missing" in str(readiness(client)["checks"]["store"])
         assert client.get("/event").status_code == 503
-        reconciled = forked.run([AUDIT_LOG, "reconcile"], env=environment(data_dir), timeout=60)
+        reconciled = forked.run([AUDIT_LOG, "reconcile"], env=environment(data_dir), timeout=SECONDS)
         assert (reconciled.returncode, "no event store" in reconciled.stderr) == (1, True)
         assert not list(data_dir.glob("audit-log.db*"))
     assert "store_unavailable" in service.log

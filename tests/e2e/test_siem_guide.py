@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,9 @@ from core.streams.destinations import http
 from core.streams.egress import Egress
 from tests.support.builders import event
 from tests.support.node import node_modules
-from tests.support.service import STARTUP_SECONDS, free_port
+from tests.support.service import free_port
 from tests.support.sites import LOOPBACK, STREAM_ID, batch
+from tests.support.waiting import SECONDS, retried
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "siem.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -38,7 +38,7 @@ def test_a_receiver_takes_each_event_once_and_no_other_sender(language: str, tmp
             _webhook(url, OTHER).send(batch([event(9)]))
         assert refused.value.status == 401
         program.terminate()
-        printed = program.communicate(timeout=10)[0].splitlines()
+        printed = program.communicate(timeout=SECONDS)[0].splitlines()
     assert printed == [f"{each.event_id} user.login" for each in EVENTS]
 
 
@@ -71,16 +71,11 @@ def _receiver(language: str, tmp_path: Path) -> Iterator[tuple[str, "subprocess.
 
 
 def _wait_for(port: int, program: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + STARTUP_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert program.poll() is None, "it ended"
-            assert time.monotonic() < deadline, "it does not listen"
-            time.sleep(0.05)
-        else:
-            return
+    def connect() -> None:
+        assert program.poll() is None, "it ended"
+        socket.create_connection(("127.0.0.1", port), SECONDS).close()
+
+    retried(connect, OSError)
 
 
 def _webhook(url: str, *secrets: str) -> Destination:

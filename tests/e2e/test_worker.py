@@ -18,10 +18,9 @@ from tests.support import forked, sqs
 from tests.support.builders import event
 from tests.support.rabbitmq import queue_url
 from tests.support.service import AUDIT_LOG, Service, environment, free_port, free_ports, get
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 SECRET = "Hq7-the-hosts-of-these-tests-share-this-one"
-PATIENCE = 60.0  # above the 20 s after which a process that dies while uvicorn asks it counts as dead
 BUSY_SECONDS = 6  # more than uvicorn gives a process by default
 
 Settings = dict[str, str]
@@ -108,7 +107,7 @@ def test_what_cannot_be_stored_is_listed_shown_beside_what_is_stored_and_put_bac
 ) -> None:
     publisher, source = RabbitMQPublisher(settings["queue_url"]), RabbitMQSource(settings["queue_url"], max_receives=1)
     publisher.publish([event(1, event_type="another")])
-    source.retry_after([message.receipt_handle for message in source.receive(1, wait=PATIENCE)], 0)
+    source.retry_after([message.receipt_handle for message in source.receive(1, wait=SECONDS)], 0)
     source.close()
     publisher.publish([event(1)])
     with start(tmp_path, settings, "worker") as worker:

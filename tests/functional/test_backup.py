@@ -17,6 +17,7 @@ from core.stores.sql import SqlEventStore
 from local_runner.cli.sqlite_backup import BackupError, back_up
 from tests.support import databases
 from tests.support.builders import event
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +54,14 @@ def test_a_backup_holds_what_was_there_when_it_began_whatever_is_added_meanwhile
     begun, added = Flag(), Flag()
 
     def add() -> None:
-        begun.wait(10)
+        begun.wait(SECONDS)
         sqlite_store.add([event(number) for number in range(20_000, 20_100)])
         added.set()
 
     def note(done: int, total: int) -> None:
         steps.append((done, total))
         begun.set()
-        added.wait(10)
+        added.wait(SECONDS)
 
     with ThreadPoolExecutor() as pool:
         pool.submit(add)

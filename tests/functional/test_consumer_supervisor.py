@@ -14,7 +14,7 @@ from local_runner.queue.memory import InMemoryQueue
 from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeDeadLetters, FakeStore
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def complaint(supervisor: ConsumerSupervisor) -> str:
 def running(handler: ConsumeHandler) -> Iterator[Running]:
     running = Running(handler)
     yield running
-    running.supervisor.stop(timeout=20)
+    running.supervisor.stop(timeout=SECONDS)
 
 
 def test_what_is_published_is_stored_in_the_background(running: Running, store: FakeStore) -> None:
@@ -94,7 +94,7 @@ def test_the_check_fails_while_the_consumer_is_down(handler: ConsumeHandler) -> 
     running.supervisor.start()
 
     until(lambda: "is being restarted (restart 1)" in complaint(running.supervisor))
-    running.supervisor.stop(timeout=20)
+    running.supervisor.stop(timeout=SECONDS)
 
 
 def test_while_the_store_takes_no_events_the_check_says_why(running: Running, store: FakeStore) -> None:
@@ -130,7 +130,7 @@ def test_nothing_is_lost_or_stored_twice_whatever_goes_wrong(handler: ConsumeHan
         running.queue.publish([event(number)])
 
     until(lambda: not running.steps and running.queue.stats().waiting + running.queue.stats().in_flight == 0)
-    running.supervisor.stop(timeout=20)
+    running.supervisor.stop(timeout=SECONDS)
     assert len(store.events) == sum(store.batches) == 300
     assert running.dead_letters.messages == []
 
@@ -140,17 +140,17 @@ def test_a_stop_lets_the_batch_at_hand_finish_and_takes_no_other(running: Runnin
 
     def dawdle() -> None:
         begun.set()
-        go_on.wait(20)
+        go_on.wait(SECONDS)
 
     running.steps = [dawdle]
     running.queue.publish([event(1)])
     running.supervisor.start()
-    begun.wait(20)
+    begun.wait(SECONDS)
     running.queue.publish([event(2)])
 
     running.supervisor.stop(timeout=0)
     go_on.set()
-    running.supervisor.stop(timeout=20)
+    running.supervisor.stop(timeout=SECONDS)
 
     assert list(store.events.values()) == [event(1)]
     assert running.queue.stats().waiting == 1

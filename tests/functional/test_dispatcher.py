@@ -28,10 +28,7 @@ from local_runner.http.parser import ParsedRequest
 from local_runner.telemetry.requests import RequestMetrics
 from tests.support.builders import new_event
 from tests.support.fakes import FakeClock, FakeQueue, FakeStore
-from tests.support.waiting import until
-
-SECONDS = 10.0
-"""Far more than any of these answers takes."""
+from tests.support.waiting import SECONDS, until
 
 Ask = Callable[..., Future[HTTPResponse]]
 

@@ -26,11 +26,11 @@ from local_runner.telemetry.requests import RequestMetrics
 from tests.support.builders import event, new_event
 from tests.support.fakes import FakeClock, FakeDeadLetters
 from tests.support.spooling import FaultyDisk
+from tests.support.waiting import SECONDS
 
 EVENT_ID = "018f6b2e-7c1a-7d3e-9f00-0123456789ab"
 CUSTOMER = 7
 COUNT = "audit_log_http_request_seconds_count"
-DEADLINE = 10.0
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -116,7 +116,7 @@ def service(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) 
 
 
 def in_loop(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), DEADLINE))
+    asyncio.run(asyncio.wait_for(test(), SECONDS))
 
 
 async def answered(*connections: Connection, count: int = 1) -> None:
@@ -263,7 +263,7 @@ def test_the_next_turn_gathers_while_the_disk_syncs(settings: Settings, tmp_path
 
     def slow_sync(descriptor: int) -> None:
         syncs.append(descriptor)
-        assert go_on.wait(DEADLINE)
+        assert go_on.wait(SECONDS)
         sync(descriptor)
 
     object.__setattr__(disk.disk, "sync", slow_sync)

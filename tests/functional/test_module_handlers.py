@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.service import environment
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +27,7 @@ POST = """
 posted = answer(create_event.handler, "POST", token=bearer, body=new_event(event_type="module"))
 """
 FIND = """
-deadline = time.monotonic() + 60
+deadline = time.monotonic() + 90
 found = []
 while not found and time.monotonic() < deadline:
     found = answer(query_events.handler, token=bearer, query=[("event_type", "module")])["events"]
@@ -81,7 +82,7 @@ def run(program: str, data_dir: Path, **settings: str) -> Any:
         env=environment(data_dir, **settings),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=SECONDS,
         check=False,
     )
     assert result.returncode == 0, result.stderr

@@ -12,6 +12,7 @@ from audit_log_client import Api
 from local_runner.cli.main import app
 from tests.support import databases
 from tests.support.service import environment
+from tests.support.waiting import SECONDS
 
 NOT_UTF8 = os.fsdecode(b"\xff")
 
@@ -76,5 +77,7 @@ def test_an_address_that_is_no_url_is_refused(url: str) -> None:
 def test_a_user_without_a_name_is_named_by_the_number() -> None:
     # The module is imported first, because another user cannot read everything that root can.
     code = "import os, local_runner.cli.operator_name as name; os.setuid(54321); print(name.operator_name())"
-    done = subprocess.run([sys.executable, "-c", code], env={}, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={}, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
     assert (done.stdout, done.stderr) == ("uid 54321\n", "")

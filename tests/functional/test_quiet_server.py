@@ -8,6 +8,7 @@ import pytest
 from uvicorn import Config
 
 from local_runner.http.quiet_server import QuietServer
+from tests.support.waiting import SECONDS
 
 
 class SleepingServer(QuietServer):
@@ -30,7 +31,7 @@ def test_a_stop_wakes_it(by: str) -> None:
         serving = asyncio.create_task(server.main_loop())
         await asyncio.sleep(0)  # until it sleeps
         threading.Thread(target=stop).start()
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, SECONDS)
 
     asyncio.run(serve())
     assert server.should_exit
@@ -39,4 +40,4 @@ def test_a_stop_wakes_it(by: str) -> None:
 def test_a_stop_before_the_start_ends_it() -> None:
     server = SleepingServer(Config("none"))
     server.stop()
-    asyncio.run(asyncio.wait_for(server.main_loop(), 10))
+    asyncio.run(asyncio.wait_for(server.main_loop(), SECONDS))

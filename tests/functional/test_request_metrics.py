@@ -18,6 +18,7 @@ from local_runner.telemetry.requests import OTHER, RequestMetrics
 from local_runner.telemetry.tracing import NoTracing
 from tests.support.builders import new_event
 from tests.support.fakes import FakeQueue
+from tests.support.waiting import SECONDS
 
 COUNT = "audit_log_http_request_seconds_count"
 IN_FLIGHT = "audit_log_http_requests_in_flight"
@@ -110,16 +111,16 @@ def test_a_request_is_in_flight_until_it_is_answered(settings: Settings) -> None
     class SlowQueue(FakeQueue):
         def publish(self, _events: object, _traceparent: str | None = None) -> None:
             arrived.set()
-            assert go_on.wait(10)
+            assert go_on.wait(SECONDS)
 
     counted = Counted(Services(settings, publisher=SlowQueue()))
     with ThreadPoolExecutor(1) as thread:
         answer = thread.submit(counted.client.post, "/event", json=new_event(), headers=counted.headers)
-        assert arrived.wait(10)
+        assert arrived.wait(SECONDS)
         assert counted.value(IN_FLIGHT, "/event", "POST") == 1
         assert counted.answered() == {}
         go_on.set()
-        assert answer.result(10).status_code == 202
+        assert answer.result(SECONDS).status_code == 202
     assert counted.value(IN_FLIGHT, "/event", "POST") == 0
     slowest = counted.registry.get_sample_value(
         "audit_log_http_request_seconds_sum", {"route": "/event", "method": "POST", "status": "2xx"}

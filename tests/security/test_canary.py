@@ -19,8 +19,8 @@ from local_runner.telemetry import logging_config
 from tests.security.shop import register
 from tests.support.builders import basic, new_event, proxy_event
 from tests.support.fakes import FakeQueue
-from tests.support.service import AUDIT_LOG, EXECUTED, Service
-from tests.support.waiting import until
+from tests.support.service import AUDIT_LOG, EXECUTED, Service, get
+from tests.support.waiting import SECONDS, until
 
 LogFormat = Literal["json", "console"]
 both_formats = pytest.mark.parametrize("log_format", ["json", "console"])
@@ -54,7 +54,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Servic
     client_id, canaries.client_secret = register(data_dir, jwt_secret=canaries.jwt_secret)
     settings = {"auth": "clients", "jwt_secret": canaries.jwt_secret, "log_format": request.param}
     with Service.start(data_dir, command=EXECUTED, rate_limit_failed_logins="3/minute", **settings) as service:
-        answer = httpx.get(f"{service.url}/access-token", auth=(client_id, canaries.client_secret))
+        answer = get(f"{service.url}/access-token", auth=(client_id, canaries.client_secret))
         canaries.token = answer.raise_for_status().json()["token"]
         yield service, canaries
 
@@ -63,7 +63,7 @@ def good_and_bad_requests(service: Service, canaries: Canaries) -> None:
     """Each secret where it belongs, and in each place where someone puts it by mistake."""
     token, data, secret = canaries.token, canaries.data, canaries.client_secret
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}) as http:
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS) as http:
         fixed_id = "018f6b2e-7c1a-7d3e-9f00-0123456789ab"
         for value, status in ((data, 202), (f"{data}2", 422)):  # the second is a conflict with the first
             answer = http.post("/event", json=new_event(event_id=fixed_id, event_data={"x": value}))

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import httpx
 import pytest
 from authlib.integrations.requests_client import OAuth2Session  # type: ignore[import-untyped]  # has no stubs
 
@@ -16,7 +15,7 @@ from functions.http.limits import MAX_FORM_BYTES
 from functions.oauth_token import FORM, oauth_token
 from tests.security.shop import Shop, register
 from tests.support.builders import basic, new_event
-from tests.support.service import Service
+from tests.support.service import Service, get
 from tests.support.waiting import until
 
 GRANT = {"grant_type": "client_credentials"}
@@ -215,8 +214,8 @@ def test_authlib_gets_a_token_and_writes_and_reads_with_it(running: tuple[Servic
 
 def test_access_token_by_basic_and_not_without(running: tuple[Service, str, str]) -> None:
     service, client_id, secret = running
-    assert httpx.get(f"{service.url}/access-token").status_code == 401
-    assert httpx.get(f"{service.url}/access-token", auth=(client_id, "wrong")).status_code == 401
-    answer = httpx.get(f"{service.url}/access-token", auth=(client_id, secret))
+    assert get(f"{service.url}/access-token").status_code == 401
+    assert get(f"{service.url}/access-token", auth=(client_id, "wrong")).status_code == 401
+    answer = get(f"{service.url}/access-token", auth=(client_id, secret))
     bearer = {"Authorization": f"Bearer {answer.json()['token']}"}
-    assert httpx.get(f"{service.url}/event", headers=bearer).status_code == 200
+    assert get(f"{service.url}/event", headers=bearer).status_code == 200

@@ -10,6 +10,7 @@ import pytest
 from functions.http.limits import MAX_BODY_BYTES
 from tests.support.raw import connect, exchange, post_event, read_to_end, statuses
 from tests.support.service import Service
+from tests.support.waiting import SECONDS
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_a_path_without_end_is_refused_414(service: Service) -> None:
 def test_no_answer_names_the_server_software_or_lets_its_type_be_guessed(
     service: Service, method: str, path: str
 ) -> None:
-    answer = httpx.request(method, service.url + path)
+    answer = httpx.request(method, service.url + path, timeout=SECONDS)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-request-id"]
     assert answer.headers["server"] == "audit-log"

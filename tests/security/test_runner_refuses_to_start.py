@@ -1,7 +1,6 @@
-"""A service that would be open to anyone does not start: one line that names the remedy, at once, without secrets."""
+"""A service that would be open to anyone does not start: one line that names the remedy, without secrets."""
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from tests.support import forked
 from tests.support.service import AUDIT_LOG, environment, free_port
 
 GOOD_SECRET = "Jx8vQm2nLw5rTz9bKc4hYd7gSf1pAe6u"
-START_SECONDS = 15.0  # a busy machine takes many times the processor time, which tests/e2e/test_serve_refusals.py has
 
 
 class Refusal:
@@ -18,15 +16,12 @@ class Refusal:
 
     def __init__(self, data_dir: Path, *options: str, **settings: str) -> None:
         command = [AUDIT_LOG, "serve", "--port", str(free_port()), *options]
-        started = time.monotonic()
         done = forked.run(command, env=environment(data_dir, **settings) | {"COLUMNS": "1000"})
-        self.seconds = time.monotonic() - started
         self.status, self.line = done.returncode, done.stderr
         self.output = done.stdout + done.stderr
 
-    def assert_one_line_at_once(self, *words: str) -> None:
+    def assert_one_line(self, *words: str) -> None:
         assert self.status == 1, self.output
-        assert self.seconds < START_SECONDS
         assert self.output.count("\n") == 1, self.output
         for word in words:
             assert word in self.line
@@ -46,22 +41,22 @@ def _lan_address() -> str:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", _lan_address(), "localhost.example.org"])  # noqa: S104
 def test_open_to_anyone_on_an_address_that_others_reach(tmp_path: Path, host: str) -> None:
     refusal = Refusal(tmp_path / "data", "--host", host, auth="open")
-    refusal.assert_one_line_at_once("AUDIT_LOG_AUTH=clients", "audit-log client create", host)
+    refusal.assert_one_line("AUDIT_LOG_AUTH=clients", "audit-log client create", host)
     assert not (tmp_path / "data").exists()  # refused before anything is made
 
 
 def test_open_to_anyone_is_refused_by_default_too(tmp_path: Path) -> None:
-    Refusal(tmp_path, "--host", "0.0.0.0").assert_one_line_at_once("AUDIT_LOG_AUTH=clients")  # noqa: S104
+    Refusal(tmp_path, "--host", "0.0.0.0").assert_one_line("AUDIT_LOG_AUTH=clients")  # noqa: S104
 
 
 def test_the_development_server_is_no_way_around_it(tmp_path: Path) -> None:
-    Refusal(tmp_path, "--dev", "--host", "0.0.0.0").assert_one_line_at_once("AUDIT_LOG_AUTH=clients")  # noqa: S104
+    Refusal(tmp_path, "--dev", "--host", "0.0.0.0").assert_one_line("AUDIT_LOG_AUTH=clients")  # noqa: S104
 
 
 @pytest.mark.parametrize("secret", ["x", GOOD_SECRET[:31], f"{GOOD_SECRET} hunter2-hunter2"])
 def test_a_short_secret(tmp_path: Path, secret: str) -> None:
     refusal = Refusal(tmp_path, jwt_secret=secret)
-    refusal.assert_one_line_at_once("AUDIT_LOG_JWT_SECRET", "32 bytes", "openssl rand")
+    refusal.assert_one_line("AUDIT_LOG_JWT_SECRET", "32 bytes", "openssl rand")
     assert not any(part in refusal.output for part in secret.split() if len(part) > 5)
 
 
@@ -78,34 +73,34 @@ def test_a_short_secret(tmp_path: Path, secret: str) -> None:
 )
 def test_a_secret_out_of_somebodys_example(tmp_path: Path, secret: str) -> None:
     refusal = Refusal(tmp_path, jwt_secret=secret)
-    refusal.assert_one_line_at_once("AUDIT_LOG_JWT_SECRET", "example", "openssl rand")
+    refusal.assert_one_line("AUDIT_LOG_JWT_SECRET", "example", "openssl rand")
     assert not any(part in refusal.output for part in secret.split())
 
 
 def test_an_empty_secret_is_none_and_one_is_made(tmp_path: Path) -> None:
     """Empty counts as not set: refused here for the address only, which shows that it came so far."""
-    Refusal(tmp_path, "--host", "0.0.0.0", jwt_secret="").assert_one_line_at_once("AUDIT_LOG_AUTH")  # noqa: S104
+    Refusal(tmp_path, "--host", "0.0.0.0", jwt_secret="").assert_one_line("AUDIT_LOG_AUTH")  # noqa: S104
 
 
 def test_a_secret_file_that_was_emptied(tmp_path: Path) -> None:
     (tmp_path / "jwt-secret").write_text("")
-    Refusal(tmp_path).assert_one_line_at_once("jwt-secret", "remove it to get a new one")
+    Refusal(tmp_path).assert_one_line("jwt-secret", "remove it to get a new one")
 
 
 def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
     refusal = Refusal(tmp_path, jwt_key_file=str(tmp_path / "missing.pem"))
-    refusal.assert_one_line_at_once("AUDIT_LOG_JWT_KEY_FILE")
+    refusal.assert_one_line("AUDIT_LOG_JWT_KEY_FILE")
 
 
 def test_a_key_file_without_a_key(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     path.write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
     refusal = Refusal(tmp_path, jwt_key_file=str(path))
-    refusal.assert_one_line_at_once("AUDIT_LOG_JWT_KEY_FILE")
+    refusal.assert_one_line("AUDIT_LOG_JWT_KEY_FILE")
     assert "c2VjcmV0" not in refusal.output
 
 
 def test_a_setting_that_does_not_exist_names_the_one_that_was_meant(tmp_path: Path) -> None:
     refusal = Refusal(tmp_path, jwt_secrt=GOOD_SECRET)
-    refusal.assert_one_line_at_once("AUDIT_LOG_JWT_SECRET")
+    refusal.assert_one_line("AUDIT_LOG_JWT_SECRET")
     assert GOOD_SECRET not in refusal.output

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 from local_runner.http.tls import HANDSHAKE_SECONDS, BoundedContext
 from tests.support import forked
 from tests.support.builders import new_event
-from tests.support.service import AUDIT_LOG, STARTUP_SECONDS, Service, environment, free_port
+from tests.support.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.waiting import SECONDS, retried
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +45,8 @@ def https(
         [AUDIT_LOG, "serve", "--port", str(port), *options], port, tmp_path_factory.mktemp("data") / "d", {}
     ) as running:
         running.url = f"https://127.0.0.1:{port}"
-        deadline = time.monotonic() + STARTUP_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"{running.url}/health", verify=_context(authority), timeout=1)
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
+        context = _context(authority)
+        retried(lambda: httpx.get(f"{running.url}/health", verify=context, timeout=SECONDS), httpx.TransportError)
         yield running
 
 
@@ -58,7 +54,7 @@ def https(
 def test_it_speaks_tls_1_2_and_1_3(https: Service, authority: trustme.CA, version: ssl.TLSVersion) -> None:
     context = _context(authority)
     context.minimum_version = context.maximum_version = version
-    with httpx.Client(base_url=https.url, verify=context) as client:
+    with httpx.Client(base_url=https.url, verify=context, timeout=SECONDS) as client:
         token = client.get("/access-token").raise_for_status().json()["token"]
         posted = client.post("/event", json=new_event(), headers={"Authorization": f"Bearer {token}"})
     assert posted.status_code == 202
@@ -69,7 +65,10 @@ def test_a_client_that_speaks_no_more_than_tls_1_1_is_refused(https: Service, au
     context = _context(authority)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")  # else this side would refuse by itself
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with socket.create_connection(("127.0.0.1", https.port)) as connection, pytest.raises(ssl.SSLError) as refused:
+    with (
+        socket.create_connection(("127.0.0.1", https.port), SECONDS) as connection,
+        pytest.raises(ssl.SSLError) as refused,
+    ):
         context.wrap_socket(connection, server_hostname="127.0.0.1")
     # From the other side: an alert, or the end of the connection, which versions of Python name differently.
     ended = isinstance(refused.value, ssl.SSLEOFError | ssl.SSLZeroReturnError)
@@ -78,12 +77,12 @@ def test_a_client_that_speaks_no_more_than_tls_1_1_is_refused(https: Service, au
 
 def test_a_certificate_of_another_authority_would_be_noticed(https: Service) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(f"{https.url}/health", verify=_context(trustme.CA()))
+        httpx.get(f"{https.url}/health", verify=_context(trustme.CA()), timeout=SECONDS)
 
 
 def test_plain_http_on_the_same_port_is_not_answered(https: Service) -> None:
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"http://127.0.0.1:{https.port}/health")
+        httpx.get(f"http://127.0.0.1:{https.port}/health", timeout=SECONDS)
 
 
 def test_the_log_names_the_https_address_and_no_key_material(https: Service, files: tuple[Path, Path]) -> None:
@@ -154,7 +153,7 @@ def _serve(data_dir: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return forked.run(
         [AUDIT_LOG, "serve", "--port", str(free_port()), *options],
         env=environment(data_dir / "data", auth="clients") | {"COLUMNS": "1000"},
-        timeout=60,
+        timeout=SECONDS,
     )
 
 
@@ -173,7 +172,7 @@ def _context(authority: trustme.CA) -> ssl.SSLContext:
 
 def test_a_client_that_does_not_shake_hands_is_cut_off(https: Service) -> None:
     started = time.monotonic()
-    with socket.create_connection(("127.0.0.1", https.port), timeout=HANDSHAKE_SECONDS + 5) as silent:
+    with socket.create_connection(("127.0.0.1", https.port), timeout=SECONDS) as silent:
         assert silent.recv(1) == b""
     assert time.monotonic() - started > HANDSHAKE_SECONDS - 1
 

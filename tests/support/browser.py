@@ -19,7 +19,6 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from tests.support.pinned import install_once
 from tests.support.skipping import skip_or_fail
 
-WAIT_SECONDS = 20
 _PINS = Path(__file__).with_name("geckodriver.txt")
 _GECKODRIVER = Path(__file__).parents[2] / ".cache" / "geckodriver"
 FLAGS = (

@@ -22,6 +22,7 @@ from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from core.wiring import Services
 from tests.support.builders import basic, event, new_event, proxy_event, sqs_event
+from tests.support.waiting import SECONDS
 
 Auth = Literal["open", "clients", "list"]
 """`list`: clients, whose revoked tokens are in a list outside of the database."""
@@ -73,7 +74,7 @@ def cold_start(
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-TIMEOUT_SECONDS = 10.0
+from tests.support.waiting import SECONDS
+
 _REASONS = {200: "Connection established", 403: "Forbidden", 407: "Proxy Authentication Required", 502: "Bad Gateway"}
 
 
@@ -46,11 +47,11 @@ class ConnectProxy:
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         client.sendall(f"HTTP/1.1 {answer} {reason}\r\n{length}\r\n".encode() + body)
         if answer == 200:
-            with socket.create_connection(("127.0.0.1", self.routes[asked.line.split()[1]]), TIMEOUT_SECONDS) as server:
+            with socket.create_connection(("127.0.0.1", self.routes[asked.line.split()[1]]), SECONDS) as server:
                 back = threading.Thread(target=self._relay, args=(server, client))
                 back.start()
                 self._relay(client, server)
-                back.join(TIMEOUT_SECONDS)
+                back.join(SECONDS)
 
     def _answer(self, asked: Asked) -> int | bytes:
         if self.credentials is not None:
@@ -94,7 +95,7 @@ def connect_proxy() -> Iterator[ConnectProxy]:
                 with suppress(OSError):
                     client, _ = listener.accept()
                     with client:
-                        client.settimeout(TIMEOUT_SECONDS)
+                        client.settimeout(SECONDS)
                         proxy.serve(client)
 
         thread = threading.Thread(target=serve)
@@ -104,5 +105,5 @@ def connect_proxy() -> Iterator[ConnectProxy]:
         finally:
             has_ended.set()
             with suppress(OSError):
-                socket.create_connection(("127.0.0.1", proxy.port), 1).close()  # wakes `accept`
-            thread.join(3 * TIMEOUT_SECONDS)
+                socket.create_connection(("127.0.0.1", proxy.port), SECONDS).close()  # wakes `accept`
+            thread.join(SECONDS)

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -28,10 +27,10 @@ from core.stores.mongodb.connection import Connection
 from local_runner.http.sockets import bind_listener
 from tests.support.skipping import skip_or_fail
 from tests.support.user_cache import user_cache
+from tests.support.waiting import SECONDS, until
 
 VERSION: Final = "v1.24.0"
 SERVER: Final = os.environ.get("TEST_MONGODB_URL")
-STARTUP_SECONDS: Final = 30.0
 
 _MODULE: Final = "github.com/FerretDB/FerretDB"
 _HOME: Final = user_cache("ferretdb")
@@ -76,17 +75,15 @@ class FerretDB:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + STARTUP_SECONDS
-        while not _answers(self.url):
-            assert self._process.poll() is None, f"it ended: see {log.name}"
-            assert time.monotonic() < deadline, f"it did not start: see {log.name}"
-            time.sleep(0.05)
+        process = self._process
+        until(lambda: _answers(self.url) or process.poll() is not None, f"a start: see {log.name}")
+        assert process.poll() is None, f"it ended: see {log.name}"
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End the server, by default without warning."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=SECONDS)
             self._process = None
 
     def pause(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from tests.support.sqs import server
+from tests.support.waiting import SECONDS
 
 
 class FlakySQS:
@@ -57,7 +58,7 @@ class FlakySQS:
             if not body["Entries"]:
                 return 200, {"Successful": [], "Failed": failed}
         headers = {"X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": "application/x-amz-json-1.0"}
-        forwarded = httpx.post(server(), json=body, headers=headers)
+        forwarded = httpx.post(server(), json=body, headers=headers, timeout=SECONDS)
         answer: dict[str, Any] = forwarded.json()
         if failed:
             answer["Failed"] = [*answer.get("Failed", []), *failed]

@@ -21,8 +21,8 @@ from tempfile import TemporaryFile
 from typing import Final
 
 from tests.support import fork_server
+from tests.support.waiting import SECONDS
 
-START_SECONDS: Final = 60
 _READ_ONCE: Final = ("PYTHON", "LANG", "LC_", "LD_")
 
 
@@ -33,7 +33,7 @@ class Process:
         self.args = command
         self._report = report
         self.returncode: int | None = None
-        self.pid = self._next(START_SECONDS)
+        self.pid = self._next(SECONDS)
 
     def poll(self) -> int | None:
         """Return the exit status, or None if it still runs."""
@@ -89,7 +89,12 @@ def start(
 
 
 def run(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None, timeout: float = 30, check: bool = False
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    timeout: float = SECONDS,
+    check: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end without standard input, as `subprocess.run` with `capture_output` and `text` does.
 
@@ -103,7 +108,7 @@ def run(
             process.wait(timeout)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(START_SECONDS)
+            process.wait(SECONDS)
             raise
         stdout.seek(0)
         stderr.seek(0)
@@ -131,7 +136,7 @@ def _orders() -> socket.socket:
 
     def stop() -> None:
         ours.close()
-        server.wait(START_SECONDS)
+        server.wait(SECONDS)
 
     atexit.register(stop)
     return ours

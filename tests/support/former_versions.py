@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from tests.support.service import Service, environment, free_port
+from tests.support.waiting import SECONDS
 
 ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = ROOT / ".cache" / "versions"
@@ -36,7 +37,7 @@ class FormerVersion:
         return subprocess.run(
             [*self._command, *arguments],
             env={**environment(data_dir, **settings), **self.environ},
-            capture_output=True, text=True, check=False, timeout=60,
+            capture_output=True, text=True, check=False, timeout=SECONDS,
         )  # fmt: skip
 
     def start(self, data_dir: Path, command: str, *options: str, **settings: str) -> Service:

@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from tests.support.waiting import SECONDS
+
 HTML = "text/html; charset=utf-8"
 
 
@@ -61,4 +63,4 @@ def serving(host: HostPage) -> Iterator[HostPage]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(SECONDS)

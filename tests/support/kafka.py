@@ -29,11 +29,10 @@ from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
 from tests.support.kafka_server import shared_broker
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
-from tests.support.waiting import retried
+from tests.support.waiting import SECONDS, retried
 
 BROKER = os.environ.get("TEST_KAFKA_SERVERS")
 PARTITIONS = 6
-PATIENCE = 20.0
 PARTS = [KafkaPublisher, KafkaSource, KafkaDeadLetters]
 ALL_BROKERS = -1
 QUICK = "session.timeout.ms=2000&heartbeat.interval.ms=100"
@@ -135,7 +134,7 @@ def broker_url(servers: str | None = None, **settings: str) -> Iterator[str]:
     admin = AdminClient({"bootstrap.servers": plain})
     for deleted in admin.delete_topics([topic, f"{topic}.dead"]).values():
         with suppress(KafkaException):  # the test did not create it
-            deleted.result(PATIENCE)
+            deleted.result(SECONDS)
 
 
 def _new_topic() -> str:
@@ -156,7 +155,7 @@ def kafka_queue() -> Iterator[QueueUnderTest]:
 
 def _queue(url: str) -> AbstractContextManager[QueueUnderTest]:
     return broker_queue(
-        KafkaPublisher(url),
+        KafkaPublisher(url, timeout=SECONDS),
         KafkaDeadLetters(url),
         lambda: KafkaSource(url, max_receives=MAX_RECEIVES),
         refuses_ids=NotSupportedError,
@@ -165,14 +164,7 @@ def _queue(url: str) -> AbstractContextManager[QueueUnderTest]:
 
 
 def sooner_or_later(work: Callable[[], Any]) -> Any:
-    return retried(work, QueueUnavailableError, QueueFullError, seconds=PATIENCE)
-
-
-@contextmanager
-def seconds_below(limit: float) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < limit
+    return retried(work, QueueUnavailableError, QueueFullError)
 
 
 def use(part: Any) -> None:
@@ -187,7 +179,7 @@ def use(part: Any) -> None:
 
 def use_until_it_fails(part: Any) -> None:
     """Use a part until it raises: a source notices an outage in the background."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         use(part)
 
@@ -206,4 +198,4 @@ def committed(url: str) -> dict[int, int]:
     topic = KafkaAddress.parse(url).topic
     with reader(url) as consumer:
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        return {each.partition: each.offset for each in consumer.committed(partitions, 10) if each.offset >= 0}
+        return {each.partition: each.offset for each in consumer.committed(partitions, SECONDS) if each.offset >= 0}

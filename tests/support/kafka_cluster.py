@@ -19,7 +19,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.support.kafka_server import START_SECONDS, installed, java
+from tests.support.kafka_server import installed, java
 from tests.support.service import free_port
 from tests.support.waiting import until
 
@@ -111,13 +111,12 @@ class KafkaCluster:
         until(
             lambda: set(self.in_sync(topic)) == {in_sync},
             awaited,
-            seconds=START_SECONDS,
             shown=lambda: f"{self.in_sync(topic)}\n{self.logs()}",
         )
 
     def wait_until_up(self) -> None:
         """Wait until all nodes that were started are brokers of one cluster."""
-        until(self._is_up, "a cluster of all nodes", seconds=START_SECONDS, shown=self.logs)
+        until(self._is_up, "a cluster of all nodes", shown=self.logs)
 
     def logs(self) -> str:
         """Return the last lines of each node."""

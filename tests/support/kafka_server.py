@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -30,12 +29,12 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.support.service import free_port
 from tests.support.skipping import skip_or_fail
 from tests.support.user_cache import user_cache
+from tests.support.waiting import SECONDS, until
 
 USER: Final = "audit"
 PASSWORD: Final = "the-password-of-the-tests"
 POM: Final = Path(__file__).with_suffix(".xml")
 HOME: Final = user_cache("kafka")
-START_SECONDS: Final = 90.0
 
 _CLUSTER_ID: Final = "4L6g3nShT-eMCtK--X86sw"
 _PROPERTIES: Final = """\
@@ -151,11 +150,8 @@ def _start(folder: Path, owner: int, listeners: KafkaListeners) -> None:
             cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     _guards.append(guard)
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(listeners):
-        if guard.poll() is not None or time.monotonic() > deadline:
-            raise AssertionError(f"the broker did not come up:\n{log_path.read_text()[-2000:]}")
-        time.sleep(0.1)
+    until(lambda: answers(listeners) or guard.poll() is not None, shown=lambda: log_path.read_text()[-2000:])
+    assert guard.poll() is None, f"the broker ended:\n{log_path.read_text()[-2000:]}"
 
 
 def java(megabytes: int = 256) -> list[str]:
@@ -204,7 +200,7 @@ def _install() -> None:
     )
     user = f"SCRAM-SHA-256=[name={USER},password={PASSWORD},iterations=4096]"
     tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties), "--add-scram", user]
-    subprocess.run([*java(), *tool], check=True, capture_output=True, timeout=120)
+    subprocess.run([*java(), *tool], check=True, capture_output=True, timeout=SECONDS)
 
 
 def main() -> None:

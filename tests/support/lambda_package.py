@@ -17,6 +17,7 @@ from infra.build import PACKAGE, TEMPLATE, build
 from infra.errors import WheelsUnavailableError
 from infra.staging import PYTHON, interpreter
 from tests.support.skipping import skip_or_fail
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[2]
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -103,5 +104,5 @@ class LambdaProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(SECONDS)
         self._process.stdout.close()

@@ -15,6 +15,7 @@ import trustme
 from tests.support.node_packages import install_node_packages
 from tests.support.service import AUDIT_LOG, Service, free_port
 from tests.support.skipping import skip_or_fail
+from tests.support.waiting import SECONDS
 
 CLIENT_ID = "audit-log-viewer"
 CLIENT_SECRET = "the secret/of the viewer: long"
@@ -70,7 +71,7 @@ def openid_provider(folder: Path, page: str, *, ends_sessions: bool) -> Iterator
         yield OpenIDProvider(f"https://127.0.0.1:{port}", folder / "authority.pem")
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=SECONDS)
         if process.stdout:
             process.stdout.close()
 
@@ -94,7 +95,7 @@ class Person:
     def __init__(self, provider: OpenIDProvider, page: str) -> None:
         self._page = page
         context = ssl.create_default_context(cafile=provider.authority)
-        self.browser = httpx.Client(verify=context, timeout=20)
+        self.browser = httpx.Client(verify=context, timeout=SECONDS)
 
     def begin(self) -> str:
         """Ask the service for the sign-in; the URL of the provider."""

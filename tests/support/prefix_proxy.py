@@ -8,6 +8,8 @@ from threading import Thread
 
 import httpx
 
+from tests.support.waiting import SECONDS
+
 _HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding", "date", "server"}
 
 
@@ -23,7 +25,9 @@ def prefix_proxy(target: str, prefix: str, *, names_prefix: bool) -> Iterator[st
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
             headers |= {"Accept-Encoding": "identity", **({"X-Forwarded-Prefix": prefix} if names_prefix else {})}
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            answer = httpx.request(self.command, target + self.path.removeprefix(prefix), headers=headers, content=body)
+            answer = httpx.request(
+                self.command, target + self.path.removeprefix(prefix), headers=headers, content=body, timeout=SECONDS
+            )
             self.send_response(answer.status_code)
             for name, value in answer.headers.items():
                 if name.lower() not in _HOP_BY_HOP:

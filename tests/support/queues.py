@@ -9,12 +9,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from core.domain.models import Event
+from core.errors import QueueUnavailableError
 from core.ports.queue import DeadLetterQueue, EventPublisher, EventSource
 from core.queues.brokers import BrokerDeadLetters, BrokerPublisher, BrokerSource
 from local_runner.queue.dead_letters import DeadLetterFile
 from local_runner.queue.memory import InMemoryQueue
 from local_runner.queue.visibility import QueueLimits
 from tests.support.spool_source import SpoolSource
+from tests.support.waiting import retried
 
 MAX_RECEIVES = 3
 _LIMITS = QueueLimits(max_receives=MAX_RECEIVES)
@@ -57,6 +59,7 @@ def broker_queue(
     def close_source() -> None:
         sources.pop().close()
 
+    retried(publisher.statistics, QueueUnavailableError)  # a publish finds a connection, however busy the machine is
     yield QueueUnderTest(publisher, open_source(), dead_letters, open_source, close_source, **more)
     close_source()
     publisher.close()

@@ -16,11 +16,10 @@ from core.queues.rabbitmq.address import RabbitMQAddress
 from tests.support.builders import event
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 from tests.support.skipping import skip_or_fail
-from tests.support.waiting import retried
+from tests.support.waiting import SECONDS, retried
 
 HOST = "127.0.0.1"
 PORT = 5672
-PATIENCE = 15.0
 """Seconds after which a message that has not arrived counts as missing."""
 
 PARTS = [RabbitMQPublisher, RabbitMQSource, RabbitMQDeadLetters]
@@ -31,7 +30,7 @@ BROKER = os.environ.get("TEST_RABBITMQ_URL", f"amqp://guest:guest@{HOST}:{PORT}/
 def queue_url() -> Iterator[str]:
     """The URL of a queue that does not exist yet; it is deleted afterwards."""
     try:
-        socket.create_connection((HOST, PORT), timeout=1).close()
+        socket.create_connection((HOST, PORT), SECONDS).close()
     except OSError:
         skip_or_fail(f"RabbitMQ does not run on {HOST}:{PORT}: start it with `rabbitmq-server -detached`")
     url = f"{BROKER}?queue=audit-log.test.{secrets.token_hex(6)}"
@@ -53,7 +52,7 @@ def rabbitmq_queue() -> Iterator[QueueUnderTest]:
     with (
         queue_url() as url,
         broker_queue(
-            RabbitMQPublisher(url),
+            RabbitMQPublisher(url, timeout=SECONDS),
             RabbitMQDeadLetters(url, max_receives=MAX_RECEIVES),
             lambda: RabbitMQSource(url, max_receives=MAX_RECEIVES),
         ) as queue,
@@ -63,7 +62,7 @@ def rabbitmq_queue() -> Iterator[QueueUnderTest]:
 
 def sooner_or_later(work: Callable[[], object]) -> None:
     """Retry until the broker is available."""
-    retried(work, QueueUnavailableError, seconds=PATIENCE)
+    retried(work, QueueUnavailableError)
 
 
 def use(part: Any) -> None:

@@ -3,12 +3,12 @@
 import re
 import socket
 
-TIMEOUT = 15.0
+from tests.support.waiting import SECONDS
 
 
 def connect(port: int, request: bytes = b"") -> socket.socket:
     """A connection on which these bytes were sent, and nothing more."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
     connection.sendall(request)
     return connection
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
-TIMEOUT_SECONDS = 10.0
+from tests.support.waiting import SECONDS
 
 
 class Received(NamedTuple):
@@ -43,7 +43,7 @@ def receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """An endpoint with the URL http://127.0.0.1:PORT; with a context, https://localhost:PORT."""
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = TIMEOUT_SECONDS
+        timeout = SECONDS
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -76,13 +76,13 @@ def receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         yield running
     finally:
         server.shutdown()
-        thread.join(TIMEOUT_SECONDS)
+        thread.join(SECONDS)
         server.server_close()
 
 
 def while_patient() -> Iterator[None]:
     """Repeat for as long as a client that never ends its connection is waited for."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         yield
 
@@ -91,13 +91,13 @@ def while_patient() -> Iterator[None]:
 def raw_endpoint(talk: Callable[[socket.socket], object]) -> Iterator[str]:
     """The URL of a server that reads a part of one request, and then does `talk` with the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(TIMEOUT_SECONDS)
+        listener.settimeout(SECONDS)
 
         def serve() -> None:
             try:
                 connection, _ = listener.accept()
                 with connection:
-                    connection.settimeout(TIMEOUT_SECONDS)
+                    connection.settimeout(SECONDS)
                     connection.recv(65536)
                     talk(connection)
             except OSError:
@@ -106,4 +106,4 @@ def raw_endpoint(talk: Callable[[socket.socket], object]) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        thread.join(TIMEOUT_SECONDS)
+        thread.join(SECONDS)

@@ -15,17 +15,22 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.support import forked
+from tests.support.waiting import SECONDS
 
 AUDIT_LOG = str(Path(sys.executable).with_name("audit-log"))
 EXECUTED: Final = ("env", AUDIT_LOG)
 """The same, for a `Service` that is started as a user starts it and not forked: see `tests.support.forked`."""
-STARTUP_SECONDS = 30
 _NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def get(url: str, **options: Any) -> httpx.Response:
     """Send a GET request to an `http:` URL. `httpx.get` reads the authorities of the system each time, for 30 ms."""
-    return httpx.get(url, verify=_NO_AUTHORITIES, **options)
+    return httpx.get(url, timeout=SECONDS, verify=_NO_AUTHORITIES, **options)
+
+
+def post(url: str, **options: Any) -> httpx.Response:
+    """Send a POST request to an `http:` URL."""
+    return httpx.post(url, timeout=SECONDS, verify=_NO_AUTHORITIES, **options)
 
 
 def free_port() -> int:
@@ -91,10 +96,10 @@ class Service:
         return cls([*command, "serve", "--port", str(port), *options], port, data_dir, settings).wait_until_up()
 
     def wait_until_up(self) -> Self:
-        deadline = time.monotonic() + STARTUP_SECONDS
+        deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                get(f"{self.url}/health", timeout=1)
+                get(f"{self.url}/health")
             except httpx.TransportError:
                 time.sleep(0.05)
             else:
@@ -114,7 +119,7 @@ class Service:
     def client(self) -> httpx.Client:
         """An HTTP client that is already authenticated."""
         headers = {"Authorization": f"Bearer {self.token()}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=10, verify=_NO_AUTHORITIES)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=SECONDS, verify=_NO_AUTHORITIES)
 
     @property
     def workers(self) -> set[int]:
@@ -130,7 +135,7 @@ class Service:
         children = [pid for task in tasks.iterdir() for pid in (task / "children").read_text(encoding="ascii").split()]
         return next((int(pid) for pid in children if b"storing_main" in _command_line(pid)), None)
 
-    def stop(self, signal_number: int = signal.SIGTERM, timeout: float = 20) -> int:
+    def stop(self, signal_number: int = signal.SIGTERM, timeout: float = SECONDS) -> int:
         """Send the signal to the whole process group, as a terminal does; the exit status."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal_number)

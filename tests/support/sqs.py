@@ -8,7 +8,6 @@ import atexit
 import json
 import secrets
 import subprocess
-import time
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,12 +25,10 @@ from tests.support.builders import event
 from tests.support.pinned import install_once
 from tests.support.queues import MAX_RECEIVES, QueueUnderTest, broker_queue
 from tests.support.service import free_port, get
+from tests.support.waiting import SECONDS, until
 
 PARTS = [SQSPublisher, SQSSource, SQSDeadLetters]
 ACCOUNT = "000000000000"
-STARTUP_SECONDS = 20
-PATIENCE = 15.0
-"""Seconds after which a message that has not arrived counts as missing."""
 
 _ROOT = Path(__file__).parents[2]
 _PINS = Path(__file__).with_name("sqs_server.txt")
@@ -52,11 +49,8 @@ def server() -> str:
     atexit.register(process.wait)
     atexit.register(process.terminate)
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + STARTUP_SECONDS
-    while not _answers(url):
-        assert process.poll() is None, f"it ended: see {log.name}"
-        assert time.monotonic() < deadline, f"it did not start: see {log.name}"
-        time.sleep(0.05)
+    until(lambda: _answers(url) or process.poll() is not None, f"a start: see {log.name}")
+    assert process.poll() is None, f"it ended: see {log.name}"
     return url
 
 
@@ -100,7 +94,10 @@ def queue_url(**attributes: str) -> Iterator[str]:
 
 @contextmanager
 def sqs_queue() -> Iterator[QueueUnderTest]:
-    with queue_url() as url, broker_queue(SQSPublisher(url), SQSDeadLetters(url), lambda: SQSSource(url)) as queue:
+    with (
+        queue_url() as url,
+        broker_queue(SQSPublisher(url, timeout=SECONDS), SQSDeadLetters(url), lambda: SQSSource(url)) as queue,
+    ):
         yield queue
 
 

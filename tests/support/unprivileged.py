@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-_SECONDS: Final = 60
+from tests.support.waiting import SECONDS
+
 _WITHOUT_OVERRIDE: Final = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
 
 
@@ -18,7 +19,7 @@ def run(command: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedP
     """
     limited = _WITHOUT_OVERRIDE if os.geteuid() == 0 else ()
     return subprocess.run(
-        [*limited, *command], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS,
+        [*limited, *command], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS,
         check=False,
     )  # fmt: skip
 

@@ -15,7 +15,8 @@ import psycopg
 from sqlalchemy import text
 
 from tests.support import databases
-from tests.support.service import Service
+from tests.support.service import Service, post
+from tests.support.waiting import SECONDS
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -60,10 +61,10 @@ def _rename_slot(data_dir: Path, url: str) -> None:
 
 def token_of(service: Service, client: dict[str, str]) -> httpx.Response:
     """The answer to a client that asks for a token."""
-    return httpx.post(f"{service.url}/oauth2/token", data={"grant_type": "client_credentials", **client})
+    return post(f"{service.url}/oauth2/token", data={"grant_type": "client_credentials", **client})
 
 
 def api_of(service: Service, client: dict[str, str]) -> httpx.Client:
     """An HTTP client with a token of this client."""
     token = token_of(service, client).raise_for_status().json()["access_token"]
-    return httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    return httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)

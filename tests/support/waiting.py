@@ -47,6 +47,23 @@ def retried(work: Callable[[], Result], *errors: type[Exception], seconds: float
             time.sleep(_PAUSE_SECONDS)
 
 
+def within(seconds: float, work: Callable[[], object]) -> None:
+    """Repeat `work` until it takes less than `seconds`: during the first times, the machine may stand still.
+
+    Raises:
+        AssertionError: it always took longer. The message has how long, in seconds.
+    """
+    taken: list[float] = []
+
+    def is_fast() -> bool:
+        started = time.monotonic()
+        work()
+        taken.append(time.monotonic() - started)
+        return taken[-1] < seconds
+
+    until(is_fast, f"work in less than {seconds:g} s", shown=lambda: taken)
+
+
 def _source(condition: Callable[[], Any]) -> str:
     try:
         return inspect.getsource(condition).strip()

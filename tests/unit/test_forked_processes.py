@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import forked
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_signal_is_a_negative_status_and_the_process_id_is_kept_until_it_is_re
     assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     os.kill(process.pid, 0)  # as that of a child, which is not free before its parent has waited for it
-    assert process.wait(20) == process.poll() == -signal.SIGKILL
+    assert process.wait(SECONDS) == process.poll() == -signal.SIGKILL
 
 
 def test_a_program_that_does_not_end_is_killed(script: str) -> None:

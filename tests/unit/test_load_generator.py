@@ -17,6 +17,7 @@ from local_runner.cli.load_test.command import load_test
 from local_runner.cli.load_test.generator import run
 from local_runner.cli.load_test.report import render
 from local_runner.cli.load_test.results import LoadPlan, LoadReport, LoadTestError
+from tests.support.waiting import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -140,11 +141,11 @@ def test_an_event_accepted_but_never_stored_is_reported_missing() -> None:
 
 
 def test_an_event_that_turns_up_late_and_out_of_order_is_waited_for() -> None:
-    assert load(FakeService(late={3, 117}), patience_seconds=10).missing == 0
+    assert load(FakeService(late={3, 117}), patience_seconds=SECONDS).missing == 0
 
 
 def test_a_store_that_is_down_for_a_while_is_waited_for() -> None:
-    assert load(FakeService(failing_pages=2), patience_seconds=10).missing == 0
+    assert load(FakeService(failing_pages=2), patience_seconds=SECONDS).missing == 0
 
 
 def test_events_of_a_service_that_is_gone_are_not_reported_as_missing() -> None:

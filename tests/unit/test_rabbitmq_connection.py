@@ -8,12 +8,14 @@ from aiormq.base import FutureStore
 from core.errors import QueueUnavailableError
 from core.queues.rabbitmq.address import RabbitMQAddress
 from core.queues.rabbitmq.connection import RabbitMQConnection
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture
 def connection() -> Iterator[RabbitMQConnection]:
     """One that connects to nothing, since only channels do."""
-    with closing(RabbitMQConnection(RabbitMQAddress.parse("amqp://127.0.0.1/?queue=x"), "test", timeout=5)) as opened:
+    address = RabbitMQAddress.parse("amqp://127.0.0.1/?queue=x")
+    with closing(RabbitMQConnection(address, "test", timeout=SECONDS)) as opened:
         yield opened
 
 

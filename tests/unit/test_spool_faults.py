@@ -12,6 +12,7 @@ from core.errors import QueueUnavailableError
 from local_runner.spool.files import FileSystem
 from local_runner.spool.slot import Slot
 from tests.support.spooling import FaultyDisk, append, killed, numbers_and_payloads, open_slot, replayed, segments
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture
@@ -264,7 +265,7 @@ def test_one_sync_serves_all_who_wait(directory: Path) -> None:
 
     def slow_sync(descriptor: int) -> None:
         going.set()
-        assert may_go.wait(20)
+        assert may_go.wait(SECONDS)
         faulty.disk.sync(descriptor)
 
     may_go.set()
@@ -275,12 +276,12 @@ def test_one_sync_serves_all_who_wait(directory: Path) -> None:
     going.clear()
     with ThreadPoolExecutor(20) as publishers:
         leader = publishers.submit(append, slot, b"leader")
-        assert going.wait(20)
+        assert going.wait(SECONDS)
         others = [publishers.submit(append, slot, b"other") for _ in range(19)]
         while slot.pending < 21:
             pass
         may_go.set()
-        numbers = [publisher.result(20) for publisher in (leader, *others)]
+        numbers = [publisher.result(SECONDS) for publisher in (leader, *others)]
 
     assert sorted(number for (number,) in numbers) == list(range(2, 22))
     assert len(faulty.synced) == syncs + 2

@@ -1,8 +1,9 @@
+import time
 from functools import partial
 
 import pytest
 
-from tests.support.waiting import retried, until
+from tests.support.waiting import retried, until, within
 
 
 def test_what_a_condition_returns_is_returned_once_it_is_true() -> None:
@@ -35,3 +36,9 @@ def test_work_is_repeated_for_the_errors_that_are_named_alone() -> None:
     left = [TimeoutError("another")]
     with pytest.raises(TimeoutError, match="another"):
         retried(work, ValueError)
+
+
+def test_work_may_take_longer_at_first() -> None:
+    pauses = [0.2, 0.2, 0.0]
+    within(0.1, lambda: time.sleep(pauses.pop(0)))
+    assert pauses == []

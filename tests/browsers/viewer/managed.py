@@ -13,7 +13,8 @@ from selenium.webdriver.support.select import Select
 
 from tests.browsers.viewer.page import ViewerPage
 from tests.browsers.viewer.test_viewer_sign_in import guarded_service
-from tests.support.service import Service
+from tests.support.service import Service, post
+from tests.support.waiting import SECONDS
 
 HOSTILE = '<img src=x onerror="document.title=1"><b>bold</b> & {name} "quoted"'
 """A name that the service accepts: markup, and the mark of a value in the texts of the page."""
@@ -50,9 +51,9 @@ class Guarded:
     def client(self) -> httpx.Client:
         """An HTTP client with a token of this client."""
         form = {"grant_type": "client_credentials"}
-        answer = httpx.post(f"{self.service.url}/oauth2/token", data=form, auth=self._client)
+        answer = post(f"{self.service.url}/oauth2/token", data=form, auth=self._client)
         token = answer.raise_for_status().json()["access_token"]
-        return httpx.Client(base_url=self.service.url, headers={"Authorization": f"Bearer {token}"})
+        return httpx.Client(base_url=self.service.url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
 
 
 @contextmanager

@@ -11,10 +11,9 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.support.browser import WAIT_SECONDS
 from tests.support.builders import new_event
 from tests.support.service import Service
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 # One request for all elements: `is_displayed` and `accessible_name` take one for each, the former with its program.
 _VISIBLE = """
@@ -42,7 +41,7 @@ class ViewerPage:
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """What `condition` gives as soon as it is true."""
         stale = [StaleElementReferenceException]  # the page replaced it meanwhile
-        wait = WebDriverWait(self.browser, WAIT_SECONDS, poll_frequency=0.05, ignored_exceptions=stale)
+        wait = WebDriverWait(self.browser, SECONDS, poll_frequency=0.05, ignored_exceptions=stale)
         return wait.until(lambda _: condition(), what)
 
     def all(self, selector: str, words: str = "") -> list[WebElement]:

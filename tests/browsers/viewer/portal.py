@@ -14,8 +14,8 @@ from tests.browsers.viewer.page import ViewerPage
 from tests.support.builders import new_event
 from tests.support.documents import blocks, read
 from tests.support.host_page import HostPage
-from tests.support.service import Service
-from tests.support.waiting import until
+from tests.support.service import Service, get
+from tests.support.waiting import SECONDS, until
 
 GUIDE = read("docs/guides/embed.md")
 [PAGE] = blocks(GUIDE, "html")
@@ -51,10 +51,10 @@ def backend(service: Service, client: tuple[str, str]) -> Callable[..., dict[str
 
 
 def post_for(service: Service, writer: tuple[str, str], customer: int) -> str:
-    token = httpx.get(f"{service.url}/access-token", auth=writer).raise_for_status().json()["token"]
+    token = get(f"{service.url}/access-token", auth=writer).raise_for_status().json()["token"]
     data = {"actor": {"id": "ada"}, "targets": [{"id": SECRET_WORD if customer == FOREIGN else "own"}]}
     sent = new_event(event_type="invoice.updated", customer_id=customer, event_data=data)
-    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}) as client:
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS) as client:
         location = client.post("/event", json=sent).raise_for_status().headers["Location"]
         until(lambda: client.get(location).is_success)
     return str(location.rpartition("/")[2])

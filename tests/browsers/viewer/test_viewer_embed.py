@@ -29,6 +29,7 @@ from tests.support.axe import violations
 from tests.support.browser import hosts_asked_by, log_of
 from tests.support.host_page import HostPage, serving
 from tests.support.service import Service
+from tests.support.waiting import SECONDS
 
 # A timer of half a minute, after which a token of one minute is replaced, takes one and a half seconds.
 QUICK_TIMERS = """
@@ -204,7 +205,7 @@ def test_a_message_of_another_window_is_no_token(browser: webdriver.Chrome, port
     foreign = portal.token("mallory@example.com", FOREIGN)["access_token"]
     waits = Flag()
     good = portal.host.token
-    portal.host.token = lambda: (waits.wait(30), good())[1]
+    portal.host.token = lambda: (waits.wait(SECONDS), good())[1]
     page = shown(browser, portal)
     page.until(lambda: portal.host.tokens, "the frame asks for no token")
     browser.switch_to.default_content()

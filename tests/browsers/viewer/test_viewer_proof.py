@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 from selenium import webdriver
 
@@ -14,7 +13,7 @@ from audit_log_client.ledger.proofs import verify_event
 from tests.browsers.viewer.page import ViewerPage, numbered, post, until_proven
 from tests.support.browser import log_of
 from tests.support.builders import new_event
-from tests.support.service import Service
+from tests.support.service import Service, get
 from tests.unit.ledger.sample_log import SampleLog
 
 CUSTOMER = 9200
@@ -207,7 +206,7 @@ def test_a_service_without_a_ledger_has_no_proofs(browser: webdriver.Chrome, tmp
         [found] = post(service, new_event(customer_id=CUSTOMER))
         page = opened(browser, service, found)
         says(page, "? No proof: ")
-        assert httpx.get(f"{service.url}/ledger/policy").status_code == 404
+        assert get(f"{service.url}/ledger/policy").status_code == 404
 
 
 def test_a_report_has_the_state_of_the_proof_of_each_event(

@@ -7,6 +7,7 @@ import pytest
 
 from core.queues.kafka import KafkaPublisher
 from tests.support.kafka import MockCluster, broker_url, queue_url, sooner_or_later
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture(params=["mock", "broker"])
@@ -31,5 +32,6 @@ def cluster() -> Iterator[MockCluster]:
 
 @pytest.fixture
 def publisher(url: str) -> Iterator[KafkaPublisher]:
-    with closing(KafkaPublisher(url)) as publisher:
+    with closing(KafkaPublisher(url, timeout=SECONDS)) as publisher:
+        sooner_or_later(publisher.statistics)  # a publish finds a connection, however busy the machine is
         yield publisher

@@ -14,7 +14,7 @@ from tests.support.builders import event
 from tests.support.kafka import sooner_or_later
 from tests.support.kafka_cluster import TOPIC, KafkaCluster, kafka_cluster
 from tests.support.messages import receipts
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 from tests.support.workload import Workload
 
 
@@ -70,7 +70,7 @@ def test_topics_have_the_replicas_that_the_cluster_asks_for(nodes: KafkaCluster)
     with closing(KafkaPublisher(nodes.url)) as publisher:
         sooner_or_later(publisher.statistics)
     address = KafkaAddress.parse(nodes.url)
-    topics = AdminClient(address.admin_settings()).list_topics(timeout=10).topics
+    topics = AdminClient(address.admin_settings()).list_topics(timeout=SECONDS).topics
     for name, partitions in {address.topic: 6, address.dead_letters: 1}.items():
         assert [len(each.replicas) for each in topics[name].partitions.values()] == [3] * partitions
 

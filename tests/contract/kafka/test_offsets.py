@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from contextlib import closing
 
@@ -14,9 +13,9 @@ from core.ports.queue import QueueStatistics
 from core.queues.kafka import KafkaDeadLetters, KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import PATIENCE, committed, reader, sooner_or_later
+from tests.support.kafka import committed, reader, sooner_or_later
 from tests.support.messages import body, receipts, take
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 
 def test_the_events_of_one_customer_come_in_the_order_of_their_publishing(url: str, publisher: KafkaPublisher) -> None:
@@ -52,7 +51,7 @@ def test_what_a_killed_consumer_had_not_deleted_comes_to_another(url: str, publi
     publisher.publish([event(1), event(2)])
     program = (
         "import sys, time; from core.queues.kafka import KafkaSource; source = KafkaSource(sys.argv[1])\n"
-        "print(len(source.receive(2, wait=30, window=5)), flush=True); time.sleep(60)"
+        "print(len(source.receive(2, wait=90, window=5)), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program, url], stdout=subprocess.PIPE, text=True) as consumer:
         assert consumer.stdout is not None
@@ -72,21 +71,24 @@ def test_a_rebalance_loses_nothing_and_shares_the_partitions(url: str, publisher
         source.delete(receipts(messages))
 
     published: list[Event] = []
-    deadline = time.monotonic() + PATIENCE
     with closing(KafkaSource(url)) as first, closing(KafkaSource(url)) as second:
-        while not received["second"] and time.monotonic() < deadline:
+
+        def both_have_received() -> bool:
             batch = [event(len(published) + number, customer_id=number) for number in range(20)]
             publisher.publish(batch)
-            published += batch
+            published.extend(batch)
             consume("first", first)
             if received["first"]:
                 consume("second", second)
-        assert received["second"]
-        everything = {each.model_dump_json() for each in published}
-        while received["first"] | received["second"] != everything and time.monotonic() < deadline:
+            return bool(received["second"])
+
+        def all_were_received() -> bool:
             consume("first", first)
             consume("second", second)
-    assert received["first"] | received["second"] == everything
+            return received["first"] | received["second"] == {each.model_dump_json() for each in published}
+
+        until(both_have_received)
+        until(all_were_received)
 
 
 def test_a_receipt_of_a_partition_that_went_to_another_has_no_effect(url: str, publisher: KafkaPublisher) -> None:
@@ -113,7 +115,7 @@ def test_a_dead_letter_names_its_origin_and_receive_count(url: str, publisher: K
     partition, offset = second.message_id.split("-")
     with reader(url) as consumer:
         consumer.assign([TopicPartition(address.dead_letters, 0, 0)])
-        message = consumer.poll(10)
+        message = consumer.poll(SECONDS)
     assert message is not None
     assert (message.key(), message.value()) == (b"42", body(2).encode())
     assert message.headers() == [
@@ -130,7 +132,7 @@ def test_a_foreign_dead_letter_whose_count_is_no_count_was_never_received(url: s
     address = KafkaAddress.parse(url)
     producer = Producer({"bootstrap.servers": address.servers})
     producer.produce(address.dead_letters, b"{}", headers={"audit-log-receive-count": count})
-    assert producer.flush(PATIENCE) == 0
+    assert producer.flush(SECONDS) == 0
 
     with closing(KafkaDeadLetters(url)) as dead_letters:
         assert [(letter.body, letter.receive_count) for letter in dead_letters.dead_letters(10)] == [("{}", 0)]
@@ -139,7 +141,7 @@ def test_a_foreign_dead_letter_whose_count_is_no_count_was_never_received(url: s
 def test_no_more_is_read_of_a_partition_than_may_be_pending(url: str, publisher: KafkaPublisher) -> None:
     publisher.publish([event(number) for number in range(3000)])
     with closing(KafkaSource(url, max_pending=100)) as source:
-        held = source.receive(5000, wait=PATIENCE, window=1.0)
+        held = source.receive(5000, wait=SECONDS, window=1.0)
         assert 100 <= len(held) <= 700  # messages that were fetched before the pause are still delivered
         source.delete(receipts(held))
 

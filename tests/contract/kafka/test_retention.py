@@ -13,9 +13,9 @@ from confluent_kafka.admin import AdminClient
 from core.queues.kafka import KafkaPublisher, KafkaSource
 from core.queues.kafka.address import KafkaAddress
 from tests.support.builders import event
-from tests.support.kafka import PATIENCE, broker_url, committed, reader
+from tests.support.kafka import broker_url, committed, reader
 from tests.support.messages import body, receipts, take
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 _ADMIN: Any = untyped_admin
 
@@ -41,7 +41,7 @@ def set_config(url: str, **settings: str) -> None:
     resource = _ADMIN.ConfigResource(_ADMIN.ResourceType.TOPIC, address.topic, incremental_configs=entries)
     admin = AdminClient(address.admin_settings())
     for altered in admin.incremental_alter_configs([resource]).values():
-        altered.result(PATIENCE)
+        altered.result(SECONDS)
 
 
 def delete_below(url: str, partition: int, offset: int) -> None:
@@ -49,7 +49,7 @@ def delete_below(url: str, partition: int, offset: int) -> None:
     address = KafkaAddress.parse(url)
     admin = AdminClient(address.admin_settings())
     for deleted in admin.delete_records([TopicPartition(address.topic, partition, offset)]).values():
-        deleted.result(PATIENCE)
+        deleted.result(SECONDS)
 
 
 def lost(caplog: pytest.LogCaptureFixture) -> list[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from local_runner.cli.main import app
 from tests.support import ferretdb, forked
 from tests.support.ferretdb import FerretDB
 from tests.support.service import AUDIT_LOG, environment
+from tests.support.waiting import SECONDS
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = "mongodb://someone:hunter2@127.0.0.1:1/audit_log"
@@ -44,7 +45,7 @@ def migrated() -> Iterator[str]:
 @pytest.mark.parametrize("command", [["serve", "--port", "1"], ["migrate"]])
 def test_a_ledger_is_refused_at_the_start(tmp_path: Path, command: list[str]) -> None:
     settings = environment(tmp_path / "data", database_url=NOWHERE)
-    ended = forked.run([AUDIT_LOG, *command], env=settings, timeout=60)
+    ended = forked.run([AUDIT_LOG, *command], env=settings, timeout=SECONDS)
     assert ended.returncode == 1
     assert "AUDIT_LOG_LEDGER=on does not work with MongoDB" in ended.stderr
     assert "Set AUDIT_LOG_LEDGER=off" in ended.stderr

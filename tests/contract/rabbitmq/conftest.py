@@ -6,7 +6,8 @@ from contextlib import closing
 import pytest
 
 from core.queues.rabbitmq import RabbitMQPublisher, RabbitMQSource
-from tests.support.rabbitmq import queue_url
+from tests.support.rabbitmq import queue_url, sooner_or_later
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture
@@ -17,7 +18,8 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def publisher(url: str) -> Iterator[RabbitMQPublisher]:
-    with closing(RabbitMQPublisher(url)) as publisher:
+    with closing(RabbitMQPublisher(url, timeout=SECONDS)) as publisher:
+        sooner_or_later(publisher.statistics)  # a publish finds a connection, however busy the machine is
         yield publisher
 
 

@@ -8,6 +8,7 @@ import pytest
 from core.queues.sqs import SQSPublisher, SQSSource
 from tests.support.flaky_sqs import FlakySQS
 from tests.support.sqs import queue_url
+from tests.support.waiting import SECONDS
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def publisher(url: str) -> Iterator[SQSPublisher]:
-    with closing(SQSPublisher(url)) as publisher:
+    with closing(SQSPublisher(url, timeout=SECONDS)) as publisher:
         yield publisher
 
 

@@ -47,7 +47,7 @@ def test_a_server_that_does_not_answer_costs_no_more_than_its_attempts(proxied: 
         with pytest.raises(QueueUnavailableError):
             publisher.publish([event(2)])
 
-        assert time.monotonic() - started < 3 * 0.2 + 3 + 1
+        assert time.monotonic() - started < 45  # three attempts with pauses; by default, one may take 60 s
         proxy.cut()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from core.domain.catalogue.schemas import Schemas
 from tests.functional.catalogue.conftest import COMMON, LOGIN
 from tests.support.node_packages import install_node_packages
+from tests.support.waiting import SECONDS
 
 AJV = Path(__file__).parents[2] / "support" / "ajv"
 FILES: dict[str, Any] = {
@@ -52,7 +53,7 @@ def test_ajv_agrees_about_every_event() -> None:
     assert node
     asked = json.dumps({"files": FILES, "cases": [{"file": file, "data": data} for file, data in DATA]})
     done = subprocess.run(
-        [node, home / "validate.mjs"], input=asked, capture_output=True, text=True, check=True, timeout=60
+        [node, home / "validate.mjs"], input=asked, capture_output=True, text=True, check=True, timeout=SECONDS
     )
     schemas = Schemas(FILES)
     assert schemas.problems() == []

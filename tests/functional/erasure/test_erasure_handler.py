@@ -23,8 +23,8 @@ from functions.operations import erase_events
 from tests.support import forked
 from tests.support.builders import event, new_event
 from tests.support.fakes import Answer, FakeGateway
-from tests.support.service import AUDIT_LOG, Service, environment
-from tests.support.waiting import until
+from tests.support.service import AUDIT_LOG, Service, environment, get
+from tests.support.waiting import SECONDS, until
 
 ID = event(1).event_id
 
@@ -229,10 +229,10 @@ def test_a_registered_client_erases_by_a_running_service(tmp_path: Path) -> None
     data = tmp_path / "data"
     with Service.start(data, auth="clients") as service:
         command = [AUDIT_LOG, "client", "create", "--name", "x", "--scope", WRITE, "--scope", ERASE]
-        made = forked.run(command, env=environment(data), timeout=60, check=True)
+        made = forked.run(command, env=environment(data), timeout=SECONDS, check=True)
         client, secret = re.findall(r"client-[0-9a-f]+|als_\S+", made.stdout)[:2]
-        token = httpx.get(f"{service.url}/access-token", auth=(client, secret)).json()["token"]
-        with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
+        token = get(f"{service.url}/access-token", auth=(client, secret)).json()["token"]
+        with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS) as http:
             event_id = http.post("/event", json=new_event()).json()["event_id"]
             body = {"event_ids": [event_id], "reason": "asked to"}
             # 422: the event is not stored yet

@@ -12,7 +12,7 @@ from local_runner.pipeline import Pipeline
 from local_runner.queue.dead_letters import FILE_NAME, DeadLetterFile
 from tests.support.builders import event
 from tests.support.pipelines import start_pipeline
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 GONE = event(1)
@@ -43,7 +43,7 @@ def test_a_client_that_sends_it_again_brings_nothing_back(pipeline: Pipeline) ->
 
 
 def test_a_replay_of_the_spool_brings_nothing_back(settings: Settings, pipeline: Pipeline) -> None:
-    pipeline._consumer.stop(timeout=5)  # noqa: SLF001 - as a kill before the event is stored
+    pipeline._consumer.stop(timeout=SECONDS)  # noqa: SLF001 - as a kill before the event is stored
     pipeline.services.acceptance.publish([GONE])
     pipeline.close(timeout=0)
     again = start_pipeline(settings)

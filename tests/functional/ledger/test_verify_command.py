@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from local_runner.cli.main import app
 from tests.support.documents import ROOT
+from tests.support.waiting import SECONDS
 from tests.unit.ledger.sample_log import ORIGIN, SampleLog
 
 LOG = SampleLog()
@@ -101,7 +102,7 @@ def test_a_wrong_call_ends_with_status_2(tmp_path: Path, arguments: list[str]) -
 def by_shell(shell: str, *arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     script = ROOT / "docs" / "verify.sh"
     return subprocess.run(
-        [shell, script, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60, cwd=cwd
+        [shell, script, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=SECONDS, cwd=cwd
     )
 
 

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from tests.support.openid_provider import OpenIDProvider, Person
-from tests.support.service import Service
+from tests.support.service import Service, get, post
 
 MakePerson = Callable[[], Person]
 Signing = tuple[Service, OpenIDProvider]
@@ -55,9 +55,9 @@ def test_a_role_for_all_customers_reads_and_cannot_write(signing: Signing, perso
     assert claims["sub"] == f"{signing[1].url}#auditor"
     assert int(str(claims["exp"])) - int(str(claims["iat"])) <= 300
     headers = {"Authorization": f"Bearer {token}"}
-    assert httpx.get(f"{signing[0].url}/event", headers=headers).status_code == 200
+    assert get(f"{signing[0].url}/event", headers=headers).status_code == 200
     event = {"event_type": "x", "customer_id": 1, "event_data": {"a": 1}}
-    assert httpx.post(f"{signing[0].url}/event", headers=headers, json=event).status_code == 403
+    assert post(f"{signing[0].url}/event", headers=headers, json=event).status_code == 403
 
 
 def test_the_customers_of_a_role_are_those_of_the_token(person: MakePerson) -> None:
@@ -84,7 +84,7 @@ def test_a_session_is_a_record_of_the_log(signing: Signing, person: MakePerson) 
     ada.sign_in("auditor")
     token = ada.token().json()["token"]
     ada.post("/session/sign-out")
-    answer = httpx.get(
+    answer = get(
         f"{signing[0].url}/event",
         params={"customer_id": -1, "event_data.subject": f"{signing[1].url}#auditor"},
         headers={"Authorization": f"Bearer {token}"},
