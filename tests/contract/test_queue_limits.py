@@ -14,6 +14,7 @@ from local_runner.queue.visibility import QueueLimits
 from tests.support.builders import event
 from tests.support.fakes import FakeClock, FakeDeadLetters
 from tests.support.messages import bodies, receipts
+from tests.support.waiting import SECONDS
 
 BODY_BYTES = len(event(1).to_json())
 
@@ -100,8 +101,8 @@ def test_a_receive_waits_for_the_first_message_and_no_longer() -> None:
     started = time.monotonic()
     publisher.start()
 
-    assert bodies(queue.receive(10, wait=20)) == [event(1).model_dump_json()]
-    assert time.monotonic() - started < 10
+    assert bodies(queue.receive(10, wait=SECONDS)) == [event(1).model_dump_json()]
+    assert time.monotonic() - started < SECONDS / 2
     publisher.join()
 
 
@@ -110,7 +111,7 @@ def test_a_receive_waits_for_a_message_in_flight_to_come_back() -> None:
     queue.publish([event(1)])
     queue.receive(10, wait=0)
 
-    assert bodies(queue.receive(10, wait=10)) == [event(1).model_dump_json()]
+    assert bodies(queue.receive(10, wait=SECONDS)) == [event(1).model_dump_json()]
 
 
 def test_a_receive_without_messages_ends_after_its_wait() -> None:
@@ -131,7 +132,7 @@ def test_a_receive_waits_a_window_longer_for_a_fuller_batch() -> None:
     publisher = Timer(0.05, publish_one_more_and_close)
     publisher.start()
 
-    assert len(queue.receive(10, wait=0, window=30)) == 2
+    assert len(queue.receive(10, wait=0, window=SECONDS)) == 2
     publisher.join()
 
 
@@ -140,9 +141,9 @@ def test_a_full_batch_waits_for_no_window() -> None:
     queue.publish([event(1)])
     started = time.monotonic()
 
-    queue.receive(1, wait=0, window=30)
+    queue.receive(1, wait=0, window=SECONDS)
 
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < SECONDS / 2
 
 
 def test_nothing_is_lost_or_doubled_between_eight_publishers_and_a_consumer() -> None:
@@ -160,7 +161,7 @@ def test_nothing_is_lost_or_doubled_between_eight_publishers_and_a_consumer() ->
         for first in range(8):
             publishers.submit(publish, events[first::8])
         go.wait()
-        while messages := queue.receive(1000, wait=5 if len(received) < len(events) else 0):
+        while messages := queue.receive(1000, wait=SECONDS if len(received) < len(events) else 0):
             received += bodies(messages)
             queue.delete(receipts(messages))
 

@@ -20,6 +20,7 @@ from core.stores.migrations.upgrade import migrate
 from core.stores.sql import SqlEventStore
 from tests.support import databases
 from tests.support.builders import event
+from tests.support.waiting import SECONDS, until
 
 Open = Callable[..., SqlEventStore]
 
@@ -98,12 +99,14 @@ def test_a_connection_that_ends_in_the_middle_is_the_servers_fault_and_passes(se
     store = open_store(server)
     with ThreadPoolExecutor() as pool, locked(server) as connection:
         adding = pool.submit(store.add, [event(1)])
-        deadline = time.monotonic() + 60
-        while not adding.done() and time.monotonic() < deadline:
+
+        def has_ended() -> bool:
             kill_others(connection)
-            time.sleep(0.01)
+            return adding.done()
+
+        until(has_ended)
         with pytest.raises(StoreUnavailableError):
-            adding.result(timeout=60)
+            adding.result(timeout=SECONDS)
     assert store.add([event(1)]) == [Outcome.STORED]
 
 
@@ -159,7 +162,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(scheme: str, t
         started = time.monotonic()
         with databases.opened(url) as engine, pytest.raises(StoreUnavailableError):
             SqlEventStore(engine).check()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60  # and not without end
 
 
 def test_a_wrong_password_makes_the_store_unavailable(mariadb: Engine) -> None:

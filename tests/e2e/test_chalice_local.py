@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support.service import Service, free_port
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 CHALICE = str(Path(sys.executable).with_name("chalice"))
@@ -38,7 +38,9 @@ def chalice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def curl(*arguments: str) -> httpx.Response:
     """What curl got, in httpx's form."""
-    done = subprocess.run(["curl", "-sS", "-i", "--max-time", "10", *arguments], capture_output=True, check=True)
+    done = subprocess.run(
+        ["curl", "-sS", "-i", "--max-time", str(SECONDS), *arguments], capture_output=True, check=True
+    )
     head, _, body = done.stdout.partition(b"\r\n\r\n")
     status_line, *headers = head.decode().split("\r\n")
     pairs = [(name, value) for name, _, value in (header.partition(": ") for header in headers)]
@@ -74,7 +76,7 @@ def test_an_event_posted_is_found_and_looked_up(chalice: Service, bearer: str) -
     assert posted.json()["status"] == "queued"
 
     query = f"{chalice.url}/event?event_type=chalice.local&customer_id=7"
-    found = until(lambda: curl(query, "-H", bearer).json()["events"], seconds=2)
+    found = until(lambda: curl(query, "-H", bearer).json()["events"])
     assert [one["event_id"] for one in found] == [posted.json()["event_id"]]
     assert {name: found[0][name] for name in event} == event
 

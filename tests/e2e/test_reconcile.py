@@ -5,7 +5,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ import pytest
 from tests.support import forked
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment
+from tests.support.waiting import SECONDS, until
 
 EVENTS = 7
 
@@ -32,7 +32,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def run(data_dir: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return forked.run(
-        [AUDIT_LOG, "reconcile", *options], env=environment(data_dir, **settings) | {"COLUMNS": "200"}, timeout=60
+        [AUDIT_LOG, "reconcile", *options], env=environment(data_dir, **settings) | {"COLUMNS": "200"}, timeout=SECONDS
     )
 
 
@@ -42,27 +42,28 @@ def with_the_current_minute() -> tuple[str, str]:
 
 def balanced(service: Service) -> dict[str, object]:
     """The figures once all events are stored and counted, which takes a second."""
-    deadline = time.monotonic() + 60
-    while True:
-        figures: dict[str, object] = json.loads(run(service.data_dir, "--json", *with_the_current_minute()).stdout)
-        if figures["accepted"] == figures["stored"] == EVENTS or time.monotonic() > deadline:
-            return figures
-        time.sleep(0.1)
+
+    def figures() -> dict[str, object]:
+        found: dict[str, object] = json.loads(run(service.data_dir, "--json", *with_the_current_minute()).stdout)
+        return found if found["accepted"] == found["stored"] == EVENTS else {}
+
+    found: dict[str, object] = until(figures)
+    return found
 
 
 def test_every_accepted_event_is_accounted_for_and_one_that_is_lost_is_missed(service: Service) -> None:
     figures = balanced(service)
     nothing = dict.fromkeys(("repeated", "dead_lettered", "in_flight", "difference"), 0)
     assert figures.items() >= {"accepted": EVENTS, "stored": EVENTS, **nothing}.items()
-    since, until = (datetime.fromisoformat(str(figures[name])) for name in ("since", "until"))
-    assert (until - since, until.second) == (timedelta(days=1), 0)
+    since, end = (datetime.fromisoformat(str(figures[name])) for name in ("since", "until"))
+    assert (end - since, end.second) == (timedelta(days=1), 0)
 
     with closing(sqlite3.connect(service.data_dir / "audit-log.db")) as database, database:
         database.execute("DELETE FROM events WHERE number IN (SELECT number FROM events LIMIT 2)")
     ended = run(service.data_dir, *with_the_current_minute())
     assert ended.returncode == 1
     assert "accepted events are missing" in ended.stdout
-    assert f"to {until:%Y-%m-%d}" in ended.stdout
+    assert f"to {end:%Y-%m-%d}" in ended.stdout
 
 
 def test_a_data_directory_that_is_moved_counts_its_events_once(service: Service, tmp_path: Path) -> None:

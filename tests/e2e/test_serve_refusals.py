@@ -10,8 +10,9 @@ from core.errors import InvalidSettingsError
 from core.settings import Settings
 from local_runner.server import refuse_open_to_others
 from tests.support.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.waiting import SECONDS
 
-SECONDS = 2  # of processor time, which is what a start takes on an idle machine; on a busy one it takes longer
+PROCESSOR_SECONDS = 2  # which is what a start takes on an idle machine; on a busy one it takes longer
 SECRET = "hush-hush"
 
 
@@ -23,12 +24,12 @@ def refusal(data_dir: Path, *options: str, **settings: str) -> str:
         env=environment(data_dir, **settings),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=SECONDS,
         check=False,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < SECONDS
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < PROCESSOR_SECONDS
     (line,) = ended.stderr.splitlines()
     assert line.startswith("audit-log: ")
     assert SECRET not in line

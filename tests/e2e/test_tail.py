@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread, Timer
@@ -18,9 +19,7 @@ from audit_log_client import Api, Filters
 from core.settings import Settings
 from tests.support.builders import new_event
 from tests.support.service import AUDIT_LOG, Service, environment
-
-DEADLINE = 40.0
-"""Seconds, on a busy machine."""
+from tests.support.waiting import SECONDS, until
 
 
 @contextmanager
@@ -45,7 +44,7 @@ def post(service: Service, event_type: str, *numbers: int, **fields: Any) -> Non
 def shown(process: "subprocess.Popen[str]", count: int) -> list[int]:
     """The numbers of the next `count` events."""
     assert process.stdout
-    ended = Timer(DEADLINE, process.kill)
+    ended = Timer(SECONDS, process.kill)
     ended.start()
     try:
         return [json.loads(process.stdout.readline())["event_data"]["n"] for _ in range(count)]
@@ -60,11 +59,8 @@ def started(service: Service, process: "subprocess.Popen[str]", event_type: str)
 
 
 def in_the_feed(service: Service, event_type: str, count: int) -> None:
-    deadline = time.monotonic() + DEADLINE
     with Api(service.url) as api:
-        while api.feed(Filters(event_types=(event_type,)))["count"] < count:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: api.feed(Filters(event_types=(event_type,)))["count"] >= count)
 
 
 def events_in(output: Path) -> list[dict[str, Any]]:
@@ -111,7 +107,7 @@ def test_events_that_wait_for_a_locked_store_are_shown_once_each(tmp_path: Path)
         store = Settings.from_environ({"AUDIT_LOG_DATA_DIR": str(service.data_dir)}).store_url.removeprefix(
             "sqlite:///"
         )
-        with closing(sqlite3.connect(store, isolation_level=None, timeout=20)) as connection:
+        with closing(sqlite3.connect(store, isolation_level=None, timeout=SECONDS)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             post(service, "tail.locked", *range(5), timestamp_utc=int(time.time()) - 80)
             with service.client() as client:
@@ -120,6 +116,12 @@ def test_events_that_wait_for_a_locked_store_are_shown_once_each(tmp_path: Path)
         assert sorted(shown(tail, 5)) == [0, 1, 2, 3, 4]
         post(service, "tail.locked", 5)
         assert shown(tail, 1) == [5]
+
+
+def goes_on(tail: "subprocess.Popen[str]", output: Path, before: int) -> bool:
+    """Whether there are more events in the file than before."""
+    assert tail.poll() is None
+    return len(events_in(output)) > before
 
 
 def test_a_tail_with_a_state_loses_nothing_to_kills(tmp_path: Path) -> None:
@@ -137,16 +139,15 @@ def test_a_tail_with_a_state_loses_nothing_to_kills(tmp_path: Path) -> None:
         writer.start()
         try:
             for turn in range(kills + 1):
-                before, deadline = len(events_in(output)), time.monotonic() + DEADLINE
+                before = len(events_in(output))
                 options = ["--from-start", "--state", str(state), "--event-type", "tail.killed"]
                 with output.open("a") as file, tailing(service, *options, output=file) as tail:
                     if turn == kills:
                         ended.set()
                         writer.join()
-                    while len(events_in(output)) == before or (turn == kills and len(copied(output)) < posted):
-                        assert tail.poll() is None
-                        assert time.monotonic() < deadline
-                        time.sleep(0.01)
+                    until(partial(goes_on, tail, output, before))
+                    if turn == kills:
+                        until(lambda: len(copied(output)) == posted)
         finally:
             ended.set()
             writer.join()
@@ -159,10 +160,7 @@ def test_a_tail_with_a_state_loses_nothing_to_kills(tmp_path: Path) -> None:
 def test_a_state_is_written_before_the_first_event(service: Service, tmp_path: Path) -> None:
     state = tmp_path / "place"
     with tailing(service, "-n", "0", "--state", str(state), "--event-type", "tail.state"):
-        deadline = time.monotonic() + DEADLINE
-        while not state.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(state.exists)
     post(service, "tail.state", 1, 2)
     with tailing(service, "--state", str(state), "--event-type", "tail.state") as tail:
         assert shown(tail, 2) == [1, 2]
@@ -174,11 +172,8 @@ def test_an_event_on_an_incomplete_line_is_repeated_on_the_next(service: Service
     with Api(service.url) as api:
         state.write_text(api.feed(Filters(), after="now")["next_cursor"])
     post(service, "tail.torn", 2)
-    deadline = time.monotonic() + DEADLINE
     with output.open("a") as file, tailing(service, "--state", str(state), "--event-type", "tail.torn", output=file):
-        while copied(output) != {2}:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: copied(output) == {2})
 
 
 @pytest.mark.parametrize(
@@ -194,7 +189,7 @@ def test_a_file_that_holds_no_place_is_refused(
     else:
         state.write_text(content)
     with tailing(service, "-n", "0", "--state", str(state)) as tail:
-        output, errors = tail.communicate(timeout=DEADLINE)
+        output, errors = tail.communicate(timeout=SECONDS)
         assert (tail.returncode, output) == (1, "")
     assert says in errors
     assert "Traceback" not in errors
@@ -220,7 +215,7 @@ def test_a_tail_outlives_a_restart_of_the_service(tmp_path: Path) -> None:
                 post(second, "tail.restart", 2)
                 assert shown(tail, 1) == [2]
                 tail.send_signal(signal.SIGINT)
-                rest, _ = tail.communicate(timeout=10)
+                rest, _ = tail.communicate(timeout=SECONDS)
                 assert (tail.returncode, rest) == (130, "")
         finally:
             tail.kill()

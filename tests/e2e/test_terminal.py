@@ -6,11 +6,9 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -18,7 +16,8 @@ from audit_log_client import Api, Filters, StoredEvent
 from audit_log_client.models import MAX_BATCH_EVENTS
 from local_runner.cli import main
 from tests.support.builders import new_event
-from tests.support.service import AUDIT_LOG, Service, environment, free_port
+from tests.support.service import AUDIT_LOG, Service, environment, free_port, get
+from tests.support.waiting import SECONDS, until, within
 
 NOW = 1_700_000_000
 
@@ -38,13 +37,15 @@ def lines(event_type: str, count: int, **fields: Any) -> list[str]:
 
 def stored(service: Service, event_type: str, at_least: int) -> list[StoredEvent]:
     """The events of a type, the oldest first, once there are so many."""
-    deadline = time.monotonic() + 60
+    found: list[StoredEvent] = []
+
+    def there_are_so_many() -> bool:
+        found[:] = api.events(Filters(event_types=(event_type,)), order="asc")
+        return len(found) >= at_least
+
     with Api(service.url) as api:
-        while True:
-            found = list(api.events(Filters(event_types=(event_type,)), order="asc"))
-            if len(found) >= at_least or time.monotonic() > deadline:
-                return found
-            time.sleep(0.05)
+        until(there_are_so_many, shown=lambda: f"{len(found)} of {at_least}")
+    return found
 
 
 def numbers(events: list[Any]) -> list[int]:
@@ -150,10 +151,12 @@ def test_a_send_that_was_killed_goes_on_where_it_was(service: Service, tmp_path:
 def test_nothing_is_sent_where_nobody_answers(tmp_path: Path) -> None:
     (tmp_path / "events").write_text(lines("cli.nowhere", 1)[0])
     url = f"http://127.0.0.1:{free_port()}"
-    started = time.monotonic()
-    ended = CliRunner().invoke(main.app, ["send", str(tmp_path / "events"), "--url", url])
-    assert (ended.exit_code, "that the service is running" in ended.stderr) == (1, True)
-    assert time.monotonic() - started < 5
+
+    def send() -> None:
+        ended = CliRunner().invoke(main.app, ["send", str(tmp_path / "events"), "--url", url])
+        assert (ended.exit_code, "that the service is running" in ended.stderr) == (1, True)
+
+    within(5, send)
 
 
 def test_what_is_exported_can_be_sent_to_the_same_service_and_to_another(service: Service, tmp_path: Path) -> None:
@@ -168,8 +171,8 @@ def test_what_is_exported_can_be_sent_to_the_same_service_and_to_another(service
             sent = run(other, "send", str(tmp_path / "export.ndjson.gz"))
             assert (sent.exit_code, sent.stderr) == (0, "5 accepted, 0 not\n")
         imported = stored(other, "cli.import", 5)
-        checks = httpx.get(f"{other.url}/ready").json()["checks"]
-    checks |= {"here": httpx.get(f"{service.url}/ready").json()["checks"]["dead_letters"]}
+        checks = get(f"{other.url}/ready").json()["checks"]
+    checks |= {"here": get(f"{service.url}/ready").json()["checks"]["dead_letters"]}
 
     for before, after in zip(exported, imported, strict=True):
         origin = {"received_at": before["received_at"], "recorded_by": before["recorded_by"]}
@@ -226,7 +229,7 @@ def test_a_full_disk_is_one_clear_error(service: Service, tmp_path: Path, output
     stored(service, "cli.full", 3)
     command = [AUDIT_LOG, "export", "--event-type", "cli.full", "--output", output, "--url", service.url]
     with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=SECONDS, check=False)
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
     assert "cannot be written (No space left on device): make room" in ended.stderr
     assert Path("/dev/full").is_char_device()

@@ -6,6 +6,7 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,10 +24,9 @@ from local_runner.http.parser import RequestParser
 from local_runner.http.protocol import HTTPProtocol
 from tests.support.fakes import FakeQueue
 from tests.support.raw import connect, read_to_end, statuses
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 
 LARGE = 300_000
-SECONDS = 10.0
 
 
 class Server:
@@ -64,6 +64,7 @@ class Server:
 
 
 Start = Callable[..., Server]
+ClientOf = Callable[..., socket.socket]
 
 
 @pytest.fixture
@@ -79,6 +80,13 @@ def start(services: Services) -> Iterator[Start]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def client_of() -> Iterator[ClientOf]:
+    """Connects to a server, and sends some bytes; the connection is closed after the test."""
+    with ExitStack() as connections:
+        yield lambda server, request=b"": connections.enter_context(connect(server.port, request))
 
 
 @pytest.fixture
@@ -216,11 +224,13 @@ def test_what_a_thread_works_on_counts_until_it_is_answered(start: Start, token:
         assert server.limits.requests.used == 0
 
 
-def test_the_client_that_has_not_read_for_longest_makes_room_for_the_answers_of_others(start: Start) -> None:
+def test_the_client_that_has_not_read_for_longest_makes_room_for_the_answers_of_others(
+    start: Start, client_of: ClientOf
+) -> None:
     server = start(max_response_bytes=5 * BUNDLE_BYTES // 2)
     clients: list[socket.socket] = []
     for held in (1, 2, 2, 2):  # the budget has room for two of them
-        clients.append(connect(server.port, BUNDLE))
+        clients.append(client_of(server, BUNDLE))
         until(lambda answers=held: server.limits.responses.used // BUNDLE_BYTES == answers)  # type: ignore[misc]
     # The first two get no more than the kernel had taken already.
     assert [len(read_to_end(client)) < BUNDLE_BYTES for client in clients[:2]] == [True, True]
@@ -229,38 +239,34 @@ def test_the_client_that_has_not_read_for_longest_makes_room_for_the_answers_of_
         while read < BUNDLE_BYTES:
             read += len(client.recv(1 << 20))
     until(lambda: server.limits.responses.used == 0)
-    for client in clients:
-        client.close()
 
 
-def test_the_connection_that_waits_longest_for_its_client_makes_room_for_a_new_one(start: Start, token: str) -> None:
+def test_the_connection_that_waits_longest_for_its_client_makes_room_for_a_new_one(
+    start: Start, client_of: ClientOf, token: str
+) -> None:
     server = start(max_connections=4)
     idle = []
     for number in range(1, 5):
-        idle.append(connect(server.port))
+        idle.append(client_of(server))
         until(lambda count=number: server.limits.connections == count)  # type: ignore[misc]
     with connect(server.port, post(token, event())) as new:
         assert statuses(new.recv(65536)) == [202]
         assert read_to_end(idle[0]) == b""
         assert server.limits.connections == 4
-    for connection in idle:
-        connection.close()
 
 
 def test_a_connection_beyond_those_that_wait_for_the_service_is_refused(
-    start: Start, token: str, held: HeldQueue
+    start: Start, client_of: ClientOf, token: str, held: HeldQueue
 ) -> None:
     server = start(max_connections=2)
-    busy = [connect(server.port, batch(token, event())) for _ in range(2)]
+    busy = [client_of(server, batch(token, event())) for _ in range(2)]
     until(lambda: server.limits.requests.used > 2 * 2048)
     with connect(server.port, DOCS) as refused:
         answer = read_to_end(refused)
     assert statuses(answer) == [503]
     assert b"Retry-After: 2\r\n" in answer
     held.released.set()
-    for connection in busy:
-        assert statuses(connection.recv(65536)) == [202]
-        connection.close()
+    assert [statuses(connection.recv(65536)) for connection in busy] == [[202]] * 2
 
 
 def test_connections_leave_file_descriptors_for_the_rest() -> None:
@@ -275,16 +281,14 @@ def test_connections_leave_file_descriptors_for_the_rest() -> None:
 
 
 def test_of_large_bodies_one_at_a_time_is_parsed_and_small_ones_go_on(
-    start: Start, token: str, held: HeldQueue
+    start: Start, client_of: ClientOf, token: str, held: HeldQueue
 ) -> None:
     server = start()
     large = batch(token, *[event(size=200_000)] * 3)
-    clients = [connect(server.port, large) for _ in range(2)]
+    clients = [client_of(server, large) for _ in range(2)]
     until(lambda: server.limits.requests.used > 2 * 600_000)
-    clients += [connect(server.port, batch(token, event())) for _ in range(2)]
+    clients += [client_of(server, batch(token, event())) for _ in range(2)]
     until(lambda: held.publishing >= 3)
     assert held.publishing == 3  # the small ones, and the first large one
     held.released.set()
-    for client in clients:
-        assert statuses(client.recv(65536)) == [202]
-        client.close()
+    assert [statuses(client.recv(65536)) for client in clients] == [[202]] * 4

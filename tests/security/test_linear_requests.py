@@ -22,12 +22,13 @@ from tests.conftest import SECRET
 from tests.support.fakes import FakeQueue
 from tests.support.raw import connect, read_to_end, statuses
 from tests.support.service import Service
+from tests.support.waiting import until
 
 LENGTH = 60_000
 """Of the part of a request that is under test; a head may have 64 KiB in all."""
-SECONDS = 2.0
-"""Of processor time for such a request. The slowest needs 0.05 s; a quadratic match of Content-Type needed 13 s."""
-HEALTH_SECONDS = 3.0
+PROCESSOR_SECONDS = 2.0
+"""For such a request. The slowest needs 0.05 s; a quadratic match of Content-Type needed 13 s."""
+HEALTH_SECONDS = 30.0
 """For GET /health while four such requests are processed; with the quadratic match it took 54 s."""
 
 FORM = b"Content-Type: application/x-www-form-urlencoded"
@@ -139,7 +140,15 @@ class House:
     token: bytes
 
     def seconds(self, request: bytes) -> float:
-        """The processor time that a request takes, which may be refused, but not by a fault of the service."""
+        """The processor time that a request takes, which may be refused, but not by a fault of the service.
+
+        Asked again where this process stands still for longer than a read may take.
+        """
+        answered, taken = until(lambda: self._answered(request))
+        assert all(status < 500 for status in answered), answered
+        return float(taken)
+
+    def _answered(self, request: bytes) -> tuple[list[int], float] | None:
         answered: list[int] = []
         started = time.thread_time()
         reader = RequestParser("127.0.0.1", on_expectation=lambda: None, heads=KnownHeads())
@@ -148,8 +157,7 @@ class House:
             parsed = reader.take()
             answered.append(self.application.answer(parsed.request, parsed.error).status)
         taken = time.thread_time() - started
-        assert all(status < 500 for status in answered), answered
-        return taken
+        return None if 503 in answered else (answered, taken)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +182,7 @@ def test_input_without_end_takes_linear_time(house: House, place: str) -> None:
     for repeated in REPEATED:
         for end in ENDS:
             part = repeated * (LENGTH // len(repeated)) + end
-            assert house.seconds(PLACES[place](house.token, part)) < SECONDS, (repeated, end)
+            assert house.seconds(PLACES[place](house.token, part)) < PROCESSOR_SECONDS, (repeated, end)
 
 
 def test_a_header_in_thousands_of_spellings_takes_linear_time() -> None:
@@ -184,7 +192,7 @@ def test_a_header_in_thousands_of_spellings_takes_linear_time() -> None:
     ]
     started = time.thread_time()
     request = Request.from_event({"multiValueHeaders": {spelling: ["1"] for spelling in spellings}})
-    assert time.thread_time() - started < SECONDS
+    assert time.thread_time() - started < PROCESSOR_SECONDS
     assert [len(values) for values in request.headers.values()] == [len(spellings)]
 
 

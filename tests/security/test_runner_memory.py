@@ -44,7 +44,7 @@ def test_uploads_that_break_off_leave_no_memory_behind(service: Service) -> None
     for _ in range(UPLOADS):
         upload(service, token).close()
     assert resident(service) - before < 100 * MEGABYTE  # of 315 that were sent
-    assert get(f"{service.url}/health", timeout=5).status_code == 200
+    assert get(f"{service.url}/health").status_code == 200
 
 
 def test_large_answers_leave_no_memory_behind(service: Service) -> None:
@@ -52,7 +52,6 @@ def test_large_answers_leave_no_memory_behind(service: Service) -> None:
     request = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with ExitStack() as stack:
         for client in [stack.enter_context(connect(service.port, request)) for _ in range(300)]:
-            client.settimeout(60)
             read_to_end(client)
     until(lambda: resident(service) - before <= 25 * MEGABYTE)  # four at a time, of 1.7 MB each
 
@@ -60,17 +59,23 @@ def test_large_answers_leave_no_memory_behind(service: Service) -> None:
 def test_uploads_that_stand_still_are_refused_beyond_a_bound_and_events_are_accepted(service: Service) -> None:
     token = service.token()
     before = resident(service)
-    answers: Counter[int] = Counter()
-    with ExitStack() as stack, service.client() as client:
-        uploads = [stack.enter_context(upload(service, token)) for _ in range(UPLOADS)]
-        assert resident(service) - before < MAX_REQUEST_BYTES + 100 * MEGABYTE
-        assert client.post("/event", json=new_event()).status_code == 202
-        for connection in uploads:
-            connection.setblocking(False)
-            try:
-                answers.update(statuses(connection.recv(65536)))
-            except BlockingIOError:
-                answers[0] += 1
+
+    def upload_all() -> Counter[int]:
+        """The answers by their status, 0 where there is none; nothing where a last byte was waited for in vain."""
+        answers: Counter[int] = Counter()
+        with ExitStack() as stack, service.client() as client:
+            uploads = [stack.enter_context(upload(service, token)) for _ in range(UPLOADS)]
+            assert resident(service) - before < MAX_REQUEST_BYTES + 100 * MEGABYTE
+            assert client.post("/event", json=new_event()).status_code == 202
+            for connection in uploads:
+                connection.setblocking(False)
+                try:
+                    answers.update(statuses(connection.recv(65536)))
+                except BlockingIOError:
+                    answers[0] += 1
+        return Counter() if 408 in answers else answers
+
+    answers = until(upload_all)  # not at the first attempt where this process stands still meanwhile
     assert answers.keys() == {0, 503}
     assert answers[0] * MAX_BODY_BYTES <= MAX_REQUEST_BYTES
     assert "Traceback" not in service.log

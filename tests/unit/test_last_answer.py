@@ -15,7 +15,8 @@ from tests.support.fakes import FakeClock
 from tests.support.waiting import until
 
 EVERY, LIMIT = 10.0, 3600.0
-PROMPT_SECONDS = 5.0  # generous: what would hang would do so without end
+PROMPT_SECONDS = 60.0
+"""Bound that leaves room for pauses of the machine: what hangs does so without end, or each of 100 calls for 2 s."""
 
 
 class Part:
