@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import aiormq
@@ -73,6 +73,8 @@ def test_a_source_whose_queue_is_deleted_finds_it_made_again(
     source.receive(1, wait=0)
     in_channel(url, lambda channel, address: channel.queue_delete(address.queue))
 
+    with suppress(QueueUnavailableError):
+        source.receive(1, wait=1)  # it notices the deletion now, or has done so
     sooner_or_later(lambda: source.receive(1, wait=0))
     sooner_or_later(lambda: publisher.publish([event(1)]))
 
