@@ -48,6 +48,7 @@ def seconds_to_end(service: Service) -> float:
 
 def seconds_to_stop(directory: Path, database: PostgreSQL, queue: str) -> float:
     """How long processes need that read and write while the database hangs; of the slowest one."""
+    directory.mkdir()
     with ExitStack() as stack:
         settings = {"database_url": database.url, "jwt_secret": "the-processes-of-this-test-share-this-secret"}
         if queue != "memory":
