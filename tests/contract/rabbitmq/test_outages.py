@@ -157,7 +157,7 @@ def test_a_source_whose_queue_was_deleted_declares_it_again(url: str, publisher:
         take(source, 1)
         asyncio.run(delete_queues(url))
 
-        # It notices the deletion now, or has done so: RabbitMQ 3.10 does not tell it where the queue is back at once.
+        # It notices the deletion now, or has done so. RabbitMQ 3.10 notifies it of none where the queue is back soon.
         with suppress(QueueUnavailableError):
             source.receive(1, wait=1)
         sooner_or_later(lambda: publisher.publish([event(2)]))
