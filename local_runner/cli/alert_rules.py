@@ -110,7 +110,7 @@ def list_rules(*, as_json: _JSON = False) -> None:
     names = ("rule_id", "name", "kind", "state", "last_alert_at")
     columns = [Column(name.replace("_", " "), no_wrap=name == "rule_id", overflow="fold") for name in names]
     cells = ([str(facts[name] or "") for name in names] for facts in rows)
-    formatting.console().print(formatting.table(columns, cells))
+    formatting.print_table(formatting.table(columns, cells))
 
 
 @app.command()

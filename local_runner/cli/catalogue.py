@@ -35,4 +35,4 @@ def check(
         formatting.print_error(str(problem))
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{len(catalogue.types)} event types, SHA-256 {catalogue.digest}")
+    typer.echo(f"{formatting.counted(len(catalogue.types), 'event type')}, SHA-256 {catalogue.digest}")

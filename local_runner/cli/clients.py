@@ -73,7 +73,7 @@ def list_clients() -> None:
     columns = [Column("client id", no_wrap=True)]
     columns += [Column(name, min_width=width, overflow="fold") for name, width in widths.items()]
     table = formatting.table(columns, ([facts[str(column.header)] for column in columns] for facts in rows))
-    formatting.console().print(table)
+    formatting.print_table(table)
 
 
 @app.command()
@@ -82,7 +82,7 @@ def show(client_id: _ClientId) -> None:
     with _registry() as registry:
         client = registry.get(client_id)
     secrets = "2, while they are rotated" if client.previous_secret_digest else "1"
-    formatting.console().print(formatting.properties({**_facts(client), "secrets": secrets}.items()))
+    formatting.print_table(formatting.properties({**_facts(client), "secrets": secrets}.items()))
 
 
 @app.command()

@@ -6,15 +6,18 @@ direction of text, or look like another text.
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
@@ -27,6 +30,12 @@ _BLANK: Final = re.compile(
 )
 
 _WIDTH_WITHOUT_TERMINAL: Final = 1_000_000
+_LEAST_WIDTH: Final = 10
+"""Width below which a column of longer values is not broken further."""
+
+_PADDING: Final = 2
+_JSON_ESCAPE: Final = "audit_log_json_escape"
+"""Name of the error handler that writes what an encoding lacks as JSON does, like other escapes of this module."""
 
 
 def visible(text: str) -> str:
@@ -34,9 +43,22 @@ def visible(text: str) -> str:
     return _escape(text.replace("\\", "\\\\"))
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number and a noun: `1 day`, `1,200 days`."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def events(number: int) -> str:
     """Write a number of events: `1 event`, `1,200 events`."""
-    return "1 event" if number == 1 else f"{number:,} events"
+    return counted(number, "event")
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Let standard output take every character, also where its encoding is not UTF-8, as in a locale of ISO 8859-1."""
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and out.errors == "strict":
+        codecs.register_error(_JSON_ESCAPE, _as_json_escape)
+        out.reconfigure(errors=_JSON_ESCAPE)
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
@@ -62,9 +84,9 @@ def table(columns: Sequence[Column | str], rows: Iterable[Sequence[str]]) -> Tab
 
 def properties(rows: Iterable[tuple[str, str]]) -> Table:
     """Lay out names and values, with every value made visible."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    laid_out = Table(show_header=False, box=None)
+    laid_out = Table(Column(no_wrap=True), Column(overflow="fold"), show_header=False, box=None)
     for name, value in rows:
         laid_out.add_row(name, visible(value))
     return laid_out
@@ -76,7 +98,14 @@ def print_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
         typer.echo(to_json(facts))
         return
     shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    console().print(properties(shown.items()))
+    print_table(properties(shown.items()))
+
+
+def print_table(laid_out: Table) -> None:
+    """Print a table. In a terminal that is too narrow its rows go on in the next line: Rich would drop columns."""
+    out = console()
+    out.width = max(out.width, sum(_least_width(column) + _PADDING for column in laid_out.columns))
+    out.print(laid_out)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -111,10 +140,47 @@ def confirm(question: str) -> None:
         typer.Abort: the answer is no, or there is none, as without a terminal.
     """
     try:
-        typer.confirm(question, abort=True)
+        with _interruptible():
+            typer.confirm(question, abort=True)
     except typer.Abort:
         typer.echo("\nNothing was changed: answer y, or give --yes.", err=True)
         raise
+
+
+def ask_secret(question: str) -> str:
+    """Ask for a text that is not shown.
+
+    Raises:
+        typer.Abort: the input has ended.
+    """
+    with _interruptible():
+        answer: str = typer.prompt(question, hide_input=True, err=True)
+    return answer
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C at a question end the command as elsewhere: Typer takes it for an answer that is missing."""
+    try:
+        yield
+    except typer.Abort as exc:
+        if isinstance(exc.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _least_width(column: Column) -> int:
+    from rich.cells import cell_len
+
+    heading = cell_len(str(column.header))
+    widest = max([heading, *(cell_len(str(cell)) for cell in column.cells)])
+    return widest if column.no_wrap else max(column.min_width or 0, min(widest, max(heading, _LEAST_WIDTH)))
+
+
+def _as_json_escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _escape(text: str) -> str:

@@ -78,7 +78,7 @@ def list_holds(as_json: Annotated[bool, typer.Option("--json", help="Print one J
     ]
     # The id is in one piece, to be copied.
     columns = (Column("hold", no_wrap=True), "customer", "type", "since", "until", "reason")
-    formatting.console().print(formatting.table(columns, rows))
+    formatting.print_table(formatting.table(columns, rows))
 
 
 @app.command()

@@ -40,7 +40,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
         typer.echo(formatting.to_json(facts))
     else:
         rows = [(name.replace("_", " "), "-" if value is None else str(value)) for name, value in facts.items()]
-        formatting.console().print(formatting.properties(rows))
+        formatting.print_table(formatting.properties(rows))
 
 
 @app.command()
@@ -215,7 +215,7 @@ def _print_report(report: "Report") -> None:
         ("signatures", f"{report.signatures:,}"),
         ("guard", "not on this host" if report.guard is None else f"{report.guard:,} entries"),
     ]
-    formatting.console().print(formatting.properties(rows))
+    formatting.print_table(formatting.properties(rows))
     for finding in report.findings.named:
         of_event = [finding.event_id] if finding.event_id else []
         at_index = [] if finding.index is None else [f"entry {finding.index}"]

@@ -30,6 +30,7 @@ from local_runner.cli.load_test.command import load_test
 from local_runner.cli.partitions import app as partitions_app
 from local_runner.cli.reconcile import reconcile
 from local_runner.cli.remote import commands
+from local_runner.cli.remote.output_file import STANDARD_STREAM, output_file
 from local_runner.cli.remote.proof import app as proof_app
 from local_runner.cli.retention import app as retention_app
 from local_runner.cli.streams import app as stream_app
@@ -50,6 +51,7 @@ app = App(
 
 def main() -> None:
     """Run the command. An error of the service, or of a file, ends it with one line on standard error and status 1."""
+    formatting.escape_what_cannot_be_encoded()
     try:
         app()
     except InvalidFieldsError as exc:
@@ -183,14 +185,18 @@ def token(
 
 def openapi(
     output: Annotated[
-        typer.FileTextWrite | None, typer.Option(metavar="FILE", help="File to write. Default: -, standard output.")
-    ] = None,
+        Path,
+        typer.Option(
+            metavar="FILE", help="File to write. Default: -, standard output.", dir_okay=False, allow_dash=True
+        ),
+    ] = STANDARD_STREAM,
 ) -> None:
     """Print the description of the API as OpenAPI 3.1."""
     from functions.pages.openapi import describe
     from functions.routes import ROUTES
 
-    typer.echo(json.dumps(describe(ROUTES), indent=2), file=output)  # ASCII, whatever the terminal's encoding
+    with output_file(output) as file:
+        file.write(json.dumps(describe(ROUTES), indent=2).encode("ascii") + b"\n")
 
 
 @app.callback(invoke_without_command=True)

@@ -69,7 +69,7 @@ def _print(found: Sequence[Partition]) -> None:
         (each.name, _day(each.start), _day(each.end), f"~{each.rows}", decimal(each.size))
         for each in found
     )  # fmt: skip
-    formatting.console().print(formatting.table(columns, rows))
+    formatting.print_table(formatting.table(columns, rows))
 
 
 def _day(seconds: int | None) -> str:

@@ -52,7 +52,7 @@ def reconcile(
     else:
         typer.echo(f"received from {to_minute(first)} to {to_minute(last)} UTC")
         figures = [(name.replace("_", " "), f"{value:,}") for name, value in result.figures().items()]
-        formatting.console().print(formatting.properties(figures))
+        formatting.print_table(formatting.properties(figures))
         typer.echo(_verdict(result))
     if result.unaccounted:
         raise typer.Exit(_UNBALANCED)

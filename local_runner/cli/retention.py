@@ -37,9 +37,9 @@ def list_rules(
             facts = {"type": rule.event_type, "customer": rule.customer_id, "keep_days": rule.keep_days}
             typer.echo(formatting.to_json(facts))
         else:
-            typer.echo(f"{rule.keep_days} days: {formatting.visible(rule.name)}")
+            typer.echo(f"{formatting.counted(rule.keep_days, 'day')}: {formatting.visible(rule.name)}")
     if not rules and not as_json:
-        typer.echo("there is no rule: all events are kept")
+        typer.echo("There is no rule: all events are kept.")
 
 
 @app.command("set")
@@ -144,13 +144,14 @@ def apply(
 
 def _print_kept(kept: dict[str, int]) -> None:
     for hold, count in kept.items():
-        typer.echo(f"kept by the legal hold {hold}: {count:,} due events")
+        typer.echo(f"kept by the legal hold {hold}: {formatting.counted(count, 'due event')}")
 
 
 def _print(due: list[Due]) -> None:
     for each in due:
         day = f"{datetime.fromtimestamp(each.before, UTC):%Y-%m-%d %H:%M} UTC"
         name = formatting.visible(each.rule.name)
-        typer.echo(f"{each.rule.keep_days} days: {name}: {formatting.events(each.events)} before {day} to delete")
+        period = formatting.counted(each.rule.keep_days, "day")
+        typer.echo(f"{period}: {name}: {formatting.events(each.events)} before {day} to delete")
     if not due:
-        typer.echo("there is no rule: all events are kept")
+        typer.echo("There is no rule: all events are kept.")

@@ -48,14 +48,14 @@ def read_file(path: Path) -> list[RetentionRule]:
         try:
             rule = _parse(line)
         except InvalidRulesError as exc:
-            errors.append(f"line {number}: {exc}")
+            errors.append(f"line {number}: {str(exc).removesuffix('.')}")
             continue
         first, _ = rules.setdefault((rule.event_type, rule.customer_id), (number, rule))
         if first != number:
             errors.append(f"line {number}: is about the same events as line {first}")
     if errors:
         more = [f"and {len(errors) - MAX_ERRORS} more"] if len(errors) > MAX_ERRORS else []
-        raise InvalidRulesError("\n".join(["No rule was changed:", *errors[:MAX_ERRORS], *more]))
+        raise InvalidRulesError(f"No rule was changed: {'; '.join([*errors[:MAX_ERRORS], *more])}.")
     if not rules:
         raise InvalidRulesError("The file has no rule: to keep all events, use `audit-log retention remove`.")
     return [rule for _, rule in rules.values()]

@@ -114,7 +114,7 @@ def list_streams(*, as_json: _JSON = False) -> None:
     names = ("stream_id", "name", "kind", "state", "behind_seconds", "failures", "refused")
     columns = [Column(name.replace("_", " "), no_wrap=name == "stream_id", overflow="fold") for name in names]
     cells = ([str(facts[name]) for name in names] for facts in rows)
-    formatting.console().print(formatting.table(columns, cells))
+    formatting.print_table(formatting.table(columns, cells))
 
 
 @app.command()

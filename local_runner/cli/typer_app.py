@@ -26,6 +26,9 @@ class App(typer.Typer):
 
 
 class _Command(TyperCommand):
+    def __init__(self, *args: Any, help: str | None = None, **options: Any) -> None:  # noqa: A002 - Typer's name
+        super().__init__(*args, help=help and _unwrapped(help), **options)
+
     def get_params(self, ctx: Any) -> Any:
         return _adapted(super().get_params(ctx))
 
@@ -40,6 +43,11 @@ class _Command(TyperCommand):
 class _Group(TyperGroup):
     def get_params(self, ctx: Any) -> Any:
         return _adapted(super().get_params(ctx))
+
+
+def _unwrapped(text: str) -> str:
+    """Join the lines of each paragraph: Typer keeps the line breaks of all but the first one."""
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in text.split("\n\n"))
 
 
 def _message(error: typer.BadParameter) -> str:

@@ -122,7 +122,7 @@ def _print(file: Path, proven: "ProvenEvent", *, as_json: bool) -> None:
         typer.echo(_as_json(file, **_facts(proven)))
     else:
         typer.echo(f"PROVEN {formatting.visible(str(file))}")
-        formatting.console().print(formatting.properties(_rows(proven)))
+        formatting.print_table(formatting.properties(_rows(proven)))
 
 
 def _rows(proven: "ProvenEvent") -> Iterator[tuple[str, str]]:

@@ -235,6 +235,12 @@ def test_a_database_from_the_future_is_left_alone(tmp_path: Path) -> None:
         output(tmp_path, "migrate")
 
 
+def test_a_reason_of_the_database_is_on_one_line(tmp_path: Path) -> None:
+    ended = run(tmp_path, "migrate", database_url=f"postgresql://127.0.0.1:{free_port()}/x")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Connection refused Is the server running on that host" in ended.stderr
+
+
 def test_a_database_that_cannot_be_made_is_an_error_with_its_setting(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

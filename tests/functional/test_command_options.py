@@ -1,5 +1,6 @@
 """Options that name customers, types and senders: what no event can have is refused before anything is changed."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_a_value_that_no_event_has_is_refused(
     assert f"Invalid value for '{option}': must" in done.output
     assert database.retention.rules() == []
     assert active(database.engine) == []
+
+
+@pytest.mark.parametrize("command", ["send", "load-test", "verify", "backup", "erase"])
+def test_the_paragraphs_of_the_help_fill_the_width(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"}).output
+    lines = [line.strip() for line in shown.partition("╭")[0].splitlines()]
+    assert lines.count("") >= 4, "two paragraphs"
+    for line, following in pairwise(lines):
+        if line and following:
+            assert len(f" {line} {following.split()[0]} ") > 80, shown
 
 
 @pytest.mark.parametrize("command", ["query", "tail", "export"])

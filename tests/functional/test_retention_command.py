@@ -57,7 +57,7 @@ def stored(pipeline: Pipeline) -> list[int]:
 
 
 def test_rules_are_set_shown_and_removed(pipeline: Pipeline) -> None:
-    assert run(pipeline, "retention", "list") == (0, "there is no rule: all events are kept\n")
+    assert run(pipeline, "retention", "list") == (0, "There is no rule: all events are kept.\n")
     status, text = run(pipeline, "retention", "set", "--keep-days", 300)
     assert (status, "300 days: all types of all customers: 3 events before " in text) == (0, True)
     assert run(pipeline, "retention", "set", "--keep-days", 9, "--type", "a", "--customer", -5)[0] == 0

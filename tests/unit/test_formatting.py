@@ -174,6 +174,43 @@ def invoke_with_time(text: str) -> Any:
     return CliRunner().invoke(app, ["--since", text], env={"COLUMNS": "200"})
 
 
+class Terminal(StringIO):
+    """Standard output of a command in a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [10, 30, 60])
+def test_a_table_in_a_terminal_that_is_too_narrow_has_all_columns(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "dumb")
+    columns = [Column("client id", no_wrap=True), "scopes", Column("last used", min_width=10, overflow="fold"), "state"]
+    row = ["client-f9de96da185217c7", "events:read events:write", "2026-01-31", "active"]
+    formatting.print_table(formatting.table(columns, [row]))
+    formatting.print_table(formatting.properties([("oldest pending seconds", "0.25"), ("size", "7")]))
+    for text in ("client id", "scopes", "last used", "state", row[0], "events:rea", *row[2:], "seconds", "0.25", "7"):
+        assert text in terminal.getvalue()
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("latin-1", "ä\\u20ac\\ud83d\\ude00"), ("utf-8", "ä€😀")])
+def test_a_character_that_the_terminal_has_no_code_for_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
+    formatting.escape_what_cannot_be_encoded()
+    typer.echo(formatting.to_json("ä€😀"))
+    assert written.getvalue().decode(encoding) == f'"{shown}"\n'
+
+
+@pytest.mark.parametrize(("number", "shown"), [(0, "0 days"), (1, "1 day"), (1200, "1,200 days")])
+def test_a_noun_agrees_with_its_number(number: int, shown: str) -> None:
+    assert formatting.counted(number, "day") == shown
+
+
 def test_a_row_of_a_table_is_one_line_outside_of_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

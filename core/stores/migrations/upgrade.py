@@ -55,7 +55,8 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
 
 
 def _unusable(reason: object) -> StoreUnavailableError:
+    text = " ".join(str(reason).split())  # a driver may write several lines
     return StoreUnavailableError(
-        f"The database cannot be opened or written ({reason}): check AUDIT_LOG_DATABASE_URL, AUDIT_LOG_DATA_DIR, free "
+        f"The database cannot be opened or written ({text}): check AUDIT_LOG_DATABASE_URL, AUDIT_LOG_DATA_DIR, free "
         "disk space and permissions."
     )
