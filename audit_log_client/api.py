@@ -163,9 +163,10 @@ class Api:
             following = response.links.get("next", {}).get("url")
             url = str(response.url.join(following)) if following else ""
 
-    def check(self) -> None:
-        """Check that the service answers and accepts the credentials."""
-        _accepted(self._call("GET", "/health"))
+    def check(self, *, patience: float | None = None) -> None:
+        """Check that the service answers and accepts the credentials. `patience` replaces that of this client."""
+        retries = self._retries if patience is None else self._retries.with_patience(patience)
+        _accepted(retries.send(lambda: self._http.get(f"{self._url}/health"), self._url))
 
     def close(self) -> None:
         """Close the connections."""

@@ -33,6 +33,10 @@ class Retries:
         self._sleep = sleep
         self._on_retry = on_retry
 
+    def with_patience(self, patience: float) -> "Retries":
+        """Return these retries with another patience."""
+        return Retries(patience, self._sleep, self._on_retry)
+
     def send(self, send: Callable[[], httpx.Response], url: str) -> httpx.Response:
         """Call `send` until its response is no transient failure, and return that response.
 
@@ -82,6 +86,8 @@ def _no_response(error: httpx.TransportError, url: str) -> UnavailableError:
                 f"The certificate of {url} is not trusted ({cause.verify_message}): check the address, or name a file "
                 "with the certificate of its authority in SSL_CERT_FILE."
             )
+        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            return UnavailableError(f"{url} does not answer by TLS: try http:// in place of https://.")
         cause = cause.__cause__ or cause.__context__
     reason = str(error) or type(error).__name__
     return UnavailableError(f"No answer from {url} ({reason}): check the address, and that the service is running.")

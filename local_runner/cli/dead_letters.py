@@ -49,8 +49,10 @@ def list_dead_letters(
             typer.echo(formatting.to_json(_facts(letter)))
     else:
         columns = (Column("id", no_wrap=True), "event id", "type", "customer", "received", "tries")
-        table = formatting.table(columns, map(_cells, shown))
-        formatting.console().print(table if shown else "There are no dead letters.")
+        if shown:
+            formatting.print_table(formatting.table(columns, map(_cells, shown)))
+        else:
+            typer.echo("There are no dead letters.")
     if len(letters) > limit:
         typer.echo(f"There are more: use --limit {limit * 10}.", err=True)
 
@@ -79,6 +81,12 @@ def redrive(message_ids: _Ids = None) -> None:
 
     with existing_queue(with_store=True) as services:
         count = services.dead_letters.redrive(message_ids or None)
+    given = len(set(message_ids or ()))
+    if count < given:
+        formatting.print_error(
+            f"{count} of {formatting.counted(given, 'id')} put back: see `audit-log dead-letters list`."
+        )
+        raise typer.Exit(1)
     typer.echo(f"{count} put back" if count else "There was nothing to put back.")
 
 

@@ -178,7 +178,12 @@ def test_an_event_on_an_incomplete_line_is_repeated_on_the_next(service: Service
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("", "is empty: delete it"), ("not a cursor", "is not a cursor"), ("é", "cannot be read"), (None, "directory")],
+    [
+        ("", "is empty: delete it"),
+        ("not a cursor", "has no place of this log"),
+        ("é", "cannot be read"),
+        (None, "directory"),
+    ],
 )
 def test_a_file_that_holds_no_place_is_refused(
     service: Service, tmp_path: Path, content: str | None, says: str

@@ -98,6 +98,17 @@ def test_patience_ends(flaky: FlakyService, pauses: list[float]) -> None:
     assert 6 < sum(pauses) <= 10
 
 
+def test_a_check_has_a_patience_of_its_own(flaky: FlakyService, pauses: list[float]) -> None:
+    with api(flaky, pauses) as log:
+        flaky.faults = [unreachable]
+        with pytest.raises(UnavailableError, match="No answer"):
+            log.check(patience=0)
+        assert pauses == []
+        flaky.faults = [unreachable]
+        log.send([LINE])
+    assert len(pauses) == 1
+
+
 def test_an_address_where_nothing_answers_is_told(flaky: FlakyService, pauses: list[float]) -> None:
     flaky.faults = [unreachable]
     with pytest.raises(UnavailableError, match=r"No answer from http://x .*that the service is running"):

@@ -100,6 +100,12 @@ def test_json_of_another_form_is_refused_with_the_command_that_converts_it(conte
         read(content)
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "mark"])
+def test_an_export_as_csv_is_refused_with_the_command_that_writes_what_can_be_sent(mark: bytes) -> None:
+    with pytest.raises(EventFileError, match=r"is CSV.*`audit-log export --output events\.ndjson`"):
+        read(mark + b"event_id,event_type,customer_id,timestamp_utc,received_at,recorded_by,event_data\r\n")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\n\n", b'{"a": 1\n{"b": 2}', b'{"a": 1', b'{"a": "' + b"x" * 20_000 + b'"}']
 )

@@ -14,7 +14,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.errors import InvalidFieldsError, MalformedJSONError
 from local_runner.cli import formatting
 from local_runner.cli.remote.options import (
     ClientId,
@@ -32,6 +31,7 @@ from local_runner.cli.remote.output_file import STANDARD_STREAM, output_file
 from local_runner.cli.times import time_option
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
+_DEFAULT_LIMIT = 20
 _PAGE_SIZE = 100
 _INTERRUPTED = 130
 """Exit status that shells use for a command ended by Ctrl-C: 128 and the number of SIGINT."""
@@ -47,7 +47,10 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     until: Until = None,
     where: Where = None,
     field: Fields = None,
-    limit: Annotated[int, typer.Option(metavar="COUNT", min=1, help="Number of events to show.")] = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="COUNT", min=1, help="Number of events to show.", show_default=str(_DEFAULT_LIMIT)),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show all matching events, without a limit.")] = False,
     oldest_first: Annotated[
         bool, typer.Option("--oldest-first", help="Begin with the oldest event instead of the newest.")
@@ -59,18 +62,19 @@ def query(  # noqa: PLR0913 - one parameter per option, here and below
     """Show events of a running service, newest first."""
     from local_runner.cli.remote import event_display
 
+    if every and limit is not None:
+        raise typer.BadParameter("cannot be combined with --all", param_hint="--limit")
     selected = filters(event_type, customer, since, until, where, field)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     shown = 0
     with connected(url, client_id) as api:
         matching = api.events(selected, order="asc" if oldest_first else "desc")
-        for event in matching if every else islice(matching, limit):
+        for event in matching if every else islice(matching, limit or _DEFAULT_LIMIT):
             typer.echo(formatting.to_json(event) if as_json else event_display.as_block(event, width))
             shown += 1
-        page = api.page(selected, limit=1) if shown == limit and not every else None
-    if page is not None and page["total_count"] > shown:
-        count = f"{'more than ' if page['total_relation'] == 'gte' else ''}{page['total_count']:,}"
-        typer.echo(f"{shown:,} of {count} events; --all shows all of them.", err=True)
+        rest = api.page(selected, limit=1) if next(matching, None) else None
+    if rest:
+        typer.echo(f"{event_display.as_share(shown, rest)}; --all shows all of them.", err=True)
     elif not shown and not as_json:
         typer.echo("No event matches.", err=True)
 
@@ -122,8 +126,9 @@ def tail(  # noqa: PLR0913
     client_id: ClientId = None,
 ) -> None:
     """Follow events in the order in which they are stored, until Ctrl-C. Waits for a service that restarts."""
+    from audit_log_client import RefusedError
     from local_runner.cli.remote import event_display
-    from local_runner.cli.remote.tail import StateFile, ends_within_line, follow, follow_newest
+    from local_runner.cli.remote.tail import StateFile, ends_within_line, explain, follow, follow_newest
 
     selected = filters(event_type, customer, None, None, where, field)
     place = StateFile(state) if state else None
@@ -136,11 +141,14 @@ def tail(  # noqa: PLR0913
             pages = follow(api, selected, after=after, interval=interval, on_message=_print_message)
         else:
             pages = follow_newest(api, selected, last, interval=interval, on_message=_print_message)
-        for events, cursor in pages:
-            if events:
-                typer.echo("\n".join(map(as_text, events)))  # flushed before the place moves
-            if place:
-                place.write(cursor)
+        try:
+            for events, cursor in pages:
+                if events:
+                    typer.echo("\n".join(map(as_text, events)))  # flushed before the place moves
+                if place:
+                    place.write(cursor)
+        except RefusedError as exc:
+            raise explain(exc, state) from None
     raise typer.Exit(_INTERRUPTED)
 
 
@@ -171,15 +179,20 @@ def send(  # noqa: PLR0913
     A FILE can be sent again, after an interruption or with lines corrected or added: events that were accepted before
     are stored once. Ends with status 1 if a line was not accepted.
     """
+    from local_runner.cli.remote.send import one_event, send_lines, send_one
+
     if file is None:
         if event_type is None or customer is None or data is None:
             raise typer.BadParameter("name a FILE of events, or --event-type, --customer and --data of one")
-        _send_one(_encode(event_type, customer, data, timestamp), url, client_id)
+        if name is not None:
+            raise typer.BadParameter("goes with a FILE, and not with one event", param_hint="--name")
+        event = one_event(event_type, customer, data, timestamp)
+        with connected(url, client_id) as api:
+            typer.echo(formatting.visible(send_one(api, event)))
         return
     if any(option is not None for option in (event_type, customer, data, timestamp)):
         raise typer.BadParameter("--event-type, --customer, --data and --timestamp cannot be combined with a FILE")
     from local_runner.cli.remote.rejections import Rejections
-    from local_runner.cli.remote.send import send_lines
 
     path = Path(getattr(file, "name", "-"))  # standard input need not have a name
     is_file = path.is_file()
@@ -198,9 +211,14 @@ def send(  # noqa: PLR0913
 def export(  # noqa: PLR0913
     *,
     kind: Annotated[
-        Literal["ndjson", "csv"],
-        typer.Option("--format", metavar="ndjson|csv", help="ndjson: one JSON object per line; csv: for spreadsheets."),
-    ] = "ndjson",
+        Literal["ndjson", "csv"] | None,
+        typer.Option(
+            "--format",
+            metavar="ndjson|csv",
+            help="ndjson: one JSON object per line; csv: for spreadsheets. Default: csv for a FILE that ends with .csv "
+            "or .csv.gz, otherwise ndjson.",
+        ),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -223,28 +241,12 @@ def export(  # noqa: PLR0913
 ) -> None:
     """Write all matching events of a running service to a file, oldest first."""
     from local_runner.cli.remote.export import export as write
+    from local_runner.cli.remote.export import format_of
 
     selected = filters(event_type, customer, since, until, where, field)
     with connected(url, client_id) as api, output_file(output) as stream, _bar("exporting", 1) as (advance, _):
-        exported = write(api, selected, kind, stream, advance)
+        exported = write(api, selected, kind or format_of(output), stream, advance)
     typer.echo(formatting.events(exported), err=True)
-
-
-def _encode(event_type: str, customer: int, data: str, timestamp: datetime | None) -> bytes:
-    from local_runner.cli.remote.send import one_event
-
-    try:
-        return one_event(event_type, customer, data, None if timestamp is None else int(timestamp.timestamp()))
-    except MalformedJSONError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--data") from None
-
-
-def _send_one(event: bytes, url: str, client_id: str | None) -> None:
-    with connected(url, client_id) as api:
-        receipt = api.send([event])
-    if receipt.rejected:
-        raise InvalidFieldsError("The event was not accepted:", [{"loc": [], "msg": receipt.rejected[0]}])
-    typer.echo(formatting.visible(receipt.accepted[0]))
 
 
 def _print_message(message: str) -> None:

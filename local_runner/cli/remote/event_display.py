@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from audit_log_client import StoredEvent
+from audit_log_client import Page, StoredEvent
 from local_runner.cli import formatting, times
 
 _INDENT: Final = "    "
@@ -33,6 +33,18 @@ def as_block(event: StoredEvent, width: int | None) -> str:
         else:
             lines[-1] = line
     return "\n".join([_head(event), *(_INDENT + line for line in lines)])
+
+
+def as_share(shown: int, page: Page) -> str:
+    """How many of the matching events are shown, as far as a page of them says how many there are."""
+    total = page["total_count"]
+    if page["total_relation"] == "eq":
+        return f"{shown:,} of {formatting.events(total)}"
+    return (
+        f"{shown:,} of at least {formatting.events(total)}"
+        if total > shown
+        else f"The first {formatting.events(shown)}"
+    )
 
 
 def _head(event: StoredEvent) -> str:

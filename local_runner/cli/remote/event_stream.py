@@ -13,6 +13,7 @@ from core.errors import AuditLogError
 
 _GZIP: Final = b"\x1f\x8b"  # RFC 1952 section 2.3.1
 _HEAD_BYTES: Final = 8192
+_CSV: Final = b"event_id,event_type,"  # the heading of an export
 _BATCH: Final = re.compile(rb'\{\s*"events"\s*:')
 
 
@@ -52,6 +53,11 @@ def _require_lines(head: bytes) -> None:
         return
     if found[0].startswith(b"["):
         raise _other_form("a JSON array", ".[]")
+    if found[0].startswith(_CSV):
+        raise EventFileError(
+            "The file is CSV, as `audit-log export --format csv` writes it, and has to have one event on each line. "
+            "Nothing was sent. Export the events again, by `audit-log export --output events.ndjson`, and send that."
+        )
     if _BATCH.match(found[0]):
         raise _other_form('a batch of the form {"events": [...]}', ".events[]")
     first, _, rest = found[0].partition(b"\n")

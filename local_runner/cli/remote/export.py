@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from audit_log_client import Api, Filters
@@ -26,6 +27,11 @@ def export(api: Api, filters: Filters, kind: Format, output: BinaryIO, on_progre
         if lines:
             on_progress((_time(lines[-1], kind) - first) / max(last - first, 1))
     return events - (kind == "csv")  # the header row
+
+
+def format_of(file: Path) -> Format:
+    """Return the format that the name of a file stands for."""
+    return "csv" if file.name.lower().removesuffix(".gz").endswith(".csv") else "ndjson"
 
 
 def _span(api: Api, filters: Filters) -> tuple[int, int]:

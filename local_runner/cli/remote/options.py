@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PATIENCE: Final = 60.0
 """Seconds to spend on pauses between retries while a service is restarting or overloaded."""
 
+_DATA_PREFIX: Final = "event_data."
+
 # Not AUDIT_LOG_*: those are the settings of the service, which refuses names that it does not know.
 Url = Annotated[str, typer.Option(envvar="AUDIT_CLIENT_URL", metavar="URL", help="Address of the service.")]
 ClientId = Annotated[
@@ -78,6 +80,10 @@ def filters(  # noqa: PLR0913, PLR0917 - one parameter per option
     from audit_log_client import Filters
 
     data = _pairs(where, "--where", "PATH=VALUE, such as actor.id=u-17")
+    for path, _ in data:
+        if path.startswith(_DATA_PREFIX):
+            shown = formatting.visible(path.removeprefix(_DATA_PREFIX))
+            typer.echo(f"Paths of --where begin inside event_data: did you mean {shown}?", err=True)
     others = _pairs(fields, "--filter", "FIELD=VALUE, such as 'event_type[prefix]=user.'")
     if since and until and since > until:
         raise typer.BadParameter("must not be after --until", param_hint="--since")
@@ -99,26 +105,40 @@ def connected(url: str, client_id: str | None, patience: float = PATIENCE) -> It
         BadParameter: the URL is malformed, or a secret is needed and cannot be asked for.
         Exit: the service does not answer or refuses a request.
     """
-    from audit_log_client import Api, AuditLogClientError, RefusedError
+    from audit_log_client import Api, AuditLogClientError
 
     credentials = _credentials(client_id)
     try:
-        # A mistyped address fails at once; a service that was reachable is waited for.
-        probe = Api(url, credentials, patience=0)
         api = Api(url, credentials, patience=patience, on_retry=_OutageReport(patience))
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--url") from None
     try:
-        with probe:
-            probe.check()
         with api:
+            _check(api, url, credentials)
             yield api
     except AuditLogClientError as exc:
-        if credentials is None and isinstance(exc, RefusedError) and exc.status == HTTPStatus.UNAUTHORIZED:
-            formatting.print_error(f"{url} requires a registered client: pass --client-id, or set AUDIT_CLIENT_TOKEN.")
-        else:
-            formatting.print_error(str(exc))
+        formatting.print_error(str(exc))
         raise typer.Exit(1) from None
+
+
+def _check(api: Api, url: str, credentials: Credentials) -> None:
+    """Fail at once at a mistyped address. A service that was reachable is waited for.
+
+    Raises:
+        AuditLogClientError: the message says what to do.
+    """
+    from audit_log_client import RefusedError
+
+    try:
+        api.check(patience=0)
+    except RefusedError as exc:
+        if exc.status == HTTPStatus.NOT_FOUND:
+            reason = f"The service is not at {url} (status 404): check the port and the path of the address."
+        elif exc.status == HTTPStatus.UNAUTHORIZED and credentials is None:
+            reason = f"{url} requires a registered client: pass --client-id, or set AUDIT_CLIENT_TOKEN."
+        else:
+            raise
+        raise RefusedError(reason, exc.status) from None
 
 
 class _OutageReport:
@@ -145,7 +165,7 @@ def _credentials(client_id: str | None) -> Credentials:
         return ClientSecret(client_id, secret)
     if not sys.stdin.isatty():
         raise typer.BadParameter("set AUDIT_CLIENT_SECRET: there is no terminal to ask on", param_hint="--client-id")
-    return ClientSecret(client_id, typer.prompt(f"Secret of {client_id}", hide_input=True, err=True))
+    return ClientSecret(client_id, formatting.ask_secret(f"Secret of {client_id}"))
 
 
 def _unix(moment: datetime | None) -> int | None:

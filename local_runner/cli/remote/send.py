@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
+import typer
 import uuid_utils
 
 from audit_log_client import Api, UnavailableError
 from core.domain import strict_json
+from core.errors import InvalidFieldsError, MalformedJSONError
 from local_runner.cli.remote.event_file import batches
 
 
@@ -67,20 +70,36 @@ def send_lines(
     return sent
 
 
-def one_event(event_type: str, customer: int, data: str, timestamp: int | None) -> bytes:
+def one_event(event_type: str, customer: int, data: str, timestamp: datetime | None) -> bytes:
     """Encode an event with a new id.
 
     Raises:
-        MalformedJSONError: `data` is not JSON.
+        BadParameter: `data` is not JSON.
     """
+    try:
+        event_data = strict_json.loads(data.encode())
+    except MalformedJSONError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--data") from None
     event = {
         "event_id": str(uuid_utils.uuid7()),
         "event_type": event_type,
         "customer_id": customer,
-        "event_data": strict_json.loads(data.encode()),
-        **({} if timestamp is None else {"timestamp_utc": timestamp}),
+        "event_data": event_data,
+        **({} if timestamp is None else {"timestamp_utc": int(timestamp.timestamp())}),
     }
     return json.dumps(event).encode()
+
+
+def send_one(api: Api, event: bytes) -> str:
+    """Send an event and return its id.
+
+    Raises:
+        InvalidFieldsError: it is not accepted.
+    """
+    receipt = api.send([event])
+    if receipt.rejected:
+        raise InvalidFieldsError("The event was not accepted:", [{"loc": [], "msg": receipt.rejected[0]}])
+    return receipt.accepted[0]
 
 
 def _how_to_continue(accepted: int, name: str | None) -> str:

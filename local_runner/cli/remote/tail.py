@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from audit_log_client import Api, Filters, StoredEvent, UnavailableError
+from audit_log_client import Api, Filters, RefusedError, StoredEvent, UnavailableError
 from core.domain.byte_order_mark import without_mark
 from core.errors import AuditLogError
 from core.ports.durable_files import PUBLIC, replace
@@ -50,6 +50,15 @@ class StateFile:
             raise StateFileError(
                 f"The file of --state cannot be written ({_reason(exc)}): check its directory, then start again."
             ) from exc
+
+
+def explain(error: RefusedError, path: Path | None) -> Exception:
+    """Return an error that names the file of `--state` if the service refuses the place that was read from it."""
+    if path and str(error).partition(": ")[2].startswith("after "):
+        return StateFileError(
+            f"{path} has no place of this log: name another file for --state, or delete it to start over."
+        )
+    return error
 
 
 def follow(
