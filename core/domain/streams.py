@@ -147,7 +147,7 @@ def parse_filter(text: str) -> EventFilter:
         raise ValueError("must be a query string in UTF-8, such as event_type=user.login&customer_id=42") from None
     unknown = [name for name, _ in pairs if not filter_text.is_filter(name)]
     if unknown:
-        raise ValueError("has a name that is no field: docs/guides/questions.md lists the fields and operators")
+        raise ValueError(f"has {unknown[0]!r}, which is no field: docs/reference/http.md lists fields and operators")
     try:
         return filter_text.parse(pairs)
     except InvalidFieldsError as exc:

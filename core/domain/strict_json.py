@@ -102,6 +102,8 @@ def _strict_loads(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
             raise MalformedJSONError(
                 "Not JSON: it begins with a byte order mark: save it as UTF-8 without one."
             ) from exc
+        if not text.strip():
+            raise MalformedJSONError("Not JSON: it is empty.") from exc
         raise MalformedJSONError(
             f"Not JSON: {exc.msg.removesuffix(' at')} at line {exc.lineno} column {exc.colno}."
         ) from exc

@@ -26,8 +26,6 @@ from local_runner.http.places import Places
 from local_runner.telemetry.requests import Observation, RequestMetrics
 from local_runner.telemetry.tracing import NoTracing, Tracing
 
-_NO_SUCH_PATH: Final = "There is no such path: see /docs for those there are."
-
 
 class Exchange:
     """A request and its response, which may be replaced until `finish` returns it.
@@ -164,6 +162,8 @@ class Application:
             if "{" not in path:
                 self._allowed.setdefault(path, set()).update({method, "HEAD"} if method == "GET" else {method})
         self._urls: Final = _bound_map(tuple(self._endpoints))
+        known = "see /docs for those there are" if "/docs" in self._allowed else f"there are {', '.join(self._allowed)}"
+        self._no_such_path: Final = f"There is no such path: {known}."
 
     def answer(self, request: HTTPRequest, refusal: AuditLogError | None = None) -> HTTPResponse:
         """Answer a request, with the problem details of `refusal` if there is one."""
@@ -196,11 +196,11 @@ class Application:
             return self._endpoints["GET", path], {}
         # werkzeug is lenient: it takes //event for /event, and get for GET.
         if path.startswith("//"):
-            raise RouteNotFoundError(_NO_SUCH_PATH)
+            raise RouteNotFoundError(self._no_such_path)
         try:
             found, path_parameters = self._urls.match(path, method)
         except NotFound:
-            raise RouteNotFoundError(_NO_SUCH_PATH) from None
+            raise RouteNotFoundError(self._no_such_path) from None
         except MethodNotAllowed as exc:
             raise MethodNotAllowedError(sorted(exc.valid_methods or ())) from None
         if method not in {found[0], "HEAD"}:

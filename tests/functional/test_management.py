@@ -99,7 +99,9 @@ def test_a_scrape_shows_events_queue_checks_and_resources(running: Running) -> N
     "path", ["/metrics/", "/metrics/health", "/health/metrics", "/metrics" + "/" * 60_000], ids=len
 )
 def test_no_other_path_shows_the_metrics(running: Running, path: str) -> None:
-    assert get(running.url + path).status_code == 404
+    answer = get(running.url + path)
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "There is no such path: there are /health, /ready, /metrics."
 
 
 def test_dead_letters_that_cannot_be_read_leave_the_service_in_rotation(running: Running, settings: Settings) -> None:

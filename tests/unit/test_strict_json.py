@@ -79,6 +79,12 @@ def test_what_a_store_could_not_give_back_is_refused(text: str, expected: str) -
         loads(text.encode())
 
 
+@pytest.mark.parametrize("text", ["", " ", "\n\t"])
+def test_an_empty_text_is_called_empty(text: str) -> None:
+    with pytest.raises(MalformedJSONError, match=r"^Not JSON: it is empty\.$"):
+        loads(text.encode())
+
+
 @pytest.mark.parametrize("data", [b'"\xff"', b'"\xed\xa0\x80"', '"é"'.encode("latin-1"), "{}".encode("utf-16")])
 def test_bytes_that_are_not_utf8_are_refused_with_their_place(data: bytes) -> None:
     with pytest.raises(MalformedJSONError, match="Not UTF-8: invalid byte at offset"):
