@@ -7,6 +7,7 @@
 # event is proven, and prints it. Without ID.data the content of the event is not proven, only its hash.
 set -eu
 export LC_ALL=C
+[ $# = 2 ] || [ $# = 3 ] || { echo 'usage: sh verify.sh KEY ID.tlog-proof [ID.data]' >&2; exit 2; }
 key=$1 proof=$2 data=${3:-}
 tmp=$(mktemp -d)
 trap 'rm -r "$tmp"' EXIT

@@ -77,6 +77,9 @@ def test_the_commands_of_the_banner_work_where_the_reader_is(tmp_path: Path) -> 
             ["sh", "-c", f"{query} --json"], capture_output=True, text=True, check=True, cwd=Path.cwd(), timeout=SECONDS
         )
         assert len(shown.stdout.splitlines()) == 12
+        [logins] = [line for line in printed.splitlines() if "query" in line and "user.login" in line]
+        failed = subprocess.run(shlex.split(logins), capture_output=True, text=True, check=True, timeout=30)
+        assert failed.stdout.count("outcome=failure") == 20
         assert shlex.split(query)[0] == AUDIT_LOG or not Path(shlex.split(query)[0]).is_absolute()
 
 

@@ -141,6 +141,10 @@ def test_the_batch_in_json_of_the_quickstart_is_accepted_whole(quickstart: Reade
     assert [len(answer["accepted"]), answer["rejected"]] == [2, []]
 
 
+def test_the_commands_of_the_quickstart_find_what_was_posted_before(quickstart: Reader) -> None:
+    assert "outcome=success" in quickstart.output("audit-log query")
+
+
 def test_the_export_of_the_quickstart_is_a_table(quickstart: Reader) -> None:
     assert "event_id,event_type,customer_id" in quickstart.output("/event/export?format=csv")
 

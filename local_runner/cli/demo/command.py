@@ -76,7 +76,7 @@ The log has events of four companies from the last {days} days, and gets more ev
 In another terminal, in this directory:
 
   {command} tail --url {url}
-  {command} query --url {url} --event-type user.login --where success=false
+  {command} query --url {url} --event-type user.login --where outcome=failure
   {command} export --url {url} --format csv --output events.csv
 {_story(command, url, contents.takeover)}
 Ctrl-C stops it."""

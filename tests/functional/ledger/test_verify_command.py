@@ -106,6 +106,12 @@ def by_shell(shell: str, *arguments: object, cwd: Path = ROOT) -> subprocess.Com
     )
 
 
+@pytest.mark.parametrize("arguments", [(), ("key",), ("key", "proof", "data", "more")], ids=len)
+def test_the_shell_script_says_how_it_is_called(arguments: tuple[str, ...]) -> None:
+    ended = by_shell("sh", *arguments)
+    assert (ended.returncode, ended.stderr) == (2, "usage: sh verify.sh KEY ID.tlog-proof [ID.data]\n")
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_shell_script_proves_the_same_events(tmp_path: Path, shell: str) -> None:
     for index in (0, 5, 10):
