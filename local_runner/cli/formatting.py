@@ -102,7 +102,7 @@ def print_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def print_table(laid_out: Table) -> None:
-    """Print a table. In a terminal that is too narrow its rows go on in the next line: Rich would drop columns."""
+    """Print a table. In a terminal that is too narrow its rows continue in the next line: Rich would drop columns."""
     out = console()
     out.width = max(out.width, sum(_least_width(column) + _PADDING for column in laid_out.columns))
     out.print(laid_out)

@@ -187,7 +187,12 @@ def test_a_table_in_a_terminal_that_is_too_narrow_has_all_columns(monkeypatch: p
     monkeypatch.setattr("sys.stdout", terminal)
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "dumb")
-    columns = [Column("client id", no_wrap=True), "scopes", Column("last used", min_width=10, overflow="fold"), "state"]
+    columns: list[Column | str] = [
+        Column("client id", no_wrap=True),
+        "scopes",
+        Column("last used", min_width=10, overflow="fold"),
+        "state",
+    ]
     row = ["client-f9de96da185217c7", "events:read events:write", "2026-01-31", "active"]
     formatting.print_table(formatting.table(columns, [row]))
     formatting.print_table(formatting.properties([("oldest pending seconds", "0.25"), ("size", "7")]))
