@@ -54,10 +54,7 @@ class Retries:
                 if not _is_transient(response):
                     return response
                 requested = _retry_after(response)
-                reason = detail(response) or "no reason was given."
-                failure = UnavailableError(
-                    f"{url} is temporarily unavailable (status {response.status_code}): {reason}"
-                )
+                failure = UnavailableError(_reason(response, url))
             pause = requested + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt, 16)))  # noqa: S311 - no secret
             if waited + pause > self._patience:
                 raise failure
@@ -71,6 +68,13 @@ def _is_transient(response: httpx.Response) -> bool:
     # A 404 with Retry-After is that of a resource that is about to exist, such as the proof of a new event.
     waits = response.status_code == HTTPStatus.NOT_FOUND and "Retry-After" in response.headers
     return waits or response.status_code in _TRANSIENT
+
+
+def _reason(response: httpx.Response, url: str) -> str:
+    message = detail(response) or "no reason was given."
+    if response.status_code == HTTPStatus.NOT_FOUND:  # the service works
+        return message
+    return f"{url} is temporarily unavailable (status {response.status_code}): {message}"
 
 
 def _retry_after(response: httpx.Response) -> float:

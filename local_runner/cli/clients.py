@@ -136,3 +136,5 @@ def _print_secret(client: Client, secret: str) -> None:
     typer.echo(f"client_id:     {client.client_id}")
     typer.echo(f"client_secret: {secret}")
     typer.echo("The secret is not stored and is not shown again.", err=True)
+    if client.disabled_at is not None:
+        typer.echo("The client stays disabled: it gets no token.", err=True)

@@ -123,6 +123,15 @@ def test_a_client_has_a_life_and_each_step_of_it_is_on_record(service: Service, 
     assert not SECRET.search(str(told))
 
 
+def test_a_new_secret_of_a_disabled_client_comes_with_a_warning(service: Service) -> None:
+    client = create(service)
+    assert "stays disabled" not in run(service, "rotate", client.client_id).stderr
+    good(service, "disable", client.client_id)
+    rotated = run(service, "rotate", client.client_id)
+    assert "The client stays disabled: it gets no token." in rotated.stderr
+    assert log_in(service, client.client_id, secret_of(rotated).secret).status_code == 401
+
+
 def test_a_secret_is_in_no_list_no_log_and_no_file(service: Service) -> None:
     client = create(service)
     shown = good(service, "list") + good(service, "show", client.client_id)

@@ -98,6 +98,15 @@ def test_patience_ends(flaky: FlakyService, pauses: list[float]) -> None:
     assert 6 < sum(pauses) <= 10
 
 
+def test_a_resource_that_is_about_to_exist_is_no_outage(flaky: FlakyService, pauses: list[float]) -> None:
+    reports: list[UnavailableError] = []
+    flaky.faults = [status(404, Retry_After="5")]
+    with Api("http://x", sleep=pauses.append, on_retry=reports.append, transport=flaky.transport) as log:
+        log.send([LINE])
+    assert 5 <= pauses[0] <= 5.5
+    assert "unavailable" not in str(reports[0])
+
+
 def test_a_check_has_a_patience_of_its_own(flaky: FlakyService, pauses: list[float]) -> None:
     with api(flaky, pauses) as log:
         flaky.faults = [unreachable]
