@@ -94,4 +94,7 @@ def _no_response(error: httpx.TransportError, url: str) -> UnavailableError:
             return UnavailableError(f"{url} does not answer by TLS: try http:// in place of https://.")
         cause = cause.__cause__ or cause.__context__
     reason = str(error) or type(error).__name__
-    return UnavailableError(f"No answer from {url} ({reason}): check the address, and that the service is running.")
+    advice = "check the address, and that the service is running"
+    if isinstance(error, httpx.RemoteProtocolError) and url.startswith("http://"):
+        advice = "try https:// in place of http://, or check the address"
+    return UnavailableError(f"No answer from {url} ({reason}): {advice}.")

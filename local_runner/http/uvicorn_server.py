@@ -39,12 +39,15 @@ class Tls:
         Raises:
             InvalidSettingsError: they cannot be read, or are no pair of certificate and unencrypted key.
         """
+        for option, file in (("--certfile", self.certfile), ("--keyfile", self.keyfile)):
+            try:
+                file.read_bytes()
+            except OSError as exc:
+                raise InvalidSettingsError(f"{option} {file} cannot be read: {exc.strerror}") from None
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certfile, self.keyfile, password=lambda: b"")
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError):
             reason = "they are no pair of certificate and unencrypted key in PEM form"
-            if isinstance(exc, OSError) and not isinstance(exc, ssl.SSLError):
-                reason = exc.strerror or reason
             raise InvalidSettingsError(f"--certfile and --keyfile cannot be used: {reason}") from None
 
 

@@ -132,6 +132,20 @@ def test_an_event_is_shown_on_a_terminal_of_another_encoding(service: Service, o
     assert (done.returncode, b"needle \\u20ac" in done.stdout) == (0, True), done.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_is_no_error(service: Service, closed: str) -> None:
+    command = f"exec {AUDIT_LOG} query --limit 1 --url {service.url} {closed}"
+    done = subprocess.run(["sh", "-c", command], env=environment(service.data_dir), capture_output=True, check=False)
+    assert (done.returncode, b"first.hour" in done.stdout) == (0, ">&-" not in closed.replace("2>&-", "")), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_secret_cannot_be_asked_for_where_standard_input_is_closed(service: Service) -> None:
+    command = f"exec {AUDIT_LOG} query --client-id c --url {service.url} <&-"
+    done = subprocess.run(["sh", "-c", command], env=environment(service.data_dir), capture_output=True, check=False)
+    assert (done.returncode, b"AUDIT_CLIENT_SECRET" in done.stderr) == (2, True), done.stderr
+
+
 def test_ctrl_c_at_the_question_for_a_secret_is_an_interruption(service: Service) -> None:
     terminal, other_end = pty.openpty()
     command = subprocess.Popen(

@@ -101,14 +101,14 @@ def test_one_of_the_two_files_alone_is_refused(files: tuple[Path, Path], tmp_pat
 @pytest.mark.parametrize(
     ("wrong", "word"),
     [
-        ("missing certificate", "No such file"),
-        ("missing key", "No such file"),
-        ("garbage certificate", "no pair"),
+        ("missing certificate", "--certfile {} cannot be read: No such file"),
+        ("missing key", "--keyfile {} cannot be read: No such file"),
+        ("garbage certificate", "--certfile and --keyfile cannot be used: they are no pair"),
         ("garbage key", "no pair"),
         ("a key of another certificate", "no pair"),
         ("an encrypted key", "unencrypted key"),
         ("swapped", "no pair"),
-        ("a directory", "Is a directory"),
+        ("a directory", "cannot be read: Is a directory"),
     ],
 )
 def test_files_that_cannot_be_used_end_it_with_one_line(
@@ -142,8 +142,7 @@ def test_files_that_cannot_be_used_end_it_with_one_line(
             keyfile = tmp_path
     done = _serve(tmp_path, "--certfile", str(certfile), "--keyfile", str(keyfile))
     assert done.returncode == 1
-    assert "--certfile and --keyfile cannot be used" in done.stderr
-    assert word in " ".join(done.stderr.split())
+    assert word.format(other) in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not any(line in done.stdout + done.stderr for line in key_lines)
 

@@ -124,6 +124,15 @@ def test_an_address_where_nothing_answers_is_told(flaky: FlakyService, pauses: l
         api(flaky, pauses, patience=0).send([LINE])
 
 
+def test_a_service_that_ends_the_connection_may_need_tls(flaky: FlakyService, pauses: list[float]) -> None:
+    def hang_up(request: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError("Server disconnected", request=request)
+
+    flaky.faults = [hang_up]
+    with pytest.raises(UnavailableError, match=r"\(Server disconnected\): try https:// in place of http://"):
+        api(flaky, pauses, patience=0).send([LINE])
+
+
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 413, 500])
 def test_what_trying_again_does_not_help_is_told_at_once(flaky: FlakyService, pauses: list[float], code: int) -> None:
     with api(flaky, pauses) as log:
