@@ -61,6 +61,14 @@ def test_a_bar_has_a_scale_and_one_second_is_not_a_block(browser: webdriver.Chro
     assert page.find(".bar").size["width"] <= 72
 
 
+def test_a_chart_without_events_has_no_bar(browser: webdriver.Chrome, service: Service) -> None:
+    post(service, *numbered(1, 9068))
+    page = ViewerPage(browser, service.url, "last=30d&customer_id=9068&event_data.rows%5Bgt%5D=abc").loaded()
+    page.shows(0)
+    assert page.find(".histogram-head").text == "0 events · 1 day per bar, highest bar 0"
+    assert page.find(".counts").text.split() == ["2", "1", "0"]
+
+
 def test_no_two_texts_that_differ_look_alike(browser: webdriver.Chrome, service: Service) -> None:
     texts = ["ab", "a\u3164b", "a\u115fb", "a\uffa0b", "a\u2800b", "a\ufe0fb", "a\U000e0041b", "a\u200bb", "a\\u200bb"]
     post(service, *(new_event(customer_id=9064, event_type=text, event_data={"v": text}) for text in texts))

@@ -70,10 +70,10 @@ export class Histogram {
   show(summary) {
     this.#summary = summary;
     const buckets = summary?.buckets ?? [];
-    const highest = Math.max(1, ...buckets.map(({ count }) => count));
+    const highest = Math.max(0, ...buckets.map(({ count }) => count));
     this.#chart.style.setProperty("--buckets", buckets.length);
     this.#chart.hidden = !buckets.length;
-    this.#top = 2 * niceStep(highest / 2);
+    this.#top = 2 * niceStep(Math.max(1, highest) / 2);
     this.#scaleTexts.replaceChildren(...[this.#top, this.#top / 2, 0].map((one) => el("span", {}, number(one))));
     const scale = summary && say("chart.scale", { width: duration(summary.bucket_seconds), highest });
     this.#scale.textContent = buckets.length ? ` · ${scale}` : "";
