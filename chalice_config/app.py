@@ -5,6 +5,7 @@ connects nothing, because packaging imports this module as well.
 """
 
 import base64
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +26,29 @@ from functions.operations import ledger, maintenance, streams
 from functions.operations.clients import execute
 from functions.routes import ROUTES
 
+_RECORD_FIELDS: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
+
+
+class _WithFields(logging.Formatter):
+    """Shows what a record is about: `chalice local` prints its event only."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        fields = [f" {name}={value!r}" for name, value in vars(record).items() if name not in _RECORD_FIELDS]
+        return super().formatMessage(record) + "".join(fields)
+
+
+def _show_fields_in_log() -> None:
+    for output in logging.getLogger().handlers:
+        output.setFormatter(_WithFields())
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs its plugins when it is imported
+
+
 _IS_LOCAL: Final = bool(os.environ.get("AWS_CHALICE_CLI_MODE"))
 if _IS_LOCAL:
     # `chalice local` runs in the project directory and restarts when a file in it changes, so the data lies outside,
     # in the directory that `make run` uses. The path of this file leads through a link into the project directory.
     os.environ.setdefault("AUDIT_LOG_DATA_DIR", str(Path(__file__).resolve().parents[1] / "var"))
+    _show_fields_in_log()
 
 app = Chalice(app_name="audit-log")
 

@@ -92,6 +92,15 @@ def test_a_wrong_method_is_told_which_are_right(chalice: Service, method: str) -
     assert answer.headers["Allow"] == "GET, HEAD, POST"
 
 
+def test_the_log_has_the_fields_of_its_records_and_no_noise(chalice: Service) -> None:
+    curl(f"{chalice.url}/access-token")
+    until(lambda: "route='/access-token'" in chalice.log)
+    line = next(line for line in chalice.log.splitlines() if "route='/access-token'" in line)
+    assert line.startswith("request ")
+    assert "status=200" in line
+    assert "setup plugin" not in chalice.log
+
+
 def test_a_wrong_media_type_is_answered_by_the_handler(chalice: Service, bearer: str) -> None:
     answer = curl(f"{chalice.url}/event", "-H", bearer, "-d", '{"customer_id": 7}')  # curl calls it a form
     assert_problem(answer, 415)
