@@ -65,6 +65,16 @@ def commands() -> dict[str, typer.core.TyperCommand | typer.core.TyperGroup]:
     return found
 
 
+def test_the_commands_that_read_the_variables_of_the_client_are_named() -> None:
+    section = SETTINGS.partition("## Commands that talk to a service")[2].partition("|")[0]
+    reading = {
+        name
+        for name, command in commands().items()
+        if "AUDIT_CLIENT_ID" in {getattr(parameter, "envvar", None) for parameter in command.params}
+    }
+    assert {text for text in quoted(section) if text in commands()} == reading
+
+
 def test_the_tables_of_commands_are_complete_and_right() -> None:
     rows = [*table(COMMANDS, "command", "purpose"), *table(COMMANDS, "subcommand", "purpose")]
     printed = {quoted(name)[0].removeprefix("audit-log "): purpose for name, purpose in rows}
