@@ -36,4 +36,5 @@ def configure(log_format: Literal["console", "json"], level: int = logging.INFO)
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs its plugins when it is imported
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it logs each try; see ReportingExporter
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the adapter reports its failures

@@ -4,6 +4,7 @@ Names and attributes: https://opentelemetry.io/docs/specs/semconv/. No path, no 
 them: those may hold what an event says.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -36,6 +37,8 @@ Attributes = Mapping[str, str | int]
 CLOSE_SECONDS: Final = 1.0
 MOST_LINKS: Final = 128
 """Of a batch, as many as the SDK keeps."""
+
+_log = logging.getLogger(__name__)
 
 _HEADER: Final = TRACEPARENT.title()  # as the gateway spells all headers
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -153,11 +156,34 @@ class _Writer:
             return self._writer.add(events)
 
 
+class ReportingExporter(SpanExporter):
+    """Exports spans by another exporter, and logs where outages of the collector begin and end."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._is_away = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """See `SpanExporter.export`."""
+        result = self._exporter.export(spans)
+        was_away, self._is_away = self._is_away, result is not SpanExportResult.SUCCESS
+        if self._is_away and not was_away:
+            action = "Check the collector and OTEL_EXPORTER_OTLP_ENDPOINT; spans of this time are lost."
+            _log.warning("trace_collector_unavailable", extra={"action": action})
+        elif was_away and not self._is_away:
+            _log.info("trace_collector_available")
+        return result
+
+    def shutdown(self) -> None:
+        """See `SpanExporter.shutdown`."""
+        self._exporter.shutdown()
+
+
 def exporting() -> Spans:
     """Sends spans in batches from a thread; spans beyond its limit are dropped."""
     attributes = {SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", "audit-log"), SERVICE_VERSION: __version__}
     provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(ReportingExporter(OTLPSpanExporter())))
     return Spans(provider)
 
 

@@ -24,7 +24,7 @@ from functions.http.handler import lambda_handler
 from local_runner.aws_events.sqs_event import to_sqs_event
 from local_runner.http.application import Application
 from local_runner.http.wsgi import WSGIApplication
-from local_runner.telemetry.opentelemetry_spans import CLOSE_SECONDS, MOST_LINKS, Spans
+from local_runner.telemetry.opentelemetry_spans import CLOSE_SECONDS, MOST_LINKS, ReportingExporter, Spans
 from local_runner.telemetry.tracing import NoTracing, tracing
 from tests.support.builders import event, new_event, proxy_event
 from tests.support.fakes import FakeQueue, FakeStore
@@ -207,6 +207,22 @@ class Hanging(SpanExporter):
     def export(self, _spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.let_go.wait(SECONDS)
         return SpanExportResult.FAILURE
+
+
+class Scripted(SpanExporter):
+    def __init__(self, results: Sequence[SpanExportResult]) -> None:
+        self._results = iter(results)
+
+    def export(self, _spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return next(self._results)
+
+
+def test_an_outage_of_the_collector_is_logged_at_its_beginning_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    good, bad = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
+    exporter = ReportingExporter(Scripted([good, bad, bad, good, good, bad]))
+    assert [exporter.export([]) for _ in range(6)] == [good, bad, bad, good, good, bad]
+    assert caplog.messages == [f"trace_collector_{state}" for state in ("unavailable", "available", "unavailable")]
 
 
 def test_a_collector_that_does_not_answer_holds_up_a_stop_for_a_second(services: Services) -> None:

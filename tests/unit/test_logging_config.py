@@ -48,6 +48,12 @@ def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) ->
     assert raised["frames"][-1]["name"] == "fail_with"
 
 
+def test_each_try_to_send_spans_is_no_record(capsys: pytest.CaptureFixture[str]) -> None:
+    logging_config.configure("json")
+    logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter").error("Failed to export spans batch")
+    assert json_lines(capsys) == []
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_an_exception_does_not_tell_what_its_variables_held(
     log_format: Any, capsys: pytest.CaptureFixture[str]
