@@ -21,6 +21,12 @@ def as_sentence(errors: Iterable[FieldError]) -> str:
     return "; ".join(f"{'.'.join(map(str, error['loc']))} {error['msg']}".strip() for error in errors)
 
 
+def cause_of(error: Exception) -> str:
+    """Describe the cause of an error for the log, with the notes of the cause; the error itself if it has none."""
+    cause = error.__cause__
+    return ", ".join([repr(cause), *getattr(cause, "__notes__", ())]) if cause else str(error)
+
+
 class AuditLogError(Exception):
     """Base class of all errors of this service. Catch a subclass: each says whether trying again helps."""
 

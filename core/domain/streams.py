@@ -145,9 +145,9 @@ def parse_filter(text: str) -> EventFilter:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
     except (ValueError, UnicodeDecodeError):
         raise ValueError("must be a query string in UTF-8, such as event_type=user.login&customer_id=42") from None
-    unknown = [name for name, _ in pairs if not filter_text.is_filter(name)]
-    if unknown:
-        raise ValueError(f"has {unknown[0]!r}, which is no field: docs/reference/http.md lists fields and operators")
+    unknown = next((number for number, (name, _) in enumerate(pairs, 1) if not filter_text.is_filter(name)), None)
+    if unknown:  # its name may be a secret in the wrong place
+        raise ValueError(f"has in pair {unknown} a name that is no field: docs/reference/http.md lists the fields")
     try:
         return filter_text.parse(pairs)
     except InvalidFieldsError as exc:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from core.errors import StoreUnavailableError
+from core.errors import StoreUnavailableError, cause_of
 from local_runner.background.rounds import Rounds
 
 PAUSE_SECONDS: Final = 1.0
@@ -48,7 +48,7 @@ class Integrator:
         except StoreUnavailableError as exc:
             if not self._failures:
                 action = "Check the database; stored events get their indices when it is back."
-                _log.error("integration_unavailable", extra={"reason": repr(exc.__cause__ or exc), "action": action})
+                _log.error("integration_unavailable", extra={"reason": cause_of(exc), "action": action})
             self._failures += 1
         except Exception:
             self._failures += 1

@@ -8,7 +8,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Any, Final
 
-from core.errors import AuditLogError, QueueUnavailableError, StoreUnavailableError
+from core.errors import AuditLogError, QueueUnavailableError, StoreUnavailableError, cause_of
 from local_runner.queue.deliveries import Deliveries
 from local_runner.queue.storing_process import StoringCrashError
 
@@ -111,7 +111,7 @@ class Consumer:
         delay = min(self._limits.store_retry * 2**self._store_failures, self._limits.longest_store_retry)
         if not self._store_failures:
             action = "Check the database; the events wait in the queue and are stored when it is back."
-            _log.error("store_unavailable", extra={"reason": _reason(error), "action": action})
+            _log.error("store_unavailable", extra={"reason": cause_of(error), "action": action})
         self._store_failures = min(self._store_failures + 1, 16)
         self._batch_size = max(self._batch_size // 2, 1)
         self.store_error = error
@@ -124,7 +124,7 @@ class Consumer:
     def _wait_for_queue(self, error: QueueUnavailableError) -> None:
         if not self._queue_failures:
             action = "Check the broker and the network to it; its events wait there."
-            _log.error("queue_unavailable", extra={"reason": _reason(error), "action": action})
+            _log.error("queue_unavailable", extra={"reason": cause_of(error), "action": action})
         self._queue_failures += 1
         self._stop.wait(self._limits.queue_retry)
 
@@ -195,8 +195,3 @@ class ConsumerSupervisor:
             consumer.run()
         except BaseException:  # noqa: BLE001 - the thread ends here anyway; the supervisor starts another
             _log.exception("consumer_crashed", extra={"action": "Report the bug with this stack trace."})
-
-
-def _reason(error: AuditLogError) -> str:
-    cause = error.__cause__
-    return ", ".join([repr(cause), *getattr(cause, "__notes__", ())]) if cause else str(error)

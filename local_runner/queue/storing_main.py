@@ -15,7 +15,7 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Any, Final
 
-from core.errors import QueueUnavailableError, StoreUnavailableError
+from core.errors import QueueUnavailableError, StoreUnavailableError, cause_of
 from core.ports.ledger import EventOrder
 from core.ports.telemetry import CounterName, HistogramName
 from core.settings import Settings
@@ -132,7 +132,7 @@ def _integrate(ledger: EventOrder) -> Document:
 
 
 def _unavailable(error: StoreUnavailableError) -> Document:
-    cause = repr(error.__cause__) if error.__cause__ else None
+    cause = cause_of(error) if error.__cause__ else None
     return {"store_unavailable": {"message": str(error), "cause": cause}}
 
 

@@ -41,7 +41,8 @@ def test_events_wait_while_the_database_file_is_missing(tmp_path: Path, kept: bo
         reconciled = forked.run([AUDIT_LOG, "reconcile"], env=environment(data_dir), timeout=SECONDS)
         assert (reconciled.returncode, "no event store" in reconciled.stderr) == (1, True)
         assert not list(data_dir.glob("audit-log.db*"))
-    assert "store_unavailable" in service.log
+    [record] = [line for line in service.log.splitlines() if "store_unavailable" in line]
+    assert f"database file: {database}" in record
     if kept:
         for path in tmp_path.glob("audit-log.db*"):
             path.rename(data_dir / path.name)

@@ -100,6 +100,7 @@ def _read_identity(path: Path, *, immutable: bool) -> tuple[int, ...]:
     try:
         found = path.stat()
     except FileNotFoundError as exc:
+        exc.add_note(f"database file: {path}")
         raise StoreUnavailableError("The database file is missing: restore it, or restart the service.") from exc
     except OSError as exc:
         raise StoreUnavailableError(
