@@ -251,6 +251,7 @@ class StoringProcess:
                 except OSError as exc:
                     action = "Give the service more memory, processes or files; the events wait in the queue."
                     _log.error("storing_process_failed_to_start", extra={"reason": str(exc), "action": action})
+                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 else:
                     break
 
