@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.domain.actors import Actor
-from core.domain.alert_rules import AlertRule, AlertRuleDefinition, RuleState
+from core.domain.alert_rules import MAX_LIMITED_RULES, AlertRule, AlertRuleDefinition, RuleState
 from core.domain.audit_events import audit_event
 from core.domain.clock import Clock
 from core.domain.models import SYSTEM_CUSTOMER, Event
 from core.domain.versions import change_newest
-from core.errors import AlertRuleNotFoundError, FieldError, InvalidFieldsError
+from core.errors import AlertRuleNotFoundError, FieldError, InvalidFieldsError, TooManyAlertRulesError
 from core.ports.alert_rules import AlertRuleAdmin
 from core.ports.feed import FeedReader
 
@@ -51,8 +51,13 @@ class AlertRuleRegistry:
             TooManyAlertRulesError: there are too many.
         """
         now = self._now()
+        definition = self.limited(definition, actor)
+        if actor.customers is not None and len(self.rules(actor)) >= MAX_LIMITED_RULES:
+            raise TooManyAlertRulesError(
+                f"These customers have {MAX_LIMITED_RULES} alert rules already: delete one first."
+            )
         rule = AlertRule(
-            **dict(self.limited(definition, actor)),
+            **dict(definition),
             rule_id=f"rule-{secrets.token_hex(8)}",
             **self._start(definition),
             created_at=now,

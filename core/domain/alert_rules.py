@@ -12,6 +12,8 @@ from core.domain.streams import DefinitionName, FilterText, parse_filter
 from core.domain.strict_json import MAX_INTEGER
 
 MAX_RULES: Final = 200
+MAX_LIMITED_RULES: Final = 20
+"""How many of them a token that is limited to customers can create, so that others have room."""
 MAX_KEYS: Final = 10_000
 """Keys that a rule remembers. Those with the oldest events are forgotten first."""
 MAX_VALUES: Final = 100

@@ -14,6 +14,8 @@ from core.domain.strict_json import MAX_INTEGER
 from core.errors import InvalidFieldsError, as_sentence
 
 MAX_STREAMS: Final = 500
+MAX_LIMITED_STREAMS: Final = 50
+"""How many of them a token that is limited to customers can create, so that others have room."""
 MAX_FILTER_LENGTH: Final = 4_000
 MAX_BATCH: Final = 1_000
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from core.domain.actors import Actor
 from core.domain.clock import Clock
 from core.domain.models import Event
-from core.domain.streams import State, Stream, StreamDefinition
+from core.domain.streams import MAX_LIMITED_STREAMS, State, Stream, StreamDefinition
 from core.domain.versions import change_newest
 from core.errors import (
     FieldError,
@@ -20,6 +20,7 @@ from core.errors import (
     MisconfiguredError,
     StreamNotFoundError,
     StreamStateError,
+    TooManyStreamsError,
 )
 from core.ports.streams import SecretSeal, StreamAdmin
 from core.streams import kinds
@@ -71,6 +72,8 @@ class StreamRegistry:
         """
         stream_id, now = f"stream-{secrets.token_hex(8)}", self._now()
         definition, plain = self._checked(definition, given, actor)
+        if actor.customers is not None and len(self.streams(actor)) >= MAX_LIMITED_STREAMS:
+            raise TooManyStreamsError(f"These customers have {MAX_LIMITED_STREAMS} streams already: delete one first.")
         plain, shown = kinds.with_signing_secret(definition.kind, plain)
         stream = Stream(
             **dict(definition),

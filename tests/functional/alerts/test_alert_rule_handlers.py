@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.auth.tokens import MANAGE_STREAMS, READ, WRITE
-from core.domain.alert_rules import MAX_RULES
+from core.domain.alert_rules import MAX_LIMITED_RULES, MAX_RULES
 from core.domain.queries import EventFilter
 from core.ports.feed import FeedRequest
 from core.settings import Settings
@@ -193,6 +193,21 @@ def test_a_limited_token_sees_and_makes_only_rules_of_its_customers(services: Se
         for operation in (manage.pause_alert_rule, manage.resume_alert_rule, manage.delete_alert_rule):
             assert seven(operation, rule_id=rule_id).status == 404
     assert len(json.loads(call(manage.list_alert_rules, "GET").body)["alert_rules"]) == 3
+
+
+def test_a_limited_token_leaves_room_for_rules_of_others(services: Services, call: Call) -> None:
+    created(call, name="of all")
+    seven = caller(services, [7])
+    for number in range(MAX_LIMITED_RULES):
+        last = created(seven, name=f"rule {number}")["rule_id"]
+    answer = seven(manage.create_alert_rule, body=RULE)
+    assert (answer.status, json.loads(answer.body)["detail"]) == (
+        409,
+        f"These customers have {MAX_LIMITED_RULES} alert rules already: delete one first.",
+    )
+    created(caller(services, [8]), name="of another customer")
+    assert seven(manage.delete_alert_rule, rule_id=last).status == 200
+    created(seven)
 
 
 def test_a_preview_shows_when_a_rule_would_have_fired_and_stores_nothing(

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from core.auth.tokens import MANAGE_STREAMS, READ, WRITE
 from core.domain.queries import EventFilter
+from core.domain.streams import MAX_LIMITED_STREAMS
 from core.ports.feed import FeedRequest
 from core.settings import Settings
 from core.stores.sql import SqlEventStore
@@ -176,6 +177,19 @@ def test_a_limited_token_sees_and_makes_only_streams_of_its_customers(services: 
         "does not see indices"
         in problems(seven(acts.replay_stream, stream_id=own["stream_id"], body={"after": "0"}))["after"]
     )
+
+
+def test_a_limited_token_leaves_room_for_streams_of_others(services: Services, call: Call) -> None:
+    created(call, name="of all")
+    seven = caller(services, [7])
+    for number in range(MAX_LIMITED_STREAMS):
+        created(seven, name=f"stream {number}")
+    answer = seven(manage.create_stream, body={"name": "siem", "destination": HTTP})
+    assert (answer.status, json.loads(answer.body)["detail"]) == (
+        409,
+        f"These customers have {MAX_LIMITED_STREAMS} streams already: delete one first.",
+    )
+    created(caller(services, [8]), name="of another customer")
 
 
 def test_a_token_without_the_scope_is_refused(services: Services) -> None:
