@@ -52,7 +52,7 @@ def test_a_stream_is_edited_and_what_the_form_does_not_show_stays(
     create(page, name="edited", url=endpoint.url, headers="X-Key: canary-kept", drop="actor.email", customers="42, -7")
     before = stream_named(guarded, "edited")
     press(page, "Edit: edited")
-    assert page.find("#stream-form h2").text == "Edit edited"
+    page.reads("#stream-form h2", "Edit edited")
     values = {name: page.find(f"{FORM} [name={name}]").get_attribute("value") for name in ("url", "drop", "customers")}
     assert values == {"url": endpoint.url, "drop": "actor.email", "customers": "42, -7"}
     assert not page.find(f"{FORM} [name=kind]").is_enabled()
@@ -60,7 +60,7 @@ def test_a_stream_is_edited_and_what_the_form_does_not_show_stays(
     fill(page, FORM, name="renamed", format="ocsf", drop="", hash="actor.id")
     page.button("Save").click()
     page.until(lambda: row(page, "renamed"), "the stream is not renamed")
-    assert page.find("#streams-note").text == "renamed was changed."
+    page.reads("#streams-note", "renamed was changed.")
     page.until(lambda: page.focused().accessible_name == "Edit: renamed", "the focus is lost")
     after = stream_named(guarded, "renamed")
     changed = {"name": "renamed", "format": "ocsf", "drop": [], "hash": ["actor.id"]}
@@ -121,7 +121,7 @@ def test_a_new_secret_is_shown_once_and_both_sign(browser: WebDriver, guarded: G
     assert new.startswith("whsec_")
     assert new != former
     page.button("Close", "#stream-secret").click()
-    assert page.find("#streams-note").text == "rotated has a new secret."
+    page.reads("#streams-note", "rotated has a new secret.")
     page.until(lambda: new not in browser.page_source, "the secret stays in the page")
     press(page, "Send a test: rotated")
     page.until(lambda: trials(endpoint), "the test is not sent")
@@ -142,7 +142,7 @@ def test_a_stream_is_deleted_after_a_question(browser: WebDriver, guarded: Guard
     in_menu(page, "Delete", "doomed")
     page.button("Delete", "#confirm").click()
     page.until(lambda: not row(page, "doomed"), "it is still listed")
-    assert page.find("#streams-note").text == "doomed was deleted."
+    page.reads("#streams-note", "doomed was deleted.")
     page.until(lambda: page.focused().get_attribute("id") == "streams-title", "the focus is lost")
 
 

@@ -53,7 +53,7 @@ def test_a_click_on_a_facet_filters(page: ViewerPage) -> None:
 
 def test_a_click_on_a_row_opens_its_event(page: ViewerPage, ids: list[str]) -> None:
     page.find("#events tbody button").click()
-    assert page.find("#detail h2").text == "mallory logged in"
+    page.reads("#detail h2", "mallory logged in")
     assert page.view()["event"] == ids[-1]
     page.button("Close event").click()
     page.until(lambda: not page.all("#detail"), "the event is still open")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -53,6 +53,13 @@ class ViewerPage:
         """The first visible element, as soon as there is one."""
         found: list[WebElement] = self.until(lambda: self.all(selector), f"{selector} is not on the page")
         return found[0]
+
+    def reads(self, selector: str, text: str) -> None:
+        """Wait until the first visible element has this text: what is counted comes after what is listed."""
+        try:
+            self.until(lambda: self.find(selector).text == text, "")
+        except TimeoutException:
+            raise AssertionError(f"{selector} reads {self.find(selector).text!r} and not {text!r}") from None
 
     def button(self, name: str, inside: str = "body") -> WebElement:
         """The visible button that says so, to eyes or to a screen reader."""
@@ -129,10 +136,6 @@ class ViewerPage:
         """
         chips: list[str] = self.browser.execute_script(script)
         return chips
-
-    def total(self) -> str:
-        """The number of events that match, as the histogram has it."""
-        return self.find("#histogram strong").text
 
     def focused(self) -> WebElement:
         return self.browser.switch_to.active_element

@@ -56,7 +56,7 @@ def test_no_state_of_the_page_breaks_a_rule(
         page.button("Columns").click()
         assert violations(browser) == []
         page = ViewerPage(browser, service.url, f"customer_id={CUSTOMER}&event={event_id}").loaded()
-        assert page.find("#detail h2").text == "Ada failed to update invoice INV-1"
+        page.reads("#detail h2", "Ada failed to update invoice INV-1")
         assert violations(browser) == []
         page = ViewerPage(browser, service.url, f"customer_id={CUSTOMER}&event_type=viewer.none").loaded()
         assert page.find("#empty")

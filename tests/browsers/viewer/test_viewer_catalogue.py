@@ -42,7 +42,7 @@ def test_sentences_and_fields_are_those_of_the_catalogue(browser: webdriver.Chro
     page = ViewerPage(browser, described.url, "customer_id=1&columns=time,event,actor,target")
     page.shows(1)
     assert page.cells("event") == ["ada touched Budget in A1"]
-    assert page.find("#events .c-event strong").text == "ada"
+    page.reads("#events .c-event strong", "ada")
     assert (page.cells("actor"), page.cells("target")) == (["ada"], ["Budget"])
 
 

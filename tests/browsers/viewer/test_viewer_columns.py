@@ -111,7 +111,7 @@ def test_a_spreadsheet_has_times_that_it_recognises_and_a_column_for_each_path(
     page.button("Export").click()
     page.button("CSV for spreadsheets", "#export-menu").click()
     file: Path = page.until(saved, "nothing is saved")
-    assert page.find("#toast").text == "2 events exported"
+    page.reads("#toast", "2 events exported")
     rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
     assert list(rows[0]) == [
         "time_utc", "event_type", "customer_id", "event_id", "received_at", "recorded_by", "event_data.actor.id",

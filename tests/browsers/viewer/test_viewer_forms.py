@@ -26,7 +26,7 @@ def test_the_range_is_always_shown_in_full(browser: webdriver.Chrome, service: S
     assert re.fullmatch(f"{moment} to {moment} UTC", page.find("#range").text)
     link = "timestamp_start_utc=1700000000&timestamp_end_utc=1700000060"
     page = ViewerPage(browser, service.url, link).loaded()
-    assert page.find("#range").text == "2023-11-14 22:13:20 to 2023-11-14 22:14:20 UTC"
+    page.reads("#range", "2023-11-14 22:13:20 to 2023-11-14 22:14:20 UTC")
     page.button("All").click()
     page.until(lambda: page.find("#range").text == "All time", "the range stays")
 
@@ -58,7 +58,7 @@ def test_a_range_that_starts_after_its_end_is_refused_in_words(browser: webdrive
     assert [button.text for button in page.all("#problem button")] == ["Show all time"]
     page.button("Custom").click()
     page.button("Apply").click()
-    assert page.find("#range-problem").text == "The start is after the end."
+    page.reads("#range-problem", "The start is after the end.")
     page.button("Show all time").click()
     page.until(lambda: not page.all("#problem"), "the problem stays")
 

@@ -35,7 +35,7 @@ def test_an_event_that_happened_earlier_is_inserted_at_its_time_and_marked_late(
     page.shows(3)
     assert page.types()[1] == "viewer.late"
     assert [cell.endswith("late") for cell in page.cells("time")] == [False, True, False]
-    assert page.find("#count").text == "3 events"
+    page.reads("#count", "3 events")
 
 
 def test_an_event_that_belongs_below_the_listed_ones_is_counted_and_found_there(
@@ -100,7 +100,7 @@ def test_a_log_that_was_restored_is_said_and_loaded_again(
     page = live(browser, service, 9215)
     browser.execute_script("window.restored = true")
     page.until(lambda: page.all("#problem"), "nothing is said")
-    assert page.find("#problem").text == "The log ends before this cursor."
+    page.reads("#problem", "The log ends before this cursor.")
     browser.execute_script("window.restored = false")
     post(service, *numbered(1, 9215))
     page.shows(3)

@@ -63,7 +63,7 @@ def test_pages_follow_one_another_without_a_gap(browser: webdriver.Chrome, servi
     post(service, *numbered(130, 9005))
     page = ViewerPage(browser, service.url, "customer_id=9005").loaded()
     page.shows(100)
-    assert page.find("#count").text == "100 of 130 events listed, newest first"
+    page.reads("#count", "100 of 130 events listed, newest first")
     page.button("Show older events").click()
     page.shows(130)
     assert len({*page.cells("event")}) == 130

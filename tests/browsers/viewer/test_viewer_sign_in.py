@@ -74,7 +74,7 @@ def test_a_client_signs_in_with_its_secret(browser: webdriver.Chrome, tmp_path: 
         page.find("[name=client_secret]").send_keys(secret)
         page.button("Sign in").click()
         page.loaded()
-        assert page.find("#who").text == f"{client_id} (customers 42)"
+        page.reads("#who", f"{client_id} (customers 42)")
         assert browser.execute_script("return document.querySelector('[name=client_secret]').value") == ""
         assert "The log has no events yet that this client may read." in page.find("#empty").text
 
@@ -89,7 +89,7 @@ def test_a_client_that_may_only_write_sees_why_there_is_nothing_and_can_leave(
         page.find("[name=client_secret]").send_keys(secret)
         page.button("Sign in").click()
         assert "lacks the scope events:read" in page.find("#problem").text
-        assert page.find("#who").text == client_id
+        page.reads("#who", client_id)
         page.button("Sign out").click()
         page.find("#credentials")
         assert not page.all("#problem")

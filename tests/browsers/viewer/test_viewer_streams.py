@@ -40,11 +40,11 @@ def test_a_name_with_markup_is_text_everywhere(browser: webdriver.Chrome, guarde
     press(page, f"Pause: {HOSTILE}")
     page.until(lambda: page.find("#streams-note").text == f"{HOSTILE}: paused.", "it is not named")
     press(page, f"Edit: {HOSTILE}")
-    assert page.find("#stream-form h2").text == f"Edit {HOSTILE}"
+    page.reads("#stream-form h2", f"Edit {HOSTILE}")
     assert page.find(f"{FORM} [name=name]").get_attribute("value") == HOSTILE
     page.button("Cancel", FORM).click()
     in_menu(page, "Delete", HOSTILE)
-    assert page.find("#confirm h2").text == f"Delete {HOSTILE}?"
+    page.reads("#confirm h2", f"Delete {HOSTILE}?")
     page.button("Delete", "#confirm").click()
     page.until(lambda: page.find("#streams-note").text == f"{HOSTILE} was deleted.", "it is not named")
     assert not page.browser.find_elements(By.CSS_SELECTOR, "#streams img, #streams b, dialog img, dialog b")
@@ -84,7 +84,7 @@ def test_a_client_without_the_scope_sees_no_link_and_is_refused(browser: webdriv
 def test_the_link_leads_to_the_page_and_back_to_the_events(browser: webdriver.Chrome, guarded: Guarded) -> None:
     page = guarded.page(browser, "last=7d").loaded()
     page.find("#streams-link").click()
-    assert page.find("#streams h2").text == "Streams"
+    page.reads("#streams h2", "Streams")
     browser.back()
     page.loaded()
     assert page.all("#filters")
