@@ -4,6 +4,7 @@ As a program, `python -m tests.faults.alert_rules URL` evaluates the rules of a 
 then it stops itself where that is worst: between reading events and the transaction that counts them, and inside of it.
 """
 
+import logging
 import os
 import random
 import signal
@@ -185,6 +186,7 @@ def _services(url: str) -> Services:
 
 def main() -> None:
     """Evaluate until the process is killed."""
+    logging.disable(logging.CRITICAL)  # each takeover is logged, as it should be; here they are many
     services = _services(sys.argv[1])
     memory: Any = _Stopping(services.database.alert_memory)
     work_for_ever(Evaluator(services.feed, memory, services.clock, lease_seconds=_LEASE_SECONDS).round)
