@@ -55,7 +55,7 @@ class ViewerPage:
         return found[0]
 
     def reads(self, selector: str, text: str) -> None:
-        """Wait until the first visible element has this text: what is counted comes after what is listed."""
+        """Wait until the first visible element has this text: counts come after the list."""
         try:
             self.until(lambda: self.find(selector).text == text, "")
         except TimeoutException:
