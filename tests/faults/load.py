@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
+from typing import NamedTuple
 
 import httpx
 from sqlalchemy import select
@@ -49,6 +50,13 @@ class Verdict:
     def is_clean(self) -> bool:
         """Whether every promise was kept."""
         return not (self.lost or self.duplicated or self.unexpected) and self.acknowledged > 0
+
+
+class Cut(NamedTuple):
+    """A power cut, and when the service was up again, in seconds of the monotonic clock."""
+
+    at: float
+    restarted_at: float
 
 
 def new_event(recorder: AcceptanceRecorder) -> Event:
@@ -107,7 +115,7 @@ def judge(
     database_url: str,
     *,
     patience: float = 60.0,
-    cuts: Sequence[float] = (),
+    cuts: Sequence[Cut] = (),
     bound: float = 0.0,
 ) -> Verdict:
     """Wait until all that was acknowledged is stored, or nothing more has come for `patience` seconds; then compare.
@@ -123,11 +131,8 @@ def judge(
             grew = time.monotonic()
     ids = {event_id for event_id, _ in rows}
     lost = recorder.acknowledged.keys() - ids
-    ages = {
-        one: min((cut - recorder.acknowledged[one] for cut in cuts if cut > recorder.acknowledged[one]), default=0.0)
-        for one in lost
-    }
-    conceded = {one for one, age in ages.items() if 0 < age < bound}
+    ages = {one: _age(recorder.acknowledged[one], cuts) for one in lost}
+    conceded = {one for one, age in ages.items() if age < bound}
     return Verdict(
         sent=len(recorder.sent),
         acknowledged=len(recorder.acknowledged),
@@ -138,6 +143,12 @@ def judge(
         conceded=len(conceded),
         oldest_conceded=round(max((ages[one] for one in conceded), default=0.0), 3),
     )
+
+
+def _age(acknowledged_at: float, cuts: Sequence[Cut]) -> float:
+    """Seconds from an acknowledgement to the next cut; 0 if its client saw it later, infinite without a cut."""
+    ages = (max(cut.at - acknowledged_at, 0.0) for cut in cuts if acknowledged_at < cut.restarted_at)
+    return next(ages, float("inf"))
 
 
 def _stored(recorder: AcceptanceRecorder, database_url: str) -> list[tuple[str, int]]:

@@ -18,7 +18,7 @@ import httpx
 
 from core.settings import Settings
 from core.wiring import Services
-from tests.faults.load import Load, Verdict, judge
+from tests.faults.load import Cut, Load, Verdict, judge
 from tests.faults.servers import MissingServerError, PostgreSQL, running
 from tests.faults.shim import Shim
 from tests.support.service import AUDIT_LOG, EXECUTED, Service, free_port
@@ -261,7 +261,7 @@ def jumping_clock(rounds: int) -> Verdict:
 
 def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
     """Kill the runner and leave of its files only the synced bytes."""
-    cuts: list[float] = []
+    cuts: list[Cut] = []
     with TemporaryDirectory(prefix="audit-log-power-") as name:
         directory = Path(name)
         shim = Shim(directory, directory / "data")
@@ -270,10 +270,11 @@ def power_cut(rounds: int, spool: str, bound: float) -> Verdict:
             with Load([made.url], token(), rate=RATE) as load:
                 for _ in range(rounds):
                     until(load.goes_on(100), "accepted events")
+                    cut_at = time.monotonic()
                     made.kill()
-                    cuts.append(time.monotonic())
                     shim.cut_power()
                     made.start()
+                    cuts.append(Cut(cut_at, time.monotonic()))
             return judge(load.recorder, made.database_url, patience=2, cuts=cuts, bound=bound)
         finally:
             made.service.stop()
