@@ -109,7 +109,7 @@ def test_the_command_prints_the_digest_of_sound_files(write: Write) -> None:
     sums = "".join(
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())
     )
-    assert check(folder) == (0, f"1 event types, SHA-256 {hashlib.sha256(sums.encode()).hexdigest()}\n")
+    assert check(folder) == (0, f"1 event type, SHA-256 {hashlib.sha256(sums.encode()).hexdigest()}\n")
 
 
 def test_the_command_prints_every_problem(write: Write) -> None:
