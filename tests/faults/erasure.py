@@ -19,13 +19,12 @@ from core.domain.models import Event
 from core.ports.store import Outcome
 from core.stores.engine import open_engine
 from core.stores.erasing import Eraser, Request, Selection
-from core.stores.ledger.checking.check import check_ledger
 from core.stores.ledger.integration import Ledger
 from core.stores.ledger.stored_tree import StoredTree
 from core.stores.migrations.upgrade import migrate
 from core.stores.schema import events
 from core.stores.sql import SqlEventStore
-from tests.faults.killing import kill_at, run
+from tests.faults.killing import is_whole, kill_at, run
 from tests.faults.load import Verdict
 from tests.support import databases
 from tests.support.builders import event
@@ -60,10 +59,10 @@ def killed_while_erasing(rounds: int, server: str | None = None) -> Verdict:
             whole = random.random() < 0.5  # noqa: S311 - no secret, and a coin
             _run(url, whole, random.randint(1, steps))  # noqa: S311 - the same
             ledger.integrate()
-            unexpected += not check_ledger(engine).is_whole
+            unexpected += not is_whole(engine)
             steps = _run(url, whole, 0) or steps
         ledger.integrate()
-        unexpected += not check_ledger(engine).is_whole
+        unexpected += not is_whole(engine)
         duplicated = sum(outcome is not Outcome.DUPLICATE for outcome in store.add(given))
         data = _data(engine)
         lost = sum(data.get(each.event_id) != each.event_data for each in given if each.customer_id != _CUSTOMER)

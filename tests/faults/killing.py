@@ -12,6 +12,8 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy import event as sqlalchemy_event
 
+from core.stores.ledger.checking.check import check_ledger
+
 _ROOT: Final = Path(__file__).parents[2]
 
 
@@ -32,6 +34,14 @@ def kill_at(engine: Engine, step: int) -> Callable[[], int]:
         sqlalchemy_event.listen(engine, "before_cursor_execute", look)
         sqlalchemy_event.listen(engine, "commit", look)
     return lambda: done
+
+
+def is_whole(engine: Engine) -> bool:
+    """Return whether nothing contradicts the ledger; the report goes to standard error if something does."""
+    report = check_ledger(engine)
+    if not report.is_whole:
+        sys.stderr.write(f"{report.facts()}\n")
+    return report.is_whole
 
 
 def run(module: str, *arguments: object) -> int:

@@ -19,7 +19,6 @@ from core.domain.retention import RetentionRule
 from core.stores import event_counters, partitions, purging
 from core.stores.engine import open_engine
 from core.stores.holds import Hold, place
-from core.stores.ledger.checking.check import check_ledger
 from core.stores.ledger.integration import Ledger
 from core.stores.ledger.stored_tree import StoredTree
 from core.stores.migrations.upgrade import migrate
@@ -28,7 +27,7 @@ from core.stores.retention_rules import set_rule
 from core.stores.schema import event_counters as counters
 from core.stores.schema import events
 from core.stores.sql import SqlEventStore
-from tests.faults.killing import kill_at, run
+from tests.faults.killing import is_whole, kill_at, run
 from tests.faults.load import Verdict
 from tests.support import databases
 from tests.support.builders import event
@@ -69,10 +68,10 @@ def killed_while_purging(rounds: int, server: str | None = None) -> Verdict:
             ledger.integrate()
             run(__spec__.name, url, random.randint(1, steps))  # noqa: S311 - no secret
             ledger.integrate()
-            unexpected += not check_ledger(engine).is_whole
+            unexpected += not is_whole(engine)
             steps = run(__spec__.name, url, 0) or steps
         ledger.integrate()
-        unexpected += not check_ledger(engine).is_whole
+        unexpected += not is_whole(engine)
         left = _left(engine)
         due = {each.event_id for each in given if _is_due(each)}
         lost = sum(each.event_id not in left for each in given if each.event_id not in due)
