@@ -90,6 +90,13 @@ def finish_drops(engine: Engine, *, now: datetime) -> dict[str, int]:
     return dict(_drop_marked(engine, now))
 
 
+def detached_months(connection: Connection) -> set[str]:
+    """Return the months, such as `2026-01`, that a run has detached and not dropped yet; none but on PostgreSQL."""
+    if connection.dialect.name != "postgresql":
+        return set()
+    return {row.mark.removeprefix(_MARK) for row in connection.execute(_MARKED, {"mark": _MARK})}
+
+
 def _expired(engine: Engine, before: int) -> list[Partition]:
     return [partition for partition in partitions(engine) if partition.end is not None and partition.end <= before]
 

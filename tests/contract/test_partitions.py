@@ -22,6 +22,7 @@ from core.stores import holds, partitions, purging, retention, schema
 from core.stores.event_counters import ACCEPTED, SqlEventCounters
 from core.stores.feed import SqlFeed
 from core.stores.ledger.checking.check import check_ledger
+from core.stores.ledger.checking.retention import INTERRUPTED
 from core.stores.ledger.integration import Ledger
 from core.stores.ledger.stored_tree import StoredTree
 from core.stores.migrations.upgrade import migrate
@@ -227,6 +228,19 @@ def test_a_partition_that_was_detached_only_is_dropped_by_the_next_run(engine: E
     assert delete_before(engine, FEBRUARY) == {"2026-01": 2}
     assert recorded(store) == [(-1, {"subject": "2026-01", "month": "2026-01", "events": 2})]
     assert {"events_2020_01"} == {name for name in inspect(engine).get_table_names() if name.startswith("events_2")}
+
+
+def test_a_check_of_the_ledger_names_a_purge_that_was_interrupted(engine: Engine, store: SqlEventStore) -> None:
+    partitions.create(engine, 0, now=NOW)
+    store.add(at(JANUARY, JANUARY + 1))
+    ledger = Ledger(engine, StoredTree())
+    ledger.integrate()
+    [january, _] = partitions.partitions(engine)
+    retention._detach(engine, january, true())  # noqa: SLF001 - a kill after this step
+    assert [found.detail.endswith(INTERRUPTED) for found in check_ledger(engine).findings.named] == [True, True]
+    assert delete_before(engine, FEBRUARY) == {"2026-01": 2}
+    ledger.integrate()
+    assert check_ledger(engine).is_whole
 
 
 def test_an_event_that_is_held_after_its_partition_was_detached_is_kept(engine: Engine, store: SqlEventStore) -> None:

@@ -9,12 +9,17 @@ from sqlalchemy import Connection, select
 from core.domain.models import RESERVED_PREFIX, SYSTEM_CUSTOMER
 from core.ledger.entries import month_text
 from core.stores.ledger.checking.findings import Finding, Findings, MonthGap
+from core.stores.retention import detached_months
 from core.stores.schema import dropped_months, events
 
 _RECORDS: Final = select(events.c.event_data).where(
     events.c.customer_id == SYSTEM_CUSTOMER, events.c.event_type == f"{RESERVED_PREFIX}events.dropped"
 )
 _MONTHS: Final = select(dropped_months.c.month, dropped_months.c.at)
+
+INTERRUPTED: Final = (
+    "; a purge of this month is under way or was interrupted: run `audit-log retention apply`, and check again"
+)
 
 
 def explain(connection: Connection, gaps: Mapping[int, MonthGap], totals: Mapping[int, int], found: Findings) -> int:
@@ -30,6 +35,7 @@ def explain(connection: Connection, gaps: Mapping[int, MonthGap], totals: Mappin
     for row in connection.execute(_RECORDS):
         recorded[row.event_data["month"]] += row.event_data["events"]
     dropped_in = {row.month: f"{row.at:%Y-%m}" for row in connection.execute(_MONTHS)}
+    detached = detached_months(connection)
     explained: dict[str, bool] = {}
     total = 0
     for month in sorted(gaps, reverse=True):
@@ -40,6 +46,8 @@ def explain(connection: Connection, gaps: Mapping[int, MonthGap], totals: Mappin
             total += gap.count
             continue
         detail = f"of {name} {gap.count:,} events are missing, and the log records {recorded[name]:,} deletions"
+        if name in detached:
+            detail += INTERRUPTED
         for absent in gap.first:
             found.add(Finding("missing", detail, absent.event_id, absent.index))
         found.counts["missing"] += gap.count - len(gap.first)
