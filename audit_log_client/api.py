@@ -165,8 +165,8 @@ class Api:
 
     def check(self, *, patience: float | None = None) -> None:
         """Check that the service answers and accepts the credentials. `patience` replaces that of this client."""
-        retries = self._retries if patience is None else self._retries.with_patience(patience)
-        _accepted(retries.send(lambda: self._http.get(f"{self._url}/health"), self._url))
+        retries = None if patience is None else self._retries.with_patience(patience)
+        _accepted(self._call("GET", "/health", retries=retries))
 
     def close(self) -> None:
         """Close the connections."""
@@ -179,9 +179,9 @@ class Api:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _call(self, method: str, target: str, **parts: Any) -> httpx.Response:
+    def _call(self, method: str, target: str, *, retries: Retries | None = None, **parts: Any) -> httpx.Response:
         url = target if target.startswith(self._url) else self._url + target
-        return self._retries.send(lambda: self._http.request(method, url, **parts), self._url)
+        return (retries or self._retries).send(lambda: self._http.request(method, url, **parts), self._url)
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:

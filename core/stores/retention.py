@@ -26,8 +26,7 @@ _MOVED_SHARE: Final = 20
 """A partition is dropped if at most one event in that many is kept."""
 
 _MARKED: Final = text("""
-SELECT oid::regclass::text AS name, obj_description(oid, 'pg_class') AS mark, pg_total_relation_size(oid) AS bytes,
-       greatest(reltuples, 0)::bigint AS rows
+SELECT oid::regclass::text AS name, obj_description(oid, 'pg_class') AS mark
 FROM pg_class WHERE relkind = 'r' AND NOT relispartition AND starts_with(obj_description(oid, 'pg_class'), :mark)
 ORDER BY mark
 """)
@@ -94,7 +93,7 @@ def detached_months(connection: Connection) -> set[str]:
     """Return the months, such as `2026-01`, that a run has detached and not dropped yet; none but on PostgreSQL."""
     if connection.dialect.name != "postgresql":
         return set()
-    return {row.mark.removeprefix(_MARK) for row in connection.execute(_MARKED, {"mark": _MARK})}
+    return set(_marked(connection).values())
 
 
 def _expired(engine: Engine, before: int) -> list[Partition]:
@@ -120,20 +119,24 @@ def _detach(engine: Engine, partition: Partition, due: ColumnElement[bool]) -> N
         connection.commit()
 
 
+def _marked(connection: Connection) -> dict[str, str]:
+    """Return the month of each detached partition by its name, the earliest first."""
+    return {row.name: row.mark.removeprefix(_MARK) for row in connection.execute(_MARKED, {"mark": _MARK})}
+
+
 def _drop_marked(engine: Engine, now: datetime) -> Iterator[tuple[str, int]]:
     with postgresql_connection(engine) as connection:
-        marked = connection.execute(_MARKED, {"mark": _MARK}).all()
-    for row in marked:
-        month = row.mark.removeprefix(_MARK)
+        marked = _marked(connection)
+    for name, month in marked.items():
         with postgresql_connection(engine) as connection:
             _without_time_limit(connection)
             if holds := fixed(connection):
                 due = _literal(engine, not_(any_of(holds)))
-                connection.exec_driver_sql(_MOVE.format(name=row.name, due=due))
-            counted = text(_COUNT.format(rows=row.name))
+                connection.exec_driver_sql(_MOVE.format(name=name, due=due))
+            counted = text(_COUNT.format(rows=name))
             count = connection.scalar(counted, _parameters(now)) or 0
-            connection.exec_driver_sql(_ERASURES.format(rows=row.name))
-            connection.exec_driver_sql(f"DROP TABLE {row.name}")
+            connection.exec_driver_sql(_ERASURES.format(rows=name))
+            connection.exec_driver_sql(f"DROP TABLE {name}")
             _record(engine, connection, month, count, now)
         yield month, count
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.remote.webelement import WebElement
 
 from tests.browsers.viewer.page import ViewerPage
 from tests.support.axe import violations
@@ -38,11 +39,17 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service,
         yield running
 
 
+def login_field(page: ViewerPage, provider: OpenIDProvider) -> WebElement:
+    """Go by a click to the form of the provider, which asks for the login."""
+    page.button(ORGANIZATION).click()
+    field = page.find("[name=login]")
+    assert page.browser.current_url.startswith(provider.url)
+    return field
+
+
 def sign_in(page: ViewerPage, provider: OpenIDProvider, login: str) -> None:
     """Sign in by clicks: here, in the provider's form, and on its question what the log viewer may know."""
-    page.button(ORGANIZATION).click()
-    page.find("[name=login]").send_keys(login)
-    assert page.browser.current_url.startswith(provider.url)
+    login_field(page, provider).send_keys(login)
     page.find("[name=password]").send_keys("any")
     page.button("Sign-in").click()
     page.button("Continue").click()
@@ -69,9 +76,7 @@ def test_who_signs_out_is_asked_for_the_login_again_and_a_reload_alone_asks_noth
     assert browser.current_url == f"{service.url}/"
     assert not browser.get_cookies()
     assert not page.all("#signed-out")
-    page.button(ORGANIZATION).click()
-    page.find("[name=login]")
-    assert browser.current_url.startswith(provider.url)
+    login_field(page, provider)
 
 
 def test_signing_in_again_is_one_click_while_the_provider_knows_the_person(
@@ -129,9 +134,7 @@ def test_a_failed_sign_in_is_explained_in_the_chosen_language_and_leads_back(
     page = ViewerPage(browser, service.url, "last=all")
     page.find("#sign-in")
     browser.execute_script("localStorage.setItem('audit-log.language', arguments[0])", chosen)
-    page.button(ORGANIZATION).click()
-    page.find("[name=login]")
-    assert browser.current_url.startswith(provider.url)
+    login_field(page, provider)
     log_of(browser, "browser")
     browser.get(f"{service.url}/session/callback?state=forged&code=x")
     page.until(lambda: browser.title == texts["refusal.title"], "the page is not translated")
